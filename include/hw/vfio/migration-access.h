@@ -1,0 +1,48 @@
+/*
+ * Access to a VFIO region through pread and pwrite
+ *
+ * Registers are moved with exactly one access of their width (U-1). Data is
+ * moved in large accesses; only after the driver refused one (EINVAL) is the
+ * rest, and all that follows on this device, moved in naturally aligned
+ * accesses of 8, 4, 2 or 1 bytes (U-22). Short transfers go on where they
+ * stopped; EINTR is tried again.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef HW_VFIO_MIGRATION_ACCESS_H
+#define HW_VFIO_MIGRATION_ACCESS_H
+
+/* Largest single pread or pwrite of data; callers size buffers by it. */
+#define VFIO_MIG_BOUNCE_BYTES   (1 * MiB)
+
+typedef struct VFIOMigAccess {
+    int fd;                 /* the VFIO device */
+    uint64_t fd_offset;     /* bytes; start of the region in @fd */
+    bool small_only;        /* the driver refuses more than 8 bytes at once */
+} VFIOMigAccess;
+
+/*
+ * Read or write one register of @width bytes (4 or 8), host byte order.
+ *
+ * @offset: bytes from the start of the region
+ *
+ * Returns: 0, or -errno; a transfer of another length is -EIO.
+ */
+int vfio_mig_register_read(const VFIOMigAccess *access, uint64_t offset,
+                           unsigned width, uint64_t *value);
+int vfio_mig_register_write(const VFIOMigAccess *access, uint64_t offset,
+                            unsigned width, uint64_t value);
+
+/*
+ * Read or write @size bytes of data at @offset of the region.
+ *
+ * Returns: 0, or -errno of the access that failed; an end of file in the
+ * middle is -EIO (U-23). Sets @access->small_only where the driver asked
+ * for it.
+ */
+int vfio_mig_data_read(VFIOMigAccess *access, uint64_t offset, void *buf,
+                       size_t size);
+int vfio_mig_data_write(VFIOMigAccess *access, uint64_t offset,
+                        const void *buf, size_t size);
+
+#endif /* HW_VFIO_MIGRATION_ACCESS_H */

@@ -1,0 +1,70 @@
+/*
+ * The data window of a migration region as a list of extents
+ *
+ * Pure: no device, no lock. The areas that a driver offers for mmap come
+ * unsorted, may touch, overlap, be empty or lie outside the region; they are
+ * cleaned once, then one iterator cuts any chunk into mapped and trapped
+ * pieces (U-19 to U-21, R-09a, R-09b).
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef HW_VFIO_MIGRATION_EXTENT_H
+#define HW_VFIO_MIGRATION_EXTENT_H
+
+/* A part of the region that the driver lets us map. */
+typedef struct VFIOMigArea {
+    uint64_t offset;    /* bytes from the start of the region */
+    uint64_t size;      /* bytes */
+    void *host;         /* where it is mapped; NULL: it is not (U-20) */
+} VFIOMigArea;
+
+typedef struct VFIOMigExtents {
+    uint64_t region_size;   /* bytes */
+    VFIOMigArea *areas;     /* mapped ones only; sorted, apart, inside */
+    unsigned nr_areas;
+} VFIOMigExtents;
+
+/* A piece of a chunk that is moved in one way. */
+typedef struct VFIOMigPiece {
+    uint64_t offset;    /* bytes from the start of the region */
+    uint64_t size;      /* bytes, never 0 */
+    void *host;         /* its first byte; NULL: trapped, use pread/pwrite */
+} VFIOMigPiece;
+
+/*
+ * vfio_mig_extents_init: clean and sort what the driver offered
+ *
+ * @region_size: bytes
+ * @areas: as offered; only those with a host address can become mapped.
+ *         An empty area, one not wholly inside the region, and every area
+ *         that overlaps another one is left out: its bytes are trapped.
+ *
+ * Returns: number of areas left out although they were mapped.
+ */
+unsigned vfio_mig_extents_init(VFIOMigExtents *extents, uint64_t region_size,
+                               const VFIOMigArea *areas, unsigned nr_areas);
+
+/* Free what vfio_mig_extents_init() allocated; safe on a zeroed struct. */
+void vfio_mig_extents_destroy(VFIOMigExtents *extents);
+
+/*
+ * vfio_mig_extents_contain: do @size bytes at @offset lie inside the region?
+ *
+ * Overflow-safe for all values (U-3).
+ */
+bool vfio_mig_extents_contain(const VFIOMigExtents *extents, uint64_t offset,
+                              uint64_t size);
+
+/*
+ * vfio_mig_extents_next: cut the next piece off a chunk
+ *
+ * @offset, @size: the rest of the chunk, in bytes; both are advanced. The
+ *                 caller has checked it with vfio_mig_extents_contain().
+ * @piece: set to the piece: as long as one way of access holds
+ *
+ * Returns: false when @size is 0, the end of the chunk.
+ */
+bool vfio_mig_extents_next(const VFIOMigExtents *extents, uint64_t *offset,
+                           uint64_t *size, VFIOMigPiece *piece);
+
+#endif /* HW_VFIO_MIGRATION_EXTENT_H */

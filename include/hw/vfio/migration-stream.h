@@ -1,0 +1,73 @@
+/*
+ * Packets of the VFIO migration stream
+ *
+ * Owns: the tags, the order of fields and the limits on what a peer may
+ * claim. Wire format: byte for byte that of QEMU 6.0 to 7.2, big-endian
+ * (requirements 3.1 to 3.4, W-1 to W-7). Does not own: the data itself, nor
+ * the config blob, which the device's code reads and writes in between.
+ *
+ * No lock; the QEMUFile belongs to the caller.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef HW_VFIO_MIGRATION_STREAM_H
+#define HW_VFIO_MIGRATION_STREAM_H
+
+#define VFIO_MIG_TAG_END_OF_STATE     UINT64_C(0xffffffffef100001)
+#define VFIO_MIG_TAG_CONFIG           UINT64_C(0xffffffffef100002)
+#define VFIO_MIG_TAG_SETUP            UINT64_C(0xffffffffef100003)
+#define VFIO_MIG_TAG_DATA             UINT64_C(0xffffffffef100004)
+#define VFIO_MIG_TAG_INIT_DATA_SENT   UINT64_C(0xffffffffef100005)
+
+/*
+ * Largest chunk that is believed, in bytes. A vfio driver of the kernel
+ * cannot offer a larger region: it encodes the region's index in the bits of
+ * the file offset from 40 upwards.
+ */
+#define VFIO_MIG_CHUNK_MAX_BYTES      (1 * TiB)
+
+typedef enum VFIOMigPacket {
+    VFIO_MIG_PACKET_SETUP,      /* its END_OF_STATE was read too */
+    VFIO_MIG_PACKET_DATA,       /* @size bytes follow */
+    VFIO_MIG_PACKET_CONFIG,     /* blob and END_OF_STATE follow */
+    VFIO_MIG_PACKET_END,        /* end of the section */
+} VFIOMigPacket;
+
+/* Writers; errors stay in the file, see qemu_file_get_error(). */
+void vfio_mig_put_setup(QEMUFile *f);               /* SETUP, END */
+void vfio_mig_put_data_header(QEMUFile *f, uint64_t size_bytes);
+void vfio_mig_put_config_header(QEMUFile *f);
+void vfio_mig_put_end(QEMUFile *f);
+
+/*
+ * vfio_mig_get_packet: read the next packet's head
+ *
+ * @packet: what it is
+ * @size_bytes: set for DATA only: 0 .. VFIO_MIG_CHUNK_MAX_BYTES
+ *
+ * Each field is checked for a stream error before its value is used (R-10b).
+ * An unknown tag, a size above the limit, SETUP not closed at once (R-08f)
+ * and INIT_DATA_SENT (a stream of QEMU 8.1 or later, protocol v2) are errors.
+ *
+ * Returns: 0, or -errno with @errp set (without the device's name: the
+ * caller prepends it). Nothing else of the stream is consumed.
+ */
+int vfio_mig_get_packet(QEMUFile *f, VFIOMigPacket *packet,
+                        uint64_t *size_bytes, Error **errp);
+
+/*
+ * vfio_mig_get_end: read the END_OF_STATE that must follow a config blob
+ *
+ * Returns: 0, or -errno with @errp set.
+ */
+int vfio_mig_get_end(QEMUFile *f, Error **errp);
+
+/*
+ * vfio_mig_get_data: read exactly @size bytes into @buf
+ *
+ * Returns: 0, or -errno with @errp set: the file's error, or -EIO where the
+ * stream ended early.
+ */
+int vfio_mig_get_data(QEMUFile *f, void *buf, size_t size, Error **errp);
+
+#endif /* HW_VFIO_MIGRATION_STREAM_H */
