@@ -1,0 +1,76 @@
+# The commands of the project: 'make help' lists them. All the work is done by
+# meson and by scripts/; nothing is decided here.
+#
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+BUILD := build
+MESON := $(firstword $(wildcard /usr/bin/meson) meson)
+FUZZ_SECONDS := 60
+
+all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD)
+
+$(BUILD)/build.ninja:
+	@./configure
+
+deps-build:
+	@scripts/deps build
+
+deps-run:
+	@scripts/deps build run
+
+deps-all:
+	@scripts/deps all
+
+deps: deps-all
+
+check: deps-all
+	@scripts/check build tests compile=clang sanitize
+
+check-unit: deps-build
+	@scripts/check build tests=unit,component
+
+check-qtest: deps-run
+	@scripts/check build tests=qtest
+
+check-sanitize: deps-all
+	@scripts/check sanitize
+
+check-compilers: deps-all
+	@scripts/check compile=gcc compile=clang
+
+demo: deps-run
+	@scripts/demo $(DEMO)
+
+bench: deps-run
+	@scripts/bench $(BENCH)
+
+fuzz: deps-all
+	@scripts/fuzz $(FUZZ_SECONDS)
+
+install: all
+	@$(MESON) install -C $(BUILD) --no-rebuild
+
+clean:
+	@rm -rf build build-gcc build-clang build-sanitize build-fuzz
+
+help:
+	@sed -n 's/^# help: //p' Makefile
+
+# help: make                  build in build/ (./configure --help has options)
+# help: make demo             live-migrate a VM with a vfio-pci device and
+# help:                       prove that it arrived (DEMO='--help' for more)
+# help: make check            build and test everything (about 10 minutes)
+# help: make check-unit       pure parts and the subsystem without QEMU
+# help: make check-qtest      pairs of real QEMUs
+# help: make check-sanitize   unit and component tests with ASan and UBSan
+# help: make check-compilers  gcc and clang, warnings are errors
+# help: make bench            our code against QEMU 7.2's own, JSON and a table
+# help:                       (BENCH='--help' for more)
+# help: make fuzz             each fuzzer for FUZZ_SECONDS [60]
+# help: make install          install; DESTDIR= works
+# help: make deps             install the Debian packages that are missing
+# help: make clean            remove build/ and the other build directories
+
+.PHONY: all deps deps-build deps-run deps-all check check-unit check-qtest \
+	check-sanitize check-compilers demo bench fuzz install clean help
