@@ -7,6 +7,8 @@ BUILD := build
 MESON := $(firstword $(wildcard /usr/bin/meson) meson)
 FUZZ_SECONDS := 60
 
+.NOTPARALLEL:
+
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
 
