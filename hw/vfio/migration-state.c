@@ -1,0 +1,208 @@
+/*
+ * Migration states of a VFIO device, and the ways between them
+ *
+ * Owns: the table of arcs of protocol v1, the search for the next step, the
+ * spelling of states, and the three state bits of device_state. Does not
+ * own: any device; who performs an arc, and what happens when it is refused,
+ * is the caller's.
+ *
+ * Pure functions and constant data: no lock.
+ *
+ * Source: requirements 1.2 and 1.3, U-2, U-8 to U-10, R-07.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+#include "hw/vfio/migration-uapi.h"
+#include "hw/vfio/migration-state.h"
+
+#define STATE_BIT(state)    (UINT32_C(1) << (state))
+
+/* Each opens or breaks a data session: a way may only begin or end there. */
+#define NEVER_PASSED        (STATE_BIT(VFIO_MIG_STATE_PRE_COPY) | \
+                             STATE_BIT(VFIO_MIG_STATE_RESUMING) | \
+                             STATE_BIT(VFIO_MIG_STATE_ERROR))
+
+#define ARC(from, to)       { VFIO_MIG_STATE_##from, VFIO_MIG_STATE_##to }
+
+/*
+ * "drawn": in the figure of the kernel's header. "QEMU": not drawn, but
+ * written by QEMU 5.2 to 7.2, so that drivers had to take it. Of each state
+ * the surest arc stands first, as the first one wins among ways of one
+ * length. ERROR has no way out: a reset is not an arc.
+ */
+static const VFIOMigArc v1_arcs[] = {
+    ARC(RUNNING, STOP),             /* drawn: shutdown */
+    ARC(RUNNING, STOP_COPY),        /* drawn: suspend, savevm */
+    ARC(RUNNING, PRE_COPY),         /* drawn: live migration begins */
+    ARC(RUNNING, RESUMING),         /* drawn: the destination begins */
+    ARC(PRE_COPY, STOP_COPY),       /* drawn: switch-over */
+    ARC(PRE_COPY, STOP),            /* libvfio-user takes it (U-10) */
+    ARC(PRE_COPY, RUNNING),         /* QEMU: cancel; often refused (U-10) */
+    ARC(STOP_COPY, STOP),           /* drawn: all state was read */
+    ARC(STOP_COPY, RUNNING),        /* QEMU: cancel */
+    ARC(STOP, RUNNING),             /* QEMU: the VM goes on */
+    ARC(STOP, STOP_COPY),           /* QEMU: a paused VM; see U-10 */
+    ARC(STOP, RESUMING),            /* QEMU: incoming, device was stopped */
+    ARC(RESUMING, RUNNING),         /* drawn: restored */
+    ARC(RESUMING, STOP),            /* vGPU takes it, libvfio-user not (U-9) */
+};
+
+G_STATIC_ASSERT(G_N_ELEMENTS(v1_arcs) <= 64);
+
+const VFIOMigArcTable vfio_mig_v1_arcs = {
+    .protocol = "v1",
+    .arcs = v1_arcs,
+    .nr_arcs = G_N_ELEMENTS(v1_arcs),
+};
+
+const char *vfio_mig_state_str(VFIOMigState state)
+{
+    switch (state) {
+    case VFIO_MIG_STATE_ERROR:
+        return "error";
+    case VFIO_MIG_STATE_STOP:
+        return "stop";
+    case VFIO_MIG_STATE_RUNNING:
+        return "running";
+    case VFIO_MIG_STATE_STOP_COPY:
+        return "stop-copy";
+    case VFIO_MIG_STATE_RESUMING:
+        return "resuming";
+    case VFIO_MIG_STATE_RUNNING_P2P:
+        return "running-p2p";
+    case VFIO_MIG_STATE_PRE_COPY:
+        return "pre-copy";
+    default:
+        return "unknown";
+    }
+}
+
+int vfio_mig_arc_index(const VFIOMigArcTable *table, VFIOMigState from,
+                       VFIOMigState to)
+{
+    unsigned i;
+
+    for (i = 0; i < table->nr_arcs; i++) {
+        if (table->arcs[i].from == from && table->arcs[i].to == to) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/*
+ * One ring of the search: every state that an arc not @refused leads into
+ * @reached, which holds the states from which the target can be reached.
+ */
+static uint32_t widen(const VFIOMigArcTable *table, uint64_t refused,
+                      uint32_t reached)
+{
+    uint32_t wider = reached;
+    unsigned i;
+
+    for (i = 0; i < table->nr_arcs; i++) {
+        const VFIOMigArc *arc = &table->arcs[i];
+
+        if (!(refused & (UINT64_C(1) << i)) &&
+            (reached & STATE_BIT(arc->to))) {
+            wider |= STATE_BIT(arc->from);
+        }
+    }
+    return wider;
+}
+
+/* First arc out of @from, in the table's order, that ends in @reached. */
+static bool first_arc_into(const VFIOMigArcTable *table, VFIOMigState from,
+                           uint64_t refused, uint32_t reached,
+                           VFIOMigState *next)
+{
+    unsigned i;
+
+    for (i = 0; i < table->nr_arcs; i++) {
+        const VFIOMigArc *arc = &table->arcs[i];
+
+        if (arc->from == from && !(refused & (UINT64_C(1) << i)) &&
+            (reached & STATE_BIT(arc->to))) {
+            *next = arc->to;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool vfio_mig_next_state(const VFIOMigArcTable *table, VFIOMigState from,
+                         VFIOMigState to, uint64_t refused, uint32_t avoid,
+                         VFIOMigState *next)
+{
+    const uint32_t closed = NEVER_PASSED | avoid;
+    uint32_t reached = STATE_BIT(to);
+
+    if (from == to) {
+        *next = to;
+        return true;
+    }
+
+    /* Breadth first, from the target back: the first ring that @from can
+     * step into is the shortest way. Each round adds a state or ends it. */
+    while (!first_arc_into(table, from, refused, reached, next)) {
+        uint32_t wider = widen(table, refused, reached);
+
+        wider = (wider & ~closed) | reached;
+        if (wider == reached) {
+            return false;
+        }
+        reached = wider;
+    }
+    return true;
+}
+
+bool vfio_mig_v1_decode(uint32_t device_state, VFIOMigState *state)
+{
+    switch (device_state & VFIO_MIG_V1_STATE_MASK) {
+    case VFIO_MIG_V1_STOP:
+        *state = VFIO_MIG_STATE_STOP;
+        return true;
+    case VFIO_MIG_V1_RUNNING:
+        *state = VFIO_MIG_STATE_RUNNING;
+        return true;
+    case VFIO_MIG_V1_SAVING:
+        *state = VFIO_MIG_STATE_STOP_COPY;
+        return true;
+    case VFIO_MIG_V1_RUNNING | VFIO_MIG_V1_SAVING:
+        *state = VFIO_MIG_STATE_PRE_COPY;
+        return true;
+    case VFIO_MIG_V1_RESUMING:
+        *state = VFIO_MIG_STATE_RESUMING;
+        return true;
+    case VFIO_MIG_V1_ERROR:
+        *state = VFIO_MIG_STATE_ERROR;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static uint32_t v1_bits(VFIOMigState state)
+{
+    switch (state) {
+    case VFIO_MIG_STATE_STOP:
+        return VFIO_MIG_V1_STOP;
+    case VFIO_MIG_STATE_RUNNING:
+        return VFIO_MIG_V1_RUNNING;
+    case VFIO_MIG_STATE_STOP_COPY:
+        return VFIO_MIG_V1_SAVING;
+    case VFIO_MIG_STATE_PRE_COPY:
+        return VFIO_MIG_V1_RUNNING | VFIO_MIG_V1_SAVING;
+    case VFIO_MIG_STATE_RESUMING:
+        return VFIO_MIG_V1_RESUMING;
+    default:
+        /* ERROR is never written, and v1 has no P2P state: our own bug */
+        g_assert_not_reached();
+    }
+}
+
+uint32_t vfio_mig_v1_encode(uint32_t old, VFIOMigState state)
+{
+    return (old & ~VFIO_MIG_V1_STATE_MASK) | v1_bits(state);
+}

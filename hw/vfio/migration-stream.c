@@ -1,0 +1,167 @@
+/*
+ * Packets of the VFIO migration stream
+ *
+ * Owns: the tags, the order of fields, and the limits on what a peer may
+ * claim. Does not own: the data, the config blob, nor the QEMUFile.
+ *
+ * No lock: the caller is the only user of its QEMUFile.
+ *
+ * Source: requirements 3.1 to 3.4, W-2, R-08f, R-10a to R-10c.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+#include "qemu/units.h"
+#include "qapi/error.h"
+#include "migration/qemu-file.h"
+#include "hw/vfio/migration-stream.h"
+
+void vfio_mig_put_setup(QEMUFile *f)
+{
+    qemu_put_be64(f, VFIO_MIG_TAG_SETUP);
+    qemu_put_be64(f, VFIO_MIG_TAG_END_OF_STATE);
+}
+
+void vfio_mig_put_data_header(QEMUFile *f, uint64_t size_bytes)
+{
+    qemu_put_be64(f, VFIO_MIG_TAG_DATA);
+    qemu_put_be64(f, size_bytes);
+}
+
+void vfio_mig_put_config_header(QEMUFile *f)
+{
+    qemu_put_be64(f, VFIO_MIG_TAG_CONFIG);
+}
+
+void vfio_mig_put_end(QEMUFile *f)
+{
+    qemu_put_be64(f, VFIO_MIG_TAG_END_OF_STATE);
+}
+
+/*
+ * The file's error while @what was read: 0, or -errno with @errp set. The
+ * file knows a text for some errors only; the others get their errno's.
+ */
+static int check_file(QEMUFile *f, const char *what, Error **errp)
+{
+    Error *cause = NULL;
+    int ret = qemu_file_get_error_obj(f, &cause);
+
+    if (!ret) {
+        return 0;
+    }
+    if (ret > 0) {
+        ret = -EIO;
+    }
+    if (cause) {
+        error_propagate_prepend(errp, cause, "cannot read %s from the "
+                                "migration stream: ", what);
+    } else {
+        error_setg_errno(errp, -ret, "cannot read %s from the migration "
+                         "stream: it was cut or failed", what);
+    }
+    return ret;
+}
+
+/* One number of the stream; @value is set only where it was really read. */
+static int get_u64(QEMUFile *f, const char *what, uint64_t *value,
+                   Error **errp)
+{
+    uint64_t read = qemu_get_be64(f);
+    int ret = check_file(f, what, errp);
+
+    if (!ret) {
+        *value = read;
+    }
+    return ret;
+}
+
+static int get_data_size(QEMUFile *f, uint64_t *size_bytes, Error **errp)
+{
+    uint64_t size = 0;
+    int ret = get_u64(f, "the size of a data packet", &size, errp);
+
+    if (ret) {
+        return ret;
+    }
+    if (size > VFIO_MIG_CHUNK_MAX_BYTES) {
+        error_setg(errp, "data packet of %" PRIu64 " bytes in the migration "
+                   "stream is larger than the limit of %" PRIu64 " bytes: the "
+                   "stream is damaged", size,
+                   (uint64_t)VFIO_MIG_CHUNK_MAX_BYTES);
+        return -EINVAL;
+    }
+    *size_bytes = size;
+    return 0;
+}
+
+static int get_end_after(QEMUFile *f, const char *what, Error **errp)
+{
+    uint64_t tag = 0;
+    int ret = get_u64(f, "an end mark", &tag, errp);
+
+    if (ret) {
+        return ret;
+    }
+    if (tag != VFIO_MIG_TAG_END_OF_STATE) {
+        error_setg(errp, "0x%" PRIx64 " follows %s in the migration stream "
+                   "where it must end: the source sends what this version "
+                   "does not know, or the stream is damaged", tag, what);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+int vfio_mig_get_end(QEMUFile *f, Error **errp)
+{
+    return get_end_after(f, "the device's configuration", errp);
+}
+
+int vfio_mig_get_packet(QEMUFile *f, VFIOMigPacket *packet,
+                        uint64_t *size_bytes, Error **errp)
+{
+    uint64_t tag = 0;
+    int ret = get_u64(f, "a tag", &tag, errp);
+
+    if (ret) {
+        return ret;
+    }
+
+    switch (tag) {
+    case VFIO_MIG_TAG_SETUP:
+        *packet = VFIO_MIG_PACKET_SETUP;
+        return get_end_after(f, "the setup packet", errp);
+    case VFIO_MIG_TAG_DATA:
+        *packet = VFIO_MIG_PACKET_DATA;
+        return get_data_size(f, size_bytes, errp);
+    case VFIO_MIG_TAG_CONFIG:
+        *packet = VFIO_MIG_PACKET_CONFIG;
+        return 0;
+    case VFIO_MIG_TAG_END_OF_STATE:
+        *packet = VFIO_MIG_PACKET_END;
+        return 0;
+    case VFIO_MIG_TAG_INIT_DATA_SENT:
+        error_setg(errp, "the source is QEMU 8.1 or later and migrates the "
+                   "device with protocol v2; only a source with protocol v1 "
+                   "(QEMU 6.0 to 7.2) can be read");
+        return -ENOTSUP;
+    default:
+        error_setg(errp, "unknown tag 0x%" PRIx64 " in the migration stream: "
+                   "the source sends what this version does not know, or the "
+                   "stream is damaged", tag);
+        return -EINVAL;
+    }
+}
+
+int vfio_mig_get_data(QEMUFile *f, void *buf, size_t size, Error **errp)
+{
+    size_t done = qemu_get_buffer(f, buf, size);
+    int ret = check_file(f, "device data", errp);
+
+    if (!ret && done != size) {
+        error_setg(errp, "the migration stream ended after %zu of %zu bytes "
+                   "of device data", done, size);
+        ret = -EIO;
+    }
+    return ret;
+}
