@@ -1,0 +1,470 @@
+/*
+ * Migration streams of the stand-alone host
+ *
+ * Owns: QEMUFile over a file descriptor or over memory, its buffer, its
+ * first error, and faults that tests put in. Behaves as QEMU 7.2's where the
+ * users can see it: 32 KiB are read ahead; data given without a copy is only
+ * looked at when flushed; the first error stays and stops all writing; an
+ * early end of file is -EIO, and reads after it give zeroes.
+ *
+ * No lock: one thread at a time uses a stream, but for
+ * vfio_host_file_shutdown() and qemu_file_get_error().
+ *
+ * Source: QEMU 7.2's migration/qemu-file.c, for the behaviour.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+#include <poll.h>
+#include <sys/uio.h>
+#include "qapi/error.h"
+#include "qemu/atomic.h"
+#include "qemu/units.h"
+#include "migration/qemu-file.h"
+#include "migration/standalone.h"
+
+#define FILE_BUFFER_BYTES   (32 * KiB)
+#define FILE_SEGMENTS       64
+/* A GByteArray counts in 32 bits; stay well below. */
+#define FILE_MEMORY_BYTES   (2 * GiB)
+
+struct QEMUFile {
+    bool writable;
+    bool shutdown;
+    int fd;                     /* -1: memory */
+    GByteArray *out;            /* memory output */
+    const uint8_t *in;          /* memory input */
+    size_t in_size;             /* bytes */
+
+    uint64_t passed_bytes;      /* through the channel */
+    uint64_t taken_bytes;       /* by or from the user of the stream */
+
+    bool fault;                 /* fault_after and fault_error hold */
+    bool fault_fired;
+    uint64_t fault_after_bytes;
+    int fault_error;
+
+    int error;                  /* -errno */
+    Error *error_obj;
+
+    uint8_t buf[FILE_BUFFER_BYTES];
+    size_t start;               /* input: next byte */
+    size_t end;                 /* end of what buf holds */
+    struct iovec segment[FILE_SEGMENTS];
+    unsigned nr_segments;
+};
+
+/* ---- making and closing ---- */
+
+static QEMUFile *file_new(int fd, bool writable)
+{
+    QEMUFile *f = g_new0(QEMUFile, 1);
+
+    f->fd = fd;
+    f->writable = writable;
+    return f;
+}
+
+QEMUFile *vfio_host_file_new_output(int fd)
+{
+    return file_new(fd, true);
+}
+
+QEMUFile *vfio_host_file_new_input(int fd)
+{
+    return file_new(fd, false);
+}
+
+QEMUFile *vfio_host_file_new_memory_output(GByteArray *bytes)
+{
+    QEMUFile *f = file_new(-1, true);
+
+    f->out = g_byte_array_ref(bytes);
+    return f;
+}
+
+QEMUFile *vfio_host_file_new_memory_input(const void *data, size_t size)
+{
+    QEMUFile *f = file_new(-1, false);
+
+    f->in = data;
+    f->in_size = size;
+    return f;
+}
+
+int qemu_fclose(QEMUFile *f)
+{
+    int ret;
+
+    qemu_fflush(f);
+    ret = f->error;
+    if (f->fd >= 0 && close(f->fd) < 0 && !ret) {
+        ret = -errno;
+    }
+    if (f->out) {
+        g_byte_array_unref(f->out);
+    }
+    error_free(f->error_obj);
+    g_free(f);
+    return ret;
+}
+
+/* ---- errors and faults ---- */
+
+int qemu_file_get_error_obj(QEMUFile *f, Error **errp)
+{
+    if (errp) {
+        *errp = f->error_obj ? error_copy(f->error_obj) : NULL;
+    }
+    return qatomic_read(&f->error);
+}
+
+int qemu_file_get_error(QEMUFile *f)
+{
+    return qatomic_read(&f->error);
+}
+
+void qemu_file_set_error_obj(QEMUFile *f, int ret, Error *err)
+{
+    if (ret && !f->error) {
+        qatomic_set(&f->error, ret);
+        f->error_obj = err;
+    } else if (err) {
+        error_report_err(err);
+    }
+}
+
+void qemu_file_set_error(QEMUFile *f, int ret)
+{
+    qemu_file_set_error_obj(f, ret, NULL);
+}
+
+void vfio_host_file_shutdown(QEMUFile *f)
+{
+    qatomic_set(&f->shutdown, true);
+    if (!qatomic_read(&f->error)) {
+        qatomic_set(&f->error, -EIO);
+    }
+}
+
+void vfio_host_file_fail_after(QEMUFile *f, uint64_t bytes, int error)
+{
+    f->fault = true;
+    f->fault_fired = false;
+    f->fault_after_bytes = bytes;
+    f->fault_error = error;
+}
+
+bool vfio_host_file_fault_fired(QEMUFile *f)
+{
+    return f->fault_fired;
+}
+
+uint64_t vfio_host_file_bytes(QEMUFile *f)
+{
+    return f->taken_bytes;
+}
+
+/*
+ * How much of @size the channel may move now; 0: @size is 0 or the fault is
+ * reached, which *error tells apart (-errno, 1 for end of file).
+ */
+static size_t file_allow(QEMUFile *f, size_t size, int *error)
+{
+    uint64_t left;
+
+    *error = 0;
+    if (!f->fault || !size) {
+        return size;
+    }
+    left = f->fault_after_bytes > f->passed_bytes ?
+           f->fault_after_bytes - f->passed_bytes : 0;
+    if (!left) {
+        f->fault_fired = true;
+        *error = f->fault_error ? -f->fault_error : 1;
+        return 0;
+    }
+    return MIN(size, left);
+}
+
+/* ---- the channel ---- */
+
+static void file_wait(QEMUFile *f)
+{
+    struct pollfd p = {
+        .fd = f->fd,
+        .events = f->writable ? POLLOUT : POLLIN,
+    };
+
+    poll(&p, 1, -1);
+}
+
+/* Write some of @size bytes; returns how many, or -errno. */
+static ssize_t channel_write(QEMUFile *f, const uint8_t *data, size_t size)
+{
+    ssize_t ret;
+    int error;
+
+    size = file_allow(f, size, &error);
+    if (error) {
+        return error < 0 ? error : -EPIPE;
+    }
+    if (f->fd < 0) {
+        if (f->out->len + (uint64_t)size > FILE_MEMORY_BYTES) {
+            return -EFBIG;
+        }
+        g_byte_array_append(f->out, data, size);
+        return size;
+    }
+    for (;;) {
+        ret = write(f->fd, data, size);
+        if (ret >= 0) {
+            return ret;
+        }
+        if (errno == EAGAIN) {
+            file_wait(f);
+        } else if (errno != EINTR) {
+            return -errno;
+        }
+    }
+}
+
+/* Read up to @size bytes; returns how many, 0 at the end, or -errno. */
+static ssize_t channel_read(QEMUFile *f, uint8_t *data, size_t size)
+{
+    ssize_t ret;
+    int error;
+
+    size = file_allow(f, size, &error);
+    if (error) {
+        return MIN(error, 0);
+    }
+    if (f->fd < 0) {
+        size = MIN(size, f->in_size - f->passed_bytes);
+        if (size) {
+            memcpy(data, f->in + f->passed_bytes, size);
+        }
+        return size;
+    }
+    for (;;) {
+        ret = read(f->fd, data, size);
+        if (ret >= 0) {
+            return ret;
+        }
+        if (errno == EAGAIN) {
+            file_wait(f);
+        } else if (errno != EINTR) {
+            return -errno;
+        }
+    }
+}
+
+/* ---- writing ---- */
+
+static bool file_write_all(QEMUFile *f, const uint8_t *data, size_t size)
+{
+    while (size) {
+        ssize_t done = channel_write(f, data, size);
+
+        if (done < 0) {
+            Error *err = NULL;
+
+            error_setg_errno(&err, -done, "Unable to write to the stream");
+            qemu_file_set_error_obj(f, -EIO, err);
+            return false;
+        }
+        f->passed_bytes += done;
+        data += done;
+        size -= done;
+    }
+    return true;
+}
+
+void qemu_fflush(QEMUFile *f)
+{
+    unsigned i;
+
+    if (!f->writable || qatomic_read(&f->shutdown)) {
+        return;
+    }
+    for (i = 0; i < f->nr_segments; i++) {
+        if (!file_write_all(f, f->segment[i].iov_base,
+                            f->segment[i].iov_len)) {
+            break;
+        }
+    }
+    f->nr_segments = 0;
+    f->end = 0;
+}
+
+/* Queue @size bytes that stay where they are; joins neighbours. */
+static void file_queue(QEMUFile *f, const uint8_t *data, size_t size)
+{
+    struct iovec *last = &f->segment[f->nr_segments];
+
+    f->taken_bytes += size;
+    if (f->nr_segments &&
+        (uint8_t *)last[-1].iov_base + last[-1].iov_len == data) {
+        last[-1].iov_len += size;
+        return;
+    }
+    last->iov_base = (void *)data;
+    last->iov_len = size;
+    if (++f->nr_segments == FILE_SEGMENTS) {
+        qemu_fflush(f);
+    }
+}
+
+/* After a shutdown nothing is flushed any more: let nothing pile up. */
+static bool file_refuses(QEMUFile *f)
+{
+    assert(f->writable);
+    return qatomic_read(&f->error) || qatomic_read(&f->shutdown);
+}
+
+void qemu_put_buffer_async(QEMUFile *f, const uint8_t *buf, size_t size,
+                           bool may_free)
+{
+    if (!file_refuses(f) && size) {
+        file_queue(f, buf, size);
+    }
+}
+
+void qemu_put_buffer(QEMUFile *f, const uint8_t *buf, size_t size)
+{
+    while (size && !file_refuses(f)) {
+        size_t part = MIN(size, sizeof(f->buf) - f->end);
+        uint8_t *copy = f->buf + f->end;
+
+        memcpy(copy, buf, part);
+        f->end += part;
+        file_queue(f, copy, part);
+        if (f->end == sizeof(f->buf)) {
+            qemu_fflush(f);
+        }
+        buf += part;
+        size -= part;
+    }
+}
+
+void qemu_put_byte(QEMUFile *f, int v)
+{
+    uint8_t byte = v;
+
+    qemu_put_buffer(f, &byte, 1);
+}
+
+void qemu_put_be32(QEMUFile *f, unsigned int v)
+{
+    uint32_t be = GUINT32_TO_BE(v);
+
+    qemu_put_buffer(f, (const uint8_t *)&be, sizeof(be));
+}
+
+void qemu_put_be64(QEMUFile *f, uint64_t v)
+{
+    uint64_t be = GUINT64_TO_BE(v);
+
+    qemu_put_buffer(f, (const uint8_t *)&be, sizeof(be));
+}
+
+/* ---- reading ---- */
+
+/* Read ahead; false: end of file or error, which is now the stream's. */
+static bool file_fill(QEMUFile *f)
+{
+    ssize_t ret;
+
+    assert(!f->writable);
+    memmove(f->buf, f->buf + f->start, f->end - f->start);
+    f->end -= f->start;
+    f->start = 0;
+    if (qatomic_read(&f->shutdown)) {
+        return false;
+    }
+
+    ret = channel_read(f, f->buf + f->end, sizeof(f->buf) - f->end);
+    if (ret > 0) {
+        f->end += ret;
+        f->passed_bytes += ret;
+        return true;
+    }
+    if (ret == 0) {
+        qemu_file_set_error(f, -EIO);
+    } else {
+        Error *err = NULL;
+
+        error_setg_errno(&err, -ret, "Unable to read from the stream");
+        qemu_file_set_error_obj(f, -EIO, err);
+    }
+    return false;
+}
+
+/* Make @size bytes from the next one on be there; false: fewer are. */
+static bool file_need(QEMUFile *f, size_t size)
+{
+    assert(size <= sizeof(f->buf));
+    while (f->end - f->start < size) {
+        if (!file_fill(f)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+int qemu_peek_byte(QEMUFile *f, int offset)
+{
+    return file_need(f, (size_t)offset + 1) ? f->buf[f->start + offset] : 0;
+}
+
+int qemu_get_byte(QEMUFile *f)
+{
+    int byte;
+
+    if (!file_need(f, 1)) {
+        return 0;
+    }
+    byte = f->buf[f->start++];
+    f->taken_bytes++;
+    return byte;
+}
+
+size_t qemu_get_buffer(QEMUFile *f, uint8_t *buf, size_t size)
+{
+    size_t done = 0;
+
+    while (done < size) {
+        size_t want = MIN(size - done, sizeof(f->buf));
+        size_t part;
+
+        file_need(f, want);
+        part = MIN(want, f->end - f->start);
+        if (!part) {
+            break;
+        }
+        memcpy(buf + done, f->buf + f->start, part);
+        f->start += part;
+        f->taken_bytes += part;
+        done += part;
+    }
+    return done;
+}
+
+/* Byte by byte, as QEMU does: what is missing at the end reads as zero. */
+unsigned int qemu_get_be32(QEMUFile *f)
+{
+    uint32_t v = 0;
+    int i;
+
+    for (i = 0; i < 4; i++) {
+        v = v << 8 | qemu_get_byte(f);
+    }
+    return v;
+}
+
+uint64_t qemu_get_be64(QEMUFile *f)
+{
+    uint64_t high = qemu_get_be32(f);
+
+    return high << 32 | qemu_get_be32(f);
+}
