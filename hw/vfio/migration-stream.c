@@ -54,8 +54,9 @@ static int check_file(QEMUFile *f, const char *what, Error **errp)
         ret = -EIO;
     }
     if (cause) {
-        error_propagate_prepend(errp, cause, "cannot read %s from the "
-                                "migration stream: ", what);
+        error_prepend(&cause, "cannot read %s from the migration stream: ",
+                      what);
+        error_propagate(errp, cause);
     } else {
         error_setg_errno(errp, -ret, "cannot read %s from the migration "
                          "stream: it was cut or failed", what);
