@@ -1,0 +1,26 @@
+/*
+ * PCI configuration space, reached through functions only
+ *
+ * QEMU 7.2 interface, declared in our own words (docs/architecture.md).
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef QEMU_PCI_H
+#define QEMU_PCI_H
+
+#include "qom/object.h"
+
+#define TYPE_PCI_DEVICE     "pci-device"
+
+#define PCI_COMMAND             0x04
+#define PCI_CAP_ID_MSI          0x05
+#define PCI_CAP_ID_MSIX         0x11
+#define PCI_MSI_FLAGS           2
+#define PCI_MSI_FLAGS_ENABLE    0x0001
+#define PCI_MSIX_FLAGS          2
+#define PCI_MSIX_FLAGS_ENABLE   0x8000
+
+uint8_t pci_find_capability(PCIDevice *pci_dev, uint8_t cap_id);
+uint32_t pci_default_read_config(PCIDevice *d, uint32_t address, int len);
+
+#endif /* QEMU_PCI_H */

@@ -1,0 +1,18 @@
+/*
+ * Atomic access to single variables
+ *
+ * QEMU 7.2 interface, declared in our own words (docs/architecture.md).
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef QEMU_ATOMIC_H
+#define QEMU_ATOMIC_H
+
+#define qatomic_read(ptr)           __atomic_load_n((ptr), __ATOMIC_RELAXED)
+#define qatomic_set(ptr, i)         __atomic_store_n((ptr), (i), \
+                                                     __ATOMIC_RELAXED)
+/* Without the check that the type is no wider than a pointer */
+#define qatomic_read__nocheck(ptr)  qatomic_read(ptr)
+#define qatomic_set__nocheck(ptr, i) qatomic_set((ptr), (i))
+
+#endif /* QEMU_ATOMIC_H */

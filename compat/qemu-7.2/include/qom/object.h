@@ -1,0 +1,34 @@
+/*
+ * QEMU's object model
+ *
+ * QEMU 7.2 interface, declared in our own words (docs/architecture.md).
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef QEMU_OBJECT_H
+#define QEMU_OBJECT_H
+
+typedef void (ObjectPropertyAccessor)(Object *obj, Visitor *v,
+                                      const char *name, void *opaque,
+                                      Error **errp);
+typedef void (ObjectPropertyRelease)(Object *obj, const char *name,
+                                     void *opaque);
+
+#define OBJECT(obj) ((Object *)(obj))
+
+ObjectProperty *object_property_add(Object *obj, const char *name,
+                                    const char *type,
+                                    ObjectPropertyAccessor *get,
+                                    ObjectPropertyAccessor *set,
+                                    ObjectPropertyRelease *release,
+                                    void *opaque);
+/* NULL: the object has no such property */
+ObjectProperty *object_property_find(Object *obj, const char *name);
+void object_property_del(Object *obj, const char *name);
+Object *object_dynamic_cast(Object *obj, const char *type_name);
+ObjectClass *object_get_class(Object *obj);
+ObjectClass *object_class_dynamic_cast(ObjectClass *klass,
+                                       const char *type_name);
+ObjectClass *object_class_by_name(const char *type_name);
+
+#endif /* QEMU_OBJECT_H */
