@@ -1,0 +1,114 @@
+/*
+ * The numbers of QEMU 7.2's binary interface that attach relies on
+ *
+ * Owns: member offsets in bytes, the versions that they were held against,
+ * and the table by which the subsystem hands its entry points to the stub.
+ * Not here: how a number is looked for in a binary (code-patterns.c,
+ * checks.c). The stub must not need QEMU's headers; subsystem.c, which has
+ * them, proves at compile time that they say the same.
+ * Source: the interface of QEMU 7.2.3 and of Debian's 7.2.22.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef ATTACH_ABI_H
+#define ATTACH_ABI_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Held against: upstream 7.2.3 (headers), Debian 7.2.22 (binary) */
+enum {
+    ABI_VERSION_MAJOR = 7,
+    ABI_VERSION_MINOR = 2,
+    ABI_VERSION_MICRO_MIN = 3,
+    ABI_VERSION_MICRO_MAX = 22,
+};
+
+enum {
+    ABI_DEVICE_SYSFSDEV = 24,
+    ABI_DEVICE_DEV = 40,
+    ABI_DEVICE_FD = 48,
+    ABI_DEVICE_NEEDS_RESET = 57,
+    ABI_DEVICE_NO_MMAP = 58,
+    ABI_DEVICE_RAM_BLOCK_DISCARD = 59,
+    ABI_DEVICE_ENABLE_MIGRATION = 60,
+    ABI_DEVICE_OPS = 64,
+    ABI_DEVICE_NUM_REGIONS = 76,
+    ABI_DEVICE_MIGRATION = 88,
+    ABI_DEVICE_MIGRATION_BLOCKER = 96,
+    ABI_DEVICE_PRE_COPY_DIRTY = 104,
+
+    ABI_DEVICE_OPS_HOT_RESET_MULTI = 8,
+    ABI_DEVICE_OPS_EOI = 16,
+
+    ABI_REGION_FD_OFFSET = 8,
+    ABI_REGION_MEM = 16,
+    ABI_REGION_SIZE = 24,
+    ABI_REGION_FLAGS = 32,
+    ABI_REGION_NR_MMAPS = 36,
+    ABI_REGION_MMAPS = 40,
+    ABI_REGION_NR = 48,
+
+    ABI_MMAP_MMAP = 272,
+    ABI_MMAP_OFFSET = 280,
+    ABI_MMAP_SIZE = 288,
+    ABI_MMAP_SIZEOF = 304,
+
+    ABI_MIGRATION_REGION = 16,
+    ABI_MIGRATION_DEVICE_STATE = 72,
+
+    ABI_GROUP_CONTAINER = 8,
+    ABI_GROUP_DEVICE_LIST = 16,
+    ABI_GROUP_NEXT = 24,
+
+    ABI_CONTAINER_LISTENER = 16,
+    ABI_CONTAINER_DIRTY_PAGES_SUPPORTED = 417,
+
+    ABI_SAVEVM_COMPLETE_PRECOPY = 24,
+    ABI_SAVEVM_LIVE_ITERATE = 56,
+    ABI_SAVEVM_SAVE_SETUP = 64,
+
+    ABI_VMSTATE_IF_GET_ID = 112,
+
+    ABI_NOTIFIER_NODE = 8,
+
+    ABI_LISTENER_NAME = 144,
+    ABI_LISTENER_SIZEOF = 192,
+
+    ABI_TRACE_EVENT_NAME = 8,
+    ABI_TRACE_EVENT_SSTATE = 16,
+    ABI_TRACE_EVENT_DSTATE = 24,
+    ABI_TRACE_EVENT_SIZEOF = 32,
+
+    ABI_MIGRATION_INFO_HAS_VFIO = 40,
+    ABI_MIGRATION_INFO_VFIO = 48,
+
+    ABI_OBJECT_PROPERTY_OPAQUE = 64,
+    ABI_PROPERTY_NAME = 0,
+    ABI_PROPERTY_OFFSET = 16,
+
+    ABI_MODULE_INIT_MIGRATION = 0,
+};
+
+/* One of QEMU's functions and what takes its place */
+typedef struct AttachEntry {
+    const char *name;
+    void *function;
+} AttachEntry;
+
+enum { ATTACH_ENTRY_COUNT = 5 };
+
+#define ATTACH_TABLE_SYMBOL "vfio_migration_attach_table"
+
+/* Raised with every change of AttachTable */
+enum { ATTACH_TABLE_VERSION = 1 };
+
+/* What vfio-migration.so exports, as ATTACH_TABLE_SYMBOL */
+typedef struct AttachTable {
+    uint32_t version;
+    /* Called once, before the entry points are redirected */
+    void (*start)(void);
+    AttachEntry entries[ATTACH_ENTRY_COUNT];
+} AttachTable;
+
+#endif /* ATTACH_ABI_H */

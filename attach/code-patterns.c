@@ -1,0 +1,199 @@
+/*
+ * Machine code that shows where a member of a structure lies
+ *
+ * Owns: the search, and the patterns for x86-64 builds of QEMU 7.2. A build
+ * that has the same layout but that another compiler made does not have these
+ * bytes: it is refused, never guessed at.
+ * Not here: where a function lies (image.c). Locks: none, pure.
+ * Source: which offset an instruction has to carry follows from abi.h; that
+ * such an instruction is there was seen in Debian's binary.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "code-patterns.h"
+#include "abi.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* REX.W with any register; the index bit is not used without an index */
+#define W "48/fa "
+/* ModRM: memory at a register + 8 or 32 bits of offset, any register */
+#define M8  "40/c0 @1 "
+#define M32 "80/c0 @4 "
+/* The same where the other half of ModRM is /0, /2 or /7 of the opcode */
+#define M8_0  "40/f8 @1 "
+#define M8_2  "50/f8 @1 "
+#define M8_7  "78/f8 @1 "
+#define M32_7 "b8/f8 @4 "
+/* ModRM for two registers */
+#define RR "c0/c0 "
+
+const CodePattern code_patterns[] = {
+    /* VFIODevice */
+    { "vfio_reset_handler", NULL, "VFIODevice.dev",
+      ABI_DEVICE_DEV, W "8b " M8 "80 78/f8 ? 00" },
+    { "vfio_get_region_info", NULL, "VFIODevice.fd",     /* ioctl 0x3b6c */
+      ABI_DEVICE_FD, "8b " M8 "be 6c 3b 00 00" },
+    { "vfio_reset_handler", NULL, "VFIODevice.needs_reset",
+      ABI_DEVICE_NEEDS_RESET, "80 " M8_7 "00 74" },
+    { "vfio_region_setup", NULL, "VFIODevice.no_mmap",
+      ABI_DEVICE_NO_MMAP, "80 7c 24 @1 00" },
+    { "vfio_get_device", NULL, "VFIODevice.ram_block_discard_allowed",
+      ABI_DEVICE_RAM_BLOCK_DISCARD, "38 " M8 },
+    { "vfio_migration_probe", NULL, "VFIODevice.enable_migration",
+      ABI_DEVICE_ENABLE_MIGRATION, "80 " M8_7 "00" },
+    { "vfio_reset_handler", NULL, "VFIODevice.ops",
+      ABI_DEVICE_OPS, W "8b " M8 W "89 " RR "ff 10/f8" },
+    { "vfio_reset_handler", NULL, "VFIODeviceOps.vfio_hot_reset_multi",
+      ABI_DEVICE_OPS_HOT_RESET_MULTI, W "89 " RR "ff " M8_2 },
+    { "vfio_region_write", NULL, "VFIODeviceOps.vfio_eoi",
+      ABI_DEVICE_OPS_EOI, "ff " M8_2 },
+    { "vfio_get_dev_region_info", NULL, "VFIODevice.num_regions",
+      ABI_DEVICE_NUM_REGIONS, "40/fa 3b " M8 "72" },
+    { "vfio_migration_finalize", NULL, "VFIODevice.migration",
+      ABI_DEVICE_MIGRATION, W "c7 " M8_0 "00 00 00 00" },
+    { "vfio_mig_active", NULL, "VFIODevice.migration_blocker",
+      ABI_DEVICE_MIGRATION_BLOCKER, W "83 " M8_7 "00" },
+    { "vfio_region_read", "vfio_disable_irqindex",
+      "VFIODevice.pre_copy_dirty_page_tracking",
+      ABI_DEVICE_PRE_COPY_DIRTY, "83 " M8_7 "02" },
+
+    /* VFIORegion */
+    { "vfio_region_setup", NULL, "VFIORegion.fd_offset",
+      ABI_REGION_FD_OFFSET, W "89 " M8 },
+    { "vfio_region_unmap", NULL, "VFIORegion.mem",
+      ABI_REGION_MEM, W "83 " M8_7 "00" },
+    { "vfio_region_setup", NULL, "VFIORegion.size",
+      ABI_REGION_SIZE, W "89 " M8 },
+    { "vfio_region_setup", NULL, "VFIORegion.flags",
+      ABI_REGION_FLAGS, "f6 40/f8 @1 04 74/fe" },
+    { "vfio_region_unmap", NULL, "VFIORegion.nr_mmaps",
+      ABI_REGION_NR_MMAPS, "3b " M8 "72" },
+    { "vfio_region_unmap", NULL, "VFIORegion.mmaps",
+      ABI_REGION_MMAPS, W "03 " M8 },
+    { "vfio_region_setup", NULL, "VFIORegion.nr",
+      ABI_REGION_NR, "40/fa 88 " M8 },
+
+    /* VFIOMmap */
+    { "vfio_region_unmap", NULL, "VFIOMmap.mmap",
+      ABI_MMAP_MMAP, W "83 " M32_7 "00" },
+    { "vfio_region_mmap", NULL, "VFIOMmap.offset",
+      ABI_MMAP_OFFSET, W "8b " M32 },
+    { "vfio_region_mmap", NULL, "VFIOMmap.size",
+      ABI_MMAP_SIZE, W "8b " M32 },
+    /* index * 9 * 2 + index, shifted by 4: 19 * 16 bytes */
+    { "vfio_region_unmap", NULL, "sizeof VFIOMmap",
+      ABI_MMAP_SIZEOF,
+      W "8d ? c0/c0 " W "8d ? 40/c0 " W "c1 e0/f8 04" },
+
+    /* VFIOMigration, as QEMU's dirty tracking reads it */
+    { "vfio_migration_finalize", NULL, "VFIOMigration.region",
+      ABI_MIGRATION_REGION, W "8d " M8 },
+    { "vfio_region_read", "vfio_disable_irqindex",
+      "VFIOMigration.device_state", ABI_MIGRATION_DEVICE_STATE,
+      W "8b 40/c0 58 " W "85 " RR "0f 84 ? ? ? ? 8b " M8 "83" },
+
+    /* VFIOGroup, VFIOContainer */
+    { "vfio_migration_probe", NULL, "VFIOGroup.container",
+      ABI_GROUP_CONTAINER, W "8b " M8 "74 ? 80 b8/f8" },
+    { "vfio_reset_handler", NULL, "VFIOGroup.device_list",
+      ABI_GROUP_DEVICE_LIST, W "8b " M8 W "85 " RR "74" },
+    { "vfio_reset_handler", NULL, "VFIOGroup.next",
+      ABI_GROUP_NEXT, W "8b " M8 W "85 " RR "75" },
+    { "vfio_put_group", NULL, "VFIOContainer.listener",
+      ABI_CONTAINER_LISTENER, W "8d 7c 24 @1 e8" },
+    { "vfio_migration_probe", NULL, "VFIOContainer.dirty_pages_supported",
+      ABI_CONTAINER_DIRTY_PAGES_SUPPORTED, "80 " M32_7 "00" },
+
+    /* What the subsystem hands to QEMU, or is handed */
+    { "register_savevm_live", NULL, "SaveVMHandlers.save_setup",
+      ABI_SAVEVM_SAVE_SETUP, "49 83 7c 24 @1 00" },
+    { "qemu_savevm_state_iterate", NULL, "SaveVMHandlers.save_live_iterate",
+      ABI_SAVEVM_LIVE_ITERATE, "ff " M8_2 },
+    { "qemu_savevm_state_complete_precopy", NULL,
+      "SaveVMHandlers.save_live_complete_precopy",
+      ABI_SAVEVM_COMPLETE_PRECOPY, "ff " M8_2 },
+    { "unregister_savevm", NULL, "VMStateIfClass.get_id",
+      ABI_VMSTATE_IF_GET_ID, "ff " M8_2 },
+    { "notifier_list_add", NULL, "Notifier.node",
+      ABI_NOTIFIER_NODE, W "89 " M8 W "85" },
+    { "visit_type_MigrationInfo_members", NULL, "MigrationInfo.has_vfio",
+      ABI_MIGRATION_INFO_HAS_VFIO, W "8d " M8 W "89 " RR },
+    { "visit_type_MigrationInfo_members", NULL, "MigrationInfo.vfio",
+      ABI_MIGRATION_INFO_VFIO, W "8d " M8 "4c 89 e1" },
+};
+
+const size_t code_patterns_count =
+    sizeof(code_patterns) / sizeof(code_patterns[0]);
+
+/* Takes "@1" or "@4": the member's offset, little-endian */
+static bool code_add_offset(const CodePattern *pattern, size_t width_bytes,
+                            CodeBytes *bytes)
+{
+    if ((width_bytes != 1 && width_bytes != 4) ||
+        bytes->length + width_bytes > CODE_PATTERN_BYTES_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < width_bytes; i++) {
+        bytes->value[bytes->length] = pattern->offset_bytes >> (8 * i);
+        bytes->mask[bytes->length++] = 0xff;
+    }
+    return true;
+}
+
+/* Takes one word that stands for one byte */
+static bool code_add_byte(const char *word, CodeBytes *bytes)
+{
+    unsigned long value = 0, mask = 0;
+    char *end = (char *)word + 1;
+
+    if (*word != '?') {
+        value = strtoul(word, &end, 16);
+        mask = *end == '/' ? strtoul(end + 1, &end, 16) : 0xff;
+    }
+    if ((*end && *end != ' ') || end == word || value > 0xff || mask > 0xff ||
+        (value & ~mask) ||
+        bytes->length == CODE_PATTERN_BYTES_MAX) {
+        return false;
+    }
+    bytes->value[bytes->length] = value;
+    bytes->mask[bytes->length++] = mask;
+    return true;
+}
+
+bool code_compile(const CodePattern *pattern, CodeBytes *bytes)
+{
+    const char *word = pattern->bytes;
+    bool ok = true;
+
+    bytes->length = 0;
+    for (word += strspn(word, " "); ok && *word;) {
+        ok = *word == '@' ? code_add_offset(pattern, word[1] - '0', bytes)
+                          : code_add_byte(word, bytes);
+        word += strcspn(word, " ");
+        word += strspn(word, " ");
+    }
+    return ok && bytes->length > 0;
+}
+
+static bool code_matches(const CodeBytes *bytes, const uint8_t *code)
+{
+    for (size_t i = 0; i < bytes->length; i++) {
+        if ((code[i] & bytes->mask[i]) != bytes->value[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+const uint8_t *code_find(const CodeBytes *bytes, const uint8_t *code,
+                         size_t size_bytes)
+{
+    for (size_t i = 0; i + bytes->length <= size_bytes; i++) {
+        if (code_matches(bytes, code + i)) {
+            return code + i;
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,39 @@
+/*
+ * What the environment asks of attach
+ *
+ * Owns: VFIO_MIGRATION_ATTACH, and our own entry in LD_PRELOAD.
+ * Locks: none; used while the process starts.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef ATTACH_ENVIRONMENT_H
+#define ATTACH_ENVIRONMENT_H
+
+#include <stdbool.h>
+
+#include "refusal.h"
+
+/* Words of VFIO_MIGRATION_ATTACH, separated by commas */
+typedef struct AttachMode {
+    bool off;           /* "off": as if we were not there */
+    bool require;       /* "require": not attached means no VM */
+    bool verbose;       /* "verbose": say so, when attached */
+    bool check;         /* "check": say so, then end before the VM starts */
+} AttachMode;
+
+/**
+ * environment_mode: Read VFIO_MIGRATION_ATTACH; unset is "auto"
+ *
+ * Returns: false for an unknown word, with @why
+ */
+bool environment_mode(AttachMode *mode, Refusal *why);
+
+/**
+ * environment_clean: Take us out of what child processes inherit
+ * @self: the path of this library, as the dynamic linker has it
+ *
+ * Entries of others in LD_PRELOAD and LD_LIBRARY_PATH stay as they are.
+ */
+void environment_clean(const char *self);
+
+#endif /* ATTACH_ENVIRONMENT_H */

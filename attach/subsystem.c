@@ -1,0 +1,121 @@
+/*
+ * The subsystem as attach loads it: what the sources of hw/vfio do not bring
+ *
+ * Owns: the table of entry points for the stub, the answer to query-migrate,
+ * the policy for several devices (an environment variable here, a device
+ * property in a QEMU that was built with the subsystem).
+ * Not here: when and whether any of this is used (stub.c).
+ * Locks: BQL for everything that QEMU calls.
+ * Source: docs/attach.md; abi.h for the numbers that are proven below.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+#include "hw/vfio/migration-device.h"
+#include "migration/register.h"
+#include "qapi/qapi-types-migration.h"
+#include "qemu/error-report.h"
+#include "qemu/module.h"
+#include "trace/control.h"
+#include "abi.h"
+#include "subsystem.h"
+
+#define ABI_SAME(type, member, number) \
+    QEMU_BUILD_BUG_ON(offsetof(type, member) != (number))
+
+/* The stub looks for abi.h's numbers in QEMU; the sources use these types */
+ABI_SAME(VFIODevice, sysfsdev, ABI_DEVICE_SYSFSDEV);
+ABI_SAME(VFIODevice, dev, ABI_DEVICE_DEV);
+ABI_SAME(VFIODevice, fd, ABI_DEVICE_FD);
+ABI_SAME(VFIODevice, needs_reset, ABI_DEVICE_NEEDS_RESET);
+ABI_SAME(VFIODevice, no_mmap, ABI_DEVICE_NO_MMAP);
+ABI_SAME(VFIODevice, ram_block_discard_allowed, ABI_DEVICE_RAM_BLOCK_DISCARD);
+ABI_SAME(VFIODevice, enable_migration, ABI_DEVICE_ENABLE_MIGRATION);
+ABI_SAME(VFIODevice, ops, ABI_DEVICE_OPS);
+ABI_SAME(VFIODevice, num_regions, ABI_DEVICE_NUM_REGIONS);
+ABI_SAME(VFIODevice, migration, ABI_DEVICE_MIGRATION);
+ABI_SAME(VFIODevice, migration_blocker, ABI_DEVICE_MIGRATION_BLOCKER);
+ABI_SAME(VFIODevice, pre_copy_dirty_page_tracking, ABI_DEVICE_PRE_COPY_DIRTY);
+ABI_SAME(VFIODeviceOps, vfio_hot_reset_multi, ABI_DEVICE_OPS_HOT_RESET_MULTI);
+ABI_SAME(VFIODeviceOps, vfio_eoi, ABI_DEVICE_OPS_EOI);
+ABI_SAME(VFIORegion, fd_offset, ABI_REGION_FD_OFFSET);
+ABI_SAME(VFIORegion, mem, ABI_REGION_MEM);
+ABI_SAME(VFIORegion, size, ABI_REGION_SIZE);
+ABI_SAME(VFIORegion, flags, ABI_REGION_FLAGS);
+ABI_SAME(VFIORegion, nr_mmaps, ABI_REGION_NR_MMAPS);
+ABI_SAME(VFIORegion, mmaps, ABI_REGION_MMAPS);
+ABI_SAME(VFIORegion, nr, ABI_REGION_NR);
+ABI_SAME(VFIOMmap, mmap, ABI_MMAP_MMAP);
+ABI_SAME(VFIOMmap, offset, ABI_MMAP_OFFSET);
+ABI_SAME(VFIOMmap, size, ABI_MMAP_SIZE);
+QEMU_BUILD_BUG_ON(sizeof(VFIOMmap) != ABI_MMAP_SIZEOF);
+ABI_SAME(VFIOMigration, region, ABI_MIGRATION_REGION);
+ABI_SAME(VFIOMigration, device_state, ABI_MIGRATION_DEVICE_STATE);
+ABI_SAME(VFIOGroup, container, ABI_GROUP_CONTAINER);
+ABI_SAME(VFIOGroup, device_list, ABI_GROUP_DEVICE_LIST);
+ABI_SAME(VFIOGroup, next, ABI_GROUP_NEXT);
+ABI_SAME(VFIOContainer, listener, ABI_CONTAINER_LISTENER);
+ABI_SAME(VFIOContainer, dirty_pages_supported,
+         ABI_CONTAINER_DIRTY_PAGES_SUPPORTED);
+ABI_SAME(SaveVMHandlers, save_live_complete_precopy,
+         ABI_SAVEVM_COMPLETE_PRECOPY);
+ABI_SAME(SaveVMHandlers, save_live_iterate, ABI_SAVEVM_LIVE_ITERATE);
+ABI_SAME(SaveVMHandlers, save_setup, ABI_SAVEVM_SAVE_SETUP);
+ABI_SAME(VMStateIfClass, get_id, ABI_VMSTATE_IF_GET_ID);
+ABI_SAME(Notifier, node, ABI_NOTIFIER_NODE);
+ABI_SAME(MemoryListener, name, ABI_LISTENER_NAME);
+QEMU_BUILD_BUG_ON(sizeof(MemoryListener) != ABI_LISTENER_SIZEOF);
+ABI_SAME(TraceEvent, name, ABI_TRACE_EVENT_NAME);
+ABI_SAME(TraceEvent, sstate, ABI_TRACE_EVENT_SSTATE);
+ABI_SAME(TraceEvent, dstate, ABI_TRACE_EVENT_DSTATE);
+QEMU_BUILD_BUG_ON(sizeof(TraceEvent) != ABI_TRACE_EVENT_SIZEOF);
+ABI_SAME(MigrationInfo, has_vfio, ABI_MIGRATION_INFO_HAS_VFIO);
+ABI_SAME(MigrationInfo, vfio, ABI_MIGRATION_INFO_VFIO);
+QEMU_BUILD_BUG_ON((int)MODULE_INIT_MIGRATION !=
+                  (int)ABI_MODULE_INIT_MIGRATION);
+
+bool vfio_mig_multi_device_allowed(VFIODevice *vbasedev)
+{
+    static bool warned;
+    const char *value = g_getenv("VFIO_MIGRATION_MULTI");
+
+    if (!value || g_str_equal(value, "deny")) {
+        return false;
+    }
+    if (g_str_equal(value, "allow")) {
+        return true;
+    }
+    if (!warned) {
+        warn_report("VFIO_MIGRATION_MULTI is '%s', 'allow' or 'deny' was "
+                    "expected: denied", value);
+        warned = true;
+    }
+    return false;
+}
+
+/* For query-migrate: QEMU frees @info->vfio */
+static void attach_populate_vfio_info(MigrationInfo *info)
+{
+    if (vfio_mig_active()) {
+        info->has_vfio = true;
+        info->vfio = g_new0(VfioStats, 1);
+        info->vfio->transferred = vfio_mig_bytes_transferred();
+    }
+}
+
+/*
+ * The names are those of QEMU, but only ours are seen in here: the version
+ * script keeps all of them local to this object.
+ */
+__attribute__((visibility("default")))
+const AttachTable vfio_migration_attach_table = {
+    .version = ATTACH_TABLE_VERSION,
+    .start = vfio_migration_trace_init,
+    .entries = {
+        { "vfio_migration_probe", vfio_migration_probe },
+        { "vfio_migration_finalize", vfio_migration_finalize },
+        { "vfio_mig_active", vfio_mig_active },
+        { "vfio_mig_bytes_transferred", vfio_mig_bytes_transferred },
+        { "populate_vfio_info", attach_populate_vfio_info },
+    },
+};
