@@ -40,7 +40,7 @@ struct QEMUFile {
     uint64_t taken_bytes;       /* by or from the user of the stream */
 
     bool fault;                 /* fault_after and fault_error hold */
-    bool fault_fired;
+    bool *fault_fired;          /* of whoever asked for it; may be NULL */
     uint64_t fault_after_bytes;
     int fault_error;
 
@@ -147,17 +147,13 @@ void vfio_host_file_shutdown(QEMUFile *f)
     }
 }
 
-void vfio_host_file_fail_after(QEMUFile *f, uint64_t bytes, int error)
+void vfio_host_file_fail_after(QEMUFile *f, uint64_t bytes, int error,
+                               bool *fired)
 {
     f->fault = true;
-    f->fault_fired = false;
+    f->fault_fired = fired;
     f->fault_after_bytes = bytes;
     f->fault_error = error;
-}
-
-bool vfio_host_file_fault_fired(QEMUFile *f)
-{
-    return f->fault_fired;
 }
 
 uint64_t vfio_host_file_bytes(QEMUFile *f)
@@ -180,7 +176,9 @@ static size_t file_allow(QEMUFile *f, size_t size, int *error)
     left = f->fault_after_bytes > f->passed_bytes ?
            f->fault_after_bytes - f->passed_bytes : 0;
     if (!left) {
-        f->fault_fired = true;
+        if (f->fault_fired) {
+            *f->fault_fired = true;
+        }
         *error = f->fault_error ? -f->fault_error : 1;
         return 0;
     }

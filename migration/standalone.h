@@ -14,6 +14,11 @@
 #define MIGRATION_STANDALONE_H
 
 #include "qemu/osdep.h"
+#include "hw/vfio/vfio-common.h"
+#include "sysemu/runstate.h"
+
+/* Make this thread hold the BQL and read VFIO_TRACE; may be called again. */
+void vfio_host_init(void);
 
 /* ---- messages (report.c) ---- */
 
@@ -60,11 +65,10 @@ QEMUFile *vfio_host_file_new_memory_input(const void *data, size_t size);
  * @bytes: this many bytes, counted from the stream's start, still pass
  * @error: errno that the channel then fails with; 0: end of file. As in QEMU
  *         the stream's error is -EIO with a text that holds @error.
+ * @fired: set to true when it happens; outlives the stream; may be NULL
  */
-void vfio_host_file_fail_after(QEMUFile *f, uint64_t bytes, int error);
-
-/* Did the fault of vfio_host_file_fail_after() fire? */
-bool vfio_host_file_fault_fired(QEMUFile *f);
+void vfio_host_file_fail_after(QEMUFile *f, uint64_t bytes, int error,
+                               bool *fired);
 
 /* Bytes given to the stream (written or read), buffered ones included. */
 uint64_t vfio_host_file_bytes(QEMUFile *f);
@@ -75,5 +79,147 @@ uint64_t vfio_host_file_bytes(QEMUFile *f);
  * The stream's error becomes -EIO where it had none (QEMU's cancel).
  */
 void vfio_host_file_shutdown(QEMUFile *f);
+
+/* ---- devices (device.c) ---- */
+
+typedef struct VFIOHostDeviceOptions {
+    const char *sysfsdev;       /* directory with the link iommu_group */
+    const char *name;           /* in messages; NULL: @sysfsdev's last part */
+    const char *id;             /* in streams; NULL: none */
+    bool disable_migration;     /* as if x-enable-migration were off */
+    bool no_mmap;
+} VFIOHostDeviceOptions;
+
+/*
+ * vfio_host_device_open: open a device through /dev/vfio and probe it
+ *
+ * A device that cannot migrate opens too, unless only_migratable is set; its
+ * blocker says why, see vfio_host_blocker().
+ *
+ * Returns: the device, to be closed with vfio_host_device_close(); NULL with
+ * @errp set.
+ */
+VFIODevice *vfio_host_device_open(const VFIOHostDeviceOptions *options,
+                                  Error **errp);
+void vfio_host_device_close(VFIODevice *vbasedev);
+
+/*
+ * vfio_host_property_get: read a property of the device
+ *
+ * Returns: its value as JSON, to be freed with g_free(); NULL with @errp set.
+ */
+char *vfio_host_property_get(VFIODevice *vbasedev, const char *name,
+                             Error **errp);
+
+/* Reset every device that can be reset, as a reset of the VM does. */
+void vfio_host_reset_devices(void);
+
+/* ---- run state (runstate.c) ---- */
+
+RunState vfio_host_runstate(void);
+/* Without telling anybody; to change what the devices see use the others. */
+void vfio_host_set_runstate(RunState state);
+void vfio_host_vm_start(void);
+/* Does nothing where the VM does not run. */
+void vfio_host_vm_stop(RunState state);
+/* Where the VM does not run only the state changes. */
+void vfio_host_vm_stop_force(RunState state);
+/* Stop the VM if qemu_system_vmstop_request() asked for it. */
+void vfio_host_run_requests(void);
+
+/* ---- migration (migrate.c) ---- */
+
+/* What a user of QEMU sets by options and capabilities; all off at first. */
+typedef struct VFIOHostSettings {
+    bool only_migratable;
+    bool postcopy_ram;
+    bool background_snapshot;
+    bool multi_device;          /* several v1 devices may migrate together */
+} VFIOHostSettings;
+
+void vfio_host_set(const VFIOHostSettings *new_settings);
+
+typedef enum VFIOHostStatus {
+    VFIO_HOST_STATUS_NONE,
+    VFIO_HOST_STATUS_SETUP,
+    VFIO_HOST_STATUS_ACTIVE,
+    VFIO_HOST_STATUS_PRE_SWITCHOVER,
+    VFIO_HOST_STATUS_DEVICE,
+    VFIO_HOST_STATUS_CANCELLING,
+    VFIO_HOST_STATUS_CANCELLED,
+    VFIO_HOST_STATUS_COMPLETED,
+    VFIO_HOST_STATUS_FAILED,
+} VFIOHostStatus;
+
+/* Of the migration under way, or of the last one; any thread. */
+VFIOHostStatus vfio_host_migration_status(void);
+const char *vfio_host_status_str(VFIOHostStatus status);
+/* The error that query-migrate would show, or NULL; free with g_free(). */
+char *vfio_host_migration_error(void);
+
+/* Reasons against a migration, the last one first; NULL after the end. */
+const char *vfio_host_blocker(unsigned n);
+unsigned vfio_host_nr_blockers(void);
+/* Handlers that register_savevm_live() has taken. */
+unsigned vfio_host_nr_handlers(void);
+
+typedef enum VFIOHostPhase {
+    VFIO_HOST_PHASE_SETUP,      /* notifiers told, nothing sent */
+    VFIO_HOST_PHASE_ITERATE,    /* before round 0, 1, ... and the switchover */
+    VFIO_HOST_PHASE_SWITCHOVER, /* VM stopped, nothing of its state sent */
+} VFIOHostPhase;
+
+/* Called with the BQL; may stop or start the VM, cancel, open a device. */
+typedef void VFIOHostPhaseHook(VFIOHostPhase phase, unsigned round,
+                               void *opaque);
+
+typedef struct VFIOHostSaveOptions {
+    uint64_t threshold_bytes;   /* switch over where less is pending */
+    unsigned min_rounds;        /* iterate so often, whatever is pending */
+    unsigned max_rounds;        /* then switch over; 0: no limit */
+    VFIOHostPhaseHook *hook;
+    void *opaque;
+} VFIOHostSaveOptions;
+
+/*
+ * vfio_host_save: migrate the VM away
+ *
+ * @f: where to; closed in any case
+ * @options: NULL: iterate until nothing is pending
+ *
+ * The BQL is given up during set-up and iteration. Afterwards the VM is in
+ * RUN_STATE_POSTMIGRATE; after a failure it runs on, if it ran.
+ *
+ * Returns: 0, or -errno with @errp set.
+ */
+int vfio_host_save(QEMUFile *f, const VFIOHostSaveOptions *options,
+                   Error **errp);
+
+/* Cancel what vfio_host_save() does; from a hook or, with the BQL, a thread. */
+void vfio_host_cancel(void);
+
+/*
+ * vfio_host_load: take a VM in
+ *
+ * @f: where from; closed in any case
+ *
+ * The VM must not run. Afterwards it is paused: vfio_host_vm_start() lets it
+ * go on. Details of a failure are reported as messages. QEMU ends after a
+ * failure; here the devices stay, to be looked at and closed.
+ *
+ * Returns: 0, or -errno with @errp set.
+ */
+int vfio_host_load(QEMUFile *f, Error **errp);
+
+/* QEMU's savevm and loadvm; @f is closed in any case. */
+int vfio_host_savevm(QEMUFile *f, Error **errp);
+int vfio_host_loadvm(QEMUFile *f, Error **errp);
+
+/*
+ * vfio_host_forget: be as after vfio_host_init()
+ *
+ * No device may be open. Forgets status, error, settings and run state.
+ */
+void vfio_host_forget(void);
 
 #endif /* MIGRATION_STANDALONE_H */

@@ -1,0 +1,49 @@
+/*
+ * The device object of the stand-alone host, between device.c, object.c and
+ * pci.c
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef MIGRATION_HOST_DEVICE_H
+#define MIGRATION_HOST_DEVICE_H
+
+#include "qemu/osdep.h"
+#include "hw/vfio/vfio-common.h"
+#include "hw/pci/pci.h"
+
+#define HOST_PCI_CONFIG_BYTES   256
+
+struct Object {
+    ObjectClass *klass;
+    GHashTable *properties;     /* name -> ObjectProperty; owned */
+};
+
+struct DeviceState {
+    Object parent;
+    char *id;                   /* in migration streams; NULL: none */
+};
+
+/* The one kind of device that this host has: a PCI function behind VFIO. */
+struct PCIDevice {
+    DeviceState qdev;
+    VFIODevice vbasedev;
+    off_t config_offset;        /* of the config region in vbasedev.fd */
+    uint8_t config[HOST_PCI_CONFIG_BYTES];  /* as the guest sees it */
+};
+
+static inline PCIDevice *host_device(VFIODevice *vbasedev)
+{
+    return container_of(vbasedev, PCIDevice, vbasedev);
+}
+
+void host_object_init(Object *obj);
+void host_object_destroy(Object *obj);
+
+/* Read the whole config space from the device. Returns 0 or -errno. */
+int host_pci_read_config(PCIDevice *pci_dev);
+
+/* The config blob of a stream (requirements 3.4), without MSI-X. */
+void host_pci_save(VFIODevice *vbasedev, QEMUFile *f);
+int host_pci_load(VFIODevice *vbasedev, QEMUFile *f);
+
+#endif /* MIGRATION_HOST_DEVICE_H */

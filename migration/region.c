@@ -1,0 +1,204 @@
+/*
+ * VFIO regions of the stand-alone host
+ *
+ * Owns: region information from the kernel, its capabilities, and the
+ * mappings of a region. Does not own: which regions there are to a device.
+ *
+ * Lock: the BQL.
+ *
+ * Source: linux/vfio.h; declarations of QEMU 7.2's hw/vfio/vfio-common.h.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include "hw/vfio/vfio-common.h"
+
+int vfio_get_region_info(VFIODevice *vbasedev, int index,
+                         struct vfio_region_info **info)
+{
+    size_t argsz = sizeof(struct vfio_region_info);
+    struct vfio_region_info *got = g_malloc0(argsz);
+
+    *info = NULL;
+    for (;;) {
+        got->argsz = argsz;
+        got->index = index;
+        got->offset = 0;
+        if (ioctl(vbasedev->fd, VFIO_DEVICE_GET_REGION_INFO, got)) {
+            int ret = -errno;
+
+            g_free(got);
+            return ret;
+        }
+        if (got->argsz <= argsz) {
+            *info = got;
+            return 0;
+        }
+        argsz = got->argsz;     /* room for the capabilities, once more */
+        got = g_realloc(got, argsz);
+    }
+}
+
+/* The capability @id of @info, of at least @size bytes, or NULL. */
+static struct vfio_info_cap_header *
+region_cap(struct vfio_region_info *info, uint16_t id, size_t size)
+{
+    uint32_t at = info->flags & VFIO_REGION_INFO_FLAG_CAPS ? info->cap_offset
+                                                           : 0;
+
+    while (at && at + (uint64_t)sizeof(struct vfio_info_cap_header) <=
+                 info->argsz) {
+        struct vfio_info_cap_header *cap = (void *)((char *)info + at);
+
+        if (cap->id == id) {
+            return at + (uint64_t)size <= info->argsz ? cap : NULL;
+        }
+        if (cap->next <= at) {
+            break;
+        }
+        at = cap->next;
+    }
+    return NULL;
+}
+
+int vfio_get_dev_region_info(VFIODevice *vbasedev, uint32_t type,
+                             uint32_t subtype, struct vfio_region_info **info)
+{
+    unsigned i;
+
+    for (i = 0; i < vbasedev->num_regions; i++) {
+        struct vfio_region_info_cap_type *cap;
+
+        if (vfio_get_region_info(vbasedev, i, info)) {
+            continue;
+        }
+        cap = (void *)region_cap(*info, VFIO_REGION_INFO_CAP_TYPE,
+                                 sizeof(*cap));
+        if (cap && cap->type == type && cap->subtype == subtype) {
+            return 0;
+        }
+        g_free(*info);
+    }
+    *info = NULL;
+    return -ENODEV;
+}
+
+/* What may be mapped: the areas of the capability, or the whole region. */
+static void region_find_areas(VFIORegion *region,
+                              struct vfio_region_info *info)
+{
+    struct vfio_region_info_cap_sparse_mmap *cap;
+    uint32_t i, nr;
+
+    cap = (void *)region_cap(info, VFIO_REGION_INFO_CAP_SPARSE_MMAP,
+                             sizeof(*cap));
+    if (!cap) {
+        region->nr_mmaps = 1;
+        region->mmaps = g_new0(VFIOMmap, 1);
+        region->mmaps[0].size = region->size;
+        return;
+    }
+    nr = MIN(cap->nr_areas,
+             (info->argsz - ((char *)cap->areas - (char *)info)) /
+             sizeof(cap->areas[0]));
+    region->mmaps = g_new0(VFIOMmap, nr);
+    for (i = 0; i < nr; i++) {
+        if (cap->areas[i].size) {
+            VFIOMmap *m = &region->mmaps[region->nr_mmaps++];
+
+            m->offset = cap->areas[i].offset;
+            m->size = cap->areas[i].size;
+        }
+    }
+}
+
+int vfio_region_setup(Object *obj, VFIODevice *vbasedev, VFIORegion *region,
+                      int index, const char *name)
+{
+    struct vfio_region_info *info;
+    int ret = vfio_get_region_info(vbasedev, index, &info);
+
+    if (ret) {
+        return ret;
+    }
+    region->vbasedev = vbasedev;
+    region->flags = info->flags;
+    region->size = info->size;
+    region->fd_offset = info->offset;
+    region->nr = index;
+    if (region->size) {
+        region->mem = g_new0(MemoryRegion, 1);
+        if (!vbasedev->no_mmap && (info->flags & VFIO_REGION_INFO_FLAG_MMAP)) {
+            region_find_areas(region, info);
+        }
+    }
+    g_free(info);
+    return 0;
+}
+
+static void area_unmap(VFIOMmap *m)
+{
+    if (m->mmap) {
+        munmap(m->mmap, m->size);
+        m->mmap = NULL;
+    }
+}
+
+/* All or nothing, as in QEMU: one area that fails takes the others along. */
+int vfio_region_mmap(VFIORegion *region)
+{
+    int prot = (region->flags & VFIO_REGION_INFO_FLAG_READ ? PROT_READ : 0) |
+               (region->flags & VFIO_REGION_INFO_FLAG_WRITE ? PROT_WRITE : 0);
+    uint32_t i;
+
+    if (!region->mem) {
+        return 0;
+    }
+    for (i = 0; i < region->nr_mmaps; i++) {
+        VFIOMmap *m = &region->mmaps[i];
+
+        m->mmap = mmap(NULL, m->size, prot, MAP_SHARED, region->vbasedev->fd,
+                       region->fd_offset + m->offset);
+        if (m->mmap == MAP_FAILED) {
+            int ret = -errno;
+
+            m->mmap = NULL;
+            vfio_region_unmap(region);
+            return ret;
+        }
+    }
+    return 0;
+}
+
+void vfio_region_unmap(VFIORegion *region)
+{
+    uint32_t i;
+
+    for (i = 0; i < region->nr_mmaps; i++) {
+        area_unmap(&region->mmaps[i]);
+    }
+}
+
+/* There is no guest address space here that the areas would be taken from. */
+void vfio_region_exit(VFIORegion *region)
+{
+    assert(region->mem || !region->nr_mmaps);
+}
+
+void vfio_region_finalize(VFIORegion *region)
+{
+    if (!region->mem) {
+        return;
+    }
+    vfio_region_unmap(region);
+    g_free(region->mmaps);
+    g_free(region->mem);
+    region->mem = NULL;
+    region->mmaps = NULL;
+    region->nr_mmaps = 0;
+    region->size = 0;
+    region->flags = 0;
+    region->nr = 0;
+}

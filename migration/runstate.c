@@ -1,0 +1,165 @@
+/*
+ * Run state of the stand-alone host's VM
+ *
+ * Owns: the run state, who is called when the VM starts or stops, and
+ * requests to stop it. There are no virtual CPUs: "running" is what the
+ * devices are told.
+ *
+ * Lock: the BQL, for all of it.
+ *
+ * Source: QEMU 7.2's softmmu/runstate.c and softmmu/cpus.c, for the order of
+ * calls: the state changes first, then the handlers run, forwards for a
+ * start and backwards for a stop; a VM that does not run is not stopped.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+#include "qemu/main-loop.h"
+#include "sysemu/runstate.h"
+#include "migration/standalone.h"
+
+struct VMChangeStateEntry {
+    VMChangeStateHandler *cb;
+    void *opaque;
+};
+
+static RunState run_state = RUN_STATE_PRELAUNCH;
+static RunState stop_request = RUN_STATE__MAX;
+static GList *change_handlers;      /* of VMChangeStateEntry; in order */
+
+static const char *const run_state_names[RUN_STATE__MAX] = {
+    [RUN_STATE_DEBUG] = "debug",
+    [RUN_STATE_INMIGRATE] = "inmigrate",
+    [RUN_STATE_INTERNAL_ERROR] = "internal-error",
+    [RUN_STATE_IO_ERROR] = "io-error",
+    [RUN_STATE_PAUSED] = "paused",
+    [RUN_STATE_POSTMIGRATE] = "postmigrate",
+    [RUN_STATE_PRELAUNCH] = "prelaunch",
+    [RUN_STATE_FINISH_MIGRATE] = "finish-migrate",
+    [RUN_STATE_RESTORE_VM] = "restore-vm",
+    [RUN_STATE_RUNNING] = "running",
+    [RUN_STATE_SAVE_VM] = "save-vm",
+    [RUN_STATE_SHUTDOWN] = "shutdown",
+    [RUN_STATE_SUSPENDED] = "suspended",
+    [RUN_STATE_WATCHDOG] = "watchdog",
+    [RUN_STATE_GUEST_PANICKED] = "guest-panicked",
+    [RUN_STATE_COLO] = "colo",
+};
+
+const QEnumLookup RunState_lookup = {
+    .array = run_state_names,
+    .size = RUN_STATE__MAX,
+};
+
+const char *qapi_enum_lookup(const QEnumLookup *lookup, int val)
+{
+    assert(val >= 0 && val < lookup->size);
+    return lookup->array[val];
+}
+
+bool runstate_check(RunState state)
+{
+    return run_state == state;
+}
+
+bool runstate_is_running(void)
+{
+    return runstate_check(RUN_STATE_RUNNING);
+}
+
+RunState vfio_host_runstate(void)
+{
+    return run_state;
+}
+
+void vfio_host_set_runstate(RunState state)
+{
+    run_state = state;
+}
+
+VMChangeStateEntry *qdev_add_vm_change_state_handler(DeviceState *dev,
+                                                     VMChangeStateHandler *cb,
+                                                     void *opaque)
+{
+    VMChangeStateEntry *entry = g_new0(VMChangeStateEntry, 1);
+
+    /* All devices of this host have one depth: order of registration */
+    entry->cb = cb;
+    entry->opaque = opaque;
+    change_handlers = g_list_append(change_handlers, entry);
+    return entry;
+}
+
+void qemu_del_vm_change_state_handler(VMChangeStateEntry *e)
+{
+    assert(g_list_find(change_handlers, e));
+    change_handlers = g_list_remove(change_handlers, e);
+    g_free(e);
+}
+
+static void call_handler(gpointer data, gpointer running)
+{
+    VMChangeStateEntry *entry = data;
+
+    entry->cb(entry->opaque, running != NULL, run_state);
+}
+
+static void change_notify(bool running)
+{
+    GList *order = g_list_copy(change_handlers);
+
+    if (!running) {
+        order = g_list_reverse(order);
+    }
+    g_list_foreach(order, call_handler, running ? order : NULL);
+    g_list_free(order);
+}
+
+void vfio_host_vm_start(void)
+{
+    assert(qemu_mutex_iothread_locked());
+    stop_request = RUN_STATE__MAX;
+    if (!runstate_is_running()) {
+        run_state = RUN_STATE_RUNNING;
+        change_notify(true);
+    }
+    vfio_host_run_requests();
+}
+
+void vfio_host_vm_stop(RunState state)
+{
+    assert(qemu_mutex_iothread_locked());
+    if (runstate_is_running()) {
+        run_state = state;
+        change_notify(false);
+    }
+}
+
+void vfio_host_vm_stop_force(RunState state)
+{
+    if (runstate_is_running()) {
+        vfio_host_vm_stop(state);
+    } else {
+        run_state = state;
+    }
+}
+
+/* QEMU needs the first half to wake its main loop; here is nothing asleep. */
+void qemu_system_vmstop_request_prepare(void)
+{
+}
+
+void qemu_system_vmstop_request(RunState reason)
+{
+    stop_request = reason;
+}
+
+void vfio_host_run_requests(void)
+{
+    RunState reason = stop_request;
+
+    stop_request = RUN_STATE__MAX;
+    if (reason != RUN_STATE__MAX) {
+        vfio_host_vm_stop(reason);
+    }
+}

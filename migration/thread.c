@@ -1,0 +1,149 @@
+/*
+ * Locks and clocks of the stand-alone host
+ *
+ * Owns: QEMU's mutexes and conditions over pthreads, the big lock (BQL) with
+ * the knowledge of which thread holds it, and the clock. A mutex that is
+ * taken twice, or given back by another thread, ends the program.
+ *
+ * Source: QEMU 7.2's include/qemu/thread.h, qemu/main-loop.h, qemu/timer.h.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+#include "qemu/main-loop.h"
+#include "qemu/thread.h"
+#include "qemu/timer.h"
+#include "migration/standalone.h"
+
+static QemuMutex bql;
+static __thread bool bql_held;
+
+static void thread_fail(int err, const char *what, const char *file, int line)
+{
+    if (err) {
+        fprintf(stderr, "%s:%d: %s: %s\n", file, line, what, strerror(err));
+        abort();
+    }
+}
+
+void qemu_mutex_init(QemuMutex *mutex)
+{
+    pthread_mutexattr_t attr;
+
+    pthread_mutexattr_init(&attr);
+    pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ERRORCHECK);
+    thread_fail(pthread_mutex_init(&mutex->lock, &attr), "mutex init",
+                __FILE__, __LINE__);
+    pthread_mutexattr_destroy(&attr);
+    mutex->initialized = true;
+}
+
+void qemu_mutex_destroy(QemuMutex *mutex)
+{
+    assert(mutex->initialized);
+    mutex->initialized = false;
+    thread_fail(pthread_mutex_destroy(&mutex->lock), "mutex destroy",
+                __FILE__, __LINE__);
+}
+
+void qemu_mutex_lock_impl(QemuMutex *mutex, const char *file, const int line)
+{
+    assert(mutex->initialized);
+    thread_fail(pthread_mutex_lock(&mutex->lock), "mutex lock", file, line);
+    mutex->file = file;
+    mutex->line = line;
+}
+
+void qemu_mutex_unlock_impl(QemuMutex *mutex, const char *file,
+                            const int line)
+{
+    assert(mutex->initialized);
+    mutex->file = NULL;
+    thread_fail(pthread_mutex_unlock(&mutex->lock), "mutex unlock", file,
+                line);
+}
+
+void qemu_cond_init(QemuCond *cond)
+{
+    thread_fail(pthread_cond_init(&cond->cond, NULL), "condition init",
+                __FILE__, __LINE__);
+    cond->initialized = true;
+}
+
+void qemu_cond_destroy(QemuCond *cond)
+{
+    assert(cond->initialized);
+    cond->initialized = false;
+    thread_fail(pthread_cond_destroy(&cond->cond), "condition destroy",
+                __FILE__, __LINE__);
+}
+
+void qemu_cond_broadcast(QemuCond *cond)
+{
+    assert(cond->initialized);
+    pthread_cond_broadcast(&cond->cond);
+}
+
+bool qemu_cond_timedwait_impl(QemuCond *cond, QemuMutex *mutex, int ms,
+                              const char *file, const int line)
+{
+    struct timespec until;
+    int err;
+
+    assert(cond->initialized);
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += (ms % 1000) * 1000000L;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000L;
+    }
+    err = pthread_cond_timedwait(&cond->cond, &mutex->lock, &until);
+    if (err == ETIMEDOUT) {
+        return false;
+    }
+    thread_fail(err, "condition wait", file, line);
+    return true;
+}
+
+/* ---- the big lock ---- */
+
+static void __attribute__((constructor)) bql_init(void)
+{
+    qemu_mutex_init(&bql);
+}
+
+bool qemu_mutex_iothread_locked(void)
+{
+    return bql_held;
+}
+
+void qemu_mutex_lock_iothread_impl(const char *file, int line)
+{
+    assert(!bql_held);
+    qemu_mutex_lock_impl(&bql, file, line);
+    bql_held = true;
+}
+
+void qemu_mutex_unlock_iothread(void)
+{
+    assert(bql_held);
+    bql_held = false;
+    qemu_mutex_unlock(&bql);
+}
+
+/* ---- clocks ---- */
+
+int64_t qemu_clock_get_ns(QEMUClockType type)
+{
+    struct timespec now;
+
+    clock_gettime(type == QEMU_CLOCK_HOST ? CLOCK_REALTIME : CLOCK_MONOTONIC,
+                  &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+int qemu_get_thread_id(void)
+{
+    return gettid();
+}
