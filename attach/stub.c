@@ -27,6 +27,23 @@
 
 static AttachMode mode;
 static Attach attach;
+static char **arguments;        /* of main() */
+
+/*
+ * The wrapper turns migration of vfio-pci on before it can know whether we
+ * attach. QEMU's own code is not what the user asked for: off again, as it is
+ * in a QEMU without the wrapper. Options of the user come later and win.
+ */
+static void attach_withdraw_default(void)
+{
+    static char off[] = "vfio-pci.x-enable-migration=off";
+
+    if (arguments[0] && arguments[1] && !strcmp(arguments[1], "-global") &&
+        arguments[2] && !strcmp(arguments[2],
+                                "vfio-pci.x-enable-migration=on")) {
+        arguments[2] = off;
+    }
+}
 
 /* End the process before there is a VM; QEMU has nothing to clean up yet */
 static void attach_exit(int status)
@@ -50,6 +67,7 @@ static void attach_give_up(const char *check, const Refusal *why)
     if (fatal) {
         attach_exit(1);
     }
+    attach_withdraw_default();
 }
 
 /* Called by QEMU when its classes exist, before it reads its options */
@@ -93,8 +111,9 @@ static bool attach_register(Refusal *why)
     return true;
 }
 
+/* glibc hands main()'s arguments to constructors too */
 __attribute__((constructor))
-static void attach_early(void)
+static void attach_early(int argc, char **argv)
 {
     const char *check = "environment";
     Refusal why;
@@ -104,12 +123,13 @@ static void attach_early(void)
         return;
     }
     if (!environment_mode(&mode, &why)) {
-        mode.require = true;
+        mode.require = true;    /* does not return */
         attach_give_up(check, &why);
     }
     if (mode.off) {
         return;
     }
+    arguments = argv;
     attach.library = self.dli_fname;
     environment_clean(attach.library);
     if (!attach_run_checks(&attach, attach_checks_early, &check, &why) ||
