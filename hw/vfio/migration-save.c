@@ -82,8 +82,8 @@ static int vfio_mig_check_capabilities(const char *name, Error **errp)
 }
 
 /*
- * A running VM's device goes on in pre-copy. A paused one is read from the
- * start: what it has will not change, and the BQL is free meanwhile.
+ * A running VM's device goes on in pre-copy. A paused one can only be read
+ * in stop-copy: find out now, and not at the end, whether its driver can.
  */
 static int vfio_mig_save_start(VFIODeviceMigration *mig, Error **errp)
 {
@@ -158,6 +158,16 @@ static bool vfio_mig_can_read(VFIODeviceMigration *mig)
            mig->state == VFIO_MIG_STATE_STOP_COPY;
 }
 
+/*
+ * Is it read before the VM's last stop? A paused VM's device is not, unless
+ * data has left already: the VM can then still go on, with a new session.
+ */
+static bool vfio_mig_may_iterate(VFIODeviceMigration *mig)
+{
+    return mig->state == VFIO_MIG_STATE_PRE_COPY ||
+           (mig->state == VFIO_MIG_STATE_STOP_COPY && mig->session_sent);
+}
+
 static void vfio_mig_save_pending(QEMUFile *f, void *opaque,
                                   uint64_t threshold_size,
                                   uint64_t *res_precopy_only,
@@ -175,8 +185,10 @@ static void vfio_mig_save_pending(QEMUFile *f, void *opaque,
         return;
     }
     generation = vfio_mig_chunk_begin(mig);
-    if (vfio_mig_can_read(mig)) {
+    if (vfio_mig_may_iterate(mig)) {
         ret = mig->protocol->get_pending(mig, &pending, &err);
+    } else if (mig->state == VFIO_MIG_STATE_STOP_COPY) {
+        pending = 0;    /* nothing that waiting could make less */
     }
     vfio_mig_chunk_end(mig, generation);
     if (ret < 0) {
@@ -220,7 +232,7 @@ static int vfio_mig_save_iterate(QEMUFile *f, void *opaque)
         return -EIO;
     }
     generation = vfio_mig_chunk_begin(mig);
-    if (vfio_mig_can_read(mig)) {
+    if (vfio_mig_may_iterate(mig)) {
         ret = vfio_mig_save_one(mig, f, &pending, &err);
     }
     if (!vfio_mig_chunk_end(mig, generation) && ret > 0) {
