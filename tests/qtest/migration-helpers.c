@@ -1,0 +1,225 @@
+/*
+ * Migrations from a test
+ *
+ * Owns: see migration-helpers.h.
+ * Locks: none.
+ * Source: names and meanings of QEMU's migration-helpers.h.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "migration-helpers.h"
+
+#include <string.h>
+
+#define POLL_US 2000
+#define MIGRATION_SECONDS 30
+
+/* Joins @fmt's members and the URI into the command's arguments. */
+void migrate_qmp(QTestState *who, const char *uri, const char *fmt, ...)
+{
+    g_autofree char *text = NULL;
+    QDict *args;
+    va_list ap;
+
+    va_start(ap, fmt);
+    text = qtest_vjsonf(fmt, ap);
+    va_end(ap);
+    args = qdict_from_text(text);
+    g_assert_nonnull(args);
+    json_object_set_string_member(args, "uri", uri);
+    qtest_qmp_assert_success(who, "{'execute': 'migrate', 'arguments': %p}",
+                             args);
+}
+
+QDict *migrate_query(QTestState *who)
+{
+    return qtest_qmp_assert_success_ref(who, "{'execute': 'query-migrate'}");
+}
+
+QDict *migrate_query_not_failed(QTestState *who)
+{
+    QDict *info = migrate_query(who);
+
+    if (!g_strcmp0(qdict_get_try_str(info, "status"), "failed")) {
+        qtest_fail("migration failed: %s",
+                   qdict_get_try_str(info, "error-desc"));
+    }
+    return info;
+}
+
+char *migrate_status(QTestState *who)
+{
+    QDict *info = migrate_query(who);
+    const char *status = qdict_get_try_str(info, "status");
+    char *copy = g_strdup(status ? status : "none");
+
+    qobject_unref(info);
+    return copy;
+}
+
+static bool is_ungoal(const char *status, const char *goal,
+                      const char **ungoals)
+{
+    static const char *by_default[] = { "failed", "cancelled", NULL };
+
+    if (!strcmp(status, goal)) {
+        return false;
+    }
+    return g_strv_contains(ungoals ? ungoals : by_default, status);
+}
+
+void wait_for_migration_status(QTestState *who, const char *goal,
+                               const char **ungoals)
+{
+    int64_t end_us = g_get_monotonic_time()
+        + MIGRATION_SECONDS * G_USEC_PER_SEC;
+
+    while (true) {
+        g_autofree char *status = migrate_status(who);
+
+        if (is_ungoal(status, goal, ungoals)) {
+            qtest_fail("migration is '%s' on the way to '%s'", status, goal);
+        }
+        if (!strcmp(status, goal)) {
+            return;
+        }
+        if (g_get_monotonic_time() > end_us) {
+            qtest_fail("migration stays '%s', never '%s'", status, goal);
+        }
+        g_usleep(POLL_US);
+    }
+}
+
+void wait_for_migration_complete(QTestState *who)
+{
+    wait_for_migration_status(who, "completed", NULL);
+}
+
+void wait_for_migration_fail(QTestState *from, bool allow_active)
+{
+    const char *ungoals[] = { "completed", "cancelled",
+                              allow_active ? NULL : "active", NULL };
+
+    wait_for_migration_status(from, "failed", ungoals);
+    migrate_wait_run_state(from, "running");
+}
+
+void migrate_set_capability(QTestState *who, const char *capability,
+                            bool value)
+{
+    qtest_qmp_assert_success(who, "{'execute': 'migrate-set-capabilities', "
+                             "'arguments': {'capabilities': [{'capability': "
+                             "%s, 'state': %i}]}}", capability, value);
+}
+
+void migrate_set_parameter_int(QTestState *who, const char *parameter,
+                               int64_t value)
+{
+    g_autofree char *fmt = g_strdup_printf(
+        "{'execute': 'migrate-set-parameters', 'arguments': {'%s': %"
+        G_GINT64_FORMAT "}}", parameter, value);
+
+    qtest_qmp_assert_success(who, fmt, NULL);
+}
+
+void migrate_cancel(QTestState *who)
+{
+    qtest_qmp_assert_success(who, "{'execute': 'migrate_cancel'}");
+}
+
+void migrate_continue(QTestState *who, const char *state)
+{
+    qtest_qmp_assert_success(who, "{'execute': 'migrate-continue', "
+                             "'arguments': {'state': %s}}", state);
+}
+
+char *migrate_wait_end(QTestState *who, int timeout_ms)
+{
+    int64_t end_us = g_get_monotonic_time() + timeout_ms * 1000;
+    int64_t left_us;
+
+    while ((left_us = end_us - g_get_monotonic_time()) > 0) {
+        QDict *answer = qtest_qmp_timeout(who, left_us / 1000 + 1,
+                                          "{'execute': 'query-migrate'}");
+        g_autofree char *status = NULL;
+
+        if (!answer) {
+            return NULL;
+        }
+        status = g_strdup(qdict_get_try_str(qdict_get_qdict(answer, "return"),
+                                            "status"));
+        qobject_unref(answer);
+        if (status && strstr("completed failed cancelled", status)) {
+            return g_steal_pointer(&status);
+        }
+        g_usleep(POLL_US);
+    }
+    return NULL;
+}
+
+char *migrate_error(QTestState *who)
+{
+    QDict *info = migrate_query(who);
+    const char *desc = qdict_get_try_str(info, "error-desc");
+    char *copy = g_strdup(desc ? desc : "");
+
+    qobject_unref(info);
+    return copy;
+}
+
+char *migrate_blocked_reasons(QTestState *who)
+{
+    QDict *info = migrate_query(who);
+    QList *list = qdict_get_qlist(info, "blocked-reasons");
+    GString *text = g_string_new(NULL);
+
+    for (unsigned i = 0; list && i < json_array_get_length(list); i++) {
+        g_string_append_printf(text, "%s%s", i ? "\n" : "",
+                               json_array_get_string_element(list, i));
+    }
+    qobject_unref(info);
+    return g_string_free(text, false);
+}
+
+char *migrate_refused(QTestState *who, const char *uri)
+{
+    QDict *err = qtest_qmp_assert_failure_ref(
+        who, "{'execute': 'migrate', 'arguments': {'uri': %s}}", uri);
+    char *text = g_strdup(qdict_get_str(err, "desc"));
+
+    qobject_unref(err);
+    return text;
+}
+
+void migrate_defaults(QTestState *who)
+{
+    migrate_set_parameter_int(who, "max-bandwidth", MIGRATE_FAST);
+    migrate_set_parameter_int(who, "downtime-limit", 300);
+}
+
+char *migrate_run_state(QTestState *who)
+{
+    QDict *info = qtest_qmp_assert_success_ref(who,
+                                               "{'execute': 'query-status'}");
+    char *copy = g_strdup(qdict_get_str(info, "status"));
+
+    qobject_unref(info);
+    return copy;
+}
+
+void migrate_wait_run_state(QTestState *who, const char *state)
+{
+    int64_t end_us = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
+
+    while (true) {
+        g_autofree char *now = migrate_run_state(who);
+
+        if (!strcmp(now, state)) {
+            return;
+        }
+        if (g_get_monotonic_time() > end_us) {
+            qtest_fail("the VM is '%s', not '%s'", now, state);
+        }
+        g_usleep(POLL_US);
+    }
+}

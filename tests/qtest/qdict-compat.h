@@ -1,0 +1,98 @@
+/*
+ * QEMU's names for QMP answers, over json-glib
+ *
+ * Owns: the few names of QEMU's QDict that the tests use, so that one and
+ * the same test file builds here and in QEMU's tree, where these names come
+ * from qapi/qmp/qdict.h.
+ * Does not own: QMP itself (libqtest.c).
+ * Locks: none; tests have one thread.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef TESTS_QTEST_QDICT_COMPAT_H
+#define TESTS_QTEST_QDICT_COMPAT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <glib.h>
+#include <json-glib/json-glib.h>
+
+typedef JsonObject QDict;
+typedef JsonArray QList;
+
+/* Both take NULL. The reference belongs to whoever got the answer. */
+static inline void qobject_unref(QDict *d)
+{
+    if (d) {
+        json_object_unref(d);
+    }
+}
+
+static inline QDict *qobject_ref(QDict *d)
+{
+    return d ? json_object_ref(d) : NULL;
+}
+
+static inline bool qdict_haskey(const QDict *d, const char *key)
+{
+    return json_object_has_member((QDict *)d, key);
+}
+
+/* Members that must be there: a test fails where one is not. */
+static inline const char *qdict_get_str(const QDict *d, const char *key)
+{
+    g_assert_true(qdict_haskey(d, key));
+    return json_object_get_string_member((QDict *)d, key);
+}
+
+static inline int64_t qdict_get_int(const QDict *d, const char *key)
+{
+    g_assert_true(qdict_haskey(d, key));
+    return json_object_get_int_member((QDict *)d, key);
+}
+
+static inline bool qdict_get_bool(const QDict *d, const char *key)
+{
+    g_assert_true(qdict_haskey(d, key));
+    return json_object_get_boolean_member((QDict *)d, key);
+}
+
+/* The answer keeps the reference, as in QEMU. */
+static inline QDict *qdict_get_qdict(const QDict *d, const char *key)
+{
+    JsonNode *node = json_object_get_member((QDict *)d, key);
+
+    return node && JSON_NODE_HOLDS_OBJECT(node)
+        ? json_node_get_object(node) : NULL;
+}
+
+static inline QList *qdict_get_qlist(const QDict *d, const char *key)
+{
+    JsonNode *node = json_object_get_member((QDict *)d, key);
+
+    return node && JSON_NODE_HOLDS_ARRAY(node)
+        ? json_node_get_array(node) : NULL;
+}
+
+/* Members that may be missing. */
+static inline const char *qdict_get_try_str(const QDict *d, const char *key)
+{
+    return qdict_haskey(d, key)
+        ? json_object_get_string_member((QDict *)d, key) : NULL;
+}
+
+static inline int64_t qdict_get_try_int(const QDict *d, const char *key,
+                                        int64_t def_value)
+{
+    return qdict_haskey(d, key)
+        ? json_object_get_int_member((QDict *)d, key) : def_value;
+}
+
+static inline bool qdict_get_try_bool(const QDict *d, const char *key,
+                                      bool def_value)
+{
+    return qdict_haskey(d, key)
+        ? json_object_get_boolean_member((QDict *)d, key) : def_value;
+}
+
+#endif /* TESTS_QTEST_QDICT_COMPAT_H */

@@ -1,0 +1,339 @@
+/*
+ * Test cases, each in a process of its own
+ *
+ * Owns: running a case in a child with a time limit and a directory, so that
+ * a failed, hung or crashed case leaves nothing behind and the next one
+ * still runs; the handlers that describe a failure.
+ * Does not own: QEMU processes (libqtest.c). They die with the case's
+ * process, whatever ends it, because they ask the kernel for that signal.
+ * Locks: none. QTEST_KEEP=1 keeps the directories; QTEST_NO_FORK=1 runs the
+ * cases in the program itself, for a debugger.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qtest-internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Seconds that a case has to describe itself once its time is over. */
+#define DESCRIBE_SECONDS 10
+
+typedef struct QTestCase {
+    char *name;
+    void (*fn)(void);
+    void (*data_fn)(const void *);
+    void *data;
+    GDestroyNotify data_free;
+} QTestCase;
+
+static struct {
+    const QTestCase *running;
+    char *dir;
+    int report_fd;              /* to the parent, -1 where there is none */
+    bool described;
+} self = { .report_fd = -1 };
+
+static GHookList abrt_hooks;
+
+const char *qtest_get_arch(void)
+{
+    return "x86_64";
+}
+
+const char *qtest_case_name(void)
+{
+    return self.running ? self.running->name : "";
+}
+
+const char *qtest_tmpdir(void)
+{
+    g_assert_nonnull(self.dir);
+    return self.dir;
+}
+
+/* A line to the parent: "seconds N", "skip WHY". */
+static void report(const char *fmt, ...) G_GNUC_PRINTF(1, 2);
+static void report(const char *fmt, ...)
+{
+    g_autofree char *line = NULL;
+    va_list ap;
+
+    if (self.report_fd < 0) {
+        return;
+    }
+    va_start(ap, fmt);
+    line = g_strdup_vprintf(fmt, ap);
+    va_end(ap);
+    if (write(self.report_fd, line, strlen(line)) < 0) {
+        perror("report to the test program");
+    }
+}
+
+void qtest_set_case_seconds(unsigned seconds)
+{
+    report("seconds %u\n", seconds);
+}
+
+void qtest_skip(const char *why)
+{
+    if (self.report_fd < 0) {
+        g_test_skip(why);
+    }
+    report("skip %s\n", why);
+}
+
+static void abrt_hooks_init(void)
+{
+    if (!abrt_hooks.is_setup) {
+        g_hook_list_init(&abrt_hooks, sizeof(GHook));
+    }
+}
+
+void qtest_add_abrt_handler(GHookFunc fn, const void *data)
+{
+    GHook *hook;
+
+    abrt_hooks_init();
+    hook = g_hook_alloc(&abrt_hooks);
+    hook->func = (gpointer)fn;
+    hook->data = (gpointer)data;
+    g_hook_prepend(&abrt_hooks, hook);
+}
+
+void qtest_remove_abrt_handler(void *data)
+{
+    GHook *hook = g_hook_find_data(&abrt_hooks, true, data);
+
+    g_assert_nonnull(hook);
+    g_hook_destroy_link(&abrt_hooks, hook);
+}
+
+/*
+ * Runs in the thread that called abort(), or that the parent's SIGABRT
+ * found waiting for a QEMU: both are points where printing is safe enough
+ * for a process that ends now anyway.
+ */
+static void on_abort(int sig)
+{
+    if (!self.described) {
+        self.described = true;
+        qtest_describe_all();
+        abrt_hooks_init();
+        g_hook_list_invoke(&abrt_hooks, true);
+        fflush(NULL);
+    }
+    _exit(1);
+}
+
+static void remove_tree(const char *path)
+{
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    const char *name;
+
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *child = g_build_filename(path, name, NULL);
+
+        if (g_file_test(child, G_FILE_TEST_IS_SYMLINK)
+            || !g_file_test(child, G_FILE_TEST_IS_DIR)) {
+            g_unlink(child);
+        } else {
+            remove_tree(child);
+        }
+    }
+    g_rmdir(path);
+}
+
+/* Guest memory is kept there: memory is the right place where it exists. */
+static char *make_dir(void)
+{
+    char *dir = g_strdup("/dev/shm/vfio-qtest-XXXXXX");
+    g_autoptr(GError) err = NULL;
+
+    if (g_mkdtemp(dir)) {
+        return dir;
+    }
+    g_free(dir);
+    dir = g_dir_make_tmp("vfio-qtest-XXXXXX", &err);
+    if (!dir) {
+        g_error("no directory for a test: %s", err->message);
+    }
+    return dir;
+}
+
+static void call(const QTestCase *c)
+{
+    self.running = c;
+    if (c->fn) {
+        c->fn();
+    } else {
+        c->data_fn(c->data);
+    }
+    self.running = NULL;
+}
+
+G_NORETURN static void child(const QTestCase *c, int report_fd)
+{
+    struct sigaction sa = { .sa_handler = on_abort };
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    /* What glib says of a failure here is no line of the program's TAP. */
+    dup2(STDERR_FILENO, STDOUT_FILENO);
+    sigaction(SIGABRT, &sa, NULL);
+    self.report_fd = report_fd;
+    call(c);
+    if (qtest_forget_all()) {
+        fprintf(stderr, "%s: the case left a QEMU running\n", c->name);
+        fflush(NULL);
+        _exit(1);
+    }
+    fflush(NULL);
+    _exit(g_test_failed() ? 1 : 0);
+}
+
+/* What the child reports; returns false when it has closed its end. */
+static bool take_reports(int fd, int64_t start_us, int64_t *deadline_us)
+{
+    char text[1024];
+    ssize_t len = read(fd, text, sizeof(text) - 1);
+    g_auto(GStrv) lines = NULL;
+
+    if (len <= 0) {
+        return len < 0 && errno == EINTR;
+    }
+    text[len] = '\0';
+    lines = g_strsplit(text, "\n", -1);
+    for (char **line = lines; *line; line++) {
+        if (g_str_has_prefix(*line, "seconds ")) {
+            *deadline_us = start_us
+                + g_ascii_strtoll(*line + 8, NULL, 10) * G_USEC_PER_SEC;
+        } else if (g_str_has_prefix(*line, "skip ")) {
+            g_test_skip(*line + 5);
+        }
+    }
+    return true;
+}
+
+/* Waits till @fd is at its end; false if @deadline_us came first. */
+static bool wait_reports(int fd, int64_t *deadline_us)
+{
+    int64_t start_us = g_get_monotonic_time();
+
+    while (true) {
+        struct pollfd p = { .fd = fd, .events = POLLIN };
+        int64_t left_us = *deadline_us - g_get_monotonic_time();
+
+        if (left_us <= 0) {
+            return false;
+        }
+        if (poll(&p, 1, left_us / 1000 + 1) > 0
+            && !take_reports(fd, start_us, deadline_us)) {
+            return true;
+        }
+    }
+}
+
+static void supervise(const QTestCase *c, pid_t pid, int fd)
+{
+    int64_t deadline_us = g_get_monotonic_time()
+        + QTEST_CASE_SECONDS * G_USEC_PER_SEC;
+    int status;
+
+    if (!wait_reports(fd, &deadline_us)) {
+        g_test_message("%s: out of time", c->name);
+        kill(pid, SIGABRT);
+        deadline_us = g_get_monotonic_time()
+            + DESCRIBE_SECONDS * G_USEC_PER_SEC;
+        if (!wait_reports(fd, &deadline_us)) {
+            kill(pid, SIGKILL);
+        }
+    }
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (WIFSIGNALED(status)) {
+        g_test_message("%s: killed by signal %d", c->name, WTERMSIG(status));
+    }
+    if (!WIFEXITED(status) || WEXITSTATUS(status)) {
+        g_test_fail();
+    }
+}
+
+static void run_case(gconstpointer opaque)
+{
+    const QTestCase *c = opaque;
+    int fds[2];
+    pid_t pid;
+
+    self.dir = make_dir();
+    if (g_getenv("QTEST_NO_FORK")) {
+        call(c);
+        g_assert_false(qtest_forget_all());
+    } else {
+        if (pipe2(fds, O_CLOEXEC) < 0) {
+            g_error("pipe: %s", strerror(errno));
+        }
+        fflush(NULL);
+        pid = fork();
+        if (pid == 0) {
+            close(fds[0]);
+            child(c, fds[1]);
+        }
+        g_assert_cmpint(pid, >, 0);
+        close(fds[1]);
+        supervise(c, pid, fds[0]);
+        close(fds[0]);
+    }
+    if (g_getenv("QTEST_KEEP")) {
+        g_test_message("%s: kept %s", c->name, self.dir);
+    } else {
+        remove_tree(self.dir);
+    }
+    g_clear_pointer(&self.dir, g_free);
+}
+
+static void free_case(gpointer opaque)
+{
+    QTestCase *c = opaque;
+
+    if (c->data_free) {
+        c->data_free(c->data);
+    }
+    g_free(c->name);
+    g_free(c);
+}
+
+static void add_case(const char *str, QTestCase values)
+{
+    QTestCase *c = g_memdup2(&values, sizeof(values));
+
+    c->name = g_strdup_printf("/%s/%s", qtest_get_arch(), str);
+    g_test_add_data_func_full(c->name, c, run_case, free_case);
+}
+
+void qtest_add_func(const char *str, void (*fn)(void))
+{
+    add_case(str, (QTestCase) { .fn = fn });
+}
+
+void qtest_add_data_func(const char *str, const void *data,
+                         void (*fn)(const void *))
+{
+    add_case(str, (QTestCase) { .data_fn = fn, .data = (void *)data });
+}
+
+void qtest_add_data_func_full(const char *str, void *data,
+                              void (*fn)(const void *),
+                              GDestroyNotify data_free_func)
+{
+    add_case(str, (QTestCase) { .data_fn = fn, .data = data,
+                                .data_free = data_free_func });
+}

@@ -1,0 +1,182 @@
+/*
+ * Drive a QEMU from a test: ports and memory over the qtest socket
+ *
+ * Owns: the commands of QEMU's qtest protocol (softmmu/qtest.c documents
+ * them). Does not own: the socket (libqtest.c).
+ * Locks: none.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qtest-state.h"
+
+#include <string.h>
+
+/* Bytes in one command: keeps a line short enough to read in a log. */
+#define PIECE_BYTES 65536
+
+static char *command(QTestState *s, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+
+/* Sends a line; returns what follows "OK" in the answer. */
+static char *command(QTestState *s, const char *fmt, ...)
+{
+    int64_t deadline_ms = g_get_monotonic_time() / 1000
+        + QTEST_ANSWER_SECONDS * 1000;
+    g_autofree char *line = NULL;
+    char *answer;
+    va_list ap;
+
+    va_start(ap, fmt);
+    line = g_strdup_vprintf(fmt, ap);
+    va_end(ap);
+    if (!qtest_channel_write(&s->qtest, line, strlen(line))) {
+        qtest_fail("%s takes no qtest command: %.60s", s->name, line);
+    }
+    do {
+        answer = qtest_channel_read(&s->qtest, deadline_ms);
+    } while (answer && g_str_has_prefix(answer, "IRQ ")
+             && (g_free(answer), true));
+    if (!answer || !g_str_has_prefix(answer, "OK")) {
+        qtest_fail("%s answered '%s' to qtest command: %.60s", s->name,
+                   answer ? answer : "(nothing)", line);
+    }
+    memmove(answer, answer + 2, strlen(answer + 2) + 1);
+    return g_strstrip(answer);
+}
+
+static void write_value(QTestState *s, const char *op, uint64_t addr,
+                        uint64_t value)
+{
+    g_free(command(s, "%s 0x%" G_GINT64_MODIFIER "x 0x%"
+                   G_GINT64_MODIFIER "x\n", op, addr, value));
+}
+
+static uint64_t read_value(QTestState *s, const char *op, uint64_t addr)
+{
+    g_autofree char *answer = command(s, "%s 0x%" G_GINT64_MODIFIER "x\n", op,
+                                      addr);
+
+    return g_ascii_strtoull(answer, NULL, 0);
+}
+
+void qtest_outb(QTestState *s, uint16_t addr, uint8_t value)
+{
+    write_value(s, "outb", addr, value);
+}
+
+void qtest_outw(QTestState *s, uint16_t addr, uint16_t value)
+{
+    write_value(s, "outw", addr, value);
+}
+
+void qtest_outl(QTestState *s, uint16_t addr, uint32_t value)
+{
+    write_value(s, "outl", addr, value);
+}
+
+uint8_t qtest_inb(QTestState *s, uint16_t addr)
+{
+    return read_value(s, "inb", addr);
+}
+
+uint16_t qtest_inw(QTestState *s, uint16_t addr)
+{
+    return read_value(s, "inw", addr);
+}
+
+uint32_t qtest_inl(QTestState *s, uint16_t addr)
+{
+    return read_value(s, "inl", addr);
+}
+
+void qtest_writeb(QTestState *s, uint64_t addr, uint8_t value)
+{
+    write_value(s, "writeb", addr, value);
+}
+
+void qtest_writew(QTestState *s, uint64_t addr, uint16_t value)
+{
+    write_value(s, "writew", addr, value);
+}
+
+void qtest_writel(QTestState *s, uint64_t addr, uint32_t value)
+{
+    write_value(s, "writel", addr, value);
+}
+
+void qtest_writeq(QTestState *s, uint64_t addr, uint64_t value)
+{
+    write_value(s, "writeq", addr, value);
+}
+
+uint8_t qtest_readb(QTestState *s, uint64_t addr)
+{
+    return read_value(s, "readb", addr);
+}
+
+uint16_t qtest_readw(QTestState *s, uint64_t addr)
+{
+    return read_value(s, "readw", addr);
+}
+
+uint32_t qtest_readl(QTestState *s, uint64_t addr)
+{
+    return read_value(s, "readl", addr);
+}
+
+uint64_t qtest_readq(QTestState *s, uint64_t addr)
+{
+    return read_value(s, "readq", addr);
+}
+
+void qtest_bufread(QTestState *s, uint64_t addr, void *data, size_t size)
+{
+    char *to = data;
+
+    while (size) {
+        size_t piece = MIN(size, PIECE_BYTES);
+        g_autofree char *answer = command(s, "b64read 0x%" G_GINT64_MODIFIER
+                                          "x 0x%zx\n", addr, piece);
+        size_t got;
+        g_autofree guchar *bytes = g_base64_decode(answer, &got);
+
+        g_assert_cmpuint(got, ==, piece);
+        memcpy(to, bytes, piece);
+        to += piece;
+        addr += piece;
+        size -= piece;
+    }
+}
+
+void qtest_bufwrite(QTestState *s, uint64_t addr, const void *data,
+                    size_t size)
+{
+    const char *from = data;
+
+    while (size) {
+        size_t piece = MIN(size, PIECE_BYTES);
+        g_autofree char *text = g_base64_encode((const guchar *)from, piece);
+
+        g_free(command(s, "b64write 0x%" G_GINT64_MODIFIER "x 0x%zx %s\n",
+                       addr, piece, text));
+        from += piece;
+        addr += piece;
+        size -= piece;
+    }
+}
+
+void qtest_memread(QTestState *s, uint64_t addr, void *data, size_t size)
+{
+    qtest_bufread(s, addr, data, size);
+}
+
+void qtest_memwrite(QTestState *s, uint64_t addr, const void *data,
+                    size_t size)
+{
+    qtest_bufwrite(s, addr, data, size);
+}
+
+void qtest_memset(QTestState *s, uint64_t addr, uint8_t patt, size_t size)
+{
+    g_free(command(s, "memset 0x%" G_GINT64_MODIFIER "x 0x%zx 0x%02x\n", addr,
+                   size, patt));
+}
