@@ -64,15 +64,33 @@ static int check_file(QEMUFile *f, const char *what, Error **errp)
     return ret;
 }
 
-/* One number of the stream; @value is set only where it was really read. */
+static int get_bytes(QEMUFile *f, const char *what, void *buf, size_t size,
+                     Error **errp)
+{
+    size_t done = qemu_get_buffer(f, buf, size);
+    int ret = check_file(f, what, errp);
+
+    if (!ret && done != size) {
+        error_setg(errp, "the migration stream ended after %zu of %zu bytes "
+                   "of %s", done, size, what);
+        ret = -EIO;
+    }
+    return ret;
+}
+
+/*
+ * One number; @value is set only where it was really read. All its bytes are
+ * asked for at once: qemu_get_be64() goes on after an error, and QEMU would
+ * then report a broken channel once more for each byte.
+ */
 static int get_u64(QEMUFile *f, const char *what, uint64_t *value,
                    Error **errp)
 {
-    uint64_t read = qemu_get_be64(f);
-    int ret = check_file(f, what, errp);
+    uint64_t big_endian;
+    int ret = get_bytes(f, what, &big_endian, sizeof(big_endian), errp);
 
     if (!ret) {
-        *value = read;
+        *value = GUINT64_FROM_BE(big_endian);
     }
     return ret;
 }
@@ -156,13 +174,5 @@ int vfio_mig_get_packet(QEMUFile *f, VFIOMigPacket *packet,
 
 int vfio_mig_get_data(QEMUFile *f, void *buf, size_t size, Error **errp)
 {
-    size_t done = qemu_get_buffer(f, buf, size);
-    int ret = check_file(f, "device data", errp);
-
-    if (!ret && done != size) {
-        error_setg(errp, "the migration stream ended after %zu of %zu bytes "
-                   "of device data", done, size);
-        ret = -EIO;
-    }
-    return ret;
+    return get_bytes(f, "device data", buf, size, errp);
 }

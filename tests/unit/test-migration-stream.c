@@ -1,0 +1,632 @@
+/*
+ * Tests of hw/vfio/migration-stream.c
+ *
+ * Each packet stands here as bytes, written by hand from the wire format. A
+ * second reader, which knows a byte array and nothing of QEMUFile, says what
+ * a stream means; the reader under test must say the same of a small
+ * migration, of each of its single-bit corruptions, and of it cut at every
+ * byte.
+ *
+ * Source: requirements 3.1 to 3.4, W-2, W-3, R-08f, R-10a to R-10c, T-4.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+#include "qemu/units.h"
+#include "qapi/error.h"
+#include "migration/qemu-file.h"
+#include "migration/standalone.h"
+#include "hw/vfio/migration-stream.h"
+
+#define TAG(last)       0xff, 0xff, 0xff, 0xff, 0xef, 0x10, 0x00, last
+#define END             TAG(0x01)
+#define CONFIG          TAG(0x02)
+#define SETUP           TAG(0x03)
+#define DATA            TAG(0x04)
+#define INIT_DATA_SENT  TAG(0x05)
+#define SIZE(last)      0, 0, 0, 0, 0, 0, 0, last
+
+#define BLOB_BYTES      6       /* stands for the config blob */
+#define NR_SECTIONS     5
+
+/* A whole small migration; section headers and footers are QEMU's. */
+static const uint8_t golden[] = {
+    SETUP, END,
+    DATA, SIZE(5), 'h', 'e', 'l', 'l', 'o', END,
+    DATA, SIZE(0), END,
+    DATA, SIZE(3), 'a', 'b', 'c', DATA, SIZE(1), 0xff, DATA, SIZE(0), END,
+    CONFIG, 1, 2, 3, 4, 5, 6, END,
+};
+
+/* What a reader saw. */
+typedef struct Outcome {
+    bool ok;
+    unsigned packets;       /* heads read well */
+    GByteArray *data;       /* all that was read as data or blob */
+} Outcome;
+
+static void outcome_clear(Outcome *outcome)
+{
+    g_byte_array_unref(outcome->data);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Outcome, outcome_clear)
+
+/* Messages beside the Error; one of QEMUFile's own where a field is cut. */
+static unsigned nr_reports;
+
+static void count_report(VFIOHostReport kind, const char *text, void *opaque)
+{
+    nr_reports++;
+}
+
+/* ---- the second reader ---- */
+
+typedef struct Bytes {
+    const uint8_t *data;
+    size_t size, used;
+} Bytes;
+
+static bool model_u64(Bytes *bytes, uint64_t *value)
+{
+    unsigned i;
+
+    if (bytes->size - bytes->used < 8) {
+        return false;
+    }
+    *value = 0;
+    for (i = 0; i < 8; i++) {
+        *value = *value * 256 + bytes->data[bytes->used++];
+    }
+    return true;
+}
+
+static bool model_is_end(Bytes *bytes)
+{
+    uint64_t tag;
+
+    return model_u64(bytes, &tag) && tag == 0xffffffffef100001;
+}
+
+static bool model_take(Bytes *bytes, uint64_t size, Outcome *outcome)
+{
+    if (size > bytes->size - bytes->used) {
+        return false;
+    }
+    g_byte_array_append(outcome->data, bytes->data + bytes->used, size);
+    bytes->used += size;
+    return true;
+}
+
+static bool model_section(Bytes *bytes, Outcome *outcome)
+{
+    uint64_t tag, size;
+
+    for (;;) {
+        if (!model_u64(bytes, &tag)) {
+            return false;
+        }
+        if (tag == 0xffffffffef100001) {
+            outcome->packets++;
+            return true;
+        } else if (tag == 0xffffffffef100002) {
+            outcome->packets++;
+            return model_take(bytes, BLOB_BYTES, outcome) &&
+                   model_is_end(bytes);
+        } else if (tag == 0xffffffffef100003) {
+            if (!model_is_end(bytes)) {
+                return false;
+            }
+            outcome->packets++;
+            return true;
+        } else if (tag == 0xffffffffef100004) {
+            if (!model_u64(bytes, &size) || size > UINT64_C(1) << 40) {
+                return false;
+            }
+            outcome->packets++;
+            if (!model_take(bytes, size, outcome)) {
+                return false;
+            }
+        } else {
+            return false;
+        }
+    }
+}
+
+static Outcome model_read(const uint8_t *data, size_t size)
+{
+    Outcome outcome = { .ok = true, .data = g_byte_array_new() };
+    Bytes bytes = { .data = data, .size = size };
+    unsigned i;
+
+    for (i = 0; outcome.ok && i < NR_SECTIONS; i++) {
+        outcome.ok = model_section(&bytes, &outcome);
+    }
+    return outcome;
+}
+
+/* ---- the same on the reader under test ---- */
+
+/* Data of @size bytes through a small buffer, as a load does it. */
+static bool take(QEMUFile *f, uint64_t size, Outcome *outcome, Error **errp)
+{
+    uint8_t buf[4];
+
+    while (size) {
+        size_t part = MIN(size, sizeof(buf));
+
+        if (vfio_mig_get_data(f, buf, part, errp)) {
+            return false;
+        }
+        g_byte_array_append(outcome->data, buf, part);
+        size -= part;
+    }
+    return true;
+}
+
+static bool read_section(QEMUFile *f, Outcome *outcome, Error **errp)
+{
+    for (;;) {
+        VFIOMigPacket packet;
+        uint64_t size = 0xdead;
+
+        if (vfio_mig_get_packet(f, &packet, &size, errp)) {
+            return false;
+        }
+        outcome->packets++;
+        switch (packet) {
+        case VFIO_MIG_PACKET_SETUP:
+        case VFIO_MIG_PACKET_END:
+            g_assert_cmpuint(size, ==, 0xdead);
+            return true;
+        case VFIO_MIG_PACKET_CONFIG:
+            g_assert_cmpuint(size, ==, 0xdead);
+            return take(f, BLOB_BYTES, outcome, errp) &&
+                   !vfio_mig_get_end(f, errp);
+        case VFIO_MIG_PACKET_DATA:
+            g_assert_cmpuint(size, <=, VFIO_MIG_CHUNK_MAX_BYTES);
+            if (!take(f, size, outcome, errp)) {
+                return false;
+            }
+            break;
+        default:
+            g_assert_not_reached();
+        }
+    }
+}
+
+static Outcome read_stream(QEMUFile *f, Error **errp)
+{
+    Outcome outcome = { .ok = true, .data = g_byte_array_new() };
+    unsigned i;
+
+    for (i = 0; outcome.ok && i < NR_SECTIONS; i++) {
+        outcome.ok = read_section(f, &outcome, errp);
+    }
+    return outcome;
+}
+
+/* Both readers on the same bytes: they must see the same. */
+static bool check_bytes(const uint8_t *data, size_t size)
+{
+    QEMUFile *f = vfio_host_file_new_memory_input(data, size);
+    g_autoptr(Error) err = NULL;
+    g_auto(Outcome) expected = model_read(data, size);
+    g_auto(Outcome) seen = read_stream(f, &err);
+
+    g_assert_cmpint(seen.ok, ==, expected.ok);
+    g_assert_cmpint(err == NULL, ==, seen.ok);
+    g_assert_cmpuint(seen.packets, ==, expected.packets);
+    if (seen.ok) {
+        g_assert_cmpmem(seen.data->data, seen.data->len,
+                        expected.data->data, expected.data->len);
+    } else {
+        /* of a cut chunk, whole buffers may have arrived */
+        g_assert_cmpuint(seen.data->len, >=, expected.data->len);
+        g_assert_cmpuint(seen.data->len, <=, size);
+        g_assert_cmpuint(strlen(error_get_pretty(err)), >, 20);
+    }
+    qemu_fclose(f);
+    return seen.ok;
+}
+
+/* ---- golden bytes ---- */
+
+static void check_written(void (*write)(QEMUFile *f), const uint8_t *expected,
+                          size_t size)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    QEMUFile *f = vfio_host_file_new_memory_output(bytes);
+
+    write(f);
+    qemu_fflush(f);
+    g_assert_cmpint(qemu_file_get_error(f), ==, 0);
+    g_assert_cmpmem(bytes->data, bytes->len, expected, size);
+    qemu_fclose(f);
+}
+
+static void write_zero_data(QEMUFile *f)
+{
+    vfio_mig_put_data_header(f, 0);
+}
+
+static void write_all_bytes_of_a_size(QEMUFile *f)
+{
+    vfio_mig_put_data_header(f, 0x0123456789abcdef);
+}
+
+static void write_golden(QEMUFile *f)
+{
+    vfio_mig_put_setup(f);
+
+    vfio_mig_put_data_header(f, 5);
+    qemu_put_buffer(f, (const uint8_t *)"hello", 5);
+    vfio_mig_put_end(f);
+
+    vfio_mig_put_data_header(f, 0);
+    vfio_mig_put_end(f);
+
+    vfio_mig_put_data_header(f, 3);
+    qemu_put_buffer(f, (const uint8_t *)"abc", 3);
+    vfio_mig_put_data_header(f, 1);
+    qemu_put_byte(f, 0xff);
+    vfio_mig_put_data_header(f, 0);
+    vfio_mig_put_end(f);
+
+    vfio_mig_put_config_header(f);
+    qemu_put_buffer(f, (const uint8_t *)"\1\2\3\4\5\6", BLOB_BYTES);
+    vfio_mig_put_end(f);
+}
+
+static void test_golden_bytes(void)
+{
+    static const uint8_t setup[] = { SETUP, END };
+    static const uint8_t zero[] = { DATA, SIZE(0) };
+    static const uint8_t sized[] = { DATA, 0x01, 0x23, 0x45, 0x67,
+                                     0x89, 0xab, 0xcd, 0xef };
+    static const uint8_t config[] = { CONFIG };
+    static const uint8_t end[] = { END };
+
+    check_written(vfio_mig_put_setup, setup, sizeof(setup));
+    check_written(write_zero_data, zero, sizeof(zero));
+    check_written(write_all_bytes_of_a_size, sized, sizeof(sized));
+    check_written(vfio_mig_put_config_header, config, sizeof(config));
+    check_written(vfio_mig_put_end, end, sizeof(end));
+    check_written(write_golden, golden, sizeof(golden));
+}
+
+static void test_golden_stream_is_read(void)
+{
+    QEMUFile *f = vfio_host_file_new_memory_input(golden, sizeof(golden));
+    g_autoptr(Error) err = NULL;
+    g_auto(Outcome) seen = read_stream(f, &err);
+
+    g_assert_null(err);
+    g_assert_true(seen.ok);
+    g_assert_cmpuint(seen.packets, ==, 1 + 2 + 2 + 4 + 1);
+    g_assert_cmpmem(seen.data->data, seen.data->len,
+                    "helloabc\xff\1\2\3\4\5\6", 15);
+    g_assert_cmpuint(vfio_host_file_bytes(f), ==, sizeof(golden));
+    qemu_fclose(f);
+}
+
+static void test_round_trip(void)
+{
+    unsigned round, i, k;
+
+    for (round = 0; round < 300; round++) {
+        g_autoptr(GByteArray) bytes = g_byte_array_new();
+        QEMUFile *f = vfio_host_file_new_memory_output(bytes);
+        g_autofree uint64_t *sizes = g_new(uint64_t, 10);
+        g_autoptr(Error) err = NULL;
+        VFIOMigPacket packet;
+        uint8_t buf[300];
+
+        for (i = 0; i < 10; i++) {
+            sizes[i] = g_test_rand_int_range(0, sizeof(buf) + 1);
+            memset(buf, i, sizes[i]);
+            vfio_mig_put_data_header(f, sizes[i]);
+            qemu_put_buffer(f, buf, sizes[i]);
+        }
+        vfio_mig_put_end(f);
+        qemu_fclose(f);
+
+        f = vfio_host_file_new_memory_input(bytes->data, bytes->len);
+        for (i = 0; i < 10; i++) {
+            uint64_t size = 0;
+
+            g_assert_cmpint(vfio_mig_get_packet(f, &packet, &size, &err),
+                            ==, 0);
+            g_assert_cmpint(packet, ==, VFIO_MIG_PACKET_DATA);
+            g_assert_cmpuint(size, ==, sizes[i]);
+            g_assert_cmpint(vfio_mig_get_data(f, buf, size, &err), ==, 0);
+            for (k = 0; k < size; k++) {
+                g_assert_cmpuint(buf[k], ==, i);
+            }
+        }
+        g_assert_cmpint(vfio_mig_get_end(f, &err), ==, 0);
+        g_assert_null(err);
+        qemu_fclose(f);
+    }
+}
+
+/* ---- damage ---- */
+
+static void test_every_single_bit(void)
+{
+    g_autofree uint8_t *bytes = g_malloc(sizeof(golden));
+    unsigned bit, accepted = 0;
+
+    for (bit = 0; bit < sizeof(golden) * 8; bit++) {
+        memcpy(bytes, golden, sizeof(golden));
+        bytes[bit / 8] ^= 1 << bit % 8;
+        accepted += check_bytes(bytes, sizeof(golden));
+    }
+    /*
+     * A flip in the 9 bytes of data and 6 of the blob cannot be seen; every
+     * other one but an END that turns into a SETUP before an END must be.
+     */
+    g_assert_cmpuint(accepted, >=, 15 * 8);
+    g_assert_cmpuint(accepted, <=, 15 * 8 + 4);
+}
+
+static void test_random_damage(void)
+{
+    g_autofree uint8_t *bytes = g_malloc(2 * sizeof(golden));
+    unsigned round, i;
+
+    for (round = 0; round < 20000; round++) {
+        size_t size = g_test_rand_int_range(0, sizeof(golden) + 1);
+        size_t from = g_test_rand_int_range(0, sizeof(golden) + 1);
+
+        /* cut and spliced at random, then a few bytes changed */
+        memcpy(bytes, golden, size);
+        memcpy(bytes + size, golden + from, sizeof(golden) - from);
+        size += sizeof(golden) - from;
+        for (i = g_test_rand_int_range(0, 4); size && i > 0; i--) {
+            bytes[g_test_rand_int_range(0, size)] = g_test_rand_bit()
+                ? g_test_rand_int() : 0;
+        }
+        check_bytes(bytes, size);
+    }
+}
+
+static void test_cut_at_every_byte(void)
+{
+    size_t size;
+
+    for (size = 0; size < sizeof(golden); size++) {
+        /* a copy of its own length: the address sanitizer watches the end */
+        g_autofree uint8_t *bytes = g_malloc(size + 1);
+        uint8_t *cut = bytes + 1;
+
+        memcpy(cut, golden, size);
+        g_assert_false(check_bytes(cut, size));
+    }
+    g_assert_true(check_bytes(golden, sizeof(golden)));
+}
+
+/* The channel itself fails at every byte, with an errno of its own. */
+static void test_channel_fails_at_every_byte(void)
+{
+    static const int errors[] = { 0, ECONNRESET, EIO };
+    size_t size, i;
+
+    nr_reports = 0;
+    for (i = 0; i < ARRAY_SIZE(errors); i++) {
+        for (size = 0; size < sizeof(golden); size++) {
+            QEMUFile *f = vfio_host_file_new_memory_input(golden,
+                                                          sizeof(golden));
+            g_autoptr(Error) err = NULL;
+            g_auto(Outcome) seen = { 0 };
+            bool fired = false;
+
+            vfio_host_file_fail_after(f, size, errors[i], &fired);
+            seen = read_stream(f, &err);
+            g_assert_false(seen.ok);
+            g_assert_nonnull(err);
+            g_assert_true(fired);
+            g_assert_nonnull(strstr(error_get_pretty(err), "cannot read "));
+            if (errors[i]) {
+                g_assert_nonnull(strstr(error_get_pretty(err),
+                                        g_strerror(errors[i])));
+            }
+            qemu_fclose(f);
+        }
+    }
+    g_assert_cmpuint(nr_reports, <=, ARRAY_SIZE(errors) * sizeof(golden));
+}
+
+/* After an error nothing more is believed, though bytes may be buffered. */
+static void test_first_error_stays(void)
+{
+    QEMUFile *f = vfio_host_file_new_memory_input(golden, sizeof(golden));
+    VFIOMigPacket packet;
+    uint64_t size = 77;
+    uint8_t byte;
+
+    g_assert_cmpint(vfio_mig_get_packet(f, &packet, &size, NULL), ==, 0);
+    qemu_file_set_error(f, -ENOSPC);
+    g_assert_cmpint(vfio_mig_get_packet(f, &packet, &size, NULL), ==,
+                    -ENOSPC);
+    g_assert_cmpint(vfio_mig_get_data(f, &byte, 1, NULL), ==, -ENOSPC);
+    g_assert_cmpint(vfio_mig_get_end(f, NULL), ==, -ENOSPC);
+    g_assert_cmpuint(size, ==, 77);
+    qemu_fclose(f);
+}
+
+static void test_write_errors_stay_in_the_file(void)
+{
+    size_t size;
+
+    for (size = 0; size < sizeof(golden); size++) {
+        g_autoptr(GByteArray) bytes = g_byte_array_new();
+        QEMUFile *f = vfio_host_file_new_memory_output(bytes);
+        bool fired = false;
+
+        vfio_host_file_fail_after(f, size, EPIPE, &fired);
+        write_golden(f);
+        qemu_fflush(f);
+        g_assert_true(fired);
+        g_assert_cmpint(qemu_file_get_error(f), <, 0);
+        g_assert_cmpuint(bytes->len, <=, size);
+        qemu_fclose(f);
+    }
+}
+
+/* ---- limits and texts ---- */
+
+static int get_packet(const uint8_t *data, size_t size, uint64_t *size_bytes,
+                      Error **errp)
+{
+    QEMUFile *f = vfio_host_file_new_memory_input(data, size);
+    VFIOMigPacket packet;
+    int ret = vfio_mig_get_packet(f, &packet, size_bytes, errp);
+
+    qemu_fclose(f);
+    return ret;
+}
+
+static void test_data_sizes(void)
+{
+    static const uint64_t limit = UINT64_C(1) << 40;
+    const struct {
+        uint64_t size;
+        bool ok;
+    } cases[] = {
+        { 0, true }, { 1, true }, { 2, true },
+        { (UINT64_C(1) << 31) - 1, true }, { UINT64_C(1) << 31, true },
+        { UINT64_C(1) << 32, true },
+        { limit - 1, true }, { limit, true }, { limit + 1, false },
+        { (UINT64_C(1) << 63) - 1, false }, { UINT64_C(1) << 63, false },
+        { UINT64_MAX - 1, false }, { UINT64_MAX, false },
+    };
+    unsigned i, k;
+
+    for (i = 0; i < ARRAY_SIZE(cases); i++) {
+        uint8_t bytes[] = { DATA, SIZE(0) };
+        g_autoptr(Error) err = NULL;
+        uint64_t size = 77;
+        int ret;
+
+        for (k = 0; k < 8; k++) {
+            bytes[8 + k] = cases[i].size >> (56 - 8 * k);
+        }
+        ret = get_packet(bytes, sizeof(bytes), &size, &err);
+        if (cases[i].ok) {
+            g_assert_cmpint(ret, ==, 0);
+            g_assert_cmpuint(size, ==, cases[i].size);
+        } else {
+            g_autofree char *number = g_strdup_printf("%" PRIu64 " bytes",
+                                                      cases[i].size);
+            g_assert_cmpint(ret, ==, -EINVAL);
+            g_assert_cmpuint(size, ==, 77);
+            g_assert_nonnull(strstr(error_get_pretty(err), number));
+            g_assert_nonnull(strstr(error_get_pretty(err),
+                                    "1099511627776"));
+        }
+        /* whoever wants no text gets the same answer */
+        g_assert_cmpint(get_packet(bytes, sizeof(bytes), &size, NULL), ==,
+                        ret);
+    }
+}
+
+static void check_text(const uint8_t *data, size_t size, int expected,
+                       const char *text)
+{
+    g_autoptr(Error) err = NULL;
+    uint64_t size_bytes = 0;
+
+    g_assert_cmpint(get_packet(data, size, &size_bytes, &err), ==, expected);
+    g_test_message("%s", error_get_pretty(err));
+    g_assert_nonnull(strstr(error_get_pretty(err), text));
+}
+
+static void test_error_texts(void)
+{
+    static const uint8_t unknown[] = { TAG(0x06) };
+    static const uint8_t zero[] = { 0, 0, 0, 0, 0, 0, 0, 0 };
+    static const uint8_t later[] = { INIT_DATA_SENT };
+    static const uint8_t open[] = { SETUP, DATA, SIZE(0), END };
+    static const uint8_t half[] = { DATA, 0, 0, 0 };
+    static const uint8_t cut_setup[] = { SETUP, 0xff };
+
+    check_text(unknown, 8, -EINVAL, "unknown tag 0xffffffffef100006");
+    check_text(zero, 8, -EINVAL, "unknown tag 0x0 ");
+    check_text(later, 8, -ENOTSUP, "QEMU 8.1 or later");
+    check_text(open, sizeof(open), -EINVAL,
+               "0xffffffffef100004 follows the setup packet");
+    check_text(half, sizeof(half), -EIO,
+               "cannot read the size of a data packet");
+    check_text(cut_setup, sizeof(cut_setup), -EIO,
+               "cannot read an end mark");
+    check_text(zero, 7, -EIO, "cannot read a tag");
+    check_text(zero, 0, -EIO, "cannot read a tag");
+}
+
+static void test_get_end(void)
+{
+    static const uint8_t good[] = { END, END };
+    static const uint8_t bad[] = { CONFIG };
+    QEMUFile *f = vfio_host_file_new_memory_input(good, sizeof(good));
+    g_autoptr(Error) err = NULL, cut = NULL;
+
+    g_assert_cmpint(vfio_mig_get_end(f, &err), ==, 0);
+    g_assert_cmpint(vfio_mig_get_end(f, &err), ==, 0);
+    g_assert_null(err);
+    g_assert_cmpint(vfio_mig_get_end(f, &cut), ==, -EIO);
+    g_assert_nonnull(cut);
+    qemu_fclose(f);
+
+    f = vfio_host_file_new_memory_input(bad, sizeof(bad));
+    g_assert_cmpint(vfio_mig_get_end(f, &err), ==, -EINVAL);
+    g_assert_nonnull(strstr(error_get_pretty(err),
+                            "0xffffffffef100002 follows the device's "
+                            "configuration"));
+    qemu_fclose(f);
+}
+
+static void test_get_data(void)
+{
+    static const uint8_t bytes[] = "0123456789";
+    QEMUFile *f = vfio_host_file_new_memory_input(bytes, 10);
+    g_autoptr(Error) err = NULL;
+    uint8_t buf[16] = { 0 };
+
+    g_assert_cmpint(vfio_mig_get_data(f, buf, 0, &err), ==, 0);
+    g_assert_cmpint(vfio_mig_get_data(f, buf, 4, &err), ==, 0);
+    g_assert_cmpint(vfio_mig_get_data(f, buf + 4, 6, &err), ==, 0);
+    g_assert_null(err);
+    g_assert_cmpmem(buf, 10, bytes, 10);
+    g_assert_cmpint(vfio_mig_get_data(f, buf, 1, &err), ==, -EIO);
+    g_assert_nonnull(strstr(error_get_pretty(err), "device data"));
+    qemu_fclose(f);
+
+    /* one byte less than wanted */
+    f = vfio_host_file_new_memory_input(bytes, 10);
+    g_assert_cmpint(vfio_mig_get_data(f, buf, 11, NULL), ==, -EIO);
+    qemu_fclose(f);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    vfio_host_set_report_hook(count_report, NULL);
+    g_test_add_func("/stream/golden-bytes", test_golden_bytes);
+    g_test_add_func("/stream/golden-stream-is-read",
+                    test_golden_stream_is_read);
+    g_test_add_func("/stream/round-trip", test_round_trip);
+    g_test_add_func("/stream/every-single-bit", test_every_single_bit);
+    g_test_add_func("/stream/random-damage", test_random_damage);
+    g_test_add_func("/stream/cut-at-every-byte", test_cut_at_every_byte);
+    g_test_add_func("/stream/channel-fails-at-every-byte",
+                    test_channel_fails_at_every_byte);
+    g_test_add_func("/stream/first-error-stays", test_first_error_stays);
+    g_test_add_func("/stream/write-errors-stay-in-the-file",
+                    test_write_errors_stay_in_the_file);
+    g_test_add_func("/stream/data-sizes", test_data_sizes);
+    g_test_add_func("/stream/error-texts", test_error_texts);
+    g_test_add_func("/stream/get-end", test_get_end);
+    g_test_add_func("/stream/get-data", test_get_data);
+    return g_test_run();
+}
