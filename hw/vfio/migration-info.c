@@ -1,8 +1,9 @@
 /*
  * What a user can read about a VFIO device's migration
  *
- * Owns: the counters, their sum for query-migrate, and the read-only QOM
- * property "vfio-migration" of each device (docs/architecture.md).
+ * Owns: the counters and the read-only QOM property "vfio-migration" of each
+ * device (docs/architecture.md). Does not own: the sum that query-migrate
+ * shows (migration.c).
  *
  * Locks: counters are read without one; the property is read with the BQL.
  * Source: requirements R-16b, B-20, L-12, L-14.
@@ -32,42 +33,6 @@ void vfio_mig_stats_add(uint64_t *counter, uint64_t bytes)
 {
     /* One writer at a time: the thread that moves the device's chunks */
     qatomic_set__nocheck(counter, *counter + bytes);
-}
-
-/* Devices that can migrate count; a device with a blocker says so instead. */
-bool vfio_mig_active(void)
-{
-    VFIOGroup *group;
-    VFIODevice *vbasedev;
-    bool active = false;
-
-    QLIST_FOREACH(group, &vfio_group_list, next) {
-        QLIST_FOREACH(vbasedev, &group->device_list, next) {
-            if (vbasedev->migration_blocker) {
-                return false;
-            }
-            active |= vbasedev->migration != NULL;
-        }
-    }
-    return active;
-}
-
-int64_t vfio_mig_bytes_transferred(void)
-{
-    VFIOGroup *group;
-    VFIODevice *vbasedev;
-    uint64_t sum = 0;
-
-    QLIST_FOREACH(group, &vfio_group_list, next) {
-        QLIST_FOREACH(vbasedev, &group->device_list, next) {
-            VFIODeviceMigration *mig = vfio_mig_of(vbasedev);
-
-            if (mig) {
-                sum += qatomic_read__nocheck(&mig->stats.transferred_bytes);
-            }
-        }
-    }
-    return MIN(sum, INT64_MAX);
 }
 
 static bool vfio_mig_visit_str(Visitor *v, const char *name, const char *text,

@@ -14,6 +14,7 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qemu/atomic.h"
 #include "qemu/error-report.h"
 #include "hw/vmstate-if.h"
 #include "migration/blocker.h"
@@ -412,4 +413,42 @@ void vfio_migration_finalize(VFIODevice *vbasedev)
         error_free(vbasedev->migration_blocker);
         vbasedev->migration_blocker = NULL;
     }
+}
+
+/* ---- statistics for query-migrate ---- */
+
+/* Devices that can migrate count; a device with a blocker says so instead. */
+bool vfio_mig_active(void)
+{
+    VFIOGroup *group;
+    VFIODevice *vbasedev;
+    bool active = false;
+
+    QLIST_FOREACH(group, &vfio_group_list, next) {
+        QLIST_FOREACH(vbasedev, &group->device_list, next) {
+            if (vbasedev->migration_blocker) {
+                return false;
+            }
+            active |= vbasedev->migration != NULL;
+        }
+    }
+    return active;
+}
+
+int64_t vfio_mig_bytes_transferred(void)
+{
+    VFIOGroup *group;
+    VFIODevice *vbasedev;
+    uint64_t sum = 0;
+
+    QLIST_FOREACH(group, &vfio_group_list, next) {
+        QLIST_FOREACH(vbasedev, &group->device_list, next) {
+            VFIODeviceMigration *mig = vfio_mig_of(vbasedev);
+
+            if (mig) {
+                sum += qatomic_read__nocheck(&mig->stats.transferred_bytes);
+            }
+        }
+    }
+    return MIN(sum, INT64_MAX);
 }
