@@ -1,0 +1,380 @@
+/*
+ * Simulated VFIO devices: the device's file descriptor
+ *
+ * Owns: open and close of a device, its ioctls, and which part of the
+ * simulation a read, write or mmap at some file offset belongs to. The
+ * descriptor is a sparse memfd whose file offset is region index <<
+ * SIM_REGION_SHIFT, so the kernel itself serves the mappings.
+ *
+ * Locks: sim_world.lock for the open count; the parts take their own.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "sim-internal.h"
+
+SimDevice *sim_device_new(void)
+{
+    SimDevice *d = g_new0(SimDevice, 1);
+
+    g_mutex_init(&d->mig_lock);
+    g_mutex_init(&d->pci_lock);
+    d->memfd = -1;
+    d->violations = g_ptr_array_new_with_free_func(g_free);
+    sim_dma_init(d);
+    return d;
+}
+
+void sim_device_free(SimDevice *d)
+{
+    sim_device_config_clear(&d->cfg);
+    g_ptr_array_unref(d->violations);
+    g_mutex_clear(&d->mig_lock);
+    g_mutex_clear(&d->pci_lock);
+    g_mutex_clear(&d->dma.lock);
+    g_cond_clear(&d->dma.wake);
+    g_free(d);
+}
+
+bool sim_call(SimDevice *d, SimEvent ev, uint32_t to, SimOutcome *out)
+{
+    uint32_t from = d->state;
+    bool migrating = (from & SIM_STATE_MASK) != SIM_RUNNING ||
+                     (ev == SIM_EV_STATE_WRITE &&
+                      (to & SIM_STATE_MASK) != SIM_RUNNING);
+
+    __atomic_fetch_add(&d->count.calls, 1, __ATOMIC_RELAXED);
+    if (migrating) {
+        __atomic_fetch_add(&d->count.migration_calls, 1, __ATOMIC_RELAXED);
+    }
+    if (!sim_fault_hit(d, ev, from, to, migrating, out)) {
+        return false;
+    }
+    if (out->set_error) {
+        out->err = out->err ? out->err : EIO;
+        sim_dma_stop(d);
+        d->state = (from & ~SIM_STATE_MASK) | SIM_ERROR;
+        sim_log(d->cfg.name, "state from=%s to=error by=fault",
+                sim_state_name(from));
+        sim_status_write();
+    }
+    return true;
+}
+
+/* ------------------------------------------------------------------------ */
+/* Open and close                                                           */
+
+static bool make_memory(SimDevice *d)
+{
+    off_t end = (off_t)(SIM_MIGRATION_REGION + 1) << SIM_REGION_SHIFT;
+    off_t at = (off_t)SIM_MIGRATION_REGION << SIM_REGION_SHIFT;
+
+    d->memfd = memfd_create("vfio-sim-device", MFD_CLOEXEC);
+    if (d->memfd < 0 || ftruncate(d->memfd, end) < 0) {
+        return false;
+    }
+    d->window = sim_real_mmap(NULL, d->cfg.region_size,
+                              PROT_READ | PROT_WRITE, MAP_SHARED, d->memfd,
+                              at);
+    if (d->window == MAP_FAILED) {
+        d->window = NULL;
+        return false;
+    }
+    return true;
+}
+
+static void drop_memory(SimDevice *d)
+{
+    if (d->window) {
+        munmap(d->window, d->cfg.region_size);
+        d->window = NULL;
+    }
+    if (d->memfd >= 0) {
+        sim_real_close(d->memfd);
+        d->memfd = -1;
+    }
+}
+
+int sim_device_open(SimDevice *d, SimContainer *c)
+{
+    int fd, err;
+
+    g_mutex_lock(&sim_world.lock);
+    if (!d->open_count && !make_memory(d)) {
+        err = errno;
+        drop_memory(d);
+        g_mutex_unlock(&sim_world.lock);
+        return -err;
+    }
+    fd = fcntl(d->memfd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0) {
+        err = errno;
+        if (!d->open_count) {
+            drop_memory(d);
+        }
+        g_mutex_unlock(&sim_world.lock);
+        return -err;
+    }
+    d->container = c;
+    if (d->open_count++ == 0) {
+        sim_migration_init(d);
+        sim_pci_init(d);
+        sim_dma_open(d);
+    }
+    g_mutex_unlock(&sim_world.lock);
+    sim_log(d->cfg.name, "open group=%u", d->cfg.group);
+    sim_status_write();
+    fd = sim_file_publish(fd, SIM_FILE_DEVICE, d);
+    return fd < 0 ? -errno : fd;
+}
+
+void sim_device_close(SimDevice *d)
+{
+    bool last;
+
+    g_mutex_lock(&sim_world.lock);
+    last = --d->open_count == 0;
+    g_mutex_unlock(&sim_world.lock);
+    sim_log(d->cfg.name, "close");
+    if (!last) {
+        return;
+    }
+    sim_dma_close(d);
+    sim_status_write();
+    sim_pci_release(d);
+    drop_memory(d);
+    d->container = NULL;
+}
+
+/* ------------------------------------------------------------------------ */
+/* Information                                                              */
+
+static bool has_migration_region(SimDevice *d)
+{
+    return d->cfg.migration != SIM_MIGRATION_NO;
+}
+
+static int device_info(SimDevice *d, struct vfio_device_info *info)
+{
+    if (info->argsz < offsetof(struct vfio_device_info, cap_offset)) {
+        return -EINVAL;
+    }
+    info->flags = VFIO_DEVICE_FLAGS_PCI;
+    if (d->cfg.has_reset) {
+        info->flags |= VFIO_DEVICE_FLAGS_RESET;
+    }
+    info->num_regions = VFIO_PCI_NUM_REGIONS + has_migration_region(d);
+    info->num_irqs = VFIO_PCI_NUM_IRQS;
+    return 0;
+}
+
+static int pci_region_info(SimDevice *d, struct vfio_region_info *info)
+{
+    const uint32_t rw = VFIO_REGION_INFO_FLAG_READ |
+                        VFIO_REGION_INFO_FLAG_WRITE;
+
+    info->flags = 0;
+    info->cap_offset = 0;
+    info->offset = (uint64_t)info->index << SIM_REGION_SHIFT;
+    info->size = info->index == VFIO_PCI_CONFIG_REGION_INDEX ?
+                 SIM_CONFIG_SIZE : sim_pci_bar_size(d, info->index);
+    if (info->index == VFIO_PCI_VGA_REGION_INDEX) {
+        return -EINVAL;
+    }
+    if (info->size) {
+        info->flags = rw;
+    }
+    if (info->index == VFIO_PCI_BAR0_REGION_INDEX) {
+        info->flags |= VFIO_REGION_INFO_FLAG_MMAP;
+    }
+    return 0;
+}
+
+static int region_info(SimDevice *d, struct vfio_region_info *info)
+{
+    if (info->argsz < sizeof(*info)) {
+        return -EINVAL;
+    }
+    if (info->index < VFIO_PCI_NUM_REGIONS) {
+        return pci_region_info(d, info);
+    }
+    if (info->index == SIM_MIGRATION_REGION && has_migration_region(d)) {
+        return sim_migration_region_info(d, info);
+    }
+    return -EINVAL;
+}
+
+/* ------------------------------------------------------------------------ */
+/* ioctl                                                                    */
+
+static SimEvent event_of(unsigned long request)
+{
+    switch (request) {
+    case VFIO_DEVICE_GET_INFO:
+        return SIM_EV_DEVICE_INFO;
+    case VFIO_DEVICE_GET_REGION_INFO:
+        return SIM_EV_REGION_INFO;
+    case VFIO_DEVICE_GET_IRQ_INFO:
+        return SIM_EV_IRQ_INFO;
+    case VFIO_DEVICE_SET_IRQS:
+        return SIM_EV_SET_IRQS;
+    case VFIO_DEVICE_RESET:
+        return SIM_EV_RESET;
+    default:
+        return SIM_EV_OTHER;
+    }
+}
+
+static int do_ioctl(SimDevice *d, SimEvent ev, void *arg)
+{
+    switch (ev) {
+    case SIM_EV_DEVICE_INFO:
+        return device_info(d, arg);
+    case SIM_EV_REGION_INFO:
+        return region_info(d, arg);
+    case SIM_EV_IRQ_INFO:
+        return sim_pci_irq_info(d, arg);
+    case SIM_EV_SET_IRQS:
+        return sim_pci_set_irqs(d, arg);
+    case SIM_EV_RESET:
+        return d->cfg.has_reset ? sim_migration_reset(d) : -EINVAL;
+    default:
+        return -ENOTTY;
+    }
+}
+
+int sim_device_ioctl(SimDevice *d, unsigned long request, void *arg)
+{
+    SimEvent ev = event_of(request);
+    SimOutcome out;
+    int ret;
+
+    sim_call(d, ev, d->state, &out);
+    ret = out.err ? -out.err : do_ioctl(d, ev, arg);
+    if (ev == SIM_EV_REGION_INFO) {
+        sim_log(d->cfg.name, "region-info index=%u ret=%d",
+                ((struct vfio_region_info *)arg)->index, ret);
+    } else {
+        sim_log(d->cfg.name, "%s request=%lu ret=%d", sim_event_name(ev),
+                request & 0xff, ret);
+    }
+    return ret;
+}
+
+/* ------------------------------------------------------------------------ */
+/* Reads, writes and mappings                                               */
+
+static ssize_t bar_rw(SimDevice *d, bool write, void *buf, size_t len,
+                      unsigned index, uint64_t offset)
+{
+    uint64_t size = sim_pci_bar_size(d, index);
+    off_t at = ((off_t)index << SIM_REGION_SHIFT) + offset;
+    SimOutcome out;
+    ssize_t ret;
+
+    sim_call(d, write ? SIM_EV_BAR_WRITE : SIM_EV_BAR_READ, d->state, &out);
+    if (out.err) {
+        return -out.err;
+    }
+    if (offset >= size) {
+        return -EINVAL;
+    }
+    len = MIN(len, size - offset);
+    ret = write ? syscall(SYS_pwrite64, d->memfd, buf, len, at)
+                : syscall(SYS_pread64, d->memfd, buf, len, at);
+    return ret < 0 ? -errno : ret;
+}
+
+static ssize_t config_rw(SimDevice *d, bool write, void *buf, size_t len,
+                         uint64_t offset)
+{
+    SimOutcome out;
+
+    sim_call(d, write ? SIM_EV_CONFIG_WRITE : SIM_EV_CONFIG_READ, d->state,
+             &out);
+    if (out.err) {
+        return -out.err;
+    }
+    if (out.has_short) {
+        len = MIN(len, out.short_len);
+    }
+    return sim_pci_config_rw(d, write, buf, len, offset);
+}
+
+ssize_t sim_device_rw(SimDevice *d, bool write, void *buf, size_t len,
+                      uint64_t offset)
+{
+    uint64_t index = offset >> SIM_REGION_SHIFT;
+
+    offset &= SIM_REGION_OFFSET_MASK;
+    if (index <= VFIO_PCI_ROM_REGION_INDEX) {
+        return bar_rw(d, write, buf, len, index, offset);
+    }
+    if (index == VFIO_PCI_CONFIG_REGION_INDEX) {
+        return config_rw(d, write, buf, len, offset);
+    }
+    if (index == SIM_MIGRATION_REGION && has_migration_region(d)) {
+        return sim_migration_rw(d, write, buf, len, offset);
+    }
+    return -EINVAL;
+}
+
+/* A mapping must lie in one area; across two that touch it is refused. */
+static bool mappable(SimDevice *d, uint64_t index, uint64_t offset,
+                     uint64_t length)
+{
+    uint64_t page = getpagesize(), size = (length + page - 1) & ~(page - 1);
+
+    if (index == VFIO_PCI_BAR0_REGION_INDEX) {
+        return offset < d->cfg.bar0_size &&
+               size <= d->cfg.bar0_size - offset;
+    }
+    if (index != SIM_MIGRATION_REGION || !has_migration_region(d) ||
+        !d->cfg.mmap_flag || offset >= d->cfg.region_size ||
+        length > d->cfg.region_size - offset) {
+        return false;
+    }
+    if (!d->cfg.sparse_cap) {
+        return true;
+    }
+    for (unsigned i = 0; i < d->cfg.areas->len; i++) {
+        SimRange *r = &g_array_index(d->cfg.areas, SimRange, i);
+
+        if (offset >= r->offset && offset - r->offset < r->size_bytes &&
+            length <= r->size_bytes - (offset - r->offset)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void *sim_device_mmap(SimDevice *d, void *addr, size_t length, int prot,
+                      int flags, int fd, uint64_t offset)
+{
+    uint64_t index = offset >> SIM_REGION_SHIFT;
+    uint64_t at = offset & SIM_REGION_OFFSET_MASK;
+    SimOutcome out;
+    void *ptr = MAP_FAILED;
+
+    sim_call(d, SIM_EV_MMAP, d->state, &out);
+    if (out.err) {
+        errno = out.err;
+    } else if (!(flags & MAP_SHARED) || !mappable(d, index, at, length)) {
+        errno = EINVAL;
+    } else {
+        ptr = sim_real_mmap(addr, length, prot, flags, fd, offset);
+    }
+    if (ptr != MAP_FAILED && index == SIM_MIGRATION_REGION) {
+        d->count.mmaps++;
+    }
+    sim_log(d->cfg.name, "mmap region=%u offset=0x%llx size=0x%zx ret=%d",
+            (unsigned)index, (unsigned long long)at, length,
+            ptr == MAP_FAILED ? -errno : 0);
+    return ptr;
+}

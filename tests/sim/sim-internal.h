@@ -1,0 +1,521 @@
+/*
+ * Simulated VFIO devices: what the files of the simulation share
+ *
+ * Owns: the types of the simulation and the calls between its files.
+ *
+ * Locks, in the order in which they may be taken:
+ *   SimDevice.mig_lock    migration region, device state, reset
+ *   SimDevice.pci_lock    config space and interrupts
+ *   SimDma.lock           whether DMA runs, and its ledger
+ *   SimContainer.lock     mappings and dirty bits
+ *   sim_world.lock        lists of files, containers and groups
+ *   fault and transcript locks, private to their files (innermost)
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef TESTS_SIM_SIM_INTERNAL_H
+#define TESTS_SIM_SIM_INTERNAL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <linux/vfio.h>
+#include <glib.h>
+
+#include "vfio-sim.h"
+
+/* The registers of the migration region (requirements 1.1). */
+enum {
+    SIM_REG_STATE = 0x00,
+    SIM_REG_RESERVED = 0x04,
+    SIM_REG_PENDING = 0x08,
+    SIM_REG_DATA_OFFSET = 0x10,
+    SIM_REG_DATA_SIZE = 0x18,
+    SIM_REGS_SIZE = 0x20,
+};
+
+/* Values of device_state (requirements 1.2). */
+enum {
+    SIM_STOP = 0,
+    SIM_RUNNING = VFIO_DEVICE_STATE_V1_RUNNING,
+    SIM_STOP_COPY = VFIO_DEVICE_STATE_V1_SAVING,
+    SIM_PRE_COPY = VFIO_DEVICE_STATE_V1_SAVING | VFIO_DEVICE_STATE_V1_RUNNING,
+    SIM_RESUMING = VFIO_DEVICE_STATE_V1_RESUMING,
+    SIM_ERROR = VFIO_DEVICE_STATE_V1_SAVING | VFIO_DEVICE_STATE_V1_RESUMING,
+    SIM_STATE_MASK = VFIO_DEVICE_STATE_MASK,
+    SIM_NUM_STATES = 8,
+};
+
+/* File offset = region index << shift; keeps mmap of any region native. */
+#define SIM_REGION_SHIFT 40
+#define SIM_REGION_OFFSET_MASK ((UINT64_C(1) << SIM_REGION_SHIFT) - 1)
+#define SIM_MIGRATION_REGION VFIO_PCI_NUM_REGIONS
+#define SIM_CONFIG_SIZE 256
+#define SIM_MAX_VECTORS 64
+
+typedef enum SimEvent {
+    SIM_EV_STATE_WRITE,
+    SIM_EV_STATE_READ,
+    SIM_EV_PENDING_READ,
+    SIM_EV_DATA_OFFSET_READ,
+    SIM_EV_DATA_SIZE_READ,
+    SIM_EV_DATA_SIZE_WRITE,
+    SIM_EV_DATA_READ,
+    SIM_EV_DATA_WRITE,
+    SIM_EV_MMAP,
+    SIM_EV_DEVICE_INFO,
+    SIM_EV_REGION_INFO,
+    SIM_EV_IRQ_INFO,
+    SIM_EV_SET_IRQS,
+    SIM_EV_RESET,
+    SIM_EV_CONFIG_READ,
+    SIM_EV_CONFIG_WRITE,
+    SIM_EV_BAR_READ,
+    SIM_EV_BAR_WRITE,
+    SIM_EV_OTHER,               /* any other call on the device's fd */
+    SIM_EV_LAST_DEVICE = SIM_EV_OTHER,
+    SIM_EV_MAP_DMA,
+    SIM_EV_UNMAP_DMA,
+    SIM_EV_DIRTY_START,
+    SIM_EV_DIRTY_STOP,
+    SIM_EV_DIRTY_GET,
+    SIM_EV_IOMMU_INFO,
+    SIM_EV_LAST_CONTAINER = SIM_EV_IOMMU_INFO,
+    SIM_EV_ANY_CALL,
+    SIM_EV_ANY_CONTAINER_CALL,
+    SIM_NUM_EVENTS,
+} SimEvent;
+
+/* What a fault rule wants of the call that it fires at. */
+typedef struct SimOutcome {
+    int err;                        /* errno to return, 0 = none */
+    bool has_short;
+    size_t short_len;
+    bool has_value;
+    uint64_t value;
+    bool set_error;
+} SimOutcome;
+
+typedef struct SimRange {
+    uint64_t offset;
+    uint64_t size_bytes;
+} SimRange;
+
+typedef enum SimPresence {
+    SIM_MIGRATION_YES,
+    SIM_MIGRATION_NO,
+    SIM_MIGRATION_ZERO_SIZE,
+    SIM_MIGRATION_INFO_ERROR,
+} SimPresence;
+
+typedef enum SimVerify {
+    SIM_VERIFY_FULL,
+    SIM_VERIFY_SAMPLED,
+    SIM_VERIFY_NONE,
+} SimVerify;
+
+/* One [device NAME] group of the configuration, as read. */
+typedef struct SimDeviceConfig {
+    char *name;
+    unsigned group;
+    uint16_t vendor_id;
+    uint16_t device_id;
+    uint64_t bar0_size;
+    unsigned msix_vectors;
+    bool intx;
+    bool has_reset;
+    bool reset_clears_config;
+
+    SimPresence migration;
+    uint64_t region_size;
+    uint64_t data_offset;
+    uint64_t window_size;
+    bool mmap_flag;
+    bool sparse_cap;
+    GArray *areas;                  /* SimRange, relative to the region */
+    GArray *chunk_sizes;            /* uint64_t, taken in turn */
+    GArray *chunk_starts;           /* uint64_t in the window, in turn */
+    uint64_t state_size;
+    uint64_t precopy_size;
+    uint64_t precopy_rate;          /* bytes a second made dirty again */
+    uint64_t precopy_max;
+    uint64_t save_rate;             /* bytes a second, 0 = no limit */
+    uint64_t load_rate;
+    uint64_t seed;
+
+    bool arcs[SIM_NUM_STATES][SIM_NUM_STATES];
+    int refuse_errno;
+    uint32_t reserved_bits;
+    uint64_t max_access;            /* largest data access, 0 = no limit */
+    SimVerify verify;
+    bool corrupt_fails;
+    bool split_allowed;
+    bool require_data;
+    bool incomplete_is_error;       /* device goes to ERROR */
+    bool data_in_transcript;
+
+    uint64_t dma_rate;              /* bytes a second, 0 = no DMA */
+    uint64_t dma_start;             /* IOVA */
+    uint64_t dma_size;
+    uint64_t dma_burst;
+    bool dma_random;
+    bool dma_bus_master;
+    GArray *pinned;                 /* SimRange of IOVA */
+} SimDeviceConfig;
+
+typedef struct SimContainerConfig {
+    bool dirty_tracking;
+    bool dirty_all;                 /* every mapped page, each time */
+    uint64_t page_sizes;
+    uint64_t max_bitmap_size;
+    uint32_t max_mappings;
+    GArray *iova_ranges;            /* SimRange; empty = all */
+} SimContainerConfig;
+
+typedef struct SimContainer SimContainer;
+typedef struct SimGroup SimGroup;
+typedef struct SimDevice SimDevice;
+
+/* What a file descriptor of ours leads to. */
+typedef enum SimFileKind {
+    SIM_FILE_CONTAINER,
+    SIM_FILE_GROUP,
+    SIM_FILE_DEVICE,
+} SimFileKind;
+
+typedef struct SimFile {
+    SimFileKind kind;
+    union {
+        SimContainer *container;
+        SimGroup *group;
+        SimDevice *device;
+    };
+} SimFile;
+
+/* One mapping of IOVA to memory of the process. */
+typedef struct SimMapping {
+    uint64_t iova;
+    uint64_t size_bytes;
+    uint8_t *vaddr;
+    uint32_t flags;
+    uint8_t *dirty;                 /* one bit a page, NULL while off */
+} SimMapping;
+
+struct SimContainer {
+    GMutex lock;
+    bool open;
+    bool iommu_set;
+    unsigned groups;
+    bool tracking;
+    GPtrArray *mappings;            /* SimMapping, sorted by iova */
+    unsigned id;
+};
+
+struct SimGroup {
+    unsigned number;
+    bool open;
+    SimContainer *container;
+};
+
+/* The chunk that a save session has on offer, and the session's progress. */
+typedef struct SimSave {
+    bool active;
+    bool stop_phase;
+    uint64_t session;
+    uint64_t content_id;
+    uint64_t total_bytes;           /* of the stop-and-copy stream */
+    uint64_t position;              /* bytes of this phase consumed */
+    uint64_t sequence;
+    uint64_t precopy_pending;
+    int64_t precopy_seen_us;
+    uint64_t precopy_acked;
+    uint64_t precopy_offered;       /* acked + a chunk left in the air */
+    bool armed;                     /* pending_bytes read, not zero */
+    bool staged;
+    bool size_read;
+    uint64_t chunk_offset;          /* in the region */
+    uint64_t chunk_size;
+    uint64_t chunk_trapped;
+    unsigned chunk_calls;
+} SimSave;
+
+/* What a load session has seen of the stream. */
+typedef struct SimLoad {
+    bool active;
+    bool any_data;
+    bool broken;
+    bool head_known;
+    bool stop_phase;
+    uint8_t head[64];
+    uint64_t content_id;
+    uint64_t total_bytes;
+    uint64_t position;
+    uint64_t sequence;
+    uint64_t chunk_left;            /* of a chunk that came in parts */
+    uint64_t precopy_bytes;
+    uint64_t precopy_acked;
+    uint64_t precopy_offered;
+    bool offset_read;
+    uint64_t chunks;
+    uint64_t chunk_offset;
+    uint64_t last_size;
+    uint64_t chunk_trapped;
+    unsigned chunk_calls;
+} SimLoad;
+
+typedef struct SimCounters {
+    uint64_t calls;
+    uint64_t migration_calls;
+    uint64_t save_sessions;
+    uint64_t load_sessions;
+    uint64_t saved_chunks;
+    uint64_t saved_bytes;
+    uint64_t saved_precopy_bytes;
+    uint64_t loaded_chunks;
+    uint64_t loaded_bytes;
+    uint64_t loaded_precopy_bytes;
+    uint64_t trapped_bytes;
+    uint64_t trapped_calls;
+    uint64_t mapped_bytes;
+    unsigned repeated_offset_reads;
+    unsigned unacked_chunks;
+    unsigned corrupt;
+    unsigned incomplete;
+    unsigned refused;
+    unsigned resets;
+    unsigned mmaps;
+} SimCounters;
+
+typedef struct SimDma {
+    GMutex lock;
+    GCond wake;
+    GThread *thread;
+    bool running;
+    bool quit;
+    uint64_t steps;
+    uint64_t bytes;
+    uint64_t misses;                /* bursts that met no mapping */
+    uint64_t stop_digest;           /* of the range when DMA last stopped */
+    uint64_t start_digest;          /* of the range when it last started */
+    bool stop_digest_valid;
+    bool start_digest_valid;
+} SimDma;
+
+typedef struct SimPci {
+    uint8_t config[SIM_CONFIG_SIZE];
+    uint8_t writable[SIM_CONFIG_SIZE];
+    int intx_fd;
+    int err_fd;
+    int req_fd;
+    int msix_fd[SIM_MAX_VECTORS];
+    unsigned msix_enabled;          /* vectors given by SET_IRQS */
+    unsigned msix_armed;            /* of them, with an eventfd */
+} SimPci;
+
+struct SimDevice {
+    SimDeviceConfig cfg;
+    GMutex mig_lock;
+    GMutex pci_lock;
+    SimContainer *container;
+    unsigned open_count;
+    int memfd;
+    uint8_t *window;                /* own mapping of the whole region */
+    _Atomic uint32_t state;         /* device_state, bits 0..31 */
+    uint64_t state_id;              /* what the device state is made of */
+    uint64_t saved_id;              /* last state that was read to its end */
+    uint64_t loaded_id;             /* last state that was taken whole */
+    bool state_lost;
+    bool loaded;
+    SimSave save;
+    SimLoad load;
+    SimCounters count;
+    GPtrArray *violations;          /* char *, the first SIM_MAX_VIOLATIONS */
+    unsigned num_violations;
+    SimPci pci;
+    SimDma dma;
+};
+
+#define SIM_MAX_VIOLATIONS 64
+
+/* The one configuration of the process and what came to life under it. */
+typedef struct SimWorld {
+    GMutex lock;
+    bool configured;
+    GPtrArray *devices;             /* SimDevice */
+    GPtrArray *containers;          /* SimContainer, kept till shutdown */
+    GPtrArray *groups;              /* SimGroup */
+    SimContainerConfig container_cfg;
+    char *status_path;
+    char *transcript_path;
+} SimWorld;
+
+extern SimWorld sim_world;
+
+/* ---- sim-config.c ---- */
+
+/*
+ * sim_config_load: fill sim_world from @keys. On false sim_world is as
+ * after sim_world_clear() and @err says which group and key is wrong.
+ */
+bool sim_config_load(GKeyFile *keys, GError **err);
+void sim_device_config_clear(SimDeviceConfig *cfg);
+
+/* sim_parse_size: "4096", "0x1000", "64K", "1M", "2G", "1T". */
+bool sim_parse_size(const char *text, uint64_t *value);
+/* sim_parse_state: "running" or "001". */
+bool sim_parse_state(const char *text, uint32_t *state);
+
+/* ---- sim-world.c ---- */
+bool sim_world_active(void);
+void sim_world_clear(void);
+SimDevice *sim_find_device(const char *name);
+const char *sim_state_name(uint32_t state);
+void sim_sleep_until_us(int64_t deadline_us);
+uint64_t sim_mix(uint64_t value);
+
+/* ---- sim-preload.c: the real calls, and the table of our files ---- */
+/* sim_container_of: the container behind a descriptor of ours, or NULL. */
+SimContainer *sim_container_of(int fd);
+int sim_file_publish(int fd, SimFileKind kind, void *object);
+void sim_files_close_all(void);
+unsigned sim_files_open(void);
+int sim_real_close(int fd);
+int sim_real_open(const char *path, int flags, mode_t mode);
+void *sim_real_mmap(void *addr, size_t length, int prot, int flags, int fd,
+                    off_t offset);
+
+/* ---- sim-group.c ---- */
+int sim_container_open(void);
+int sim_group_open(unsigned number);
+int sim_container_ioctl(SimContainer *c, unsigned long request, void *arg);
+int sim_group_ioctl(SimGroup *g, unsigned long request, void *arg);
+void sim_container_close(SimContainer *c);
+void sim_group_close(SimGroup *g);
+void sim_container_free(SimContainer *c);
+
+/* ---- sim-iommu.c: 0 or a negative errno ---- */
+int sim_iommu_get_info(SimContainer *c, void *arg);
+int sim_iommu_map(SimContainer *c, void *arg);
+int sim_iommu_unmap(SimContainer *c, void *arg);
+int sim_iommu_dirty(SimContainer *c, void *arg);
+void sim_iommu_clear(SimContainer *c);
+/*
+ * sim_iommu_find: the mapping that holds @iova, or NULL.
+ * Called with the container's lock held.
+ */
+SimMapping *sim_iommu_find(SimContainer *c, uint64_t iova);
+void sim_iommu_mark_dirty(SimContainer *c, SimMapping *m, uint64_t iova,
+                          uint64_t size_bytes);
+
+/* ---- sim-caps.c: capability chains with the argsz dance ---- */
+typedef struct SimCaps {
+    GByteArray *bytes;              /* the struct, then the capabilities */
+    size_t fixed_size;
+    size_t last;                    /* offset of the last header, 0 none */
+} SimCaps;
+void sim_caps_init(SimCaps *caps, const void *fixed, size_t size);
+void *sim_caps_add(SimCaps *caps, uint16_t id, uint16_t version,
+                   size_t size);
+/*
+ * sim_caps_finish: copy to the caller's @arg as the kernel does: all if
+ * @argsz has room, else the fixed part with argsz raised and no chain.
+ * @cap_offset_at is where cap_offset stands in the fixed part.
+ */
+void sim_caps_finish(SimCaps *caps, void *arg, uint32_t argsz,
+                     size_t cap_offset_at);
+
+/* ---- sim-device.c: the device's file descriptor ---- */
+int sim_device_open(SimDevice *d, SimContainer *c);
+void sim_device_close(SimDevice *d);
+int sim_device_ioctl(SimDevice *d, unsigned long request, void *arg);
+ssize_t sim_device_rw(SimDevice *d, bool write, void *buf, size_t len,
+                      uint64_t offset);
+void *sim_device_mmap(SimDevice *d, void *addr, size_t length, int prot,
+                      int flags, int fd, uint64_t offset);
+SimDevice *sim_device_new(void);
+void sim_device_free(SimDevice *d);
+/*
+ * sim_call: count one call on the device and ask the fault rules.
+ * Returns true when @out holds something to do; an error state is already
+ * carried out. @to is the state asked for, or the current one.
+ */
+bool sim_call(SimDevice *d, SimEvent ev, uint32_t to, SimOutcome *out);
+
+/* ---- sim-pci.c ---- */
+void sim_pci_init(SimDevice *d);
+void sim_pci_reset(SimDevice *d);
+void sim_pci_release(SimDevice *d);
+bool sim_pci_bus_master(SimDevice *d);
+ssize_t sim_pci_config_rw(SimDevice *d, bool write, void *buf, size_t len,
+                          uint64_t offset);
+uint64_t sim_pci_bar_size(SimDevice *d, unsigned index);
+int sim_pci_irq_info(SimDevice *d, void *arg);
+int sim_pci_set_irqs(SimDevice *d, void *arg);
+
+/* ---- sim-migration.c: registers and states; mig_lock held inside ---- */
+void sim_migration_init(SimDevice *d);
+ssize_t sim_migration_rw(SimDevice *d, bool write, void *buf, size_t len,
+                         uint64_t offset);
+int sim_migration_reset(SimDevice *d);
+int sim_migration_region_info(SimDevice *d, void *arg);
+
+/* ---- sim-chunk.c: sessions and chunks; mig_lock held by the caller ---- */
+void sim_save_begin(SimDevice *d);
+void sim_save_stop_phase(SimDevice *d);
+void sim_save_end(SimDevice *d);
+uint64_t sim_save_pending(SimDevice *d);
+int sim_save_stage(SimDevice *d, uint64_t *offset);
+void sim_load_begin(SimDevice *d);
+bool sim_load_finish(SimDevice *d, char **why);
+uint64_t sim_load_offset(SimDevice *d);
+int sim_load_consume(SimDevice *d, uint64_t size);
+bool sim_in_chunk(SimDevice *d, bool write, uint64_t offset, uint64_t len);
+
+/* ---- sim-content.c: pure ---- */
+void sim_content_fill(uint64_t id, uint64_t position, uint8_t *buf,
+                      uint64_t len);
+bool sim_content_check(uint64_t id, uint64_t position, const uint8_t *buf,
+                       uint64_t len, SimVerify verify, uint64_t *bad);
+
+/* ---- sim-fault.c ---- */
+typedef struct SimFault SimFault;
+
+SimFault *sim_fault_parse(GKeyFile *keys, const char *group, GError **err);
+void sim_fault_add(SimFault *f);
+void sim_fault_clear_all(void);
+/*
+ * sim_fault_hit: count @ev at every rule and carry out the first that
+ * fires (its delay happens here). @d is NULL for a container's event;
+ * @from and @to matter for state writes, else they are the state.
+ * Returns true when @out holds something to do.
+ */
+bool sim_fault_hit(SimDevice *d, SimEvent ev, uint32_t from, uint32_t to,
+                   bool migrating, SimOutcome *out);
+void sim_fault_foreach(void (*fn)(const char *name, unsigned matched,
+                                  unsigned fired, void *opaque),
+                       void *opaque);
+const char *sim_event_name(SimEvent ev);
+
+/* ---- sim-transcript.c ---- */
+void sim_transcript_open(const char *path);
+void sim_transcript_close(void);
+void sim_log(const char *who, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+void sim_violation(SimDevice *d, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+
+/* ---- sim-status.c ---- */
+void sim_status_write(void);
+
+/* ---- sim-dma.c ---- */
+void sim_dma_init(SimDevice *d);
+void sim_dma_open(SimDevice *d);
+void sim_dma_close(SimDevice *d);
+void sim_dma_start(SimDevice *d);
+/* sim_dma_stop: on return no DMA is under way and none will start. */
+void sim_dma_stop(SimDevice *d);
+/* Digest of the DMA range as the guest's memory holds it now. */
+void sim_dma_digest_at_stop(SimDevice *d);
+void sim_dma_digest_at_start(SimDevice *d);
+
+#endif /* TESTS_SIM_SIM_INTERNAL_H */

@@ -1,0 +1,40 @@
+/*
+ * Simulated VFIO devices: reading the keys of one configuration group
+ *
+ * Owns: the reader that sim-config.c and sim-fault.c share. The first error
+ * is kept and given out by sim_keys_close(), which also refuses every key
+ * that was never asked for.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef TESTS_SIM_SIM_KEYS_H
+#define TESTS_SIM_SIM_KEYS_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct SimKeys {
+    GKeyFile *file;
+    const char *group;
+    GHashTable *known;
+    GError *err;
+    GError **out;
+} SimKeys;
+
+void sim_keys_open(SimKeys *k, GKeyFile *file, const char *group,
+                   GError **err);
+bool sim_keys_close(SimKeys *k);
+void sim_keys_fail(SimKeys *k, const char *key, const char *why);
+
+/* Each returns @fallback, NULL or an empty array for a key that is absent. */
+char *sim_keys_text(SimKeys *k, const char *key);
+uint64_t sim_keys_size(SimKeys *k, const char *key, uint64_t fallback);
+bool sim_keys_bool(SimKeys *k, const char *key, bool fallback);
+int sim_keys_choice(SimKeys *k, const char *key, const char *const *names,
+                    int fallback);
+int sim_keys_errno(SimKeys *k, const char *key, int fallback);
+GArray *sim_keys_sizes(SimKeys *k, const char *key);
+GArray *sim_keys_ranges(SimKeys *k, const char *key);
+
+#endif /* TESTS_SIM_SIM_KEYS_H */

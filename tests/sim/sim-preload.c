@@ -1,0 +1,418 @@
+/*
+ * Simulated VFIO devices: the calls of libc that lead into the simulation
+ *
+ * Owns: the replacements of open, ioctl, pread, pwrite, mmap and close, and
+ * the table that says which file descriptors are ours. Everything else goes
+ * to the kernel by its system call at once: one load decides.
+ * Does not own: what a call on one of our descriptors means.
+ *
+ * Locks: none. A table entry is set before its descriptor is returned and
+ * cleared before it is closed; as with the kernel, a caller that closes a
+ * descriptor that another thread still uses gets what it asked for.
+ *
+ * A forked child that shares our descriptors must not take devices down
+ * when it closes its copies: in it the table is emptied.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+/* Both open() and open64() are defined here: no renaming by the headers. */
+#undef _FILE_OFFSET_BITS
+#undef _FORTIFY_SOURCE
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "sim-internal.h"
+
+#define EXPORT __attribute__((visibility("default")))
+#define MAX_FILES 65536
+#define DEV_VFIO "/dev/vfio/"
+
+static _Atomic(SimFile *) files[MAX_FILES];
+static atomic_uint num_files;
+
+/* ------------------------------------------------------------------------ */
+/* The table of files                                                       */
+
+static SimFile *file_of(int fd)
+{
+    return fd >= 0 && fd < MAX_FILES
+        ? atomic_load_explicit(&files[fd], memory_order_acquire) : NULL;
+}
+
+int sim_file_publish(int fd, SimFileKind kind, void *object)
+{
+    SimFile *file;
+
+    if (fd < 0) {
+        return fd;
+    }
+    if (fd >= MAX_FILES) {
+        sim_real_close(fd);
+        errno = EMFILE;
+        return -1;
+    }
+    file = g_new0(SimFile, 1);
+    file->kind = kind;
+    file->container = object;
+    atomic_store_explicit(&files[fd], file, memory_order_release);
+    atomic_fetch_add(&num_files, 1);
+    return fd;
+}
+
+SimContainer *sim_container_of(int fd)
+{
+    SimFile *file = file_of(fd);
+
+    return file && file->kind == SIM_FILE_CONTAINER ? file->container : NULL;
+}
+
+static SimFile *file_take(int fd)
+{
+    SimFile *file = file_of(fd);
+
+    if (file) {
+        file = atomic_exchange(&files[fd], NULL);
+    }
+    if (file) {
+        atomic_fetch_sub(&num_files, 1);
+    }
+    return file;
+}
+
+static void file_release(SimFile *file)
+{
+    switch (file->kind) {
+    case SIM_FILE_CONTAINER:
+        sim_container_close(file->container);
+        break;
+    case SIM_FILE_GROUP:
+        sim_group_close(file->group);
+        break;
+    case SIM_FILE_DEVICE:
+        sim_device_close(file->device);
+        break;
+    }
+    g_free(file);
+}
+
+unsigned sim_files_open(void)
+{
+    return atomic_load(&num_files);
+}
+
+void sim_files_close_all(void)
+{
+    static const SimFileKind order[] = {
+        SIM_FILE_DEVICE, SIM_FILE_GROUP, SIM_FILE_CONTAINER
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(order); i++) {
+        for (int fd = 0; fd < MAX_FILES && sim_files_open(); fd++) {
+            SimFile *file = file_of(fd);
+
+            if (file && file->kind == order[i]) {
+                close(fd);
+            }
+        }
+    }
+}
+
+static void forget_files_in_child(void)
+{
+    if (!sim_files_open()) {
+        return;
+    }
+    for (int fd = 0; fd < MAX_FILES; fd++) {
+        atomic_store(&files[fd], NULL);
+    }
+    atomic_store(&num_files, 0);
+}
+
+static void __attribute__((constructor)) sim_preload_init(void)
+{
+    pthread_atfork(NULL, NULL, forget_files_in_child);
+}
+
+/* ------------------------------------------------------------------------ */
+/* The real calls                                                           */
+
+int sim_real_close(int fd)
+{
+    return syscall(SYS_close, fd);
+}
+
+int sim_real_open(const char *path, int flags, mode_t mode)
+{
+    return syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+}
+
+void *sim_real_mmap(void *addr, size_t length, int prot, int flags, int fd,
+                    off_t offset)
+{
+    return (void *)syscall(SYS_mmap, addr, length, prot, flags, fd, offset);
+}
+
+/* ------------------------------------------------------------------------ */
+/* Opening                                                                  */
+
+/* True if @path is ours; then *@fd is what open() returns. */
+static bool open_ours(const char *path, int *fd)
+{
+    const char *rest;
+    char *end;
+    unsigned long number;
+
+    if (!path || strncmp(path, DEV_VFIO, strlen(DEV_VFIO)) != 0 ||
+        !sim_world_active()) {
+        return false;
+    }
+    rest = path + strlen(DEV_VFIO);
+    if (strcmp(rest, "vfio") == 0) {
+        *fd = sim_container_open();
+        return true;
+    }
+    number = strtoul(rest, &end, 10);
+    if (end == rest || *end || number > G_MAXUINT) {
+        errno = ENOENT;
+        *fd = -1;
+        return true;
+    }
+    *fd = sim_group_open(number);
+    return true;
+}
+
+static int do_openat(int dir, const char *path, int flags, mode_t mode)
+{
+    int fd;
+
+    if (open_ours(path, &fd)) {
+        return fd;
+    }
+    return syscall(SYS_openat, dir, path, flags, mode);
+}
+
+static bool needs_mode(int flags)
+{
+    return (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
+}
+
+#define DEFINE_OPEN(name)                                           \
+    EXPORT int name(const char *path, int flags, ...)               \
+    {                                                               \
+        mode_t mode = 0;                                            \
+                                                                    \
+        if (needs_mode(flags)) {                                    \
+            va_list ap;                                             \
+                                                                    \
+            va_start(ap, flags);                                    \
+            mode = va_arg(ap, mode_t);                              \
+            va_end(ap);                                             \
+        }                                                           \
+        return do_openat(AT_FDCWD, path, flags, mode);              \
+    }
+
+#define DEFINE_OPENAT(name)                                         \
+    EXPORT int name(int dir, const char *path, int flags, ...)      \
+    {                                                               \
+        mode_t mode = 0;                                            \
+                                                                    \
+        if (needs_mode(flags)) {                                    \
+            va_list ap;                                             \
+                                                                    \
+            va_start(ap, flags);                                    \
+            mode = va_arg(ap, mode_t);                              \
+            va_end(ap);                                             \
+        }                                                           \
+        return do_openat(dir, path, flags, mode);                   \
+    }
+
+/* The entry points of fortified callers have no public declaration. */
+int __open_2(const char *path, int flags);
+int __open64_2(const char *path, int flags);
+int __openat_2(int dir, const char *path, int flags);
+int __openat64_2(int dir, const char *path, int flags);
+ssize_t __pread_chk(int fd, void *buf, size_t len, off_t offset, size_t room);
+ssize_t __pread64_chk(int fd, void *buf, size_t len, off64_t offset,
+                      size_t room);
+
+DEFINE_OPEN(open)
+DEFINE_OPEN(open64)
+DEFINE_OPENAT(openat)
+DEFINE_OPENAT(openat64)
+
+EXPORT int __open_2(const char *path, int flags)
+{
+    return do_openat(AT_FDCWD, path, flags, 0);
+}
+
+EXPORT int __open64_2(const char *path, int flags)
+{
+    return do_openat(AT_FDCWD, path, flags, 0);
+}
+
+EXPORT int __openat_2(int dir, const char *path, int flags)
+{
+    return do_openat(dir, path, flags, 0);
+}
+
+EXPORT int __openat64_2(int dir, const char *path, int flags)
+{
+    return do_openat(dir, path, flags, 0);
+}
+
+/* ------------------------------------------------------------------------ */
+/* Calls on a descriptor                                                    */
+
+static int result_of(int ret)
+{
+    if (ret < 0) {
+        errno = -ret;
+        return -1;
+    }
+    return ret;
+}
+
+EXPORT int ioctl(int fd, unsigned long request, ...)
+{
+    SimFile *file = file_of(fd);
+    void *arg;
+    va_list ap;
+
+    va_start(ap, request);
+    arg = va_arg(ap, void *);
+    va_end(ap);
+
+    if (!file) {
+        return syscall(SYS_ioctl, fd, request, arg);
+    }
+    /* Numbers are shared between kinds of file: the kind decides. */
+    switch (file->kind) {
+    case SIM_FILE_CONTAINER:
+        return result_of(sim_container_ioctl(file->container, request, arg));
+    case SIM_FILE_GROUP:
+        return result_of(sim_group_ioctl(file->group, request, arg));
+    case SIM_FILE_DEVICE:
+        return result_of(sim_device_ioctl(file->device, request, arg));
+    }
+    errno = ENOTTY;
+    return -1;
+}
+
+static ssize_t rw_ours(SimFile *file, bool write, void *buf, size_t len,
+                       off_t offset)
+{
+    ssize_t ret;
+
+    if (file->kind != SIM_FILE_DEVICE || offset < 0) {
+        errno = EINVAL;
+        return -1;
+    }
+    ret = sim_device_rw(file->device, write, buf, len, offset);
+    if (ret < 0) {
+        errno = -ret;
+        return -1;
+    }
+    return ret;
+}
+
+static ssize_t do_pread(int fd, void *buf, size_t len, off_t offset)
+{
+    SimFile *file = file_of(fd);
+
+    return file ? rw_ours(file, false, buf, len, offset)
+                : syscall(SYS_pread64, fd, buf, len, offset);
+}
+
+static ssize_t do_pwrite(int fd, const void *buf, size_t len, off_t offset)
+{
+    SimFile *file = file_of(fd);
+
+    return file ? rw_ours(file, true, (void *)buf, len, offset)
+                : syscall(SYS_pwrite64, fd, buf, len, offset);
+}
+
+EXPORT ssize_t pread(int fd, void *buf, size_t len, off_t offset)
+{
+    return do_pread(fd, buf, len, offset);
+}
+
+EXPORT ssize_t pread64(int fd, void *buf, size_t len, off64_t offset)
+{
+    return do_pread(fd, buf, len, offset);
+}
+
+EXPORT ssize_t __pread_chk(int fd, void *buf, size_t len, off_t offset,
+                           size_t room)
+{
+    if (len > room) {
+        abort();
+    }
+    return do_pread(fd, buf, len, offset);
+}
+
+EXPORT ssize_t __pread64_chk(int fd, void *buf, size_t len, off64_t offset,
+                             size_t room)
+{
+    if (len > room) {
+        abort();
+    }
+    return do_pread(fd, buf, len, offset);
+}
+
+EXPORT ssize_t pwrite(int fd, const void *buf, size_t len, off_t offset)
+{
+    return do_pwrite(fd, buf, len, offset);
+}
+
+EXPORT ssize_t pwrite64(int fd, const void *buf, size_t len, off64_t offset)
+{
+    return do_pwrite(fd, buf, len, offset);
+}
+
+static void *do_mmap(void *addr, size_t length, int prot, int flags, int fd,
+                     off_t offset)
+{
+    SimFile *file = flags & MAP_ANONYMOUS ? NULL : file_of(fd);
+
+    if (!file) {
+        return sim_real_mmap(addr, length, prot, flags, fd, offset);
+    }
+    if (file->kind != SIM_FILE_DEVICE || offset < 0) {
+        errno = ENODEV;
+        return MAP_FAILED;
+    }
+    return sim_device_mmap(file->device, addr, length, prot, flags, fd,
+                           offset);
+}
+
+EXPORT void *mmap(void *addr, size_t length, int prot, int flags, int fd,
+                  off_t offset)
+{
+    return do_mmap(addr, length, prot, flags, fd, offset);
+}
+
+EXPORT void *mmap64(void *addr, size_t length, int prot, int flags, int fd,
+                    off64_t offset)
+{
+    return do_mmap(addr, length, prot, flags, fd, offset);
+}
+
+EXPORT int close(int fd)
+{
+    SimFile *file = file_take(fd);
+
+    if (file) {
+        file_release(file);
+    }
+    return sim_real_close(fd);
+}

@@ -1,0 +1,239 @@
+/*
+ * Simulated VFIO devices: the status file
+ *
+ * Owns: the JSON text that says how each device is and what happened to
+ * it, the file that it is written to on each change, and the short form
+ * for tests in the process. Keys: docs/sim.md.
+ *
+ * Locks: one of its own, so that two writers do not mix. Counters of other
+ * threads are read without theirs; a status is exact once the device rests.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <json-glib/json-glib.h>
+
+#include "sim-internal.h"
+
+static GMutex status_lock;
+
+/* Empty for a state that never was (id 0). */
+static void digest_text(uint64_t id, char digest[VFIO_SIM_DIGEST_LEN + 1])
+{
+    digest[0] = 0;
+    if (id) {
+        snprintf(digest, VFIO_SIM_DIGEST_LEN + 1, "%016llx",
+                 (unsigned long long)sim_mix(id));
+    }
+}
+
+static void add_number(JsonBuilder *b, const char *key, uint64_t value)
+{
+    json_builder_set_member_name(b, key);
+    json_builder_add_int_value(b, value);
+}
+
+static void add_text(JsonBuilder *b, const char *key, const char *value)
+{
+    json_builder_set_member_name(b, key);
+    json_builder_add_string_value(b, value);
+}
+
+static void add_flag(JsonBuilder *b, const char *key, bool value)
+{
+    json_builder_set_member_name(b, key);
+    json_builder_add_boolean_value(b, value);
+}
+
+static void add_digest(JsonBuilder *b, const char *key, bool valid,
+                       uint64_t digest)
+{
+    char text[17] = "";
+
+    if (valid) {
+        snprintf(text, sizeof(text), "%016llx", (unsigned long long)digest);
+    }
+    add_text(b, key, text);
+}
+
+static void add_counters(JsonBuilder *b, const SimCounters *n)
+{
+    add_number(b, "calls", n->calls);
+    add_number(b, "migration-calls", n->migration_calls);
+    add_number(b, "save-sessions", n->save_sessions);
+    add_number(b, "load-sessions", n->load_sessions);
+    add_number(b, "saved-chunks", n->saved_chunks);
+    add_number(b, "saved-bytes", n->saved_bytes);
+    add_number(b, "saved-precopy-bytes", n->saved_precopy_bytes);
+    add_number(b, "loaded-chunks", n->loaded_chunks);
+    add_number(b, "loaded-bytes", n->loaded_bytes);
+    add_number(b, "loaded-precopy-bytes", n->loaded_precopy_bytes);
+    add_number(b, "mapped-bytes", n->mapped_bytes);
+    add_number(b, "trapped-bytes", n->trapped_bytes);
+    add_number(b, "trapped-calls", n->trapped_calls);
+    add_number(b, "mmaps", n->mmaps);
+    add_number(b, "repeated-offset-reads", n->repeated_offset_reads);
+    add_number(b, "unacked-chunks", n->unacked_chunks);
+    add_number(b, "corrupt", n->corrupt);
+    add_number(b, "incomplete", n->incomplete);
+    add_number(b, "refused", n->refused);
+    add_number(b, "resets", n->resets);
+}
+
+static void add_dma(JsonBuilder *b, const SimDma *dma)
+{
+    json_builder_set_member_name(b, "dma");
+    json_builder_begin_object(b);
+    add_flag(b, "running", dma->running);
+    add_number(b, "bursts", dma->steps);
+    add_number(b, "bytes", dma->bytes);
+    add_number(b, "misses", dma->misses);
+    add_digest(b, "digest-at-stop", dma->stop_digest_valid,
+               dma->stop_digest);
+    add_digest(b, "digest-at-start", dma->start_digest_valid,
+               dma->start_digest);
+    json_builder_end_object(b);
+}
+
+static void add_violations(JsonBuilder *b, SimDevice *d)
+{
+    add_number(b, "violation-count", d->num_violations);
+    json_builder_set_member_name(b, "violations");
+    json_builder_begin_array(b);
+    for (unsigned i = 0; i < d->violations->len; i++) {
+        json_builder_add_string_value(b, g_ptr_array_index(d->violations, i));
+    }
+    json_builder_end_array(b);
+}
+
+static void add_device(JsonBuilder *b, SimDevice *d)
+{
+    char digest[VFIO_SIM_DIGEST_LEN + 1];
+
+    json_builder_set_member_name(b, d->cfg.name);
+    json_builder_begin_object(b);
+    add_flag(b, "open", d->open_count > 0);
+    add_text(b, "state", sim_state_name(d->state));
+    add_number(b, "device-state", d->state);
+    digest_text(d->state_id, digest);
+    add_text(b, "digest", digest);
+    digest_text(d->saved_id, digest);
+    add_text(b, "saved-digest", digest);
+    digest_text(d->loaded_id, digest);
+    add_text(b, "loaded-digest", digest);
+    add_flag(b, "loaded", d->loaded);
+    add_flag(b, "state-lost", d->state_lost);
+    add_counters(b, &d->count);
+    add_number(b, "command", d->pci.config[4] | d->pci.config[5] << 8);
+    add_number(b, "msix-armed", d->pci.msix_armed);
+    add_dma(b, &d->dma);
+    add_violations(b, d);
+    json_builder_end_object(b);
+}
+
+static void add_fault(const char *name, unsigned matched, unsigned fired,
+                      void *opaque)
+{
+    JsonBuilder *b = opaque;
+
+    json_builder_set_member_name(b, name);
+    json_builder_begin_object(b);
+    add_number(b, "matched", matched);
+    add_number(b, "fired", fired);
+    json_builder_end_object(b);
+}
+
+char *vfio_sim_status_json(void)
+{
+    g_autoptr(JsonBuilder) b = json_builder_new();
+    g_autoptr(JsonNode) root = NULL;
+
+    json_builder_begin_object(b);
+    add_number(b, "pid", getpid());
+    add_number(b, "time-us", g_get_monotonic_time());
+    json_builder_set_member_name(b, "devices");
+    json_builder_begin_object(b);
+    for (unsigned i = 0; sim_world.devices && i < sim_world.devices->len;
+         i++) {
+        add_device(b, g_ptr_array_index(sim_world.devices, i));
+    }
+    json_builder_end_object(b);
+    json_builder_set_member_name(b, "faults");
+    json_builder_begin_object(b);
+    sim_fault_foreach(add_fault, b);
+    json_builder_end_object(b);
+    json_builder_end_object(b);
+    root = json_builder_get_root(b);
+    return json_to_string(root, TRUE);
+}
+
+/* Replace the file as a whole; a reader never sees a part of it. */
+static bool replace_file(const char *path, const char *text)
+{
+    g_autofree char *temp = g_strdup_printf("%s.tmp", path);
+    int fd = sim_real_open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+                           0644);
+    size_t len = strlen(text);
+    bool ok;
+
+    if (fd < 0) {
+        return false;
+    }
+    ok = write(fd, text, len) == (ssize_t)len;
+    sim_real_close(fd);
+    return ok && rename(temp, path) == 0;
+}
+
+void sim_status_write(void)
+{
+    g_autofree char *text = NULL;
+    int saved_errno = errno;
+
+    if (!sim_world.status_path) {
+        return;
+    }
+    g_mutex_lock(&status_lock);
+    text = vfio_sim_status_json();
+    if (!replace_file(sim_world.status_path, text)) {
+        fprintf(stderr, "vfio-sim: cannot write status %s: %s\n",
+                sim_world.status_path, strerror(errno));
+    }
+    g_mutex_unlock(&status_lock);
+    errno = saved_errno;
+}
+
+bool vfio_sim_device_status(const char *name, VFIOSimStatus *status)
+{
+    SimDevice *d = sim_find_device(name);
+
+    if (!d) {
+        return false;
+    }
+    memset(status, 0, sizeof(*status));
+    status->device_state = d->state & SIM_STATE_MASK;
+    digest_text(d->state_id, status->digest);
+    digest_text(d->saved_id, status->saved_digest);
+    digest_text(d->loaded_id, status->loaded_digest);
+    status->loaded = d->loaded;
+    status->state_lost = d->state_lost;
+    status->violations = d->num_violations;
+    status->corrupt = d->count.corrupt;
+    status->incomplete = d->count.incomplete;
+    status->refused = d->count.refused;
+    status->resets = d->count.resets;
+    status->unacked_chunks = d->count.unacked_chunks;
+    status->calls = d->count.calls;
+    status->migration_calls = d->count.migration_calls;
+    status->saved_bytes = d->count.saved_bytes;
+    status->loaded_bytes = d->count.loaded_bytes;
+    status->trapped_bytes = d->count.trapped_bytes;
+    status->mapped_bytes = d->count.mapped_bytes;
+    status->dma_bytes = d->dma.bytes;
+    status->msix_armed = d->pci.msix_armed;
+    status->command = d->pci.config[4] | d->pci.config[5] << 8;
+    return true;
+}

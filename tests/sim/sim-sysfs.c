@@ -1,0 +1,79 @@
+/*
+ * Simulated VFIO devices: the directories that stand for sysfs
+ *
+ * Owns: DIR/NAME with the links `subsystem` and `iommu_group`, all that
+ * `-device vfio-pci,sysfsdev=DIR/NAME` looks at.
+ *
+ * No locks.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+#include <glib/gstdio.h>
+
+#include "sim-internal.h"
+
+static bool fail(GError **err, const char *what, const char *path)
+{
+    g_set_error(err, VFIO_SIM_ERROR, VFIO_SIM_ERROR_SYSFS, "cannot %s %s: %s",
+                what, path, g_strerror(errno));
+    return false;
+}
+
+/* The target need not exist: only the link's text is looked at. */
+static bool make_link(const char *in, const char *name, const char *target,
+                      GError **err)
+{
+    g_autofree char *path = g_build_filename(in, name, NULL);
+
+    if (unlink(path) < 0 && errno != ENOENT) {
+        return fail(err, "replace", path);
+    }
+    return symlink(target, path) == 0 || fail(err, "link", path);
+}
+
+bool vfio_sim_make_sysfs(const char *dir, const char *name, unsigned group,
+                         GError **err)
+{
+    g_autofree char *device = g_build_filename(dir, name, NULL);
+    g_autofree char *number = g_strdup_printf("../iommu_groups/%u", group);
+
+    if (g_mkdir_with_parents(device, 0755) < 0) {
+        return fail(err, "create", device);
+    }
+    return make_link(device, "subsystem", "../bus/pci", err) &&
+           make_link(device, "iommu_group", number, err);
+}
+
+bool vfio_sim_make_sysfs_all(const char *config, const char *dir,
+                             GError **err)
+{
+    g_autoptr(GKeyFile) keys = g_key_file_new();
+    g_auto(GStrv) groups = NULL;
+
+    if (!g_key_file_load_from_file(keys, config, G_KEY_FILE_NONE, err)) {
+        return false;
+    }
+    groups = g_key_file_get_groups(keys, NULL);
+    for (size_t i = 0; groups[i]; i++) {
+        const char *name = groups[i] + strlen("device ");
+        g_autofree char *text = NULL;
+        uint64_t number = 0;
+
+        if (!g_str_has_prefix(groups[i], "device ")) {
+            continue;
+        }
+        text = g_key_file_get_string(keys, groups[i], "group", NULL);
+        if (text && !sim_parse_size(g_strstrip(text), &number)) {
+            g_set_error(err, VFIO_SIM_ERROR, VFIO_SIM_ERROR_CONFIG,
+                        "[%s] group: want a number", groups[i]);
+            return false;
+        }
+        if (!vfio_sim_make_sysfs(dir, name, number, err)) {
+            return false;
+        }
+    }
+    return true;
+}

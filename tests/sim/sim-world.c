@@ -1,0 +1,161 @@
+/*
+ * Simulated VFIO devices: the one simulated machine of the process
+ *
+ * Owns: the configuration in force and the lists of devices, containers and
+ * groups; reading the configuration on first use; names and small helpers.
+ *
+ * Locks: sim_world.lock guards the lists. The configuration is read under a
+ * lock of its own, so that its errors can be printed without others held.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "sim-internal.h"
+
+SimWorld sim_world;
+
+static GMutex load_lock;
+static gsize env_read;
+
+G_DEFINE_QUARK(vfio-sim-error-quark, vfio_sim_error)
+
+static void world_drop(void)
+{
+    sim_files_close_all();
+    sim_world_clear();
+    sim_transcript_close();
+}
+
+static bool world_load(GKeyFile *keys, GError **err)
+{
+    world_drop();
+    if (!sim_config_load(keys, err)) {
+        sim_world_clear();
+        return false;
+    }
+    if (sim_world.transcript_path) {
+        sim_transcript_open(sim_world.transcript_path);
+    }
+    sim_world.configured = true;
+    return true;
+}
+
+bool vfio_sim_configure_data(const char *text, GError **err)
+{
+    g_autoptr(GKeyFile) keys = g_key_file_new();
+    bool ok;
+
+    g_mutex_lock(&load_lock);
+    env_read = 1;
+    ok = g_key_file_load_from_data(keys, text, -1, G_KEY_FILE_NONE, err) &&
+         world_load(keys, err);
+    g_mutex_unlock(&load_lock);
+    return ok;
+}
+
+bool vfio_sim_configure_file(const char *path, GError **err)
+{
+    g_autoptr(GKeyFile) keys = g_key_file_new();
+    bool ok;
+
+    g_mutex_lock(&load_lock);
+    env_read = 1;
+    ok = g_key_file_load_from_file(keys, path, G_KEY_FILE_NONE, err) &&
+         world_load(keys, err);
+    g_mutex_unlock(&load_lock);
+    return ok;
+}
+
+void vfio_sim_shutdown(void)
+{
+    g_mutex_lock(&load_lock);
+    world_drop();
+    g_mutex_unlock(&load_lock);
+}
+
+/*
+ * Whether this process has a simulated VFIO. VFIO_SIM_CONFIG is looked at
+ * when /dev/vfio is first opened, not before: the many processes that only
+ * inherit the environment are left alone.
+ */
+bool sim_world_active(void)
+{
+    const char *path = getenv("VFIO_SIM_CONFIG");
+    g_autoptr(GError) err = NULL;
+
+    if (sim_world.configured) {
+        return true;
+    }
+    if (!path || !*path) {
+        return false;
+    }
+    if (g_atomic_pointer_get(&env_read)) {
+        return sim_world.configured;
+    }
+    if (!vfio_sim_configure_file(path, &err)) {
+        fprintf(stderr, "vfio-sim: %s: %s\n", path, err->message);
+    }
+    return sim_world.configured;
+}
+
+void sim_world_clear(void)
+{
+    g_mutex_lock(&sim_world.lock);
+    g_clear_pointer(&sim_world.devices, g_ptr_array_unref);
+    g_clear_pointer(&sim_world.groups, g_ptr_array_unref);
+    g_clear_pointer(&sim_world.containers, g_ptr_array_unref);
+    g_clear_pointer(&sim_world.container_cfg.iova_ranges, g_array_unref);
+    g_clear_pointer(&sim_world.status_path, g_free);
+    g_clear_pointer(&sim_world.transcript_path, g_free);
+    memset(&sim_world.container_cfg, 0, sizeof(sim_world.container_cfg));
+    sim_world.configured = false;
+    g_mutex_unlock(&sim_world.lock);
+    sim_fault_clear_all();
+}
+
+SimDevice *sim_find_device(const char *name)
+{
+    for (unsigned i = 0; sim_world.devices && i < sim_world.devices->len;
+         i++) {
+        SimDevice *d = g_ptr_array_index(sim_world.devices, i);
+
+        if (strcmp(d->cfg.name, name) == 0) {
+            return d;
+        }
+    }
+    return NULL;
+}
+
+const char *sim_state_name(uint32_t state)
+{
+    static const char *const names[SIM_NUM_STATES] = {
+        [SIM_STOP] = "stop",
+        [SIM_RUNNING] = "running",
+        [SIM_STOP_COPY] = "stop-copy",
+        [SIM_PRE_COPY] = "pre-copy",
+        [SIM_RESUMING] = "resuming",
+        [5] = "invalid-101",
+        [SIM_ERROR] = "error",
+        [7] = "invalid-111",
+    };
+
+    return names[state & SIM_STATE_MASK];
+}
+
+void sim_sleep_until_us(int64_t deadline_us)
+{
+    int64_t left_us;
+
+    while ((left_us = deadline_us - g_get_monotonic_time()) > 0) {
+        struct timespec ts = {
+            .tv_sec = left_us / G_USEC_PER_SEC,
+            .tv_nsec = left_us % G_USEC_PER_SEC * 1000,
+        };
+
+        nanosleep(&ts, NULL);
+    }
+}
