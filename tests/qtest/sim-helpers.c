@@ -1,0 +1,556 @@
+/*
+ * One side of a migration: a QEMU with simulated VFIO devices
+ *
+ * Owns: see sim-helpers.h.
+ * Locks: none.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "sim-helpers.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define FIRST_SLOT 4
+#define BAR0_BASE 0xe0000000u
+#define BAR2_BASE 0xe8000000u
+#define BAR_STEP 0x100000u
+#define PCI_COMMAND_MEMORY_MASTER 0x6
+#define MSIX_CAP 0x50
+#define MSIX_ENABLE (1u << 31)
+
+const char *vfio_kind_name(VFIOSideKind kind)
+{
+    return kind == SIDE_ATTACHED ? "attached" : "builtin";
+}
+
+/* A file of the build, next to the test program or named by @var. */
+static char *build_file(const char *var, const char *relative)
+{
+    g_autofree char *self = NULL;
+    g_autofree char *dir = NULL;
+
+    if (g_getenv(var)) {
+        return g_strdup(g_getenv(var));
+    }
+    self = g_file_read_link("/proc/self/exe", NULL);
+    dir = g_path_get_dirname(self);
+    return g_build_filename(dir, relative, NULL);
+}
+
+/* ---- configuration ---- */
+
+static char *device_group(const char *device)
+{
+    return g_strconcat("device ", device, NULL);
+}
+
+void vfio_side_set(VFIOSide *side, const char *device, const char *key,
+                   const char *fmt, ...)
+{
+    g_autofree char *group = device_group(device);
+    g_autofree char *value = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    value = g_strdup_vprintf(fmt, ap);
+    va_end(ap);
+    g_key_file_set_value(side->config, group, key, value);
+}
+
+void vfio_side_unset(VFIOSide *side, const char *device, const char *key)
+{
+    g_autofree char *group = device_group(device);
+
+    g_key_file_remove_key(side->config, group, key, NULL);
+}
+
+void vfio_side_container(VFIOSide *side, const char *key, const char *value)
+{
+    g_key_file_set_value(side->config, "container", key, value);
+}
+
+void vfio_side_fault(VFIOSide *side, const char *name, const char *keys)
+{
+    g_autofree char *group = g_strconcat("fault ", name, NULL);
+    g_auto(GStrv) pairs = g_strsplit(keys, ";", -1);
+
+    for (char **p = pairs; *p; p++) {
+        g_auto(GStrv) pair = g_strsplit(*p, "=", 2);
+
+        g_assert_nonnull(pair[1]);
+        g_key_file_set_value(side->config, group, pair[0], pair[1]);
+    }
+}
+
+static void default_device(VFIOSide *side, const char *device)
+{
+    vfio_side_set(side, device, "group", "1");
+    vfio_side_set(side, device, "window-size", "64K");
+    vfio_side_set(side, device, "areas", "all");
+    vfio_side_set(side, device, "chunk-size", "48K");
+    vfio_side_set(side, device, "state-size", "256K");
+    vfio_side_set(side, device, "precopy-size", "64K");
+    vfio_side_set(side, device, "require-data", "yes");
+    vfio_side_set(side, device, "dma-rate", "8M");
+    vfio_side_set(side, device, "dma-start", "32M");
+    vfio_side_set(side, device, "dma-size", "1M");
+    vfio_side_set(side, device, "dma-needs-bus-master", "yes");
+}
+
+static void describe_hook(gpointer opaque);
+
+VFIOSide *vfio_side_new(const char *name, VFIOSideKind kind)
+{
+    VFIOSide *side = g_new0(VFIOSide, 1);
+
+    side->name = g_strdup(name);
+    side->kind = kind;
+    side->dir = g_build_filename(qtest_tmpdir(), name, NULL);
+    g_assert_cmpint(g_mkdir_with_parents(side->dir, 0700), ==, 0);
+    side->config = g_key_file_new();
+    side->devices = g_ptr_array_new_with_free_func(g_free);
+    side->args = g_string_new(NULL);
+    side->machine = "pc";
+    side->ram_mib = 64;
+    side->attach = "require";
+    g_ptr_array_add(side->devices, g_strdup("dev0"));
+    default_device(side, "dev0");
+    qtest_add_abrt_handler(describe_hook, side);
+    return side;
+}
+
+static void copy_group(GKeyFile *from, GKeyFile *to, const char *group,
+                       const char *to_group)
+{
+    g_auto(GStrv) keys = g_key_file_get_keys(from, group, NULL, NULL);
+
+    for (char **key = keys; key && *key; key++) {
+        g_autofree char *value = g_key_file_get_value(from, group, *key,
+                                                      NULL);
+
+        g_key_file_set_value(to, to_group, *key, value);
+    }
+}
+
+VFIOSide *vfio_side_copy(const VFIOSide *from, const char *name)
+{
+    VFIOSide *side = vfio_side_new(name, from->kind);
+
+    g_key_file_unref(side->config);
+    side->config = g_key_file_new();
+    copy_group(from->config, side->config, "container", "container");
+    g_ptr_array_set_size(side->devices, 0);
+    for (unsigned i = 0; i < from->devices->len; i++) {
+        const char *device = from->devices->pdata[i];
+        g_autofree char *group = device_group(device);
+
+        g_ptr_array_add(side->devices, g_strdup(device));
+        copy_group(from->config, side->config, group, group);
+    }
+    g_string_assign(side->args, from->args->str);
+    side->machine = from->machine;
+    side->ram_mib = from->ram_mib;
+    side->multi = from->multi;
+    side->attach = from->attach;
+    return side;
+}
+
+void vfio_side_add_device(VFIOSide *side)
+{
+    unsigned n = side->devices->len;
+    char *device = g_strdup_printf("dev%u", n);
+    g_autofree char *group = device_group(device);
+
+    copy_group(side->config, side->config, "device dev0", group);
+    vfio_side_set(side, device, "group", "%u", n + 1);
+    vfio_side_set(side, device, "seed", "%u", n + 1);
+    vfio_side_set(side, device, "dma-start", "%uM", 32 + 2 * n);
+    g_ptr_array_add(side->devices, device);
+}
+
+static char *side_file(VFIOSide *side, const char *name)
+{
+    return g_build_filename(side->dir, name, NULL);
+}
+
+static void write_config(VFIOSide *side)
+{
+    g_autofree char *path = side_file(side, "sim.conf");
+    g_autofree char *status = side_file(side, "status.json");
+    g_autofree char *transcript = side_file(side, "transcript");
+    g_autoptr(GError) err = NULL;
+
+    g_key_file_set_value(side->config, "sim", "status", status);
+    g_key_file_set_value(side->config, "sim", "transcript", transcript);
+    if (!g_key_file_save_to_file(side->config, path, &err)) {
+        g_error("%s", err->message);
+    }
+}
+
+/* What vfio-pci looks at when it is given sysfsdev=: two links. */
+static void write_sysfs(VFIOSide *side, const char *device)
+{
+    g_autofree char *dir = side_file(side, device);
+    g_autofree char *group = device_group(device);
+    g_autofree char *number = g_key_file_get_value(side->config, group,
+                                                   "group", NULL);
+    g_autofree char *groups = g_strconcat("/sys/kernel/iommu_groups/", number,
+                                          NULL);
+    g_autofree char *iommu_group = g_build_filename(dir, "iommu_group", NULL);
+    g_autofree char *subsystem = g_build_filename(dir, "subsystem", NULL);
+
+    g_assert_cmpint(g_mkdir_with_parents(dir, 0700), ==, 0);
+    unlink(iommu_group);
+    unlink(subsystem);
+    g_assert_cmpint(symlink(groups, iommu_group), ==, 0);
+    g_assert_cmpint(symlink("/sys/bus/pci", subsystem), ==, 0);
+}
+
+/* ---- the guest ---- */
+
+/* A guest that runs and stays idle: cli; hlt; jmp to the hlt. */
+static char *write_bios(VFIOSide *side)
+{
+    static const uint8_t loop[] = { 0xfa, 0xf4, 0xeb, 0xfd };
+    char *path = side_file(side, "bios");
+    g_autofree char *image = g_malloc0(65536);
+
+    memcpy(image + 0xfff0, loop, sizeof(loop));
+    g_assert_true(g_file_set_contents(path, image, 65536, NULL));
+    return path;
+}
+
+static size_t ram_bytes(VFIOSide *side)
+{
+    return (size_t)side->ram_mib << 20;
+}
+
+static char *make_ram(VFIOSide *side)
+{
+    char *path = side_file(side, "ram");
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpint(ftruncate(fd, ram_bytes(side)), ==, 0);
+    side->ram = mmap(NULL, ram_bytes(side), PROT_READ, MAP_SHARED, fd, 0);
+    g_assert_true(side->ram != MAP_FAILED);
+    close(fd);
+    return path;
+}
+
+static void drop_ram(VFIOSide *side)
+{
+    if (side->ram) {
+        munmap(side->ram, ram_bytes(side));
+        side->ram = NULL;
+    }
+}
+
+static uint32_t config_address(unsigned index, unsigned reg)
+{
+    return 0x80000000u | (FIRST_SLOT + index) << 11 | (reg & 0xfc);
+}
+
+uint32_t vfio_pci_read(VFIOSide *side, unsigned index, unsigned reg)
+{
+    qtest_outl(side->qts, 0xcf8, config_address(index, reg));
+    return qtest_inl(side->qts, 0xcfc);
+}
+
+void vfio_pci_write(VFIOSide *side, unsigned index, unsigned reg,
+                    uint32_t value)
+{
+    qtest_outl(side->qts, 0xcf8, config_address(index, reg));
+    qtest_outl(side->qts, 0xcfc, value);
+}
+
+/* What a guest's driver does: addresses, memory and bus master, MSI-X. */
+static void program_device(VFIOSide *side, unsigned index)
+{
+    uint32_t table = BAR2_BASE + index * BAR_STEP;
+
+    vfio_pci_write(side, index, 0x10, BAR0_BASE + index * BAR_STEP);
+    vfio_pci_write(side, index, 0x14, 0);
+    vfio_pci_write(side, index, 0x18, table);
+    vfio_pci_write(side, index, 0x04, PCI_COMMAND_MEMORY_MASTER);
+    if ((vfio_pci_read(side, index, MSIX_CAP) & 0xff) != 0x11) {
+        return;
+    }
+    vfio_pci_write(side, index, MSIX_CAP, MSIX_ENABLE);
+    for (unsigned vector = 0; vector < 2; vector++) {
+        qtest_writel(side->qts, table + vector * 16, 0xfee00000);
+        qtest_writel(side->qts, table + vector * 16 + 4, 0);
+        qtest_writel(side->qts, table + vector * 16 + 8, 0x30 + vector);
+        qtest_writel(side->qts, table + vector * 16 + 12, 0);
+    }
+}
+
+/* ---- life ---- */
+
+static char *command_line(VFIOSide *side)
+{
+    g_autofree char *bios = write_bios(side);
+    g_autofree char *ram = make_ram(side);
+    GString *line = g_string_new(NULL);
+
+    g_string_append_printf(
+        line, "-accel tcg -machine %s,memory-backend=ram -m %u "
+        "-object memory-backend-file,id=ram,size=%uM,share=on,mem-path=%s "
+        "-nodefaults -vga none -bios %s ", side->machine, side->ram_mib,
+        side->ram_mib, ram, bios);
+    if (side->kind == SIDE_BUILTIN) {
+        g_string_append(line, "-global vfio-pci.x-enable-migration=on ");
+    }
+    for (unsigned i = 0; i < side->devices->len; i++) {
+        const char *device = side->devices->pdata[i];
+
+        write_sysfs(side, device);
+        g_string_append_printf(line, "-device vfio-pci,sysfsdev=%s/%s,id=%s,"
+                               "addr=%x.0 ", side->dir, device, device,
+                               FIRST_SLOT + i);
+    }
+    if (side->incoming) {
+        g_autofree char *quoted = g_shell_quote(side->incoming);
+
+        g_string_append_printf(line, "-incoming %s ", quoted);
+    }
+    g_string_append_printf(line, "%s %s", side->paused ? "-S" : "",
+                           side->args->str);
+    return g_string_free(line, false);
+}
+
+static void set_or_unset(const char *var, const char *value)
+{
+    if (value) {
+        g_setenv(var, value, true);
+    } else {
+        g_unsetenv(var);
+    }
+}
+
+void vfio_side_try_start(VFIOSide *side)
+{
+    g_autofree char *library = build_file("VFIO_SIM_LIBRARY",
+                                          "../sim/libvfio-sim.so");
+    g_autofree char *wrapper = build_file("VFIO_ATTACHED_QEMU",
+                                          "../../qemu-system-x86_64");
+    g_autofree char *config = side_file(side, "sim.conf");
+    g_autofree char *old_preload = g_strdup(g_getenv("LD_PRELOAD"));
+    g_autofree char *line = command_line(side);
+    const char *real = g_getenv("QEMU");
+
+    g_assert_null(side->qts);
+    write_config(side);
+    set_or_unset("LD_PRELOAD", library);
+    set_or_unset("VFIO_SIM_CONFIG", config);
+    set_or_unset("VFIO_MIGRATION_ATTACH", side->attach);
+    set_or_unset("VFIO_MIGRATION_MULTI", side->multi ? "allow" : NULL);
+    side->qts = qtest_start(side->kind == SIDE_ATTACHED ? wrapper :
+                            real ? real : "qemu-system-x86_64", line);
+    set_or_unset("LD_PRELOAD", old_preload);
+    set_or_unset("VFIO_SIM_CONFIG", NULL);
+    set_or_unset("VFIO_MIGRATION_ATTACH", NULL);
+    set_or_unset("VFIO_MIGRATION_MULTI", NULL);
+    qtest_name(side->qts, side->name);
+}
+
+void vfio_side_start(VFIOSide *side)
+{
+    vfio_side_try_start(side);
+    if (!qtest_probe_child(side->qts)) {
+        vfio_side_fail(side, "QEMU (%s) did not come up",
+                       vfio_kind_name(side->kind));
+    }
+    migrate_defaults(side->qts);
+    for (unsigned i = 0; !side->incoming && i < side->devices->len; i++) {
+        program_device(side, i);
+    }
+}
+
+void vfio_side_quit(VFIOSide *side)
+{
+    qtest_quit(side->qts);
+    side->qts = NULL;
+    drop_ram(side);
+}
+
+void vfio_side_kill(VFIOSide *side)
+{
+    if (side->qts) {
+        qtest_forget(side->qts);
+        side->qts = NULL;
+    }
+    drop_ram(side);
+}
+
+void vfio_side_free(VFIOSide *side)
+{
+    if (side->qts) {
+        vfio_side_quit(side);
+    }
+    qtest_remove_abrt_handler(side);
+    drop_ram(side);
+    g_key_file_unref(side->config);
+    g_ptr_array_unref(side->devices);
+    g_string_free(side->args, true);
+    g_free(side->incoming);
+    g_free(side->dir);
+    g_free(side->name);
+    g_free(side);
+}
+
+/* ---- what the devices say ---- */
+
+char *vfio_side_transcript(VFIOSide *side)
+{
+    g_autofree char *path = side_file(side, "transcript");
+    char *text = NULL;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL)) {
+        return g_strdup("");
+    }
+    return text;
+}
+
+static void describe_hook(gpointer opaque)
+{
+    VFIOSide *side = opaque;
+    g_autofree char *text = vfio_side_transcript(side);
+    size_t len = strlen(text);
+
+    fprintf(stderr, "--- %s (%s): transcript's end\n%s\n", side->name,
+            vfio_kind_name(side->kind), len > 4000 ? text + len - 4000 : text);
+}
+
+void vfio_side_fail(VFIOSide *side, const char *fmt, ...)
+{
+    g_autofree char *text = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    text = g_strdup_vprintf(fmt, ap);
+    va_end(ap);
+    qtest_fail("%s: %s", side->name, text);
+}
+
+static QDict *read_status(VFIOSide *side)
+{
+    g_autofree char *path = side_file(side, "status.json");
+    g_autofree char *text = NULL;
+    QDict *status;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL)) {
+        vfio_side_fail(side, "the simulated device wrote no status");
+    }
+    status = qdict_from_text(text);
+    if (!status) {
+        vfio_side_fail(side, "not a status: %s", text);
+    }
+    return status;
+}
+
+QDict *vfio_side_status(VFIOSide *side, const char *device)
+{
+    QDict *all = read_status(side);
+    QDict *one = qobject_ref(qdict_get_qdict(qdict_get_qdict(all, "devices"),
+                                             device));
+
+    qobject_unref(all);
+    if (!one) {
+        vfio_side_fail(side, "the status has no device %s", device);
+    }
+    return one;
+}
+
+char *vfio_side_status_str(VFIOSide *side, const char *device,
+                           const char *key)
+{
+    QDict *status = vfio_side_status(side, device);
+    char *value = g_strdup(qdict_get_str(status, key));
+
+    qobject_unref(status);
+    return value;
+}
+
+int64_t vfio_side_status_int(VFIOSide *side, const char *device,
+                             const char *key)
+{
+    QDict *status = vfio_side_status(side, device);
+    int64_t value = qdict_get_int(status, key);
+
+    qobject_unref(status);
+    return value;
+}
+
+int64_t vfio_side_fired(VFIOSide *side, const char *fault)
+{
+    g_autofree char *transcript = vfio_side_transcript(side);
+    g_autofree char *wanted = g_strdup_printf("fault name=%s ", fault);
+    int64_t fired = 0;
+
+    for (const char *p = transcript; (p = strstr(p, wanted)); p++) {
+        fired++;
+    }
+    return fired;
+}
+
+/* The word after @key in @line, or NULL. Caller frees. */
+static char *field(const char *line, const char *key)
+{
+    const char *p = strstr(line, key);
+
+    return p ? g_strndup(p + strlen(key), strcspn(p + strlen(key), " \n"))
+             : NULL;
+}
+
+char *vfio_side_arcs(VFIOSide *side, const char *device)
+{
+    g_autofree char *transcript = vfio_side_transcript(side);
+    g_auto(GStrv) lines = g_strsplit(transcript, "\n", -1);
+    g_autofree char *who = g_strdup_printf(" %s state-write ", device);
+    GString *arcs = g_string_new(NULL);
+
+    for (char **line = lines; *line; line++) {
+        g_autofree char *from = field(*line, "from=");
+        g_autofree char *to = field(*line, "to=");
+
+        if (strstr(*line, who) && strstr(*line, "ret=0")
+            && strcmp(from, to)) {
+            g_string_append_printf(arcs, "%s%s>%s", arcs->len ? " " : "",
+                                   from, to);
+        }
+    }
+    return g_string_free(arcs, false);
+}
+
+void vfio_side_expect_state(VFIOSide *side, const char *device,
+                            const char *state)
+{
+    int64_t end_us = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
+
+    while (true) {
+        g_autofree char *now = vfio_side_status_str(side, device, "state");
+
+        if (!strcmp(now, state)) {
+            return;
+        }
+        if (g_get_monotonic_time() > end_us) {
+            vfio_side_fail(side, "%s is '%s', not '%s'", device, now, state);
+        }
+        g_usleep(2000);
+    }
+}
+
+QDict *vfio_side_property(VFIOSide *side, const char *device)
+{
+    g_autofree char *path = g_strconcat("/machine/peripheral/", device, NULL);
+
+    return qtest_qmp_assert_success_ref(
+        side->qts, "{'execute': 'qom-get', 'arguments': {'path': %s, "
+        "'property': 'vfio-migration'}}", path);
+}

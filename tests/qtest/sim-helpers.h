@@ -1,0 +1,123 @@
+/*
+ * One side of a migration: a QEMU with simulated VFIO devices
+ *
+ * Owns: the configuration of the simulated devices of a side, starting its
+ * QEMU (the distribution's own code, or ours attached), what the devices
+ * and their transcript say, the guest's memory.
+ * Does not own: the simulated device (tests/sim, docs/sim.md), pairs of
+ * sides (vfio-test.h).
+ * Locks: none.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef TESTS_QTEST_SIM_HELPERS_H
+#define TESTS_QTEST_SIM_HELPERS_H
+
+#include "libqtest.h"
+#include "migration-helpers.h"
+
+typedef enum VFIOSideKind {
+    SIDE_ATTACHED,              /* our subsystem, attached, required */
+    SIDE_BUILTIN,               /* the distribution's own code */
+} VFIOSideKind;
+
+typedef struct VFIOSide {
+    char *name;                 /* "source" */
+    VFIOSideKind kind;
+    char *dir;
+    GKeyFile *config;           /* of its simulated devices */
+    GPtrArray *devices;         /* char *, ids */
+    GString *args;              /* more of QEMU's command line */
+    const char *machine;        /* "pc" */
+    unsigned ram_mib;
+    bool paused;                /* start with -S */
+    char *incoming;             /* URI, NULL for a source */
+    bool multi;                 /* opt in to several devices */
+    const char *attach;         /* VFIO_MIGRATION_ATTACH, "require" */
+    QTestState *qts;            /* NULL while no QEMU runs */
+    uint8_t *ram;               /* the guest's memory, shared with QEMU */
+} VFIOSide;
+
+/*
+ * vfio_side_new: a side with one device `dev0` of small default sizes:
+ * 256 KiB of state in chunks of 48 KiB from an all mapped window of 64 KiB,
+ * 64 KiB of pre-copy data, DMA of 8 MiB/s into the second half of RAM.
+ * Freed by vfio_side_free(), which needs no QEMU to run.
+ */
+VFIOSide *vfio_side_new(const char *name, VFIOSideKind kind);
+
+/* vfio_side_free: end QEMU, which must still run or have been forgotten. */
+void vfio_side_free(VFIOSide *side);
+
+/* vfio_side_copy: a side with the same devices, without fault rules. */
+VFIOSide *vfio_side_copy(const VFIOSide *from, const char *name);
+
+/* vfio_side_add_device: the next device, a copy of dev0's configuration. */
+void vfio_side_add_device(VFIOSide *side);
+
+/* vfio_side_set: a key of a device's group (docs/sim.md), before the start. */
+void vfio_side_set(VFIOSide *side, const char *device, const char *key,
+                   const char *fmt, ...) G_GNUC_PRINTF(4, 5);
+
+/* vfio_side_unset: take a key away again. */
+void vfio_side_unset(VFIOSide *side, const char *device, const char *key);
+
+/* vfio_side_container: a key of the group [container]. */
+void vfio_side_container(VFIOSide *side, const char *key, const char *value);
+
+/* vfio_side_fault: a rule, its keys as "event=data-read;errno=EIO". */
+void vfio_side_fault(VFIOSide *side, const char *name, const char *keys);
+
+/*
+ * vfio_side_start: start the QEMU; it must come up. A side that is no
+ * destination gets its devices programmed as a guest would do it: BAR, bus
+ * master, MSI-X.
+ */
+void vfio_side_start(VFIOSide *side);
+
+/* vfio_side_try_start: the same, but QEMU may refuse. */
+void vfio_side_try_start(VFIOSide *side);
+
+/* vfio_side_quit: end QEMU, which must run and be well. */
+void vfio_side_quit(VFIOSide *side);
+
+/* vfio_side_kill: end QEMU however it is. */
+void vfio_side_kill(VFIOSide *side);
+
+/* vfio_side_status: status of @device, as of now. Caller owns it. */
+QDict *vfio_side_status(VFIOSide *side, const char *device);
+
+/* One word or number of it. Caller frees the string. */
+char *vfio_side_status_str(VFIOSide *side, const char *device,
+                           const char *key);
+int64_t vfio_side_status_int(VFIOSide *side, const char *device,
+                             const char *key);
+
+/* vfio_side_fired: how often a fault rule has fired. */
+int64_t vfio_side_fired(VFIOSide *side, const char *fault);
+
+/* vfio_side_transcript: all of it. Caller frees. */
+char *vfio_side_transcript(VFIOSide *side);
+
+/* vfio_side_arcs: transitions of @device as "running>pre-copy>...". */
+char *vfio_side_arcs(VFIOSide *side, const char *device);
+
+/* vfio_side_expect_state: wait up to 5 s till @device is in @state. */
+void vfio_side_expect_state(VFIOSide *side, const char *device,
+                            const char *state);
+
+/* vfio_side_property: the QOM property `vfio-migration`. Caller owns it. */
+QDict *vfio_side_property(VFIOSide *side, const char *device);
+
+/* vfio_side_fail: qtest_fail() that names the side. */
+G_NORETURN void vfio_side_fail(VFIOSide *side, const char *fmt, ...)
+    G_GNUC_PRINTF(2, 3);
+
+/* PCI config space of the @index-th device, over the qtest socket. */
+uint32_t vfio_pci_read(VFIOSide *side, unsigned index, unsigned reg);
+void vfio_pci_write(VFIOSide *side, unsigned index, unsigned reg,
+                    uint32_t value);
+
+const char *vfio_kind_name(VFIOSideKind kind);
+
+#endif /* TESTS_QTEST_SIM_HELPERS_H */

@@ -1,0 +1,254 @@
+/*
+ * Two sides and the migrations between them
+ *
+ * Owns: see vfio-test.h.
+ * Locks: none.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "vfio-test.h"
+
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void set_incoming(VFIOPair *pair)
+{
+    pair->dst->paused = true;
+    pair->dst->incoming = g_strdup_printf("unix:%s/mig%u", qtest_tmpdir(),
+                                          pair->number);
+}
+
+VFIOPair *vfio_pair_new(VFIOSideKind src, VFIOSideKind dst)
+{
+    VFIOPair *pair = g_new0(VFIOPair, 1);
+
+    pair->src = vfio_side_new("source", src);
+    pair->dst = vfio_side_new("destination", dst);
+    set_incoming(pair);
+    return pair;
+}
+
+void vfio_pair_free(VFIOPair *pair)
+{
+    g_clear_pointer(&pair->src, vfio_side_free);
+    g_clear_pointer(&pair->dst, vfio_side_free);
+    g_free(pair);
+}
+
+void vfio_pair_set(VFIOPair *pair, const char *key, const char *fmt, ...)
+{
+    g_autofree char *value = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    value = g_strdup_vprintf(fmt, ap);
+    va_end(ap);
+    vfio_side_set(pair->src, "dev0", key, "%s", value);
+    vfio_side_set(pair->dst, "dev0", key, "%s", value);
+}
+
+void vfio_pair_start(VFIOPair *pair)
+{
+    vfio_side_start(pair->src);
+    vfio_side_start(pair->dst);
+    if (!pair->src->paused) {
+        vfio_side_expect_state(pair->src, "dev0", "running");
+    }
+}
+
+void vfio_pair_begin(VFIOPair *pair)
+{
+    migrate_qmp(pair->src->qts, pair->dst->incoming, "{}");
+}
+
+void vfio_pair_finish(VFIOPair *pair)
+{
+    wait_for_migration_complete(pair->src->qts);
+    wait_for_migration_complete(pair->dst->qts);
+}
+
+/* ---- what must be true ---- */
+
+void vfio_expect_text(VFIOSide *side, const char *what, const char *text,
+                      const char *words)
+{
+    g_auto(GStrv) all = g_strsplit(words, ";", -1);
+
+    for (char **word = all; *word; word++) {
+        if (!strstr(text, *word)) {
+            vfio_side_fail(side, "%s lacks '%s': %s", what, *word, text);
+        }
+    }
+}
+
+void vfio_expect_clean(VFIOSide *side)
+{
+    g_autofree char *transcript = vfio_side_transcript(side);
+    const char *found = strstr(transcript, " violation ");
+
+    if (side->kind == SIDE_ATTACHED && found) {
+        vfio_side_fail(side, "the device's contract was violated:%.*s",
+                       (int)strcspn(found, "\n"), found);
+    }
+}
+
+void vfio_expect_fired(VFIOSide *side, const char *fault)
+{
+    if (vfio_side_fired(side, fault) < 1) {
+        vfio_side_fail(side, "fault '%s' did not fire: the test shows "
+                       "nothing", fault);
+    }
+}
+
+void vfio_expect_source_well(VFIOPair *pair)
+{
+    VFIOSide *src = pair->src;
+
+    migrate_wait_run_state(src->qts, src->paused ? "paused" : "running");
+    for (unsigned i = 0; i < src->devices->len; i++) {
+        vfio_side_expect_state(src, src->devices->pdata[i],
+                               src->paused ? "stop" : "running");
+    }
+    vfio_expect_clean(src);
+}
+
+int64_t vfio_ram_differs(VFIOPair *pair)
+{
+    size_t bytes = (size_t)pair->src->ram_mib << 20;
+    size_t at = 0;
+
+    while (at < bytes) {
+        size_t piece = MIN(bytes - at, (size_t)4096);
+
+        if (memcmp(pair->src->ram + at, pair->dst->ram + at, piece)) {
+            break;
+        }
+        at += piece;
+    }
+    for (; at < bytes; at++) {
+        if (pair->src->ram[at] != pair->dst->ram[at]) {
+            return at;
+        }
+    }
+    return -1;
+}
+
+static void expect_same_state(VFIOPair *pair, const char *device)
+{
+    g_autofree char *from = vfio_side_status_str(pair->src, device,
+                                                 "saved-digest");
+    g_autofree char *to = vfio_side_status_str(pair->dst, device,
+                                               "loaded-digest");
+
+    if (!*from || strcmp(from, to)) {
+        vfio_side_fail(pair->dst, "the digest of %s is '%s', the source's is "
+                       "'%s'", device, to, from);
+    }
+}
+
+static void expect_zero_status(VFIOSide *side, const char *device,
+                               const char *key)
+{
+    int64_t value = vfio_side_status_int(side, device, key);
+
+    if (value) {
+        vfio_side_fail(side, "%s: %s is %" G_GINT64_FORMAT ", not 0", device,
+                       key, value);
+    }
+}
+
+static void check_device(VFIOPair *pair, const char *device)
+{
+    expect_same_state(pair, device);
+    expect_zero_status(pair->dst, device, "corrupt");
+    expect_zero_status(pair->dst, device, "incomplete");
+}
+
+void vfio_pair_check(VFIOPair *pair)
+{
+    VFIOSide *dst = pair->dst;
+    int64_t at = vfio_ram_differs(pair);
+
+    if (at >= 0) {
+        vfio_side_fail(dst, "guest memory differs from the source's at 0x%"
+                       G_GINT64_MODIFIER "x", at);
+    }
+    for (unsigned i = 0; i < dst->devices->len; i++) {
+        check_device(pair, dst->devices->pdata[i]);
+    }
+    qtest_qmp_assert_success(dst->qts, "{'execute': 'cont'}");
+    migrate_wait_run_state(dst->qts, "running");
+    for (unsigned i = 0; i < dst->devices->len; i++) {
+        vfio_side_expect_state(dst, dst->devices->pdata[i], "running");
+    }
+    vfio_expect_clean(pair->src);
+    vfio_expect_clean(dst);
+}
+
+void vfio_pair_migrate(VFIOPair *pair)
+{
+    vfio_pair_begin(pair);
+    vfio_pair_finish(pair);
+    vfio_pair_check(pair);
+}
+
+/* ---- what must fail, and what comes after ---- */
+
+void vfio_expect_failed(VFIOSide *side, const char *words)
+{
+    g_autofree char *end = migrate_wait_end(side->qts, FAIL_MS);
+    g_autofree char *why = NULL;
+
+    if (g_strcmp0(end, "failed")) {
+        vfio_side_fail(side, "the migration should have failed within %d ms; "
+                       "it is '%s'", FAIL_MS, end ? end : "without an answer");
+    }
+    why = migrate_error(side->qts);
+    vfio_expect_text(side, "error-desc", why, words);
+}
+
+void vfio_expect_load_failed(VFIOSide *side, const char *words)
+{
+    g_autofree char *err = NULL;
+    int status;
+
+    if (!qtest_wait_exit(side->qts, FAIL_MS, &status)) {
+        vfio_side_fail(side, "should have failed to load within %d ms",
+                       FAIL_MS);
+    }
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 1) {
+        vfio_side_fail(side, "should have ended with status 1");
+    }
+    err = qtest_stderr(side->qts);
+    vfio_expect_text(side, "stderr", err, words);
+}
+
+void vfio_pair_next_destination(VFIOPair *pair)
+{
+    g_autofree char *name = g_strdup_printf("destination%u", ++pair->number);
+    VFIOSide *next = vfio_side_copy(pair->dst ? pair->dst : pair->src, name);
+
+    if (pair->dst) {
+        vfio_side_kill(pair->dst);
+        vfio_side_free(pair->dst);
+    }
+    pair->dst = next;
+    set_incoming(pair);
+    vfio_side_start(pair->dst);
+}
+
+void vfio_pair_retry(VFIOPair *pair)
+{
+    vfio_expect_source_well(pair);
+    vfio_pair_next_destination(pair);
+    vfio_pair_migrate(pair);
+}
+
+void vfio_pair_turn(VFIOPair *pair)
+{
+    vfio_side_free(pair->src);
+    pair->src = g_steal_pointer(&pair->dst);
+    pair->src->paused = false;
+    g_clear_pointer(&pair->src->incoming, g_free);
+}
