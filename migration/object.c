@@ -176,16 +176,16 @@ void visit_end_struct(Visitor *v, void **obj)
     v->depth--;
 }
 
-/* JSON numbers of json-glib are signed: larger ones would turn negative. */
 bool visit_type_uint64(Visitor *v, const char *name, uint64_t *obj,
                        Error **errp)
 {
-    if (*obj > INT64_MAX) {
-        error_setg(errp, "%s: %" PRIu64 " is too large", name, *obj);
-        return false;
-    }
     visit_name(v, name);
-    json_builder_add_int_value(v->builder, *obj);
+    if (*obj > INT64_MAX) {
+        /* json-glib's integers are signed; near enough is better */
+        json_builder_add_double_value(v->builder, *obj);
+    } else {
+        json_builder_add_int_value(v->builder, *obj);
+    }
     return true;
 }
 

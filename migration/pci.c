@@ -17,6 +17,7 @@
 #include "hw/pci/pci_host.h"
 #include "migration/host-device.h"
 #include "migration/qemu-file.h"
+#include "migration/standalone.h"
 
 #define CONFIG_VMSTATE_VERSION  2
 #define CONFIG_NUM_INTX         4
@@ -86,6 +87,13 @@ void pci_host_config_write_common(PCIDevice *pci_dev, uint32_t addr,
     if (addr < limit) {
         write_config(pci_dev, addr, val, MIN(len, limit - addr));
     }
+}
+
+void vfio_host_config_write(VFIODevice *vbasedev, uint32_t address,
+                            uint32_t value, int size)
+{
+    pci_host_config_write_common(host_device(vbasedev), address,
+                                 HOST_PCI_CONFIG_BYTES, value, size);
 }
 
 void host_pci_save(VFIODevice *vbasedev, QEMUFile *f)

@@ -111,6 +111,10 @@ void vfio_host_device_close(VFIODevice *vbasedev);
 char *vfio_host_property_get(VFIODevice *vbasedev, const char *name,
                              Error **errp);
 
+/* Write @size bytes (1 to 4) of the config space, as the guest does. */
+void vfio_host_config_write(VFIODevice *vbasedev, uint32_t address,
+                            uint32_t value, int size);
+
 /* Reset every device that can be reset, as a reset of the VM does. */
 void vfio_host_reset_devices(void);
 

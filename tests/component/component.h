@@ -1,0 +1,85 @@
+/*
+ * Component tests: the subsystem on the stand-alone host and a simulated
+ * device, in one process
+ *
+ * Owns: what the tests share: one simulation at a time, devices by name,
+ * migrations from and to memory, the messages that were reported, and the
+ * transcript of the device. One VM exists at a time: the source's devices
+ * are closed before the destination's are opened.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef TESTS_COMPONENT_H
+#define TESTS_COMPONENT_H
+
+#include "migration/standalone.h"
+#include "tests/sim/vfio-sim.h"
+
+/* The id of every device that comp_open() opens, so that streams fit. */
+#define COMP_ID "0000:00:04.0"
+
+void comp_init(int *argc, char ***argv);
+/* Run the tests; returns main()'s exit status. */
+int comp_run(void);
+
+/*
+ * comp_sim: begin a simulation from @text, the groups of a configuration
+ *
+ * What a former one left is ended first. The VM is paused and was never run.
+ */
+void comp_sim(const char *text);
+
+/*
+ * comp_sim_end: close what is open, and check that nothing is left: no
+ * handler, no blocker; no contract violation where @allow_violations is false
+ */
+void comp_sim_end(void);
+void comp_allow_violations(void);
+
+/* Open device @name of the simulation; must work. */
+VFIODevice *comp_open(const char *name);
+/* The same with all options; @options.sysfsdev is set from @name. */
+VFIODevice *comp_try_open(const char *name, VFIOHostDeviceOptions options,
+                          Error **errp);
+void comp_close(VFIODevice *vbasedev);
+/* Close all devices: the VM is gone, the simulation stays. */
+void comp_close_all(void);
+
+/* Migrate to @bytes, which is emptied first. @error: its text; g_free() */
+int comp_save(GByteArray *bytes, const VFIOHostSaveOptions *options,
+              char **error);
+/* Take @bytes in, without letting the VM run. */
+int comp_load(const GByteArray *bytes, char **error);
+int comp_load_data(const void *data, size_t size, char **error);
+
+/* Error and warning messages since comp_sim() or comp_forget_messages() */
+const char *comp_messages(void);
+void comp_forget_messages(void);
+void comp_assert_message(const char *part);
+
+/* State of the simulated device as its register reads, by word */
+const char *comp_state(const char *name);
+void comp_assert_state(const char *name, const char *state);
+VFIOSimStatus comp_status(const char *name);
+/* Both devices hold the same state, nothing corrupt or missing. */
+void comp_assert_same(const char *source, const char *destination);
+
+/*
+ * comp_path: the states that were written to device @name since comp_sim()
+ * or comp_path_forget(), "running>pre-copy>stop-copy"; "!" follows one that
+ * failed, "reset" stands for a reset
+ */
+char *comp_path(const char *name);
+void comp_path_forget(void);
+void comp_assert_path(const char *name, const char *path);
+/* Lines of the transcript that hold @part, since comp_path_forget() */
+unsigned comp_transcript_count(const char *part);
+
+/* Members of the property "vfio-migration" */
+char *comp_property_str(VFIODevice *vbasedev, const char *member);
+int64_t comp_property_int(VFIODevice *vbasedev, const char *member);
+
+/* @text has @part in it, or the test fails and shows both. */
+void comp_assert_has(const char *text, const char *part);
+
+#endif /* TESTS_COMPONENT_H */

@@ -1,0 +1,371 @@
+/*
+ * Component test: which devices can migrate, and what the others are told
+ *
+ * Every reason has its own text with the device's name; finalize undoes all;
+ * what is left out of a VM does not disturb a later migration.
+ *
+ * Source: requirements 2.5 (R-05), B-06, B-14, B-21.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "hw/vfio/vfio-common.h"
+#include "component.h"
+
+#define ONE_DEVICE "[device src]\ngroup=1\nstate-size=64K\nwindow-size=16K\n"
+#define TWO_DEVICES ONE_DEVICE \
+    "[device other]\ngroup=2\nstate-size=64K\nwindow-size=16K\n"
+
+typedef struct BlockerCase {
+    const char *name;
+    const char *config;
+    const char *reason;         /* part of the blocker's text */
+    bool disable_migration;
+} BlockerCase;
+
+static const BlockerCase blocker_cases[] = {
+    { "property-off", ONE_DEVICE, "x-enable-migration is off", true },
+    { "no-region", ONE_DEVICE "migration=no\n", "no migration region" },
+    { "zero-size", ONE_DEVICE "migration=zero-size\n", "size 0" },
+    { "setup-error", ONE_DEVICE "[fault info]\nevent=region-info\ncount=13\n"
+      "errno=ENXIO\n", "setting up its migration region" },
+    { "setup-errno", ONE_DEVICE "[fault info]\nevent=region-info\ncount=13\n"
+      "errno=ENXIO\n", "No such device or address" },
+    { "state-read-error", ONE_DEVICE "[fault read]\nevent=state-read\n"
+      "errno=EIO\n", "reading its state failed: Input/output error" },
+    { "state-read-short", ONE_DEVICE "[fault read]\nevent=state-read\n"
+      "short=2\n", "reading its state failed" },
+    { "no-dirty-tracking", "[container]\ndirty-tracking=no\n" ONE_DEVICE,
+      "no dirty page tracking" },
+};
+
+static VFIODevice *open_case(const BlockerCase *c, Error **errp)
+{
+    VFIOHostDeviceOptions options = {
+        .id = COMP_ID,
+        .disable_migration = c->disable_migration,
+    };
+
+    comp_sim(c->config);
+    return comp_try_open("src", options, errp);
+}
+
+/* The device opens, a migration is refused with the reason, close undoes. */
+static void test_blocker(gconstpointer data)
+{
+    const BlockerCase *c = data;
+    VFIODevice *vbasedev = open_case(c, NULL);
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_autofree char *error = NULL;
+    g_autofree char *state = NULL;
+    g_autofree char *reason = NULL;
+
+    g_assert_nonnull(vbasedev);
+    g_assert_cmpuint(vfio_host_nr_blockers(), ==, 1);
+    g_assert_cmpuint(vfio_host_nr_handlers(), ==, 0);
+    g_assert_true(g_str_has_prefix(vfio_host_blocker(0), "src: "));
+    comp_assert_has(vfio_host_blocker(0), c->reason);
+
+    g_assert_cmpint(comp_save(bytes, NULL, &error), ==, -EPERM);
+    comp_assert_has(error, c->reason);
+    g_assert_cmpuint(bytes->len, ==, 0);
+
+    reason = comp_property_str(vbasedev, "blocked-reason");
+    comp_assert_has(reason, c->reason);
+    state = comp_property_str(vbasedev, "state");
+    g_assert_cmpstr(state, ==, "unknown");
+    g_assert_false(vfio_mig_active());
+    comp_sim_end();
+}
+
+/* -only-migratable: the device is refused, with the same reason. */
+static void test_only_migratable(gconstpointer data)
+{
+    VFIOHostSettings settings = { .only_migratable = true };
+    const BlockerCase *c = data;
+    VFIOHostDeviceOptions options = {
+        .id = COMP_ID,
+        .disable_migration = c->disable_migration,
+    };
+    Error *err = NULL;
+
+    comp_sim(c->config);
+    vfio_host_set(&settings);
+    g_assert_null(comp_try_open("src", options, &err));
+    g_assert_nonnull(err);
+    comp_assert_has(error_get_pretty(err), "src: ");
+    comp_assert_has(error_get_pretty(err), c->reason);
+    comp_assert_has(error_get_pretty(err), "--only-migratable");
+    error_free(err);
+    g_assert_cmpuint(vfio_host_nr_blockers(), ==, 0);
+    g_assert_cmpuint(vfio_host_nr_handlers(), ==, 0);
+    comp_sim_end();
+}
+
+static void test_good_device(void)
+{
+    VFIODevice *vbasedev;
+    g_autofree char *protocol = NULL;
+    g_autofree char *state = NULL;
+    g_autofree char *reason = NULL;
+
+    comp_sim(ONE_DEVICE);
+    vbasedev = comp_open("src");
+    g_assert_cmpuint(vfio_host_nr_blockers(), ==, 0);
+    g_assert_cmpuint(vfio_host_nr_handlers(), ==, 1);
+    g_assert_true(vfio_mig_active());
+    g_assert_cmpint(vfio_mig_bytes_transferred(), ==, 0);
+    protocol = comp_property_str(vbasedev, "protocol");
+    g_assert_cmpstr(protocol, ==, "v1");
+    state = comp_property_str(vbasedev, "state");
+    g_assert_cmpstr(state, ==, "running");
+    reason = comp_property_str(vbasedev, "blocked-reason");
+    g_assert_cmpstr(reason, ==, "");
+    g_assert_cmpstr(comp_messages(), ==, "");
+    comp_sim_end();
+}
+
+/* QEMU asks devices that can migrate before -only-migratable is an issue. */
+static void test_only_migratable_good(void)
+{
+    VFIOHostSettings settings = { .only_migratable = true };
+
+    comp_sim(ONE_DEVICE);
+    vfio_host_set(&settings);
+    comp_open("src");
+    g_assert_cmpuint(vfio_host_nr_handlers(), ==, 1);
+    comp_sim_end();
+}
+
+static void test_no_id(void)
+{
+    static const uint8_t head[] = {
+        0x51, 0x45, 0x56, 0x4d, 0, 0, 0, 3,     /* magic, version */
+        1, 0, 0, 0, 0,                          /* START, section 0 */
+        4, 'v', 'f', 'i', 'o', 0, 0, 0, 0, 0, 0, 0, 1,
+    };
+    VFIOHostDeviceOptions options = { .id = NULL };
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+
+    comp_sim(ONE_DEVICE);
+    g_assert_nonnull(comp_try_open("src", options, NULL));
+    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+    g_assert_cmpmem(bytes->data, sizeof(head), head, sizeof(head));
+    comp_sim_end();
+}
+
+/* ---- several devices ---- */
+
+static void test_two_devices(void)
+{
+    VFIOHostDeviceOptions options = { .id = "0000:00:05.0" };
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_autofree char *error = NULL;
+    VFIODevice *other;
+
+    comp_sim(TWO_DEVICES);
+    comp_open("src");
+    other = comp_try_open("other", options, NULL);
+    g_assert_nonnull(other);
+    g_assert_cmpuint(vfio_host_nr_blockers(), ==, 1);
+    g_assert_true(g_str_has_prefix(vfio_host_blocker(0), "other: "));
+    comp_assert_has(vfio_host_blocker(0), "src");
+    comp_assert_has(vfio_host_blocker(0), "peer-to-peer");
+    g_assert_cmpint(comp_save(bytes, NULL, &error), ==, -EPERM);
+    comp_assert_has(error, "peer-to-peer");
+
+    comp_close(other);
+    g_assert_cmpuint(vfio_host_nr_blockers(), ==, 0);
+    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+    comp_sim_end();
+}
+
+/* The first one leaves: the one that carried the blocker is alone now. */
+static void test_two_devices_first_leaves(void)
+{
+    VFIOHostDeviceOptions options = { .id = "0000:00:05.0" };
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    VFIODevice *first;
+
+    comp_sim(TWO_DEVICES);
+    first = comp_open("src");
+    g_assert_nonnull(comp_try_open("other", options, NULL));
+    g_assert_cmpuint(vfio_host_nr_blockers(), ==, 1);
+    comp_close(first);
+    g_assert_cmpuint(vfio_host_nr_blockers(), ==, 0);
+    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+    comp_sim_end();
+}
+
+static void test_two_devices_only_migratable(void)
+{
+    VFIOHostSettings settings = { .only_migratable = true };
+    VFIOHostDeviceOptions options = { .id = "0000:00:05.0" };
+    Error *err = NULL;
+
+    comp_sim(TWO_DEVICES);
+    vfio_host_set(&settings);
+    comp_open("src");
+    g_assert_null(comp_try_open("other", options, &err));
+    comp_assert_has(error_get_pretty(err), "other: ");
+    error_free(err);
+    g_assert_cmpuint(vfio_host_nr_handlers(), ==, 1);
+    comp_sim_end();
+}
+
+static void test_two_devices_opt_in(void)
+{
+    VFIOHostSettings settings = { .multi_device = true };
+    VFIOHostDeviceOptions options = { .id = "0000:00:05.0" };
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    VFIOSimStatus src, other;
+
+    comp_sim(TWO_DEVICES "seed=2\n");
+    vfio_host_set(&settings);
+    comp_open("src");
+    g_assert_nonnull(comp_try_open("other", options, NULL));
+    g_assert_cmpuint(vfio_host_nr_blockers(), ==, 0);
+    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+    src = comp_status("src");
+    other = comp_status("other");
+    g_assert_cmpuint(vfio_mig_bytes_transferred(), ==,
+                     src.saved_bytes + other.saved_bytes);
+    comp_sim_end();
+}
+
+/* A device that is blocked and one that is not: no figures for the user. */
+static void test_blocked_beside_good(void)
+{
+    VFIOHostDeviceOptions options = {
+        .id = "0000:00:05.0",
+        .disable_migration = true,
+    };
+    VFIODevice *blocked;
+
+    comp_sim(TWO_DEVICES);
+    comp_open("src");
+    blocked = comp_try_open("other", options, NULL);
+    g_assert_nonnull(blocked);
+    g_assert_cmpuint(vfio_host_nr_blockers(), ==, 1);
+    comp_assert_has(vfio_host_blocker(0), "other: ");
+    g_assert_false(vfio_mig_active());
+    comp_close(blocked);
+    g_assert_true(vfio_mig_active());
+    comp_sim_end();
+}
+
+/* ---- unplug ---- */
+
+/* B-06: a handler of a device that is gone must not be called again. */
+static void test_unplug_then_migrate(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    VFIODevice *vbasedev;
+    int round;
+
+    comp_sim(TWO_DEVICES);
+    for (round = 0; round < 3; round++) {
+        vbasedev = comp_open("src");
+        vfio_host_vm_start();
+        g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+        comp_close(vbasedev);
+        g_assert_cmpuint(vfio_host_nr_handlers(), ==, 0);
+        vfio_host_vm_start();
+        g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+        g_assert_cmpuint(bytes->len, ==, 9);    /* head and end alone */
+        vfio_host_vm_start();
+    }
+    comp_open("other");
+    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+    comp_sim_end();
+}
+
+/* finalize is safe after a probe that failed, and more than once (R-05c). */
+static void test_finalize_twice(void)
+{
+    VFIODevice *vbasedev;
+
+    comp_sim(ONE_DEVICE);
+    vbasedev = comp_open("src");
+    vfio_migration_finalize(vbasedev);
+    g_assert_cmpuint(vfio_host_nr_handlers(), ==, 0);
+    g_assert_null(vbasedev->migration);
+    vfio_migration_finalize(vbasedev);
+    comp_sim_end();
+}
+
+static void unplug_in_setup(VFIOHostPhase phase, unsigned round, void *opaque)
+{
+    if (phase == VFIO_HOST_PHASE_SETUP) {
+        comp_close(opaque);
+    }
+}
+
+static void test_unplug_as_migration_begins(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    VFIOHostSaveOptions options = { .hook = unplug_in_setup };
+
+    comp_sim(ONE_DEVICE);
+    options.opaque = comp_open("src");
+    g_assert_cmpint(comp_save(bytes, &options, NULL), ==, 0);
+    g_assert_cmpuint(bytes->len, ==, 9);
+    comp_sim_end();
+}
+
+/* While a migration runs, a device that cannot migrate is not let in. */
+static void plug_blocked(VFIOHostPhase phase, unsigned round, void *opaque)
+{
+    VFIOHostDeviceOptions options = { .disable_migration = true };
+    Error *err = NULL;
+
+    if (phase == VFIO_HOST_PHASE_ITERATE && round == 0) {
+        g_assert_null(comp_try_open("other", options, &err));
+        comp_assert_has(error_get_pretty(err), "in progress");
+        comp_assert_has(error_get_pretty(err), "x-enable-migration");
+        error_free(err);
+    }
+}
+
+static void test_plug_while_migrating(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    VFIOHostSaveOptions options = { .hook = plug_blocked };
+
+    comp_sim(TWO_DEVICES);
+    comp_open("src");
+    g_assert_cmpint(comp_save(bytes, &options, NULL), ==, 0);
+    comp_sim_end();
+}
+
+int main(int argc, char **argv)
+{
+    size_t i;
+
+    comp_init(&argc, &argv);
+    for (i = 0; i < ARRAY_SIZE(blocker_cases); i++) {
+        const BlockerCase *c = &blocker_cases[i];
+        g_autofree char *a = g_strconcat("/probe/blocker/", c->name, NULL);
+        g_autofree char *b = g_strconcat("/probe/only-migratable/", c->name,
+                                         NULL);
+
+        g_test_add_data_func(a, c, test_blocker);
+        g_test_add_data_func(b, c, test_only_migratable);
+    }
+    g_test_add_func("/probe/good", test_good_device);
+    g_test_add_func("/probe/only-migratable/good", test_only_migratable_good);
+    g_test_add_func("/probe/no-id", test_no_id);
+    g_test_add_func("/probe/two", test_two_devices);
+    g_test_add_func("/probe/two/first-leaves", test_two_devices_first_leaves);
+    g_test_add_func("/probe/two/only-migratable",
+                    test_two_devices_only_migratable);
+    g_test_add_func("/probe/two/opt-in", test_two_devices_opt_in);
+    g_test_add_func("/probe/blocked-beside-good", test_blocked_beside_good);
+    g_test_add_func("/probe/unplug/then-migrate", test_unplug_then_migrate);
+    g_test_add_func("/probe/unplug/finalize-twice", test_finalize_twice);
+    g_test_add_func("/probe/unplug/as-migration-begins",
+                    test_unplug_as_migration_begins);
+    g_test_add_func("/probe/plug-while-migrating", test_plug_while_migrating);
+    return comp_run();
+}
