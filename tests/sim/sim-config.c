@@ -401,6 +401,7 @@ static void read_stream(SimKeys *k, SimDeviceConfig *c)
     static const char *const fail[] = { "record", "fail", NULL };
     static const char *const split[] = { "refuse", "allow", NULL };
     static const char *const incomplete[] = { "keep", "error", NULL };
+    static const char *const trapped[] = { "syscall", "memory", NULL };
 
     c->state_size = sim_keys_size(k, "state-size", 1024 * 1024);
     c->precopy_size = sim_keys_size(k, "precopy-size", 0);
@@ -411,6 +412,7 @@ static void read_stream(SimKeys *k, SimDeviceConfig *c)
     c->seed = sim_keys_size(k, "seed", 1);
     c->reserved_bits = sim_keys_size(k, "reserved-bits", 0);
     c->max_access = sim_keys_size(k, "max-access", 0);
+    c->trapped_by_memory = sim_keys_choice(k, "trapped-by", trapped, 0);
     c->verify = sim_keys_choice(k, "verify", verify, SIM_VERIFY_FULL);
     c->corrupt_fails = sim_keys_choice(k, "on-corrupt", fail, 1);
     c->split_allowed = sim_keys_choice(k, "split", split, 0);

@@ -149,6 +149,7 @@ typedef struct SimDeviceConfig {
     int refuse_errno;
     uint32_t reserved_bits;
     uint64_t max_access;            /* largest data access, 0 = no limit */
+    bool trapped_by_memory;
     SimVerify verify;
     bool corrupt_fails;
     bool split_allowed;
