@@ -160,7 +160,7 @@ int vfio_region_mmap(VFIORegion *region)
         VFIOMmap *m = &region->mmaps[i];
 
         m->mmap = mmap(NULL, m->size, prot, MAP_SHARED, region->vbasedev->fd,
-                       region->fd_offset + m->offset);
+                       (uint64_t)region->fd_offset + m->offset);
         if (m->mmap == MAP_FAILED) {
             int ret = -errno;
 
