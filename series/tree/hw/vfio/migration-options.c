@@ -1,0 +1,60 @@
+/*
+ * Migration of VFIO devices: what the user has asked for
+ *
+ * Owns: the meaning of the properties enable-migration and
+ * x-multi-device-migration. Does not own: the properties (pci.c), whether a
+ * device can migrate (migration.c).
+ *
+ * Locks: needs the BQL.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "hw/vfio/migration-device.h"
+
+bool vfio_mig_multi_device_allowed(VFIODevice *vbasedev)
+{
+    return vbasedev->multi_device_migration;
+}
+
+/* What stands against a migration of this device, or NULL */
+static Error *vfio_mig_blocker(VFIODevice *vbasedev)
+{
+    VFIODeviceMigration *mig = vfio_mig_of(vbasedev);
+
+    if (vbasedev->migration_blocker) {
+        return vbasedev->migration_blocker;
+    }
+    return mig ? mig->multi_blocker : NULL;
+}
+
+/*
+ * vfio_migration_realize: prepare @vbasedev for migration as its user asked
+ *
+ * Returns: 0, also for a device that blocks migration; -errno with @errp set
+ * where the device must migrate and cannot: enable-migration=on, or
+ * -only-migratable.
+ */
+int vfio_migration_realize(VFIODevice *vbasedev, Error **errp)
+{
+    Error *blocker;
+    int ret;
+
+    vbasedev->enable_migration =
+        vbasedev->migration_option != ON_OFF_AUTO_OFF;
+    ret = vfio_migration_probe(vbasedev, errp);
+    if (ret < 0 || vbasedev->migration_option != ON_OFF_AUTO_ON) {
+        return ret;
+    }
+
+    blocker = vfio_mig_blocker(vbasedev);
+    if (!blocker) {
+        return 0;
+    }
+    error_setg(errp, "%s; it must, as enable-migration is on",
+               error_get_pretty(blocker));
+    vfio_migration_finalize(vbasedev);
+    return -ENOTSUP;
+}
