@@ -18,6 +18,7 @@
 #include "qemu/main-loop.h"
 #include "qemu/units.h"
 #include "migration/migration.h"
+#include "migration/misc.h"
 #include "migration/qemu-file.h"
 #include "sysemu/runstate.h"
 #include "hw/vfio/migration-device.h"
@@ -327,6 +328,14 @@ static void vfio_mig_save_cleanup(void *opaque)
     }
     mig->saving = false;
     vfio_mig_stream_finish(mig);
+    /*
+     * The savevm of a VM that was paused before looks like a migration, but
+     * for this: it stays in setup to its end, and shows no reason itself.
+     */
+    if (mig->failed && !mig->snapshot &&
+        migration_in_setup(migrate_get_current())) {
+        error_report("%s", mig->last_error);
+    }
     /*
      * Only here, and not in complete: stopping can take a driver its time,
      * which would count as downtime (B-22).
