@@ -61,8 +61,13 @@ void comp_assert_message(const char *part);
 const char *comp_state(const char *name);
 void comp_assert_state(const char *name, const char *state);
 VFIOSimStatus comp_status(const char *name);
-/* Both devices hold the same state, nothing corrupt or missing. */
-void comp_assert_same(const char *source, const char *destination);
+/*
+ * comp_run_same: let the VM run, with the state that @source gave
+ *
+ * Nothing is corrupt or missing, and no byte was sent twice: @source saved
+ * once, @destination loaded once.
+ */
+void comp_run_same(const char *source, const char *destination);
 
 /*
  * comp_path: the states that were written to device @name since comp_sim()

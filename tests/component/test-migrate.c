@@ -1,0 +1,802 @@
+/*
+ * Component test: migrations that work, and what they leave behind
+ *
+ * Every layout of the data window, both kinds of VM, cancel and retry,
+ * snapshots, several devices; the device's state arrives word by word (the
+ * simulated device looks), chunks keep their boundaries, and the bytes on
+ * the wire are those of QEMU 6.0 to 7.2.
+ *
+ * Source: requirements 1.5 to 1.7, 3.2 to 3.4, U-9, U-18, R-07, B-07, B-20.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/units.h"
+#include "hw/vfio/migration-device.h"
+#include "component.h"
+
+/* ---- layouts ---- */
+
+typedef struct Layout {
+    const char *name;
+    const char *src;            /* keys of both devices' groups */
+    const char *dst;            /* NULL: as @src */
+    bool dst_warns;             /* the destination has to split chunks */
+    bool src_warns;             /* the source cannot map */
+} Layout;
+
+#define SIZES "state-size=1000003\nprecopy-size=300001\nwindow-size=256K\n"
+#define CHUNKS SIZES "chunk-size=256K;100001;4096;64K;99\n"
+/* Fit behind every chunk-start below */
+#define HALVES SIZES "chunk-size=120K;100001;4096;64K;99\n"
+
+static const Layout layouts[] = {
+    { "mapped", CHUNKS "areas=all\n" },
+    { "trapped", CHUNKS "areas=none\n" },
+    { "empty-list", CHUNKS "areas=empty-list\n" },
+    { "whole-region", CHUNKS "areas=whole-region\n" },
+    { "stripes", CHUNKS "areas=stripes:64K\n" },
+    { "page-stripes", CHUNKS "areas=stripes:4K\n" },
+    { "all-but-last-page", CHUNKS "areas=all-but-last-page\n" },
+    { "mapped-then-trapped",
+      HALVES "areas=4K+128K\nchunk-start=100K;0;126K\n" },
+    { "trapped-then-mapped",
+      HALVES "areas=132K+128K\nchunk-start=100K;0;126K\n" },
+    { "unsorted-touching", CHUNKS "areas=132K+64K;4K+32K;68K+64K\n" },
+    { "overlapping-areas",
+      CHUNKS "areas=4K+32K;20K+32K;64K+0;128K+16K;132K+4K;160K+8K\n" },
+    { "outside-areas", CHUNKS "areas=4K+32K;200K+2M;2G+4K\n",
+      .dst_warns = true, .src_warns = true },
+    { "single-bytes", "state-size=5000\nwindow-size=8K\nareas=none\n"
+      "chunk-size=1;7;4096;3;8;2\n" },
+    { "odd-starts", HALVES "areas=stripes:4K\nchunk-start=1;4095;12287\n" },
+    { "max-access-8", "state-size=70001\nwindow-size=32K\nareas=none\n"
+      "chunk-size=32K;4095;13\nmax-access=8\n" },
+    { "max-access-8-odd", "state-size=9001\nwindow-size=8K\nareas=none\n"
+      "chunk-start=0;1;3;7\nchunk-size=99;13;8K\nmax-access=8\n" },
+    { "mapped-to-trapped", CHUNKS "areas=all\n", CHUNKS "areas=none\n" },
+    { "trapped-to-stripes", CHUNKS "areas=none\n",
+      CHUNKS "areas=stripes:64K\n" },
+    { "quarter-window", SIZES "chunk-size=256K;64K;65537\n",
+      "state-size=1000003\nprecopy-size=300001\nwindow-size=64K\n"
+      "split=allow\n", true },
+    { "larger-window", CHUNKS,
+      "state-size=1000003\nprecopy-size=300001\nwindow-size=1M\n" },
+};
+
+static void begin_layout(const Layout *layout)
+{
+    g_autofree char *config =
+        g_strdup_printf("[device src]\ngroup=1\n%s[device dst]\ngroup=2\n"
+                        "seed=99\n%s", layout->src,
+                        layout->dst ? layout->dst : layout->src);
+
+    /* A state without a head of its own has its size and seed on both */
+    if (strstr(layout->src, "max-access") || strstr(layout->src, "=1;7;")) {
+        char *seed = strstr(config, "seed=99");
+
+        memcpy(seed, "seed=01", 7);
+    }
+    comp_sim(config);
+}
+
+static void check_source(VFIODevice *vbasedev)
+{
+    VFIOSimStatus src = comp_status("src");
+    int64_t mapped = comp_property_int(vbasedev, "mapped-bytes");
+    int64_t trapped = comp_property_int(vbasedev, "trapped-bytes");
+    g_autofree char *error = comp_property_str(vbasedev, "last-error");
+
+    comp_assert_state("src", "stop");
+    g_assert_cmpuint(src.unacked_chunks, ==, 0);
+    g_assert_cmpint(comp_property_int(vbasedev, "transferred-bytes"), ==,
+                    src.saved_bytes);
+    g_assert_cmpint(vfio_mig_bytes_transferred(), ==, src.saved_bytes);
+    g_assert_cmpint(mapped, ==, src.mapped_bytes);
+    g_assert_cmpint(trapped, ==, src.trapped_bytes);
+    g_assert_cmpint(comp_property_int(vbasedev, "pending-bytes"), ==, 0);
+    g_assert_cmpint(comp_property_int(vbasedev, "chunks"), ==,
+                    comp_transcript_count(" src chunk-done"));
+    g_assert_cmpstr(error, ==, "");
+}
+
+/* Save on "src", load on "dst", let it run; the state must be the same. */
+static void migrate_over(GByteArray *bytes, bool running, bool src_warns)
+{
+    VFIODevice *vbasedev = comp_open("src");
+    g_autofree char *error = NULL;
+
+    if (running) {
+        vfio_host_vm_start();
+    }
+    if (comp_save(bytes, NULL, &error)) {
+        g_error("save: %s", error);
+    }
+    g_assert_cmpint(vfio_host_runstate(), ==, RUN_STATE_POSTMIGRATE);
+    check_source(vbasedev);
+    if (src_warns) {
+        comp_assert_message("warning: src: cannot map");
+        g_assert_cmpint(comp_property_int(vbasedev, "mapped-bytes"), ==, 0);
+    } else {
+        g_assert_cmpstr(comp_messages(), ==, "");
+    }
+    comp_forget_messages();
+    comp_close_all();
+
+    vbasedev = comp_open("dst");
+    if (comp_load(bytes, &error)) {
+        g_error("load: %s; %s", error, comp_messages());
+    }
+    g_assert_cmpint(comp_property_int(vbasedev, "transferred-bytes"), ==,
+                    comp_status("src").saved_bytes);
+    comp_run_same("src", "dst");
+}
+
+static void test_layout_running(gconstpointer data)
+{
+    const Layout *layout = data;
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+
+    begin_layout(layout);
+    migrate_over(bytes, true, layout->src_warns);
+    comp_assert_path("src", "running>pre-copy>stop-copy>stop");
+    comp_assert_path("dst", "running>resuming>stop!>running");
+    if (layout->dst_warns) {
+        comp_assert_message("warning: dst: ");
+    } else {
+        g_assert_cmpstr(comp_messages(), ==, "");
+    }
+    comp_sim_end();
+}
+
+static void test_layout_paused(gconstpointer data)
+{
+    const Layout *layout = data;
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+
+    begin_layout(layout);
+    migrate_over(bytes, false, layout->src_warns);
+    comp_assert_path("src", "running>stop-copy>stop");
+    comp_sim_end();
+}
+
+/* A driver that cannot be mapped after all: trapped, and said once. */
+static void test_mmap_fails(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    VFIODevice *vbasedev;
+
+    comp_sim("[device src]\ngroup=1\n" CHUNKS "areas=stripes:64K\n"
+             "[device dst]\ngroup=2\n" CHUNKS
+             "[fault m]\nevent=mmap\ncount=2\nerrno=ENOMEM\n");
+    vbasedev = comp_open("src");
+    vfio_host_vm_start();
+    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+    g_assert_cmpint(vfio_sim_fault_fired("m"), ==, 1);
+    g_assert_cmpint(comp_property_int(vbasedev, "mapped-bytes"), ==, 0);
+    comp_assert_message("warning: src: ");
+    comp_assert_message(strerror(ENOMEM));
+    comp_close_all();
+    comp_open("dst");
+    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
+    comp_run_same("src", "dst");
+    comp_sim_end();
+}
+
+/* Large accesses, where the driver takes them: not one of 8 bytes each. */
+static void test_few_calls(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+
+    comp_sim("[device src]\ngroup=1\nstate-size=8M\nwindow-size=8M\n"
+             "areas=none\n");
+    comp_open("src");
+    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+    g_assert_cmpuint(comp_status("src").trapped_bytes, ==, 8 * MiB);
+    g_assert_cmpuint(comp_status("src").calls, <, 64);
+    comp_sim_end();
+}
+
+/* U-22: a refusal of large accesses is remembered. */
+static void test_small_only_remembered(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    uint64_t calls;
+
+    comp_sim("[device src]\ngroup=1\nstate-size=64K\nwindow-size=16K\n"
+             "areas=none\nmax-access=8\n");
+    comp_open("src");
+    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+    calls = comp_status("src").calls;
+    g_assert_cmpuint(calls, >=, 64 * KiB / 8);
+    g_assert_cmpuint(calls, <, 64 * KiB / 8 + 64);
+    g_assert_cmpuint(comp_transcript_count("data-read "), ==, 1);
+    comp_sim_end();
+}
+
+/* ---- the wire ---- */
+
+static void put(GByteArray *to, const char *hex)
+{
+    unsigned value;
+    int used;
+
+    for (; sscanf(hex, "%2x%n", &value, &used) == 1; hex += used) {
+        uint8_t byte = value;
+
+        g_byte_array_append(to, &byte, 1);
+        while (hex[used] == ' ') {
+            used++;
+        }
+    }
+}
+
+#define TAG_END     "ff ff ff ff ef 10 00 01 "
+#define TAG_CONFIG  "ff ff ff ff ef 10 00 02 "
+#define TAG_SETUP   "ff ff ff ff ef 10 00 03 "
+#define TAG_DATA    "ff ff ff ff ef 10 00 04 "
+#define ID_VFIO     "11 30 30 30 30 3a 30 30 3a 30 34 2e 30 2f 76 66 69 6f " \
+                    "00 00 00 00 00 00 00 01 "
+#define FOOTER      "7e 00 00 00 00 "
+
+/* What the device hands out: the stream's bytes, from its own log. */
+static void put_golden(GByteArray *to, unsigned empty_rounds,
+                       const uint8_t *state, const uint8_t *config)
+{
+    unsigned i;
+
+    put(to, "51 45 56 4d 00 00 00 03 ");
+    put(to, "01 00 00 00 00 " ID_VFIO TAG_SETUP TAG_END FOOTER);
+    for (i = 0; i < empty_rounds; i++) {
+        put(to, "02 00 00 00 00 " TAG_DATA "00 00 00 00 00 00 00 00 "
+            TAG_END FOOTER);
+    }
+    put(to, "03 00 00 00 00 ");
+    put(to, TAG_DATA "00 00 00 00 00 00 00 0a ");
+    g_byte_array_append(to, state, 10);
+    put(to, TAG_DATA "00 00 00 00 00 00 00 0a ");
+    g_byte_array_append(to, state + 10, 10);
+    put(to, TAG_DATA "00 00 00 00 00 00 00 04 ");
+    g_byte_array_append(to, state + 20, 4);
+    put(to, TAG_END FOOTER);
+    put(to, "04 00 00 00 00 " ID_VFIO TAG_CONFIG "00 00 00 02 ");
+    g_byte_array_append(to, config, 256);
+    put(to, "00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 ");
+    put(to, TAG_END FOOTER "00 ");
+}
+
+#define GOLDEN "[device src]\ngroup=1\nstate-size=24\nchunk-size=10\n" \
+               "window-size=4K\nareas=none\nseed=7\n"
+
+static void test_golden(gconstpointer data)
+{
+    unsigned empty_rounds = GPOINTER_TO_UINT(data);
+    VFIOHostSaveOptions options = { .min_rounds = empty_rounds };
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_autoptr(GByteArray) golden = g_byte_array_new();
+    uint8_t config[256], whole[24];
+    VFIODevice *vbasedev;
+    const uint8_t *state;
+
+    comp_sim(GOLDEN);
+    vbasedev = comp_open("src");
+    g_assert_cmpint(pread(vbasedev->fd, config, sizeof(config),
+                          (off_t)VFIO_PCI_CONFIG_REGION_INDEX << 40), ==,
+                    sizeof(config));
+    vfio_host_vm_start();
+    g_assert_cmpint(comp_save(bytes, &options, NULL), ==, 0);
+
+    /* The state's bytes are the device's business: 10, 10 and 4 of them. */
+    state = bytes->data + 60 + 34 * empty_rounds + 5 + 16;
+    memcpy(whole, state, 10);
+    memcpy(whole + 10, state + 26, 10);
+    memcpy(whole + 20, state + 52, 4);
+    put_golden(golden, empty_rounds, whole, config);
+    g_assert_cmpmem(bytes->data, bytes->len, golden->data, golden->len);
+    comp_sim_end();
+}
+
+/* W-3: an iterate that has nothing writes DATA, 0, END_OF_STATE. */
+static void test_empty_rounds_load(void)
+{
+    VFIOHostSaveOptions options = { .min_rounds = 3 };
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+
+    comp_sim("[device src]\ngroup=1\n" CHUNKS
+             "[device dst]\ngroup=2\n" CHUNKS);
+    comp_open("src");
+    g_assert_cmpint(comp_save(bytes, &options, NULL), ==, 0);
+    comp_close_all();
+    comp_open("dst");
+    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
+    comp_run_same("src", "dst");
+    comp_sim_end();
+}
+
+/* ---- cancel, stop and go on ---- */
+
+typedef struct Act {
+    VFIOHostPhase phase;
+    unsigned round;
+    bool done;
+    void (*act)(struct Act *act);
+} Act;
+
+static void act_hook(VFIOHostPhase phase, unsigned round, void *opaque)
+{
+    Act *act = opaque;
+
+    if (!act->done && phase == act->phase && round == act->round) {
+        act->done = true;
+        act->act(act);
+    }
+}
+
+static void act_cancel(Act *act)
+{
+    vfio_host_cancel();
+    vfio_host_cancel();     /* idempotent */
+}
+
+#define PAIR "[device src]\ngroup=1\n" CHUNKS "%s" \
+             "[device dst]\ngroup=2\nseed=5\n" CHUNKS "%s"
+
+static void begin_pair(const char *more)
+{
+    g_autofree char *config = g_strdup_printf(PAIR, more, more);
+
+    comp_sim(config);
+}
+
+typedef struct CancelCase {
+    const char *name;
+    VFIOHostPhase phase;
+    unsigned round;
+} CancelCase;
+
+static const CancelCase cancel_cases[] = {
+    { "setup", VFIO_HOST_PHASE_SETUP, 0 },
+    { "iterate-0", VFIO_HOST_PHASE_ITERATE, 0 },
+    { "iterate-2", VFIO_HOST_PHASE_ITERATE, 2 },
+    { "switchover", VFIO_HOST_PHASE_SWITCHOVER, 0 },
+};
+
+static void run_cancel(const CancelCase *c, bool running, const char *strict)
+{
+    Act act = { .phase = c->phase, .round = c->round, .act = act_cancel };
+    VFIOHostSaveOptions options = {
+        .hook = act_hook, .opaque = &act, .min_rounds = 3,
+    };
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_autofree char *path = NULL;
+
+    begin_pair(strict);
+    comp_open("src");
+    if (running) {
+        vfio_host_vm_start();
+    }
+    g_assert_cmpint(comp_save(bytes, &options, NULL), ==, -ECANCELED);
+    g_assert_true(act.done);
+    g_assert_cmpint(vfio_host_runstate(), ==,
+                    running ? RUN_STATE_RUNNING :
+                    c->phase == VFIO_HOST_PHASE_SWITCHOVER
+                    ? RUN_STATE_POSTMIGRATE : RUN_STATE_PRELAUNCH);
+    comp_assert_state("src", running ? "running" : "stop");
+    g_assert_cmpuint(comp_status("src").resets, ==, 0);
+    path = comp_path("src");
+    if (!running) {
+        g_assert_null(strstr(path, ">running"));    /* */
+    }
+    g_assert_cmpstr(comp_messages(), ==, "");
+
+    /* libvfio-user's server does not save a stopped device (U-10) */
+    if (running || !*strict) {
+        vfio_host_set_runstate(running ? RUN_STATE_RUNNING
+                                       : RUN_STATE_PAUSED);
+    } else {
+        vfio_host_vm_start();
+    }
+    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+    comp_close_all();
+    comp_open("dst");
+    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
+    vfio_host_vm_start();
+    g_assert_cmpstr(comp_status("src").saved_digest, ==,
+                    comp_status("dst").loaded_digest);
+    comp_sim_end();
+}
+
+static void test_cancel(gconstpointer data)
+{
+    run_cancel(data, true, "");
+    run_cancel(data, false, "");
+    run_cancel(data, true, "strictness=libvfio-user\n");
+    run_cancel(data, false, "strictness=libvfio-user\n");
+    run_cancel(data, true, "strictness=lenient\n");
+}
+
+static void act_stop(Act *act)
+{
+    vfio_host_vm_stop(RUN_STATE_PAUSED);
+}
+
+static void act_stop_continue(Act *act)
+{
+    vfio_host_vm_stop(RUN_STATE_PAUSED);
+    vfio_host_vm_start();
+}
+
+/* The user pauses the VM in mid-migration: it goes on, and arrives. */
+static void test_stop_in_precopy(void)
+{
+    Act act = {
+        .phase = VFIO_HOST_PHASE_ITERATE, .round = 1, .act = act_stop,
+    };
+    VFIOHostSaveOptions options = { .hook = act_hook, .opaque = &act };
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+
+    begin_pair("");
+    comp_open("src");
+    vfio_host_vm_start();
+    g_assert_cmpint(comp_save(bytes, &options, NULL), ==, 0);
+    g_assert_true(act.done);
+    comp_assert_path("src", "running>pre-copy>stop-copy>stop");
+    comp_close_all();
+    comp_open("dst");
+    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
+    comp_run_same("src", "dst");
+    comp_sim_end();
+}
+
+/* Stopped and continued before data has left: a new session, and fine. */
+static void test_stop_continue_early(void)
+{
+    Act act = {
+        .phase = VFIO_HOST_PHASE_ITERATE, .round = 0,
+        .act = act_stop_continue,
+    };
+    VFIOHostSaveOptions options = { .hook = act_hook, .opaque = &act };
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+
+    begin_pair("");
+    comp_open("src");
+    vfio_host_vm_start();
+    g_assert_cmpint(comp_save(bytes, &options, NULL), ==, 0);
+    g_assert_true(act.done);
+    comp_close_all();
+    comp_open("dst");
+    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
+    comp_run_same("src", "dst");
+    comp_sim_end();
+}
+
+/* After data has left it cannot go on; it says so, and the retry works. */
+static void test_stop_continue_late(void)
+{
+    Act act = {
+        .phase = VFIO_HOST_PHASE_ITERATE, .round = 2,
+        .act = act_stop_continue,
+    };
+    VFIOHostSaveOptions options = { .hook = act_hook, .opaque = &act };
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_autofree char *error = NULL;
+
+    begin_pair("");
+    comp_open("src");
+    vfio_host_vm_start();
+    g_assert_cmpint(comp_save(bytes, &options, &error), <, 0);
+    comp_assert_has(error, "src: ");
+    comp_assert_has(error, "start the migration again");
+    comp_assert_state("src", "running");
+    g_assert_cmpint(vfio_host_runstate(), ==, RUN_STATE_RUNNING);
+    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+    comp_close_all();
+    comp_open("dst");
+    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
+    vfio_host_vm_start();
+    g_assert_cmpstr(comp_status("src").saved_digest, ==,
+                    comp_status("dst").loaded_digest);
+    comp_sim_end();
+}
+
+/* ---- onward, back and forth ---- */
+
+/* U-9: migrated here, never run, and away again. */
+static void test_onward_never_run(gconstpointer data)
+{
+    bool lenient = data != NULL;
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_autofree char *error = NULL;
+    int ret;
+
+    begin_pair(lenient ? "strictness=lenient\n" : "");
+    comp_open("src");
+    vfio_host_vm_start();
+    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+    comp_close_all();
+    comp_open("dst");
+    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
+    comp_assert_state("dst", lenient ? "stop" : "resuming");
+
+    ret = comp_save(bytes, NULL, &error);
+    if (lenient) {
+        g_assert_cmpint(ret, ==, 0);
+        g_assert_cmpstr(comp_status("src").saved_digest, ==,
+                        comp_status("dst").saved_digest);
+    } else {
+        g_assert_cmpint(ret, <, 0);
+        comp_assert_has(error, "dst: ");
+        comp_assert_has(error, "has not run since");
+        comp_assert_state("dst", "resuming");
+        /* What was loaded is still there: the VM can run. */
+        vfio_host_vm_start();
+        comp_assert_state("dst", "running");
+        g_assert_true(comp_status("dst").loaded);
+        g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+    }
+    g_assert_cmpuint(comp_status("dst").resets, ==, 0);
+    comp_sim_end();
+}
+
+static void test_ping_pong(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    const char *names[] = { "src", "dst" };
+    int round;
+
+    begin_pair("");
+    comp_open("src");
+    vfio_host_vm_start();
+    for (round = 0; round < 20; round++) {
+        const char *from = names[round % 2];
+        const char *to = names[(round + 1) % 2];
+
+        g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+        comp_close_all();
+        comp_open(to);
+        g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
+        vfio_host_vm_start();
+        g_assert_cmpstr(comp_status(from).saved_digest, ==,
+                        comp_status(to).loaded_digest);
+        comp_assert_state(to, "running");
+    }
+    g_assert_cmpstr(comp_messages(), ==, "");
+    comp_sim_end();
+}
+
+/* ---- snapshots ---- */
+
+static QEMUFile *snapshot_file(char **path, bool write)
+{
+    int fd;
+
+    if (write) {
+        fd = g_file_open_tmp("vfio-component-XXXXXX", path, NULL);
+    } else {
+        fd = open(*path, O_RDONLY | O_CLOEXEC);
+        unlink(*path);
+    }
+    g_assert_cmpint(fd, >=, 0);
+    return write ? vfio_host_file_new_output(fd)
+                 : vfio_host_file_new_input(fd);
+}
+
+static void test_snapshot(gconstpointer data)
+{
+    bool running = data != NULL;
+    g_autofree char *path = NULL;
+    Error *err = NULL;
+
+    begin_pair("");
+    comp_open("src");
+    vfio_host_vm_start();
+    if (!running) {
+        vfio_host_vm_stop(RUN_STATE_PAUSED);
+    }
+    comp_path_forget();
+    if (vfio_host_savevm(snapshot_file(&path, true), &err)) {
+        g_error("%s", error_get_pretty(err));
+    }
+    /* B-07: not over stop, where the VM was running */
+    comp_assert_path("src", running ? "running>stop-copy>stop>running"
+                                    : "stop>stop-copy>stop");
+    g_assert_true(runstate_is_running() == running);
+
+    if (running) {      /* let it go on, so that there is a difference */
+        vfio_host_vm_stop(RUN_STATE_PAUSED);
+        vfio_host_vm_start();
+    }
+    comp_path_forget();
+    if (vfio_host_loadvm(snapshot_file(&path, false), &err)) {
+        g_error("%s: %s", error_get_pretty(err), comp_messages());
+    }
+    g_assert_true(runstate_is_running() == running);
+    comp_run_same("src", "src");
+    g_assert_true(comp_status("src").loaded);
+    g_assert_cmpstr(comp_messages(), ==, "");
+    comp_sim_end();
+}
+
+/* A snapshot that fails says why, and the VM goes on. */
+static void test_snapshot_fails(gconstpointer data)
+{
+    bool running = data != NULL;
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    Error *err = NULL;
+
+    begin_pair("[fault p]\nevent=data-size-read\nerrno=EFAULT\n");
+    comp_open("src");
+    vfio_host_vm_start();
+    if (!running) {
+        vfio_host_vm_stop(RUN_STATE_PAUSED);
+    }
+    g_assert_cmpint(vfio_host_savevm(vfio_host_file_new_memory_output(bytes),
+                                     &err), <, 0);
+    g_assert_cmpint(vfio_sim_fault_fired("p"), ==, 1);
+    error_free(err);
+    comp_assert_message("src: ");
+    comp_assert_message(strerror(EFAULT));
+    comp_assert_state("src", running ? "running" : "stop");
+    g_assert_true(runstate_is_running() == running);
+
+    err = NULL;
+    g_assert_cmpint(vfio_host_savevm(vfio_host_file_new_memory_output(bytes),
+                                     &err), ==, 0);
+    comp_sim_end();
+}
+
+/* ---- figures, and what is refused ---- */
+
+/* B-20: counted from zero at the start of each migration and snapshot */
+static void test_figures_reset(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    VFIODevice *vbasedev;
+    uint64_t first;
+
+    begin_pair("");
+    vbasedev = comp_open("src");
+    vfio_host_vm_start();
+    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+    first = vfio_mig_bytes_transferred();
+    g_assert_cmpuint(first, ==, comp_status("src").saved_bytes);
+    vfio_host_vm_start();
+    g_assert_cmpint(vfio_host_savevm(vfio_host_file_new_memory_output(bytes),
+                                     NULL), ==, 0);
+    g_assert_cmpuint(first + vfio_mig_bytes_transferred(), ==,
+                     comp_status("src").saved_bytes);
+    g_assert_cmpint(comp_property_int(vbasedev, "transferred-bytes"), ==,
+                    vfio_mig_bytes_transferred());
+    comp_sim_end();
+}
+
+static void test_refused(gconstpointer data)
+{
+    const char *what = data;
+    VFIOHostSettings settings = {
+        .postcopy_ram = !strcmp(what, "postcopy-ram"),
+        .background_snapshot = !strcmp(what, "background-snapshot"),
+    };
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_autofree char *error = NULL;
+
+    begin_pair("");
+    comp_open("src");
+    vfio_host_vm_start();
+    vfio_host_set(&settings);
+    g_assert_cmpint(comp_save(bytes, NULL, &error), <, 0);
+    comp_assert_has(error, "src: ");
+    comp_assert_has(error, what);
+    comp_assert_state("src", "running");
+    g_assert_cmpint(vfio_host_runstate(), ==, RUN_STATE_RUNNING);
+
+    settings = (VFIOHostSettings) { .postcopy_ram = false };
+    vfio_host_set(&settings);
+    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+    comp_sim_end();
+}
+
+/* ---- several devices ---- */
+
+static void open_four(const char *side)
+{
+    int i;
+
+    for (i = 0; i < 4; i++) {
+        g_autofree char *name = g_strdup_printf("%s%d", side, i);
+        g_autofree char *id = g_strdup_printf("0000:00:0%d.0", i + 4);
+        VFIOHostDeviceOptions options = { .id = id };
+
+        g_assert_nonnull(comp_try_open(name, options, NULL));
+    }
+}
+
+static void test_four_devices(void)
+{
+    VFIOHostSettings settings = { .multi_device = true };
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_autoptr(GString) config = g_string_new(NULL);
+    int i;
+
+    for (i = 0; i < 8; i++) {
+        g_string_append_printf(config, "[device %s%d]\ngroup=%d\nseed=%d\n%s"
+                               "areas=%s\n", i < 4 ? "src" : "dst", i % 4,
+                               i + 1, i, CHUNKS,
+                               i % 2 ? "none" : "stripes:4K");
+    }
+    comp_sim(config->str);
+    vfio_host_set(&settings);
+    open_four("src");
+    vfio_host_vm_start();
+    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+    comp_close_all();
+    open_four("dst");
+    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
+    for (i = 0; i < 4; i++) {
+        g_autofree char *src = g_strdup_printf("src%d", i);
+        g_autofree char *dst = g_strdup_printf("dst%d", i);
+
+        comp_run_same(src, dst);
+    }
+    g_assert_cmpstr(comp_messages(), ==, "");
+    comp_sim_end();
+}
+
+static void add_layouts(void)
+{
+    size_t i;
+
+    for (i = 0; i < ARRAY_SIZE(layouts); i++) {
+        g_autofree char *a = g_strconcat("/migrate/running/",
+                                         layouts[i].name, NULL);
+        g_autofree char *b = g_strconcat("/migrate/paused/", layouts[i].name,
+                                         NULL);
+
+        g_test_add_data_func(a, &layouts[i], test_layout_running);
+        g_test_add_data_func(b, &layouts[i], test_layout_paused);
+    }
+    for (i = 0; i < ARRAY_SIZE(cancel_cases); i++) {
+        g_autofree char *path = g_strconcat("/migrate/cancel/",
+                                            cancel_cases[i].name, NULL);
+
+        g_test_add_data_func(path, &cancel_cases[i], test_cancel);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    void *yes = GINT_TO_POINTER(1);
+
+    comp_init(&argc, &argv);
+    add_layouts();
+    g_test_add_func("/migrate/mmap-fails", test_mmap_fails);
+    g_test_add_func("/migrate/few-calls", test_few_calls);
+    g_test_add_func("/migrate/small-only-remembered",
+                    test_small_only_remembered);
+    g_test_add_data_func("/migrate/golden/direct", NULL, test_golden);
+    g_test_add_data_func("/migrate/golden/empty-rounds",
+                         GUINT_TO_POINTER(2), test_golden);
+    g_test_add_func("/migrate/empty-rounds", test_empty_rounds_load);
+    g_test_add_func("/migrate/stop-in-pre-copy", test_stop_in_precopy);
+    g_test_add_func("/migrate/stop-continue/early", test_stop_continue_early);
+    g_test_add_func("/migrate/stop-continue/late", test_stop_continue_late);
+    g_test_add_data_func("/migrate/onward/drawn", NULL,
+                         test_onward_never_run);
+    g_test_add_data_func("/migrate/onward/lenient", yes,
+                         test_onward_never_run);
+    g_test_add_func("/migrate/ping-pong", test_ping_pong);
+    g_test_add_data_func("/migrate/snapshot/paused", NULL, test_snapshot);
+    g_test_add_data_func("/migrate/snapshot/running", yes, test_snapshot);
+    g_test_add_data_func("/migrate/snapshot-fails/paused", NULL,
+                         test_snapshot_fails);
+    g_test_add_data_func("/migrate/snapshot-fails/running", yes,
+                         test_snapshot_fails);
+    g_test_add_func("/migrate/figures-reset", test_figures_reset);
+    g_test_add_data_func("/migrate/refused/postcopy-ram", "postcopy-ram",
+                         test_refused);
+    g_test_add_data_func("/migrate/refused/background-snapshot",
+                         "background-snapshot", test_refused);
+    g_test_add_func("/migrate/four-devices", test_four_devices);
+    return comp_run();
+}
