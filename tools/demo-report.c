@@ -1,0 +1,205 @@
+/*
+ * vfio-demo: the table and the proof
+ *
+ * Owns: what the demonstration prints before and after the migration, and
+ * the verdict. No locks.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "demo.h"
+#include "screen.h"
+
+void demo_print_head(const Demo *demo)
+{
+    g_autofree char *ram = screen_size(demo->vm_ram_bytes);
+    g_autofree char *state = screen_size(demo->device.state_bytes);
+    g_autofree char *precopy = screen_size(demo->device.precopy_bytes);
+    g_autofree char *rate = screen_size(demo->device.rate_bytes);
+    g_autofree char *dma = screen_size(demo->device.dma_rate_bytes);
+
+    screen_heading("Live migration of a VM with a vfio-pci device");
+    screen_field("VM", "%s of RAM; its guest counts in RAM without a pause",
+                 ram);
+    screen_field("device", "simulated; writes into RAM by DMA, %s/s", dma);
+    screen_field("", "%s of state, and %s more while it runs", state, precopy);
+    screen_field("", "its data window is %s",
+                 device_layout(demo->device.layout)->text);
+    if (demo->device.rate_bytes) {
+        screen_field("", "gives and takes at most %s/s", rate);
+    }
+    screen_field("migration", "%s", demo->builtin
+                 ? "QEMU's own code (--builtin)"
+                 : "this project's code, put into an unmodified QEMU");
+}
+
+/* --- phases ------------------------------------------------------------- */
+
+static void demo_print_phase(const char *name, int64_t time_us,
+                             uint64_t device_bytes, const char *text)
+{
+    g_autofree char *time = screen_time(time_us);
+    g_autofree char *bytes = device_bytes ? screen_size(device_bytes)
+                                          : g_strdup("-");
+    g_autofree char *rate = device_bytes ? screen_rate(device_bytes, time_us)
+                                         : g_strdup("-");
+
+    screen_print("  %-12s%9s%13s%13s%s%s", name, time, bytes, rate,
+                 *text ? "   " : "", text);
+}
+
+static void demo_print_phases(const Demo *demo)
+{
+    const DeviceStatus *source = &demo->status[PAIR_SOURCE];
+    PairTimes times = pair_times(&demo->pair);
+    int64_t resume_us = vm_event_us(demo->pair.vm[PAIR_DESTINATION], "RESUME",
+                                    NULL) - demo->resume_us;
+    g_autofree char *ram = screen_size(demo->ram_bytes);
+    g_autofree char *downtime = screen_time(times.stop_us + resume_us);
+    g_autofree char *head = g_strdup_printf("  %-12s%9s%13s%13s", "phase",
+                                            "time", "device", "rate");
+    g_autofree char *bold = screen_style(SCREEN_DIM, 0, head);
+
+    screen_heading("What happened");
+    screen_print("%s", bold);
+    demo_print_phase("setup", times.setup_us, 0, "");
+    demo_print_phase("pre-copy", times.precopy_us,
+                     source->precopy_bytes, "the VM runs");
+    demo_print_phase("stop-copy", times.stop_us,
+                     source->saved_bytes - source->precopy_bytes,
+                     "the VM stands still");
+    demo_print_phase("resume", resume_us, 0, "");
+    screen_print("%s", "");
+    screen_field("downtime", "%s (stop-copy and resume)", downtime);
+    screen_field("RAM sent", "%s", ram);
+}
+
+/* --- proof -------------------------------------------------------------- */
+
+static void demo_print_verdict(const char *name, bool good, const char *text)
+{
+    g_autofree char *word = screen_style(good ? SCREEN_GOOD : SCREEN_BAD, 10,
+                                         good ? "equal" : "DIFFERENT");
+
+    screen_field(name, "%s  %s", word, text);
+}
+
+static void demo_print_ram(const Demo *demo)
+{
+    g_autofree char *ram = screen_size(demo->vm_ram_bytes);
+    g_autofree char *text = !demo->pages_different
+        ? g_strdup_printf("%s compared byte by byte", ram)
+        : g_strdup_printf("%" G_GUINT64_FORMAT " pages, the first at 0x%"
+                          G_GINT64_MODIFIER "x", demo->pages_different,
+                          demo->first_different);
+
+    demo_print_verdict("RAM", !demo->pages_different, text);
+    screen_field("", "%10s  %" G_GUINT64_FORMAT " pages of it written by the "
+                 "device", "", demo->pages_dma);
+}
+
+static bool demo_digests_are_equal(const Demo *demo)
+{
+    return strcmp(demo->status[PAIR_SOURCE].digest,
+                  demo->status[PAIR_DESTINATION].digest) == 0;
+}
+
+static bool demo_device_is_good(const Demo *demo)
+{
+    for (int side = 0; side < PAIR_SIDES; side++) {
+        if (demo->status[side].corrupt || demo->status[side].incomplete ||
+            demo->status[side].violations) {
+            return false;
+        }
+    }
+    return demo_digests_are_equal(demo);
+}
+
+static void demo_print_device(const Demo *demo)
+{
+    const DeviceStatus *to = &demo->status[PAIR_DESTINATION];
+    g_autofree char *text =
+        g_strdup_printf("%s at the source, %s at the destination",
+                        demo->status[PAIR_SOURCE].digest, to->digest);
+
+    demo_print_verdict("device", demo_digests_are_equal(demo), text);
+    if (to->corrupt || to->incomplete) {
+        screen_field("", "%10s  the destination's device found %s in what it "
+                     "was given", "",
+                     to->corrupt ? "wrong words" : "bytes missing");
+    }
+    for (int side = 0; side < PAIR_SIDES; side++) {
+        const DeviceStatus *status = &demo->status[side];
+
+        if (status->violations) {
+            screen_field("", "%10s  QEMU broke the device's contract %"
+                         G_GUINT64_FORMAT " times: %s", "",
+                         status->violations, status->first_violation
+                         ? status->first_violation : "");
+        }
+    }
+}
+
+/* What `qom-get` shows a user of the subsystem. */
+static void demo_print_property(const Demo *demo)
+{
+    JsonNode *property = demo->property[PAIR_SOURCE];
+    g_autofree char *sent = NULL, *mapped = NULL, *trapped = NULL;
+
+    if (!property) {
+        return;
+    }
+    sent = screen_size(vm_json_int(property, "transferred-bytes"));
+    mapped = screen_size(vm_json_int(property, "mapped-bytes"));
+    trapped = screen_size(vm_json_int(property, "trapped-bytes"));
+    screen_field("QEMU says", "protocol %s; %s sent, %s of it mapped, "
+                 "%s trapped",
+                 vm_json_string(property, "protocol"), sent, mapped, trapped);
+    screen_field("", "(property 'vfio-migration' of the source's device)");
+}
+
+bool demo_print_result(const Demo *demo, GError **error)
+{
+    bool good = demo_device_is_good(demo) && !demo->pages_different;
+    g_autofree char *verdict = NULL;
+
+    demo_print_phases(demo);
+    demo_print_property(demo);
+    screen_heading("Did everything arrive?");
+    demo_print_device(demo);
+    demo_print_ram(demo);
+    screen_field("guest", "%10s  counted to %u at the source, now at %u",
+                 "runs on", demo->counter[PAIR_SOURCE], demo->counter_after);
+    if (!good) {
+        g_set_error(error, VM_ERROR, VM_ERROR_COMMAND,
+                    "the migration completed, but not everything arrived");
+        return false;
+    }
+    verdict = screen_style(SCREEN_GOOD, 0, "The VM has moved, and nothing "
+                           "was lost.");
+    screen_print("\n%s\n", verdict);
+    return true;
+}
+
+void demo_print_failure(const Demo *demo, const GError *error)
+{
+    g_autofree char *word = screen_style(SCREEN_BAD, 0, "FAILED");
+
+    screen_progress_end();
+    fflush(stdout);
+    fprintf(stderr, "\n%s: %s\n", word, error->message);
+    for (int side = 0; side < PAIR_SIDES; side++) {
+        g_autofree char *log = demo->pair.vm[side] ? vm_log(demo->pair.vm[side]) : NULL;
+
+        if (log && *log && !strstr(error->message, log)) {
+            fprintf(stderr, "The %s QEMU said:\n%s\n",
+                    side == PAIR_SOURCE ? "source" : "destination", log);
+        }
+    }
+    if (!demo->keep) {
+        fprintf(stderr, "With --keep the logs stay; "
+                "docs/troubleshooting.md explains the messages.\n");
+    }
+}

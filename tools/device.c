@@ -1,0 +1,231 @@
+/*
+ * The simulated vfio-pci device of the demonstration and the benchmark
+ *
+ * Owns: the configuration file of one simulated device a side, and reading
+ * its status file. What the keys mean is docs/sim.md's. No locks.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <stdio.h>
+#include <string.h>
+#include <json-glib/json-glib.h>
+
+#include "device.h"
+#include "vm.h"
+
+#define DEVICE_NAME  "dev0"
+#define DEVICE_GROUP "device " DEVICE_NAME
+
+const DeviceLayout device_layouts[] = {
+    { "mapped", "all", "mapped into QEMU" },
+    { "trapped", "none", "reached by system calls only" },
+    { "mixed", "stripes:64K", "mapped and trapped in turn, 64 KiB each" },
+    { "last-page", "all-but-last-page", "mapped but its last page" },
+    { NULL, NULL, NULL },
+};
+
+const DeviceLayout *device_layout(const char *name)
+{
+    for (const DeviceLayout *l = device_layouts; l->name; l++) {
+        if (strcmp(l->name, name) == 0) {
+            return l;
+        }
+    }
+    return NULL;
+}
+
+static char *device_path(const char *directory, const char *side,
+                         const char *suffix)
+{
+    return g_strdup_printf("%s/%s.%s", directory, side, suffix);
+}
+
+static void device_set(GKeyFile *keys, const char *key, uint64_t value)
+{
+    g_key_file_set_uint64(keys, DEVICE_GROUP, key, value);
+}
+
+static void device_set_dma(GKeyFile *keys, const DeviceConfig *config)
+{
+    if (config->dma_rate_bytes) {
+        device_set(keys, "dma-rate", config->dma_rate_bytes);
+        device_set(keys, "dma-start", DEVICE_DMA_START_BYTES);
+        device_set(keys, "dma-size", DEVICE_DMA_SIZE_BYTES);
+    }
+}
+
+/* The simulation's own program makes the directories that QEMU looks at. */
+static bool device_make_sysfs(const char *build, const char *config,
+                              const char *sysfs, GError **error)
+{
+    g_autofree char *program =
+        g_build_filename(build, "tests/sim/vfio-sim-setup", NULL);
+    const char *argv[] = { program, config, sysfs, NULL };
+    g_autofree char *output = NULL, *errors = NULL;
+    int status;
+
+    if (!g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_DEFAULT, NULL, NULL,
+                      &output, &errors, &status, error)) {
+        return false;
+    }
+    if (!g_spawn_check_wait_status(status, error)) {
+        g_prefix_error(error, "%s", errors);
+        return false;
+    }
+    return true;
+}
+
+bool device_prepare(const char *build, const char *directory,
+                    const char *side, const DeviceConfig *config,
+                    GError **error)
+{
+    g_autoptr(GKeyFile) keys = g_key_file_new();
+    g_autofree char *path = device_path(directory, side, "conf");
+    g_autofree char *status = device_path(directory, side, "status");
+    g_autofree char *transcript = device_path(directory, side, "transcript");
+    g_autofree char *sysfs = device_path(directory, side, "sysfs");
+    const DeviceLayout *layout = device_layout(config->layout);
+
+    g_key_file_set_string(keys, "sim", "status", status);
+    if (config->transcript) {
+        g_key_file_set_string(keys, "sim", "transcript", transcript);
+    }
+    g_key_file_set_string(keys, DEVICE_GROUP, "areas", layout->areas);
+    g_key_file_set_string(keys, DEVICE_GROUP, "verify",
+                          config->verify ? "full" : "none");
+    device_set(keys, "window-size", config->window_bytes);
+    device_set(keys, "state-size", config->state_bytes);
+    device_set(keys, "precopy-size", config->precopy_bytes);
+    device_set(keys, "save-rate", config->rate_bytes);
+    device_set(keys, "load-rate", config->rate_bytes);
+    /* Two devices of one kind, in different conditions before. */
+    device_set(keys, "seed", g_str_has_prefix(side, "source") ? 1 : 2);
+    device_set_dma(keys, config);
+    return g_key_file_save_to_file(keys, path, error) &&
+           device_make_sysfs(build, path, sysfs, error);
+}
+
+char *device_argument(const char *directory, const char *side)
+{
+    return g_strdup_printf("vfio-pci,id=%s,sysfsdev=%s/%s.sysfs/%s",
+                           DEVICE_NAME, directory, side, DEVICE_NAME);
+}
+
+char **device_environment(const char *directory, const char *side,
+                          const char *library)
+{
+    g_autoptr(GStrvBuilder) envp = g_strv_builder_new();
+    const char *preloaded = g_getenv("LD_PRELOAD");
+    g_autofree char *preload =
+        preloaded && *preloaded
+        ? g_strdup_printf("LD_PRELOAD=%s:%s", library, preloaded)
+        : g_strdup_printf("LD_PRELOAD=%s", library);
+    g_autofree char *config =
+        g_strdup_printf("VFIO_SIM_CONFIG=%s/%s.conf", directory, side);
+
+    g_strv_builder_add_many(envp, preload, config, NULL);
+    return g_strv_builder_end(envp);
+}
+
+/* --- status ------------------------------------------------------------- */
+
+void device_status_clear(DeviceStatus *status)
+{
+    g_clear_pointer(&status->first_violation, g_free);
+}
+
+static void device_copy(char *to, size_t size, const char *from)
+{
+    g_strlcpy(to, from ? from : "", size);
+}
+
+static void device_take_status(JsonNode *device, DeviceStatus *status)
+{
+    JsonArray *violations = json_object_get_array_member(
+        json_node_get_object(device), "violations");
+
+    device_copy(status->state, sizeof(status->state),
+                vm_json_string(device, "state"));
+    device_copy(status->digest, sizeof(status->digest),
+                vm_json_string(device, "digest"));
+    status->saved_bytes = vm_json_int(device, "saved-bytes");
+    status->precopy_bytes = vm_json_int(device, "saved-precopy-bytes");
+    status->loaded_bytes = vm_json_int(device, "loaded-bytes");
+    status->dma_bytes = vm_json_int(device, "dma.bytes");
+    status->corrupt = vm_json_int(device, "corrupt");
+    status->incomplete = vm_json_int(device, "incomplete");
+    status->violations = vm_json_int(device, "violation-count");
+    if (violations && json_array_get_length(violations)) {
+        status->first_violation =
+            g_strdup(json_array_get_string_element(violations, 0));
+    }
+}
+
+bool device_read_status(const char *directory, const char *side,
+                        DeviceStatus *status, GError **error)
+{
+    g_autofree char *path = device_path(directory, side, "status");
+    g_autoptr(JsonParser) parser = json_parser_new();
+    JsonNode *root, *devices = NULL, *device = NULL;
+
+    if (!json_parser_load_from_file(parser, path, error)) {
+        return false;
+    }
+    root = json_parser_get_root(parser);
+    if (JSON_NODE_HOLDS_OBJECT(root)) {
+        devices = json_object_get_member(json_node_get_object(root),
+                                         "devices");
+    }
+    if (devices && JSON_NODE_HOLDS_OBJECT(devices)) {
+        device = json_object_get_member(json_node_get_object(devices),
+                                        DEVICE_NAME);
+    }
+    if (!device || !JSON_NODE_HOLDS_OBJECT(device)) {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
+                    "%s says nothing of device '%s'", path, DEVICE_NAME);
+        return false;
+    }
+    device_status_clear(status);
+    device_take_status(device, status);
+    return true;
+}
+
+/* --- transcript --------------------------------------------------------- */
+
+/* "TIME dev0 WHAT KEY=VALUE ...", see docs/sim.md. */
+static void device_take_line(DeviceProgress *progress, const char *line)
+{
+    const char *value;
+
+    if (strstr(line, " chunk-done ") || strstr(line, " chunk-unacked ") ||
+        strstr(line, " chunk-loaded ")) {
+        value = strstr(line, " size=");
+        progress->bytes += value ? g_ascii_strtoull(value + 6, NULL, 10) : 0;
+    } else if (strstr(line, " state-write ")) {
+        value = strstr(line, " now=");
+        device_copy(progress->state, sizeof(progress->state),
+                    value ? value + 5 : NULL);
+    }
+}
+
+void device_follow(const char *directory, const char *side,
+                   DeviceProgress *progress)
+{
+    g_autofree char *path = device_path(directory, side, "transcript");
+    g_autofree char *line = NULL;
+    FILE *file = fopen(path, "re");
+    size_t room = 0;
+    ssize_t length;
+
+    if (!file) {
+        return;
+    }
+    fseek(file, progress->offset, SEEK_SET);
+    while ((length = getline(&line, &room, file)) > 0 &&
+           line[length - 1] == '\n') {
+        line[length - 1] = '\0';
+        device_take_line(progress, line);
+        progress->offset += length;
+    }
+    fclose(file);
+}

@@ -1,0 +1,97 @@
+/*
+ * The simulated vfio-pci device of the demonstration and the benchmark
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef TOOLS_DEVICE_H
+#define TOOLS_DEVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <glib.h>
+
+/* Where the device writes into guest RAM while it runs. */
+#define DEVICE_DMA_START_BYTES (UINT64_C(16) << 20)
+#define DEVICE_DMA_SIZE_BYTES  (UINT64_C(16) << 20)
+
+typedef struct DeviceConfig {
+    uint64_t state_bytes;     /* handed over while the VM stands still */
+    uint64_t precopy_bytes;   /* handed over while it runs; 0 = none */
+    uint64_t window_bytes;    /* size of the data window */
+    const char *layout;       /* one of device_layouts[] */
+    uint64_t rate_bytes;      /* a second, out and in; 0 = no limit */
+    uint64_t dma_rate_bytes;  /* a second; 0 = no DMA */
+    bool verify;              /* compare each word at the destination */
+    bool transcript;          /* for device_follow() */
+} DeviceConfig;
+
+typedef struct DeviceLayout {
+    const char *name;
+    const char *areas;        /* key "areas" of docs/sim.md */
+    const char *text;
+} DeviceLayout;
+
+/* NULL name at the end. */
+extern const DeviceLayout device_layouts[];
+
+/* device_layout: find a layout by name; NULL if there is none. */
+const DeviceLayout *device_layout(const char *name);
+
+/**
+ * device_prepare: write the configuration of one side's device.
+ * @build: build directory, for the simulation's programs
+ * @directory: where SIDE.conf and the like go
+ * @side: "source" or "destination"
+ */
+bool device_prepare(const char *build, const char *directory,
+                    const char *side, const DeviceConfig *config,
+                    GError **error);
+
+/** device_argument: the value of -device for a side; to be freed. */
+char *device_argument(const char *directory, const char *side);
+
+/**
+ * device_environment: the variables that put the simulation under a QEMU;
+ * to be freed with g_strfreev().
+ * @library: path of libvfio-sim.so
+ */
+char **device_environment(const char *directory, const char *side,
+                          const char *library);
+
+typedef struct DeviceStatus {
+    char state[16];           /* "running", "pre-copy", ... */
+    char digest[32];          /* of the device's state */
+    uint64_t saved_bytes;
+    uint64_t precopy_bytes;   /* of them, while the VM ran */
+    uint64_t loaded_bytes;
+    uint64_t dma_bytes;       /* written into RAM */
+    uint64_t corrupt;         /* loads with a wrong word */
+    uint64_t incomplete;      /* loads that ended too early */
+    uint64_t violations;      /* of the contract by QEMU */
+    char *first_violation;
+} DeviceStatus;
+
+void device_status_clear(DeviceStatus *status);
+
+/**
+ * device_read_status: read what the simulation says of a side's device.
+ *
+ * It is written when the device changes its state, and exact then.
+ */
+bool device_read_status(const char *directory, const char *side,
+                        DeviceStatus *status, GError **error);
+
+/* Where a device stands now, from what its transcript says so far. */
+typedef struct DeviceProgress {
+    char state[16];
+    uint64_t bytes;           /* saved or loaded */
+    int64_t offset;           /* in the transcript, of what is not yet read */
+} DeviceProgress;
+
+/** device_follow: bring @progress up to date. */
+void device_follow(const char *directory, const char *side,
+                   DeviceProgress *progress);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(DeviceStatus, device_status_clear)
+
+#endif /* TOOLS_DEVICE_H */

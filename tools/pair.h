@@ -1,0 +1,65 @@
+/*
+ * Two QEMUs with a simulated device each, between which a VM migrates
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef TOOLS_PAIR_H
+#define TOOLS_PAIR_H
+
+#include "device.h"
+#include "vm.h"
+
+enum { PAIR_SOURCE, PAIR_DESTINATION, PAIR_SIDES };
+
+extern const char *const pair_sides[PAIR_SIDES];
+
+typedef struct PairConfig {
+    const char *build;        /* build directory: wrapper, simulation */
+    bool builtin;             /* QEMU's own migration code, not ours */
+    bool busy;                /* the guest works, else it sleeps */
+    uint64_t ram_bytes;
+    DeviceConfig device;
+} PairConfig;
+
+typedef struct Pair {
+    char *directory;
+    Vm *vm[PAIR_SIDES];
+} Pair;
+
+/** pair_build_directory: where the running program was built; to be freed. */
+char *pair_build_directory(void);
+
+/**
+ * pair_start: start both QEMUs, ready to migrate; the source's VM runs.
+ *
+ * On failure @pair may be half started: pair_end() it in any case.
+ */
+bool pair_start(Pair *pair, const PairConfig *config, GError **error);
+
+/** pair_migrate: begin the migration, and return at once. */
+bool pair_migrate(Pair *pair, GError **error);
+
+/**
+ * pair_check_info: what an answer to query-migrate means.
+ *
+ * Returns false with @error set, from QEMU's own words, if the migration has
+ * failed.
+ */
+bool pair_check_info(JsonNode *info, GError **error);
+
+/** pair_is_moved: whether the destination has loaded everything. */
+bool pair_is_moved(const Pair *pair);
+
+/* How long the parts of a migration took, by the time of QEMU's events. */
+typedef struct PairTimes {
+    int64_t setup_us;         /* until the first data is sent */
+    int64_t precopy_us;       /* until the VM stops */
+    int64_t stop_us;          /* until the destination has loaded all */
+} PairTimes;
+
+PairTimes pair_times(const Pair *pair);
+
+/** pair_end: end both QEMUs; remove the directory unless @keep. */
+void pair_end(Pair *pair, bool keep);
+
+#endif /* TOOLS_PAIR_H */

@@ -1,0 +1,398 @@
+/*
+ * vfio-demo: live-migrates a running VM with a vfio-pci device, and proves it
+ *
+ * Owns: the order of the demonstration and its proof. Two QEMU processes run
+ * on this machine, each with a simulated vfio-pci device (tests/sim); the VM
+ * moves from one to the other. Exit status 0 only if the device's state and
+ * every byte of RAM arrived and the VM runs on. One thread, no locks.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "demo.h"
+#include "screen.h"
+
+#define DEMO_RAM_BYTES          (UINT64_C(64) << 20)
+#define DEMO_WINDOW_BYTES       (UINT64_C(1) << 20)
+#define DEMO_PAGE_BYTES         4096
+#define DEMO_DMA_RATE_BYTES     (UINT64_C(8) << 20)
+#define DEMO_TICK_MS            50
+#define DEMO_RESUME_TIMEOUT_MS  5000
+/* Time that the VM runs before and after, so that there is work to see. */
+#define DEMO_WORK_MS            300
+
+/* --- start -------------------------------------------------------------- */
+
+static uint32_t demo_guest_counter(Vm *vm)
+{
+    const uint8_t *ram = vm_ram(vm, NULL);
+    uint32_t counter = 0;
+
+    if (ram) {
+        memcpy(&counter, ram + VM_GUEST_COUNTER, sizeof(counter));
+    }
+    return GUINT32_FROM_LE(counter);
+}
+
+static bool demo_start(Demo *demo, GError **error)
+{
+    PairConfig config = {
+        .build = demo->build, .builtin = demo->builtin, .busy = true,
+        .ram_bytes = DEMO_RAM_BYTES, .device = demo->device,
+    };
+
+    screen_progress("start", -1, "two QEMU processes");
+    if (!pair_start(&demo->pair, &config, error)) {
+        return false;
+    }
+    for (int side = 0; side < PAIR_SIDES; side++) {
+        if (!vm_ram(demo->pair.vm[side], error)) {
+            return false;
+        }
+    }
+    return demo_wait(demo, DEMO_WORK_MS, error);
+}
+
+/* --- the move ----------------------------------------------------------- */
+
+bool demo_pump(Demo *demo, GError **error)
+{
+    if (vm_interrupted) {
+        g_set_error(error, VM_ERROR, VM_ERROR_INTERRUPTED, "interrupted");
+        return false;
+    }
+    if (g_get_monotonic_time() > demo->deadline_us) {
+        g_set_error(error, VM_ERROR, VM_ERROR_TIMEOUT,
+                    "not done within %d seconds (--timeout)",
+                    demo->timeout_seconds);
+        return false;
+    }
+    for (int side = 0; side < PAIR_SIDES; side++) {
+        if (demo->pair.vm[side] && !vm_pump(demo->pair.vm[side], DEMO_TICK_MS / 2,
+                                       error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool demo_wait(Demo *demo, int time_ms, GError **error)
+{
+    int64_t end_us = g_get_monotonic_time() + time_ms * 1000;
+
+    while (g_get_monotonic_time() < end_us) {
+        if (!demo_pump(demo, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Takes in an answer to query-migrate. False once the migration failed. */
+static bool demo_take_info(Demo *demo, GError **error)
+{
+    g_autoptr(JsonNode) info = vm_take_reply(demo->pair.vm[PAIR_SOURCE]);
+
+    if (!info) {
+        return true;
+    }
+    demo->ram_bytes = vm_json_int(info, "ram.transferred");
+    demo->vfio_bytes = vm_json_int(info, "vfio.transferred");
+    demo->completed = g_strcmp0(vm_json_string(info, "status"),
+                                "completed") == 0;
+    return pair_check_info(info, error);
+}
+
+/* QEMU does not answer while the VM stands still; the device tells. */
+static const char *demo_phase(const Demo *demo)
+{
+    const char *state = demo->progress[PAIR_SOURCE].state;
+
+    if (demo->completed || g_str_equal(state, "stop")) {
+        return "finish";
+    }
+    return g_str_equal(state, "stop-copy") ? "stop-copy"
+        : g_str_equal(state, "pre-copy") ? "pre-copy" : "setup";
+}
+
+/* Pre-copy may end before all of it was read: then less is left to do. */
+static double demo_part(const Demo *demo)
+{
+    uint64_t done = demo->progress[PAIR_SOURCE].bytes;
+    uint64_t total = demo->device.precopy_bytes + demo->device.state_bytes;
+    uint64_t left = total - MIN(done, total);
+
+    if (demo->stop_bytes_known) {
+        total = demo->stop_bytes + demo->device.state_bytes;
+        left = total - MIN(done, total);
+    }
+    return total ? 1 - (double)left / total : 1;
+}
+
+static void demo_show_progress(Demo *demo)
+{
+    DeviceProgress *source = &demo->progress[PAIR_SOURCE];
+    DeviceProgress *destination = &demo->progress[PAIR_DESTINATION];
+    int64_t time_us = g_get_monotonic_time() - demo->begin_us;
+    g_autofree char *moved = NULL, *rate = NULL, *text = NULL;
+    const char *phase;
+
+    for (int side = 0; side < PAIR_SIDES; side++) {
+        device_follow(demo->pair.directory, pair_sides[side],
+                      &demo->progress[side]);
+    }
+    phase = demo_phase(demo);
+    if (g_str_equal(phase, "stop-copy") && !demo->stop_bytes_known) {
+        demo->stop_bytes = source->bytes;
+        demo->stop_bytes_known = true;
+    }
+    moved = screen_size(source->bytes);
+    rate = screen_rate(source->bytes, time_us);
+    text = g_strdup_printf("%8s %11s   %s -> %s", moved, rate,
+                           *source->state ? source->state : "running",
+                           *destination->state ? destination->state
+                                               : "running");
+    screen_progress(phase, demo_part(demo), text);
+}
+
+static bool demo_migrate(Demo *demo, GError **error)
+{
+    Vm *source = demo->pair.vm[PAIR_SOURCE];
+
+    demo->begin_us = g_get_monotonic_time();
+    if (!pair_migrate(&demo->pair, error)) {
+        return false;
+    }
+    while (!demo->completed || !pair_is_moved(&demo->pair)) {
+        if (!vm_query_is_open(source) &&
+            !vm_query(source, "query-migrate", error)) {
+            return false;
+        }
+        if (!demo_pump(demo, error) || !demo_take_info(demo, error)) {
+            return false;
+        }
+        demo_show_progress(demo);
+    }
+    screen_progress_end();
+    return true;
+}
+
+/* --- the proof ---------------------------------------------------------- */
+
+static bool demo_compare_ram(Demo *demo, GError **error)
+{
+    const uint8_t *source = vm_ram(demo->pair.vm[PAIR_SOURCE], error);
+    const uint8_t *destination =
+        source ? vm_ram(demo->pair.vm[PAIR_DESTINATION], error) : NULL;
+    static const uint8_t zero[DEMO_PAGE_BYTES];
+
+    if (!destination) {
+        return false;
+    }
+    for (uint64_t at = 0; at < DEMO_RAM_BYTES; at += DEMO_PAGE_BYTES) {
+        if (memcmp(source + at, destination + at, DEMO_PAGE_BYTES) != 0 &&
+            demo->pages_different++ == 0) {
+            demo->first_different = at;
+        }
+        demo->pages_dma +=
+            at >= DEVICE_DMA_START_BYTES &&
+            at < DEVICE_DMA_START_BYTES + DEVICE_DMA_SIZE_BYTES &&
+            memcmp(destination + at, zero, DEMO_PAGE_BYTES) != 0;
+    }
+    return true;
+}
+
+/* What our code says of the device; absent with QEMU's own. */
+static void demo_ask_property(Demo *demo, int side)
+{
+    demo->property[side] = vm_execute(
+        demo->pair.vm[side], "qom-get", g_variant_new_parsed(
+        "{'path': <'/machine/peripheral/dev0'>, "
+        "'property': <'vfio-migration'>}"), NULL);
+}
+
+/* Both VMs stand still here: nothing changes under the comparison. */
+static bool demo_compare(Demo *demo, GError **error)
+{
+    for (int side = 0; side < PAIR_SIDES; side++) {
+        demo->counter[side] = demo_guest_counter(demo->pair.vm[side]);
+        demo_ask_property(demo, side);
+    }
+    return demo_compare_ram(demo, error);
+}
+
+static bool demo_resume(Demo *demo, GError **error)
+{
+    Vm *destination = demo->pair.vm[PAIR_DESTINATION];
+
+    demo->resume_us = g_get_real_time();
+    if (!vm_run(destination, "cont", NULL, error) ||
+        !vm_wait_event(destination, "RESUME", NULL, DEMO_RESUME_TIMEOUT_MS,
+                       error) ||
+        !demo_wait(demo, DEMO_WORK_MS, error)) {
+        return false;
+    }
+    /* A driver has taken the state for good only when the device runs. */
+    for (int side = 0; side < PAIR_SIDES; side++) {
+        if (!device_read_status(demo->pair.directory, pair_sides[side],
+                                &demo->status[side], error)) {
+            return false;
+        }
+    }
+    demo->counter_after = demo_guest_counter(destination);
+    if (strcmp(demo->status[PAIR_DESTINATION].state, "running") != 0 ||
+        demo->counter_after == demo->counter[PAIR_DESTINATION]) {
+        g_set_error(error, VM_ERROR, VM_ERROR_COMMAND,
+                    "the VM does not run at the destination: its guest has "
+                    "counted from %u to %u, its device is in state '%s'",
+                    demo->counter[PAIR_DESTINATION], demo->counter_after,
+                    demo->status[PAIR_DESTINATION].state);
+        return false;
+    }
+    return true;
+}
+
+/* --- the frame ---------------------------------------------------------- */
+
+static bool demo_run(Demo *demo, GError **error)
+{
+    demo_print_head(demo);
+    return demo_start(demo, error) && demo_migrate(demo, error) &&
+           demo_compare(demo, error) && demo_resume(demo, error) &&
+           demo_print_result(demo, error);
+}
+
+static void demo_end(Demo *demo)
+{
+    screen_progress_end();
+    for (int side = 0; side < PAIR_SIDES; side++) {
+        if (demo->verbose && demo->pair.vm[side]) {
+            g_autofree char *log = vm_log(demo->pair.vm[side]);
+
+            screen_field(pair_sides[side], "stderr: %s", *log ? log : "(empty)");
+        }
+        device_status_clear(&demo->status[side]);
+        g_clear_pointer(&demo->property[side], json_node_unref);
+    }
+    if (demo->keep && demo->pair.directory) {
+        screen_field("kept", "%s", demo->pair.directory);
+    }
+    pair_end(&demo->pair, demo->keep);
+}
+
+static void demo_on_signal(int number)
+{
+    vm_interrupted = 1;
+}
+
+static char *demo_layout_help(void)
+{
+    GString *text = g_string_new("Layouts of the device's data window:\n");
+
+    for (const DeviceLayout *l = device_layouts; l->name; l++) {
+        g_string_append_printf(text, "  %-10s %s\n", l->name, l->text);
+    }
+    g_string_append(text, "\nExit status: 0 the VM moved and all is equal, "
+                    "1 it did not, 2 wrong usage.");
+    return g_string_free(text, false);
+}
+
+static bool demo_read_size(const char *option, const char *text,
+                           uint64_t *bytes)
+{
+    if (text && !screen_parse_size(text, bytes)) {
+        fprintf(stderr, "vfio-demo: %s=%s: not a size such as 256M\n",
+                option, text);
+        return false;
+    }
+    return true;
+}
+
+static bool demo_options(Demo *demo, int argc, char **argv)
+{
+    g_autofree char *state = NULL, *precopy = NULL, *rate = NULL;
+    g_autofree char *layout = NULL, *help = demo_layout_help();
+    const GOptionEntry entries[] = {
+        { "state-size", 0, 0, G_OPTION_ARG_STRING, &state,
+          "Device state moved while the VM stands still [128M]", "SIZE" },
+        { "precopy-size", 0, 0, G_OPTION_ARG_STRING, &precopy,
+          "Device state moved while the VM runs [384M]", "SIZE" },
+        { "layout", 0, 0, G_OPTION_ARG_STRING, &layout,
+          "How QEMU reaches the state [mixed]", "NAME" },
+        { "rate", 0, 0, G_OPTION_ARG_STRING, &rate,
+          "Speed of the device, a second; 0 for no limit [256M]", "SIZE" },
+        { "builtin", 0, 0, G_OPTION_ARG_NONE, &demo->builtin,
+          "QEMU's own migration code instead of ours, to compare", NULL },
+        { "timeout", 0, 0, G_OPTION_ARG_INT, &demo->timeout_seconds,
+          "Give up after that many seconds [120]", "SECONDS" },
+        { "verbose", 'v', 0, G_OPTION_ARG_NONE, &demo->verbose,
+          "Show what the two QEMUs said", NULL },
+        { "keep", 0, 0, G_OPTION_ARG_NONE, &demo->keep,
+          "Keep the directory with logs and configuration", NULL },
+        { NULL }
+    };
+    g_autoptr(GOptionContext) context = g_option_context_new(
+        "- live-migrate a VM with a vfio-pci device, and prove it");
+    g_autoptr(GError) error = NULL;
+
+    g_option_context_add_main_entries(context, entries, NULL);
+    g_option_context_set_description(context, help);
+    if (!g_option_context_parse(context, &argc, &argv, &error) || argc > 1) {
+        fprintf(stderr, "vfio-demo: %s\n", error ? error->message
+                                                 : "too many arguments");
+        return false;
+    }
+    demo->device.layout = device_layout(layout ? layout : "mixed")
+        ? device_layout(layout ? layout : "mixed")->name : NULL;
+    if (!demo->device.layout) {
+        fprintf(stderr, "vfio-demo: no layout '%s'. %s\n", layout, help);
+        return false;
+    }
+    return demo_read_size("--state-size", state, &demo->device.state_bytes) &&
+           demo_read_size("--precopy-size", precopy,
+                          &demo->device.precopy_bytes) &&
+           demo_read_size("--rate", rate, &demo->device.rate_bytes);
+}
+
+int main(int argc, char **argv)
+{
+    Demo demo = {
+        .device = {
+            .state_bytes = UINT64_C(128) << 20,
+            .precopy_bytes = UINT64_C(384) << 20,
+            .window_bytes = DEMO_WINDOW_BYTES,
+            .rate_bytes = UINT64_C(256) << 20,
+            .dma_rate_bytes = DEMO_DMA_RATE_BYTES,
+            .verify = true,
+            .transcript = true,
+        },
+        .timeout_seconds = 120,
+        .vm_ram_bytes = DEMO_RAM_BYTES,
+    };
+    struct sigaction on_signal = {
+        .sa_handler = demo_on_signal, .sa_flags = SA_RESETHAND,
+    };
+    g_autofree char *build = pair_build_directory();
+    g_autoptr(GError) error = NULL;
+    bool good;
+
+    screen_init();
+    if (!demo_options(&demo, argc, argv)) {
+        return 2;
+    }
+    sigaction(SIGINT, &on_signal, NULL);
+    sigaction(SIGTERM, &on_signal, NULL);
+    demo.build = build;
+    demo.deadline_us = g_get_monotonic_time() +
+                       demo.timeout_seconds * G_USEC_PER_SEC;
+    good = demo_run(&demo, &error);
+    if (!good) {
+        demo_print_failure(&demo, error);
+    }
+    demo_end(&demo);
+    return good ? 0 : 1;
+}

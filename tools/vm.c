@@ -1,0 +1,546 @@
+/*
+ * A QEMU process of ours: start, talk to over QMP, end
+ *
+ * Owns: the process, its QMP connection (a socket pair, so that no path can
+ * be too long or taken), its log and the mapping of its RAM. Does not know
+ * what is being measured or shown. One thread, no locks.
+ *
+ * Source: QEMU's docs/interop/qmp-spec.txt for the framing and the events.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "vm.h"
+
+#define VM_START_TIMEOUT_MS     30000
+/* A command may wait for a whole stop-and-copy phase. */
+#define VM_COMMAND_TIMEOUT_MS  120000
+#define VM_BIOS_BYTES           65536
+/* Descriptor that QEMU finds its QMP socket at. */
+#define VM_QMP_FD                   3
+
+typedef struct VmEvent {
+    char *name;
+    char *status;
+    int64_t time_us;
+} VmEvent;
+
+struct Vm {
+    char *name;
+    char *log_path;
+    char *ram_path;
+    uint64_t ram_bytes;
+    uint8_t *ram;
+    GPid pid;
+    int qmp_fd;
+    GString *input;
+    GPtrArray *events;
+    bool greeted;
+    bool asked;
+    bool ended;
+    JsonNode *reply;          /* whole answer, with "return" or "error" */
+};
+
+volatile sig_atomic_t vm_interrupted;
+
+G_DEFINE_QUARK(vm-error-quark, vm_error)
+
+static void vm_event_free(void *opaque)
+{
+    VmEvent *event = opaque;
+
+    g_free(event->name);
+    g_free(event->status);
+    g_free(event);
+}
+
+/* --- the guest ---------------------------------------------------------- */
+
+bool vm_write_bios(const char *path, bool busy, GError **error)
+{
+    /*
+     * Each round flips CR4.PSE, which empties the TLB: QEMU 7.2's TCG does
+     * not see writes through entries that are older than its last look at
+     * the dirty pages, and a migration would lose them.
+     */
+    static const uint8_t counting[] = {
+        0xfa,                               /*      cli                    */
+        0x31, 0xc0, 0x8e, 0xd8,             /*      ds = 0                 */
+        0x0f, 0x20, 0xe0,                   /* round: eax = cr4            */
+        0x66, 0x83, 0xf0, 0x10,             /*      xor eax, PSE           */
+        0x0f, 0x22, 0xe0,                   /*      cr4 = eax              */
+        0xbb, 0x00, 0x10,                   /*      bx = 0x1000            */
+        0x8e, 0xc3, 0x31, 0xff,             /* bank: es = bx, di = 0       */
+        0x26, 0xff, 0x05,                   /* word: inc word es:[di]      */
+        0x81, 0xc7, 0x00, 0x01,             /*      add di, 256            */
+        0x75, 0xf7,                         /*      jnz word               */
+        0x81, 0xc3, 0x00, 0x10,             /*      add bx, 0x1000         */
+        0x81, 0xfb, 0x00, 0x90,             /*      cmp bx, 0x9000         */
+        0x72, 0xe9,                         /*      jb bank                */
+        0x66, 0xff, 0x06, 0x00, 0x05,       /*      inc dword [0x500]      */
+        0xeb, 0xd5,                         /*      jmp round              */
+    };
+    static const uint8_t sleeping[] = {
+        0xfa, 0xf4, 0xeb, 0xfd,             /* cli; sleep: hlt; jmp sleep  */
+    };
+    g_autofree uint8_t *image = g_malloc0(VM_BIOS_BYTES);
+    /* The processor starts 16 bytes before the end: jmp to the beginning. */
+    uint8_t *reset = image + VM_BIOS_BYTES - 16;
+
+    if (busy) {
+        memcpy(image, counting, sizeof(counting));
+    } else {
+        memcpy(image, sleeping, sizeof(sleeping));
+    }
+    reset[0] = 0xe9;
+    reset[1] = 0x0d;
+    reset[2] = 0x00;
+    return g_file_set_contents(path, (char *)image, VM_BIOS_BYTES, error);
+}
+
+/* --- the process -------------------------------------------------------- */
+
+static void vm_child_setup(void *opaque)
+{
+    pid_t parent = GPOINTER_TO_INT(opaque);
+
+    /* Ctrl-C is for us: we end QEMU ourselves, after looking at it. */
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) {
+        _exit(1);
+    }
+}
+
+static char **vm_arguments(const VmConfig *config, const char *ram_file)
+{
+    g_autoptr(GStrvBuilder) argv = g_strv_builder_new();
+    g_autofree char *ram =
+        g_strdup_printf("memory-backend-file,id=ram0,mem-path=%s,share=on,"
+                        "size=%" G_GUINT64_FORMAT, ram_file,
+                        config->ram_bytes);
+    g_autofree char *memory = g_strdup_printf("%" G_GUINT64_FORMAT "B",
+                                              config->ram_bytes);
+    g_autofree char *qmp = g_strdup_printf("socket,id=qmp0,fd=%d", VM_QMP_FD);
+
+    g_strv_builder_add_many(argv, config->program,
+                            "-machine", "pc,memory-backend=ram0",
+                            "-accel", "tcg", "-object", ram, "-m", memory,
+                            "-bios", config->bios,
+                            "-nodefaults", "-display", "none", "-vga", "none",
+                            "-chardev", qmp,
+                            "-mon", "chardev=qmp0,mode=control", NULL);
+    if (config->incoming) {
+        g_strv_builder_add_many(argv, "-S", "-incoming", "defer", NULL);
+    }
+    for (int i = 0; config->devices && config->devices[i]; i++) {
+        g_strv_builder_add_many(argv, "-device", config->devices[i], NULL);
+    }
+    return g_strv_builder_end(argv);
+}
+
+static char **vm_environment(const VmConfig *config)
+{
+    char **envp = g_get_environ();
+
+    for (int i = 0; config->environment && config->environment[i]; i++) {
+        g_auto(GStrv) pair = g_strsplit(config->environment[i], "=", 2);
+
+        envp = g_environ_setenv(envp, pair[0], pair[1], true);
+    }
+    return envp;
+}
+
+static bool vm_spawn(Vm *vm, const VmConfig *config, GError **error)
+{
+    g_autofree char *ram_file = g_strdup_printf("%s.ram", config->name);
+    g_auto(GStrv) argv = vm_arguments(config, ram_file);
+    g_auto(GStrv) envp = vm_environment(config);
+    int sockets[2], target_fd = VM_QMP_FD, log_fd;
+    bool done;
+
+    log_fd = open(vm->log_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (log_fd < 0 ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets)) {
+        g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno),
+                    "%s: %s", vm->log_path, g_strerror(errno));
+        if (log_fd >= 0) {
+            close(log_fd);
+        }
+        return false;
+    }
+    vm->qmp_fd = sockets[0];
+    done = g_spawn_async_with_pipes_and_fds(
+        config->directory, (const char *const *)argv,
+        (const char *const *)envp, G_SPAWN_DO_NOT_REAP_CHILD,
+        vm_child_setup, GINT_TO_POINTER(getpid()), -1, log_fd, log_fd,
+        &sockets[1], &target_fd, 1, &vm->pid, NULL, NULL, NULL, error);
+    close(sockets[1]);
+    close(log_fd);
+    if (!done) {
+        vm->pid = 0;
+    }
+    return done;
+}
+
+char *vm_log(const Vm *vm)
+{
+    char *text = NULL;
+
+    if (!g_file_get_contents(vm->log_path, &text, NULL, NULL)) {
+        return g_strdup("");
+    }
+    return g_strstrip(text);
+}
+
+/* Names the way a process ended, with what it said last. */
+static void vm_set_ended(Vm *vm, GError **error)
+{
+    g_autofree char *log = vm_log(vm);
+    g_autofree char *how = NULL;
+    int status = 0;
+    pid_t reaped = 0;
+
+    /* The socket closes a moment before the process is gone. */
+    for (int i = 0; i < 100 && reaped == 0 && !vm->ended; i++) {
+        reaped = waitpid(vm->pid, &status, WNOHANG);
+        if (reaped == 0) {
+            g_usleep(10000);
+        }
+    }
+    if (reaped > 0) {
+        vm->ended = true;
+        how = WIFSIGNALED(status)
+            ? g_strdup_printf("was ended by signal %d (%s)", WTERMSIG(status),
+                              g_strsignal(WTERMSIG(status)))
+            : g_strdup_printf("ended with exit status %d",
+                              WEXITSTATUS(status));
+    }
+    g_set_error(error, VM_ERROR, VM_ERROR_ENDED, "the %s QEMU %s%s%s",
+                vm->name, how ? how : "closed its QMP connection",
+                *log ? ". It said:\n" : " without a word", log);
+}
+
+void vm_end(Vm *vm)
+{
+    if (!vm) {
+        return;
+    }
+    if (vm->pid && !vm->ended) {
+        kill(vm->pid, SIGKILL);
+        while (waitpid(vm->pid, NULL, 0) < 0 && errno == EINTR) {
+            continue;
+        }
+    }
+    if (vm->ram) {
+        munmap(vm->ram, vm->ram_bytes);
+    }
+    if (vm->qmp_fd >= 0) {
+        close(vm->qmp_fd);
+    }
+    g_clear_pointer(&vm->reply, json_node_unref);
+    g_ptr_array_unref(vm->events);
+    g_string_free(vm->input, true);
+    g_free(vm->name);
+    g_free(vm->log_path);
+    g_free(vm->ram_path);
+    g_free(vm);
+}
+
+GPid vm_pid(const Vm *vm)
+{
+    return vm->pid;
+}
+
+const uint8_t *vm_ram(Vm *vm, GError **error)
+{
+    int fd;
+    void *map;
+
+    if (vm->ram) {
+        return vm->ram;
+    }
+    fd = open(vm->ram_path, O_RDONLY | O_CLOEXEC);
+    map = fd < 0 ? MAP_FAILED
+                 : mmap(NULL, vm->ram_bytes, PROT_READ, MAP_SHARED, fd, 0);
+    if (map == MAP_FAILED) {
+        g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno),
+                    "%s: %s", vm->ram_path, g_strerror(errno));
+    } else {
+        vm->ram = map;
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return vm->ram;
+}
+
+/* --- QMP ---------------------------------------------------------------- */
+
+static JsonNode *vm_json_member(JsonNode *node, const char *path)
+{
+    g_auto(GStrv) names = g_strsplit(path, ".", -1);
+
+    for (int i = 0; node && names[i]; i++) {
+        node = JSON_NODE_HOLDS_OBJECT(node)
+            ? json_object_get_member(json_node_get_object(node), names[i])
+            : NULL;
+    }
+    return node && JSON_NODE_HOLDS_VALUE(node) ? node : NULL;
+}
+
+int64_t vm_json_int(JsonNode *node, const char *path)
+{
+    JsonNode *member = vm_json_member(node, path);
+
+    return member ? json_node_get_int(member) : 0;
+}
+
+const char *vm_json_string(JsonNode *node, const char *path)
+{
+    JsonNode *member = vm_json_member(node, path);
+
+    return member ? json_node_get_string(member) : NULL;
+}
+
+static void vm_take_line(Vm *vm, const char *line)
+{
+    g_autoptr(JsonNode) node = json_from_string(line, NULL);
+    JsonObject *object;
+
+    if (!node || !JSON_NODE_HOLDS_OBJECT(node)) {
+        return;
+    }
+    object = json_node_get_object(node);
+    if (json_object_has_member(object, "QMP")) {
+        vm->greeted = true;
+    } else if (json_object_has_member(object, "event")) {
+        VmEvent *event = g_new0(VmEvent, 1);
+
+        event->name = g_strdup(vm_json_string(node, "event"));
+        event->status = g_strdup(vm_json_string(node, "data.status"));
+        event->time_us = vm_json_int(node, "timestamp.seconds") * 1000000 +
+                         vm_json_int(node, "timestamp.microseconds");
+        g_ptr_array_add(vm->events, event);
+    } else {
+        g_clear_pointer(&vm->reply, json_node_unref);
+        vm->reply = g_steal_pointer(&node);
+        vm->asked = false;
+    }
+}
+
+bool vm_pump(Vm *vm, int timeout_ms, GError **error)
+{
+    GPollFD poll_fd = { .fd = vm->qmp_fd, .events = G_IO_IN };
+    char buffer[4096];
+    char *end;
+    ssize_t got;
+
+    if (vm->ended) {
+        vm_set_ended(vm, error);
+        return false;
+    }
+    if (g_poll(&poll_fd, 1, timeout_ms) <= 0) {
+        return true;
+    }
+    got = recv(vm->qmp_fd, buffer, sizeof(buffer), MSG_DONTWAIT);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return true;
+    }
+    if (got <= 0) {
+        vm_set_ended(vm, error);
+        return false;
+    }
+    g_string_append_len(vm->input, buffer, got);
+    while ((end = strchr(vm->input->str, '\n'))) {
+        *end = '\0';
+        vm_take_line(vm, vm->input->str);
+        g_string_erase(vm->input, 0, end - vm->input->str + 1);
+    }
+    return true;
+}
+
+static bool vm_send(Vm *vm, const char *command, GVariant *arguments,
+                    GError **error)
+{
+    g_autoptr(GVariant) owned = arguments ? g_variant_ref_sink(arguments)
+                                          : NULL;
+    g_autoptr(JsonNode) node = owned ? json_gvariant_serialize(owned) : NULL;
+    g_autofree char *json = node ? json_to_string(node, false)
+                                 : g_strdup("{}");
+    g_autofree char *line =
+        g_strdup_printf("{\"execute\": \"%s\", \"arguments\": %s}\n",
+                        command, json);
+    size_t length = strlen(line), done = 0;
+
+    while (done < length) {
+        ssize_t sent = send(vm->qmp_fd, line + done, length - done,
+                            MSG_NOSIGNAL);
+
+        if (sent < 0 && errno != EINTR) {
+            vm_set_ended(vm, error);
+            return false;
+        }
+        done += MAX(sent, 0);
+    }
+    vm->asked = true;
+    return true;
+}
+
+/* Pumps until @done says so. @what names what is waited for, for the error. */
+static bool vm_wait(Vm *vm, bool (*done)(Vm *vm, const void *opaque),
+                    const void *opaque, int timeout_ms, const char *what,
+                    GError **error)
+{
+    int64_t end_us = g_get_monotonic_time() + timeout_ms * 1000ll;
+
+    while (!done(vm, opaque)) {
+        int64_t left_ms = (end_us - g_get_monotonic_time()) / 1000;
+
+        if (vm_interrupted) {
+            g_set_error(error, VM_ERROR, VM_ERROR_INTERRUPTED, "interrupted");
+            return false;
+        }
+        if (left_ms <= 0) {
+            g_set_error(error, VM_ERROR, VM_ERROR_TIMEOUT,
+                        "the %s QEMU: no %s within %d seconds", vm->name,
+                        what, timeout_ms / 1000);
+            return false;
+        }
+        if (!vm_pump(vm, MIN(left_ms, 1000), error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool vm_is_answered(Vm *vm, const void *opaque)
+{
+    return !vm->asked;
+}
+
+static bool vm_is_greeted(Vm *vm, const void *opaque)
+{
+    return vm->greeted;
+}
+
+/* The "return" member of the open reply, or NULL with QEMU's own error. */
+static JsonNode *vm_unwrap_reply(Vm *vm, GError **error)
+{
+    g_autoptr(JsonNode) reply = g_steal_pointer(&vm->reply);
+    const char *message = vm_json_string(reply, "error.desc");
+    JsonNode *value = json_object_get_member(json_node_get_object(reply),
+                                             "return");
+
+    if (!value) {
+        g_set_error(error, VM_ERROR, VM_ERROR_COMMAND, "%s",
+                    message ? message : "QEMU answered without a result");
+        return NULL;
+    }
+    return json_node_copy(value);
+}
+
+JsonNode *vm_execute(Vm *vm, const char *command, GVariant *arguments,
+                     GError **error)
+{
+    /* An answer to an open question comes first. */
+    if (!vm_wait(vm, vm_is_answered, NULL, VM_COMMAND_TIMEOUT_MS,
+                 "answer", error) ||
+        !vm_send(vm, command, arguments, error) ||
+        !vm_wait(vm, vm_is_answered, NULL, VM_COMMAND_TIMEOUT_MS,
+                 command, error)) {
+        return NULL;
+    }
+    return vm_unwrap_reply(vm, error);
+}
+
+bool vm_run(Vm *vm, const char *command, GVariant *arguments, GError **error)
+{
+    g_autoptr(JsonNode) reply = vm_execute(vm, command, arguments, error);
+
+    return reply != NULL;
+}
+
+bool vm_query(Vm *vm, const char *command, GError **error)
+{
+    g_return_val_if_fail(!vm->asked, false);
+    g_clear_pointer(&vm->reply, json_node_unref);
+    return vm_send(vm, command, NULL, error);
+}
+
+bool vm_query_is_open(const Vm *vm)
+{
+    return vm->asked;
+}
+
+JsonNode *vm_take_reply(Vm *vm)
+{
+    return vm->asked || !vm->reply ? NULL : vm_unwrap_reply(vm, NULL);
+}
+
+/* --- events ------------------------------------------------------------- */
+
+int64_t vm_event_us(const Vm *vm, const char *name, const char *status)
+{
+    for (unsigned i = 0; i < vm->events->len; i++) {
+        VmEvent *event = g_ptr_array_index(vm->events, i);
+
+        if (g_str_equal(event->name, name) &&
+            (!status || g_strcmp0(event->status, status) == 0)) {
+            return event->time_us;
+        }
+    }
+    return 0;
+}
+
+typedef struct VmWanted {
+    const char *event;
+    const char *status;
+} VmWanted;
+
+static bool vm_has_event(Vm *vm, const void *opaque)
+{
+    const VmWanted *wanted = opaque;
+
+    return vm_event_us(vm, wanted->event, wanted->status) != 0;
+}
+
+bool vm_wait_event(Vm *vm, const char *event, const char *status,
+                   int timeout_ms, GError **error)
+{
+    VmWanted wanted = { event, status };
+
+    return vm_wait(vm, vm_has_event, &wanted, timeout_ms,
+                   status ? status : event, error);
+}
+
+Vm *vm_start(const VmConfig *config, GError **error)
+{
+    g_autoptr(Vm) vm = g_new0(Vm, 1);
+    g_autofree char *log_file = g_strdup_printf("%s.log", config->name);
+    g_autofree char *ram_file = g_strdup_printf("%s.ram", config->name);
+
+    vm->name = g_strdup(config->name);
+    vm->log_path = g_build_filename(config->directory, log_file, NULL);
+    vm->ram_path = g_build_filename(config->directory, ram_file, NULL);
+    vm->ram_bytes = config->ram_bytes;
+    vm->qmp_fd = -1;
+    vm->input = g_string_new(NULL);
+    vm->events = g_ptr_array_new_with_free_func(vm_event_free);
+    if (!vm_spawn(vm, config, error) ||
+        !vm_wait(vm, vm_is_greeted, NULL, VM_START_TIMEOUT_MS,
+                 "greeting", error) ||
+        !vm_run(vm, "qmp_capabilities", NULL, error)) {
+        return NULL;
+    }
+    return g_steal_pointer(&vm);
+}
