@@ -1,0 +1,42 @@
+/*
+ * A VFIO kernel and driver that an input of a fuzzer plays
+ *
+ * Takes the place of the system calls (--wrap) for one container, one group
+ * and one device with a migration region. Each access costs one byte of the
+ * script, which says whether the driver is honest, refuses, fails, gives
+ * half, or lies; what a client of the contract must never do ends the
+ * process. After its script's end the driver is honest.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef TESTS_FUZZ_KERNEL_H
+#define TESTS_FUZZ_KERNEL_H
+
+#include "fuzz.h"
+
+/*
+ * fuzz_kernel_begin: a new device, in state running
+ *
+ * @script: first its size and areas, then what it does at each access
+ */
+void fuzz_kernel_begin(FuzzInput script);
+
+/* Forget what is left of the script: honest from now on. */
+void fuzz_kernel_be_honest(void);
+
+/* The state bits that the device is in. */
+unsigned fuzz_kernel_state(void);
+
+/*
+ * Was there a lie about the state, or no answer, since the last reset? The
+ * client cannot know the state then, and is not asked to.
+ */
+bool fuzz_kernel_lied(void);
+
+/* Did a reset fail? */
+bool fuzz_kernel_reset_failed(void);
+
+/* Directory for -device sysfsdev=; made at the first call. */
+const char *fuzz_kernel_sysfsdev(void);
+
+#endif /* TESTS_FUZZ_KERNEL_H */
