@@ -1,0 +1,82 @@
+/*
+ * Tests of the simulated device: a plain client of the VFIO interface
+ *
+ * Owns: opening a device as any VFIO user does, one function for each
+ * register, reading and writing of chunks over mapped and trapped areas,
+ * and whole saves and loads. It shares nothing with the subsystem: it is a
+ * second reading of the contract (requirements 1.5-1.7).
+ *
+ * No locks; one thread.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef TESTS_SIM_SIM_CLIENT_H
+#define TESTS_SIM_SIM_CLIENT_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vfio-sim.h"
+
+typedef struct SimClientArea {
+    uint64_t offset;
+    uint64_t size_bytes;
+    uint8_t *ptr;                   /* NULL: trapped */
+} SimClientArea;
+
+typedef struct SimClient {
+    const char *name;
+    int container;
+    int group;
+    int device;
+    uint64_t region;                /* file offset of the region, 0 = none */
+    uint64_t region_size;
+    bool mappable;
+    GArray *areas;                  /* SimClientArea */
+} SimClient;
+
+/* A chunk as it was read: its bytes, and the phase it came from. */
+typedef struct SimClientChunk {
+    GByteArray *bytes;
+    bool stop_phase;
+} SimClientChunk;
+
+/*
+ * client_open: open group @group and device @name on a container of its
+ * own, find and map the migration region. Fails the test if it cannot.
+ */
+SimClient *client_open(const char *name, unsigned group);
+void client_close(SimClient *c);
+
+/* 0 or a negative errno; short transfers are -EIO. */
+int client_read_state(SimClient *c, uint32_t *state);
+int client_set_state(SimClient *c, uint32_t state);
+int client_pending(SimClient *c, uint64_t *bytes);
+int client_data_offset(SimClient *c, uint64_t *offset);
+int client_data_size(SimClient *c, uint64_t *bytes);
+int client_set_data_size(SimClient *c, uint64_t bytes);
+int client_copy(SimClient *c, bool write, uint64_t offset, uint8_t *buf,
+                uint64_t len);
+
+/* One access as it is, for the wrong ones too. */
+ssize_t client_raw(SimClient *c, bool write, uint64_t offset, void *buf,
+                   size_t len);
+
+GPtrArray *client_chunks_new(void);
+void client_chunk_add(GPtrArray *chunks, const uint8_t *bytes, uint64_t len,
+                      bool stop_phase);
+
+/* Read one chunk; 0, a negative errno, or 1 when nothing is pending. */
+int client_save_chunk(SimClient *c, GPtrArray *chunks, bool stop_phase);
+/* From running to stop, with pre-copy of at most @max_precopy chunks. */
+int client_save(SimClient *c, GPtrArray *chunks, bool precopy,
+                unsigned max_precopy);
+int client_load_chunk(SimClient *c, const uint8_t *bytes, uint64_t len);
+/* From running through resuming to running; @split: parts of any size. */
+int client_load(SimClient *c, GPtrArray *chunks, bool split);
+
+/* The status of @name. */
+VFIOSimStatus client_status(const char *name);
+
+#endif /* TESTS_SIM_SIM_CLIENT_H */

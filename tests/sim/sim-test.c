@@ -1,0 +1,25 @@
+/*
+ * Tests of the simulated device: the program
+ *
+ * Owns: main(). The tests stand in sim-test-*.c.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <glib.h>
+
+#include "vfio-sim.h"
+
+void sim_test_migration_add(void);
+void sim_test_faults_add(void);
+void sim_test_host_add(void);
+
+int main(int argc, char **argv)
+{
+    int ret;
+
+    g_test_init(&argc, &argv, NULL);
+    sim_test_migration_add();
+    ret = g_test_run();
+    vfio_sim_shutdown();
+    return ret;
+}
