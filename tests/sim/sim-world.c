@@ -32,7 +32,6 @@ static void world_drop(void)
 
 static bool world_load(GKeyFile *keys, GError **err)
 {
-    world_drop();
     if (!sim_config_load(keys, err)) {
         sim_world_clear();
         return false;
@@ -51,6 +50,7 @@ bool vfio_sim_configure_data(const char *text, GError **err)
 
     g_mutex_lock(&load_lock);
     env_read = 1;
+    world_drop();
     ok = g_key_file_load_from_data(keys, text, -1, G_KEY_FILE_NONE, err) &&
          world_load(keys, err);
     g_mutex_unlock(&load_lock);
@@ -64,6 +64,7 @@ bool vfio_sim_configure_file(const char *path, GError **err)
 
     g_mutex_lock(&load_lock);
     env_read = 1;
+    world_drop();
     ok = g_key_file_load_from_file(keys, path, G_KEY_FILE_NONE, err) &&
          world_load(keys, err);
     g_mutex_unlock(&load_lock);
