@@ -73,13 +73,15 @@ static bool bench_check(const Pair *pair, const BenchCase *spec,
         }
         good = side == PAIR_SOURCE
             ? status.saved_bytes == spec->bytes
-            : status.loaded_bytes == spec->bytes && !status.incomplete;
+            : status.loaded_bytes == spec->bytes && !status.incomplete &&
+              strcmp(status.state, "running") == 0;
         if (!good) {
             g_set_error(error, VM_ERROR, VM_ERROR_COMMAND, "the %s's device "
                         "moved %" G_GUINT64_FORMAT " bytes in and %"
-                        G_GUINT64_FORMAT " out, not %" G_GUINT64_FORMAT,
-                        pair_sides[side], status.loaded_bytes,
-                        status.saved_bytes, spec->bytes);
+                        G_GUINT64_FORMAT " out, not %" G_GUINT64_FORMAT
+                        ", and is in state '%s'", pair_sides[side],
+                        status.loaded_bytes, status.saved_bytes, spec->bytes,
+                        status.state);
             return false;
         }
     }
@@ -115,7 +117,9 @@ static bool bench_migrate(BenchRun *run, const char *build,
 
     if (done) {
         bench_take_version(run, pair.vm[PAIR_SOURCE]);
+        /* A driver says whether it took the state once the device runs. */
         done = pair_migrate(&pair, error) && bench_wait(&pair, error) &&
+               vm_run(pair.vm[PAIR_DESTINATION], "cont", NULL, error) &&
                bench_check(&pair, spec, error);
         *time_us = pair_times(&pair).stop_us;
     }
