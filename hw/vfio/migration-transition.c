@@ -73,7 +73,7 @@ static int vfio_mig_do_arc(VFIODeviceMigration *mig, VFIOMigState to)
 {
     VFIOMigState from = mig->state;
     int64_t start_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
-    int ret;
+    int ret, read_ret;
 
     qemu_mutex_lock(&mig->lock);
     vfio_mig_wait_for_chunk(mig);
@@ -81,8 +81,13 @@ static int vfio_mig_do_arc(VFIODeviceMigration *mig, VFIOMigState to)
     ret = mig->protocol->write_state(mig, to);
     if (ret == 0) {
         mig->state = to;
-    } else if (mig->protocol->get_state(mig, &mig->state) < 0) {
-        mig->state = VFIO_MIG_STATE_ERROR;
+    } else {
+        read_ret = mig->protocol->get_state(mig, &mig->state);
+        if (read_ret < 0) {
+            mig->state = VFIO_MIG_STATE_ERROR;
+            /* A refusal alone would have been no failure. */
+            ret = ret == -EINVAL ? read_ret : ret;
+        }
     }
     qemu_mutex_unlock(&mig->lock);
 
