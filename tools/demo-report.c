@@ -102,8 +102,10 @@ static void demo_print_ram(const Demo *demo)
 
 static bool demo_digests_are_equal(const Demo *demo)
 {
-    return strcmp(demo->status[PAIR_SOURCE].digest,
-                  demo->status[PAIR_DESTINATION].digest) == 0;
+    const char *saved = demo->status[PAIR_SOURCE].saved_digest;
+
+    return *saved && strcmp(saved, demo->status[PAIR_DESTINATION]
+                                       .loaded_digest) == 0;
 }
 
 static bool demo_device_is_good(const Demo *demo)
@@ -117,14 +119,24 @@ static bool demo_device_is_good(const Demo *demo)
     return demo_digests_are_equal(demo);
 }
 
+static const char *demo_or_none(const char *text)
+{
+    return *text ? text : "none";
+}
+
 static void demo_print_device(const Demo *demo)
 {
+    const DeviceStatus *from = &demo->status[PAIR_SOURCE];
     const DeviceStatus *to = &demo->status[PAIR_DESTINATION];
     g_autofree char *text =
-        g_strdup_printf("%s at the source, %s at the destination",
-                        demo->status[PAIR_SOURCE].digest, to->digest);
+        g_strdup_printf("digest of its state: %s",
+                        demo_or_none(from->saved_digest));
 
     demo_print_verdict("device", demo_digests_are_equal(demo), text);
+    if (!demo_digests_are_equal(demo)) {
+        screen_field("", "%10s  at the destination:  %s", "",
+                     demo_or_none(to->loaded_digest));
+    }
     if (to->corrupt || to->incomplete) {
         screen_field("", "%10s  the destination's device found %s in what it "
                      "was given", "",
@@ -163,15 +175,16 @@ static void demo_print_property(const Demo *demo)
 bool demo_print_result(const Demo *demo, GError **error)
 {
     bool good = demo_device_is_good(demo) && !demo->pages_different;
-    g_autofree char *verdict = NULL;
+    g_autofree char *runs = NULL, *verdict = NULL;
 
     demo_print_phases(demo);
     demo_print_property(demo);
     screen_heading("Did everything arrive?");
     demo_print_device(demo);
     demo_print_ram(demo);
-    screen_field("guest", "%10s  counted to %u at the source, now at %u",
-                 "runs on", demo->counter[PAIR_SOURCE], demo->counter_after);
+    runs = screen_style(SCREEN_GOOD, 10, "runs on");
+    screen_field("guest", "%s  counted to %u at the source, and on to %u",
+                 runs, demo->counter[PAIR_SOURCE], demo->counter_after);
     if (!good) {
         g_set_error(error, VM_ERROR, VM_ERROR_COMMAND,
                     "the migration completed, but not everything arrived");

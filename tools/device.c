@@ -146,8 +146,10 @@ static void device_take_status(JsonNode *device, DeviceStatus *status)
 
     device_copy(status->state, sizeof(status->state),
                 vm_json_string(device, "state"));
-    device_copy(status->digest, sizeof(status->digest),
-                vm_json_string(device, "digest"));
+    device_copy(status->saved_digest, sizeof(status->saved_digest),
+                vm_json_string(device, "saved-digest"));
+    device_copy(status->loaded_digest, sizeof(status->loaded_digest),
+                vm_json_string(device, "loaded-digest"));
     status->saved_bytes = vm_json_int(device, "saved-bytes");
     status->precopy_bytes = vm_json_int(device, "saved-precopy-bytes");
     status->loaded_bytes = vm_json_int(device, "loaded-bytes");

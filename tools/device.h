@@ -60,7 +60,9 @@ char **device_environment(const char *directory, const char *side,
 
 typedef struct DeviceStatus {
     char state[16];           /* "running", "pre-copy", ... */
-    char digest[32];          /* of the device's state */
+    char saved_digest[32];    /* of the state that was read; or empty */
+    char loaded_digest[32];   /* of the state that was taken, each word
+                                 checked; or empty */
     uint64_t saved_bytes;
     uint64_t precopy_bytes;   /* of them, while the VM ran */
     uint64_t loaded_bytes;
