@@ -1,0 +1,488 @@
+/*
+ * attach on the QEMU of this machine, and the wrapper as a program
+ *
+ * Owns: that an attached QEMU is attached, says nothing, and leaves nothing
+ * to its children; what the wrapper does to arguments, environment and PATH;
+ * the default that it gives to vfio-pci.
+ * Does not own: QEMUs that are not the expected one (attach-test.c); what
+ * the attached subsystem does (vfio-*-test.c).
+ * Locks: none. Each case is a process of its own: it may set its environment.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "attach-helpers.h"
+#include "vfio-test.h"
+
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+/* ---- a QEMU that is the expected one ---- */
+
+/* No page of the executable or of ours may be written and executed at once */
+static void expect_no_writable_code(QTestState *s)
+{
+    g_autofree char *maps = process_file(s, "maps");
+    g_auto(GStrv) lines = g_strsplit(maps, "\n", -1);
+
+    for (char **line = lines; *line; line++) {
+        if (strstr(*line, " rwxp ") && strchr(*line, '/')) {
+            g_error("writable code: %s", *line);
+        }
+    }
+}
+
+static void test_attached(void)
+{
+    QTestState *s = start(paths.qemu, "require,verbose", NO_MACHINE);
+
+    expect_runs(s);
+    expect_stderr(s, "vfio-migration: attached: QEMU 7.2.");
+    g_assert_cmpuint(changed_entries(s, paths.qemu), ==, ATTACH_ENTRIES);
+    g_assert_true(process_maps(s, "/vfio-migration.so"));
+    expect_no_writable_code(s);
+    qtest_quit(s);
+}
+
+/* libvirt takes what a QEMU writes for an error message */
+static void test_attached_is_quiet(void)
+{
+    QTestState *s = start(paths.qemu, NULL, NO_MACHINE);
+
+    expect_runs(s);
+    expect_quiet(s);
+    g_assert_cmpuint(changed_entries(s, paths.qemu), ==, ATTACH_ENTRIES);
+    qtest_quit(s);
+}
+
+static void test_options(const void *opaque)
+{
+    g_autofree char *args = g_strconcat(MACHINE, (const char *)opaque, NULL);
+    QTestState *s = start(paths.qemu, "require", args);
+
+    expect_runs(s);
+    expect_quiet(s);
+    g_assert_cmpuint(changed_entries(s, paths.qemu), ==, ATTACH_ENTRIES);
+    qtest_quit(s);
+}
+
+static void test_off(void)
+{
+    QTestState *s = start(paths.qemu, "off", NO_MACHINE);
+
+    expect_runs(s);
+    expect_quiet(s);
+    g_assert_false(process_maps(s, "vfio-migration"));
+    qtest_quit(s);
+
+    /* preloaded all the same, without the wrapper */
+    g_setenv("LD_PRELOAD", paths.stub, true);
+    s = start_by(paths.qemu, "", "off", NO_MACHINE);
+    expect_runs(s);
+    expect_quiet(s);
+    g_assert_true(process_maps(s, "libvfio-migration-attach.so"));
+    g_assert_cmpuint(changed_entries(s, paths.qemu), ==, 0);
+    qtest_quit(s);
+}
+
+static void test_unknown_word(void)
+{
+    QTestState *s = start(paths.qemu, "requir", NO_MACHINE);
+
+    expect_refused(s);
+    expect_stderr(s, "environment: VFIO_MIGRATION_ATTACH has 'requir'");
+    qtest_forget(s);
+}
+
+/* Returns what @argv wrote to stdout; stderr, and the exit status, if asked */
+static char *run(const char **argv, char **error_text, int *exit_status)
+{
+    g_autoptr(GError) error = NULL;
+    char *text = NULL;
+    int status;
+
+    g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL,
+                 &text, error_text, &status, &error);
+    g_assert_no_error(error);
+    g_assert_true(WIFEXITED(status));
+    if (exit_status) {
+        *exit_status = WEXITSTATUS(status);
+    } else {
+        g_assert_cmpint(WEXITSTATUS(status), ==, 0);
+    }
+    return text;
+}
+
+static void test_not_a_qemu(void)
+{
+    const char *argv[] = { "env", NULL };
+    g_autofree char *line = g_strdup_printf("LD_PRELOAD=%s\n", paths.stub);
+    g_autofree char *text = NULL;
+    g_autofree char *errors = NULL;
+
+    g_setenv("LD_PRELOAD", paths.stub, true);
+    g_setenv("VFIO_MIGRATION_ATTACH", "require,verbose", true);
+    text = run(argv, &errors, NULL);
+    g_unsetenv("LD_PRELOAD");
+    g_assert_cmpstr(errors, ==, "");
+    g_assert_nonnull(strstr(text, line));
+}
+
+/* What a child of QEMU has in its environment, by an exec: migration */
+static char *child_environment(const char *wrapper, const char *mode)
+{
+    g_autofree char *path = g_build_filename(qtest_tmpdir(), "child", NULL);
+    g_autofree char *uri =
+        g_strdup_printf("exec:env >'%s.new'; mv '%s.new' '%s'; cat >/dev/null",
+                        path, path, path);
+    QTestState *s = start_by(wrapper, paths.qemu, mode, MACHINE);
+    char *text = NULL;
+
+    expect_runs(s);
+    qtest_qmp_assert_success(s, "{'execute': 'migrate', 'arguments': "
+                             "{'uri': %s}}", uri);
+    for (unsigned i = 0; i < 500 && !text; i++) {
+        if (!g_file_get_contents(path, &text, NULL, NULL)) {
+            g_usleep(10000);
+        }
+    }
+    g_assert_nonnull(text);
+    g_remove(path);
+    qtest_quit(s);
+    return text;
+}
+
+static void expect_clean(const char *environment)
+{
+    g_assert_null(strstr(environment, "libvfio-migration-attach"));
+    g_assert_null(strstr(environment, "VFIO_MIGRATION_WRAPPER"));
+    g_assert_null(strstr(environment, "VFIO_MIGRATION_LIBRARY_PATH"));
+}
+
+static void test_children(void)
+{
+    g_autofree char *none = child_environment(paths.wrapper, "require");
+    g_autofree char *libm = NULL;
+
+    expect_clean(none);
+    g_assert_null(strstr(none, "\nLD_PRELOAD="));
+    g_setenv("LD_PRELOAD", "libm.so.6", true);
+    libm = child_environment(paths.wrapper, "require");
+    expect_clean(libm);
+    g_assert_nonnull(strstr(libm, "\nLD_PRELOAD=libm.so.6\n"));
+}
+
+/* A directory whose name LD_PRELOAD cannot hold */
+static void test_space_in_path(void)
+{
+    g_autofree char *wrapper = copy_build("with a space", true);
+    g_autofree char *text = NULL;
+    QTestState *s;
+
+    g_setenv("LD_LIBRARY_PATH", "/nonexistent", true);
+    text = child_environment(wrapper, "require");
+    expect_clean(text);
+    g_assert_nonnull(strstr(text, "\nLD_LIBRARY_PATH=/nonexistent\n"));
+    g_assert_null(strstr(text, "\nLD_PRELOAD="));
+    s = start_by(wrapper, paths.qemu, "require", NO_MACHINE);
+    expect_runs(s);
+    g_assert_cmpuint(changed_entries(s, paths.qemu), ==, ATTACH_ENTRIES);
+    qtest_quit(s);
+}
+
+/* ---- the wrapper as a program ---- */
+
+static void test_information(const void *opaque)
+{
+    g_auto(GStrv) words = g_strsplit(opaque, " ", -1);
+    const char *argv[4] = { paths.qemu, words[0], words[1], NULL };
+    g_autofree char *expected = run(argv, NULL, NULL);
+    g_autofree char *found = NULL;
+    g_autofree char *errors = NULL;
+
+    g_setenv("QEMU", paths.qemu, true);
+    argv[0] = paths.wrapper;
+    found = run(argv, &errors, NULL);
+    g_assert_cmpstr(errors, ==, "");
+    g_assert_cmpstr(found, ==, expected);
+}
+
+static void test_check_option(void)
+{
+    const char *argv[] = { paths.wrapper, "--vfio-migration-check", NULL };
+    g_autofree char *path = NULL;
+    g_autofree char *good = NULL;
+    g_autofree char *bad = NULL;
+    g_autofree char *errors = NULL;
+    g_autofree char *silent = NULL;
+    g_autofree char *silent_errors = NULL;
+    g_autoptr(ElfFile) file = elf_file_load(paths.qemu);
+    int status;
+
+    g_setenv("QEMU", paths.qemu, true);
+    good = run(argv, NULL, NULL);
+    g_assert_true(g_str_has_prefix(good, "vfio-migration: attached: QEMU 7."));
+    g_assert_true(g_str_has_suffix(good, " checks\n"));
+
+    set_micro_version(file, 99);
+    path = save_qemu(file);
+    g_setenv("QEMU", path, true);
+    bad = run(argv, &errors, &status);
+    g_assert_cmpint(status, ==, 1);
+    g_assert_cmpstr(bad, ==, "");
+    g_assert_nonnull(strstr(errors, "not attached: version: "));
+
+    g_setenv("QEMU", "/bin/true", true);
+    silent = run(argv, &silent_errors, &status);
+    g_assert_cmpint(status, ==, 1);
+    g_assert_nonnull(strstr(silent_errors, "not recognized as a QEMU"));
+}
+
+/* As libvirt asks a new emulator what it can do */
+static void test_daemonize(void)
+{
+    g_autofree char *pid_path = g_build_filename(qtest_tmpdir(), "pid", NULL);
+    g_autofree char *qmp = g_strdup_printf("unix:%s/m,server=on,wait=off",
+                                           qtest_tmpdir());
+    const char *argv[] = {
+        paths.wrapper, "-S", "-no-user-config", "-nodefaults", "-nographic",
+        "-machine", "none,accel=kvm:tcg", "-qmp", qmp, "-pidfile", pid_path,
+        "-daemonize", NULL,
+    };
+    g_autofree char *text = NULL;
+    g_autofree char *maps_path = NULL;
+    g_autofree char *maps = NULL;
+    int pid;
+
+    g_setenv("QEMU", paths.qemu, true);
+    g_setenv("VFIO_MIGRATION_ATTACH", "require", true);
+    g_free(run(argv, NULL, NULL));
+    g_assert_true(g_file_get_contents(pid_path, &text, NULL, NULL));
+    pid = atoi(text);
+    g_assert_cmpint(pid, >, 1);
+    maps_path = g_strdup_printf("/proc/%d/maps", pid);
+    g_assert_true(g_file_get_contents(maps_path, &maps, NULL, NULL));
+    kill(pid, SIGKILL);
+    g_assert_nonnull(strstr(maps, "/vfio-migration.so"));
+}
+
+static void expect_wrapper_error(const char *qemu, const char *part)
+{
+    const char *argv[] = { paths.wrapper, "-version", NULL };
+    g_autofree char *errors = NULL;
+    int status;
+
+    g_setenv("QEMU", qemu, true);
+    g_free(run(argv, &errors, &status));
+    g_assert_cmpint(status, ==, 1);
+    if (!strstr(errors, part)) {
+        g_error("'%s' is not in '%s'", part, errors);
+    }
+}
+
+static void test_loops(void)
+{
+    g_autofree char *copy = copy_build("copy", true);
+    g_autofree char *script = g_build_filename(qtest_tmpdir(), "qemu", NULL);
+    g_autofree char *quoted = g_shell_quote(paths.wrapper);
+    g_autofree char *text = g_strdup_printf("#!/bin/sh\nexec %s \"$@\"\n",
+                                            quoted);
+
+    expect_wrapper_error(paths.wrapper, "is this wrapper");
+    expect_wrapper_error(copy, "is this wrapper");
+    expect_wrapper_error("/nonexistent", "no QEMU at '/nonexistent'");
+    expect_wrapper_error("no-such-qemu", "no QEMU at 'no-such-qemu'");
+    g_assert_true(g_file_set_contents_full(script, text, -1,
+                                           G_FILE_SET_CONTENTS_NONE, 0755,
+                                           NULL));
+    expect_wrapper_error(script, "starts this wrapper again");
+}
+
+/* The wrapper comes first in PATH, as qemu-system-x86_64, and so does a copy */
+static void test_path(void)
+{
+    g_autofree char *copy = copy_build("copy", true);
+    g_autofree char *copy_directory = g_path_get_dirname(copy);
+    g_autofree char *wrapper_directory = g_path_get_dirname(paths.wrapper);
+    g_autofree char *qemu_directory = g_path_get_dirname(paths.qemu);
+    g_autofree char *path =
+        g_strdup_printf("%s:%s:%s:%s", wrapper_directory, copy_directory,
+                        qemu_directory, g_getenv("PATH"));
+    const char *argv[] = { "qemu-system-x86_64", "-version", NULL };
+    const char *direct[] = { paths.qemu, "-version", NULL };
+    g_autofree char *found = NULL;
+    g_autofree char *expected = run(direct, NULL, NULL);
+
+    g_unsetenv("QEMU");
+    g_setenv("PATH", path, true);
+    found = run(argv, NULL, NULL);
+    g_assert_cmpstr(found, ==, expected);
+}
+
+/* Arguments arrive as they were, after one default of ours */
+static void test_arguments(void)
+{
+    g_autofree char *script = g_build_filename(qtest_tmpdir(), "show", NULL);
+    const char *argv[] = { paths.wrapper, "-name", "a  b", "", "*", NULL };
+    g_autofree char *found = NULL;
+
+    g_assert_true(g_file_set_contents_full(
+        script, "#!/bin/sh\nprintf '[%s]' \"$@\"\n", -1,
+        G_FILE_SET_CONTENTS_NONE, 0755, NULL));
+    g_setenv("QEMU", script, true);
+    found = run(argv, NULL, NULL);
+    g_assert_cmpstr(found, ==,
+                    "[-global][vfio-pci.x-enable-migration=on][-name]"
+                    "[a  b][][*]");
+    g_setenv("VFIO_MIGRATION_ATTACH", "off", true);
+    g_free(found);
+    found = run(argv, NULL, NULL);
+    g_assert_cmpstr(found, ==, "[-name][a  b][][*]");
+}
+
+/* ---- with a device ---- */
+
+static bool migration_enabled(VFIOSide *side)
+{
+    QDict *answer = qtest_qmp(
+        side->qts, "{'execute': 'qom-get', 'arguments': {'path': "
+        "'/machine/peripheral/dev0', 'property': 'x-enable-migration'}}");
+    bool enabled = qdict_get_bool(answer, "return");
+
+    qobject_unref(answer);
+    return enabled;
+}
+
+/* What the property is with @args of the user; NULL @attach is the default */
+static bool enabled_with(const char *attach, const char *args)
+{
+    VFIOSide *side = vfio_side_new("side", SIDE_ATTACHED);
+    bool enabled;
+
+    side->attach = attach;
+    g_string_append(side->args, args);
+    vfio_side_start(side);
+    enabled = migration_enabled(side);
+    vfio_side_free(side);
+    return enabled;
+}
+
+static void test_property(void)
+{
+    g_assert_true(enabled_with("require", ""));
+    g_assert_false(enabled_with("require", " -global "
+                                "vfio-pci.x-enable-migration=off"));
+    g_assert_false(enabled_with("require",
+                                " -set device.dev0.x-enable-migration=off"));
+}
+
+/* Not attached: the wrapper's default is gone, what the user says is not */
+static void test_property_not_attached(void)
+{
+    g_autofree char *wrapper = copy_build("half", false);
+
+    g_setenv("VFIO_ATTACHED_QEMU", wrapper, true);
+    g_assert_false(enabled_with(NULL, ""));
+    g_assert_true(enabled_with(NULL, " -global "
+                               "vfio-pci.x-enable-migration=on"));
+    g_assert_true(enabled_with(NULL,
+                               " -set device.dev0.x-enable-migration=on"));
+}
+
+/* A value of VFIO_MIGRATION_MULTI that means nothing: denied, said once */
+static void test_multi_word(void)
+{
+    VFIOSide *side = vfio_side_new("side", SIDE_ATTACHED);
+    g_autofree char *script = g_build_filename(qtest_tmpdir(), "multi", NULL);
+    g_autofree char *quoted = g_shell_quote(paths.qemu);
+    g_autofree char *text = g_strdup_printf(
+        "#!/bin/sh\nVFIO_MIGRATION_MULTI=yes exec %s \"$@\"\n", quoted);
+    g_autofree char *reasons = NULL;
+    g_autofree char *errors = NULL;
+    const char *found;
+
+    g_assert_true(g_file_set_contents_full(script, text, -1,
+                                           G_FILE_SET_CONTENTS_NONE, 0755,
+                                           NULL));
+    g_setenv("QEMU", script, true);
+    vfio_side_add_device(side);
+    vfio_side_add_device(side);
+    vfio_side_start(side);
+    reasons = migrate_blocked_reasons(side->qts);
+    g_assert_nonnull(strstr(reasons, "dev1"));
+    errors = qtest_stderr(side->qts);
+    found = strstr(errors, "VFIO_MIGRATION_MULTI is 'yes'");
+    g_assert_nonnull(found);
+    g_assert_null(strstr(found + 1, "VFIO_MIGRATION_MULTI"));
+    vfio_side_free(side);
+}
+
+/* The subsystem makes no system call that -sandbox forbids */
+static void test_sandbox_migration(void)
+{
+    static const char sandbox[] =
+        " -sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,"
+        "resourcecontrol=deny";
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+
+    g_string_append(pair->src->args, sandbox);
+    g_string_append(pair->dst->args, sandbox);
+    vfio_pair_start(pair);
+    vfio_pair_migrate(pair);
+    vfio_pair_free(pair);
+}
+
+/* query-migrate has `vfio`, which QEMU itself never shows in this build */
+static void test_query_migrate(void)
+{
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+    QDict *info, *vfio;
+
+    vfio_pair_start(pair);
+    vfio_pair_migrate(pair);
+    info = migrate_query(pair->src->qts);
+    vfio = qdict_get_qdict(info, "vfio");
+    g_assert_nonnull(vfio);
+    g_assert_cmpint(qdict_get_int(vfio, "transferred"), >=, 256 * 1024);
+    qobject_unref(info);
+    vfio_pair_free(pair);
+}
+
+int main(int argc, char **argv)
+{
+    if (!attach_test_init(&argc, &argv)) {
+        return 0;
+    }
+    qtest_add_func("/attach/attached", test_attached);
+    qtest_add_func("/attach/quiet", test_attached_is_quiet);
+    qtest_add_data_func("/attach/sandbox",
+                        "-sandbox on,obsolete=deny,elevateprivileges=deny,"
+                        "spawn=deny,resourcecontrol=deny", test_options);
+    qtest_add_data_func("/attach/only-migratable", "-only-migratable",
+                        test_options);
+    qtest_add_func("/attach/off", test_off);
+    qtest_add_func("/attach/unknown-word", test_unknown_word);
+    qtest_add_func("/attach/not-a-qemu", test_not_a_qemu);
+    qtest_add_func("/attach/children", test_children);
+    qtest_add_func("/attach/space-in-path", test_space_in_path);
+    qtest_add_data_func("/attach/wrapper/version", "-version",
+                        test_information);
+    qtest_add_data_func("/attach/wrapper/help", "-help", test_information);
+    qtest_add_data_func("/attach/wrapper/device-help", "-device help",
+                        test_information);
+    qtest_add_func("/attach/wrapper/check", test_check_option);
+    qtest_add_func("/attach/wrapper/daemonize", test_daemonize);
+    qtest_add_func("/attach/wrapper/loops", test_loops);
+    qtest_add_func("/attach/wrapper/path", test_path);
+    qtest_add_func("/attach/wrapper/arguments", test_arguments);
+    qtest_add_func("/attach/device/property", test_property);
+    qtest_add_func("/attach/device/property-not-attached",
+                   test_property_not_attached);
+    qtest_add_func("/attach/device/multi-word", test_multi_word);
+    qtest_add_func("/attach/device/sandbox", test_sandbox_migration);
+    qtest_add_func("/attach/device/query-migrate", test_query_migrate);
+    return g_test_run();
+}
