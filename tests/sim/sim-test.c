@@ -20,6 +20,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     sim_test_migration_add();
     sim_test_faults_add();
+    sim_test_host_add();
     ret = g_test_run();
     vfio_sim_shutdown();
     return ret;
