@@ -14,6 +14,8 @@
 
 /* Far above what a local socket carries: the device sets the pace. */
 #define PAIR_BANDWIDTH_BYTES (INT64_C(1) << 40)
+#define PAIR_DEVICE_TIMEOUT_US (5 * G_USEC_PER_SEC)
+#define PAIR_TICK_MS           10
 
 const char *const pair_sides[PAIR_SIDES] = {
     [PAIR_SOURCE] = "source",
@@ -144,6 +146,27 @@ bool pair_is_moved(const Pair *pair)
 {
     return vm_event_us(pair->vm[PAIR_SOURCE], "MIGRATION", "completed") &&
            vm_event_us(pair->vm[PAIR_DESTINATION], "MIGRATION", "completed");
+}
+
+bool pair_wait_device(Pair *pair, int side, const char *state,
+                      DeviceStatus *status, GError **error)
+{
+    int64_t end_us = g_get_monotonic_time() + PAIR_DEVICE_TIMEOUT_US;
+
+    do {
+        if (!vm_pump(pair->vm[side], PAIR_TICK_MS, error) ||
+            !device_read_status(pair->directory, pair_sides[side], status,
+                                error)) {
+            return false;
+        }
+        if (strcmp(status->state, state) == 0) {
+            return true;
+        }
+    } while (!vm_interrupted && g_get_monotonic_time() < end_us);
+    g_set_error(error, VM_ERROR, VM_ERROR_TIMEOUT, "the %s's device stays in "
+                "state '%s', not '%s'", pair_sides[side], status->state,
+                state);
+    return false;
 }
 
 PairTimes pair_times(const Pair *pair)

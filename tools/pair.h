@@ -50,6 +50,14 @@ bool pair_check_info(JsonNode *info, GError **error);
 /** pair_is_moved: whether the destination has loaded everything. */
 bool pair_is_moved(const Pair *pair);
 
+/**
+ * pair_wait_device: wait until a device has come to a state; the source's
+ * comes to rest only after QEMU has called the migration completed.
+ * @status: what is known of the device then
+ */
+bool pair_wait_device(Pair *pair, int side, const char *state,
+                      DeviceStatus *status, GError **error);
+
 /* How long the parts of a migration took, by the time of QEMU's events. */
 typedef struct PairTimes {
     int64_t setup_us;         /* until the first data is sent */

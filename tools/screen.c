@@ -13,7 +13,7 @@
 
 #include "screen.h"
 
-#define SCREEN_BAR_COLUMNS      24
+#define SCREEN_BAR_COLUMNS      12
 #define SCREEN_PLAIN_PERIOD_US  G_USEC_PER_SEC
 
 static struct {

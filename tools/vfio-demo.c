@@ -152,17 +152,27 @@ static void demo_show_progress(Demo *demo)
     }
     moved = screen_size(source->bytes);
     rate = screen_rate(source->bytes, time_us);
-    text = g_strdup_printf("%8s %11s   %s -> %s", moved, rate,
+    text = g_strdup_printf("%8s %10s  %s -> %s", moved, rate,
                            *source->state ? source->state : "running",
                            *destination->state ? destination->state
                                                : "running");
     screen_progress(phase, demo_part(demo), text);
 }
 
+static void demo_print_progress_head(void)
+{
+    g_autofree char *text = g_strdup_printf(
+        "%36s %8s %10s  %s", "", "moved", "rate", "device's state");
+    g_autofree char *dim = screen_style(SCREEN_DIM, 0, text);
+
+    screen_print("%s", dim);
+}
+
 static bool demo_migrate(Demo *demo, GError **error)
 {
     Vm *source = demo->pair.vm[PAIR_SOURCE];
 
+    demo_print_progress_head();
     demo->begin_us = g_get_monotonic_time();
     if (!pair_migrate(&demo->pair, error)) {
         return false;
@@ -237,20 +247,17 @@ static bool demo_resume(Demo *demo, GError **error)
         return false;
     }
     /* A driver has taken the state for good only when the device runs. */
-    for (int side = 0; side < PAIR_SIDES; side++) {
-        if (!device_read_status(demo->pair.directory, pair_sides[side],
-                                &demo->status[side], error)) {
-            return false;
-        }
+    if (!pair_wait_device(&demo->pair, PAIR_SOURCE, "stop",
+                          &demo->status[PAIR_SOURCE], error) ||
+        !pair_wait_device(&demo->pair, PAIR_DESTINATION, "running",
+                          &demo->status[PAIR_DESTINATION], error)) {
+        return false;
     }
     demo->counter_after = demo_guest_counter(destination);
-    if (strcmp(demo->status[PAIR_DESTINATION].state, "running") != 0 ||
-        demo->counter_after == demo->counter[PAIR_DESTINATION]) {
-        g_set_error(error, VM_ERROR, VM_ERROR_COMMAND,
-                    "the VM does not run at the destination: its guest has "
-                    "counted from %u to %u, its device is in state '%s'",
-                    demo->counter[PAIR_DESTINATION], demo->counter_after,
-                    demo->status[PAIR_DESTINATION].state);
+    if (demo->counter_after == demo->counter[PAIR_DESTINATION]) {
+        g_set_error(error, VM_ERROR, VM_ERROR_COMMAND, "the guest does not "
+                    "run at the destination: it still counts %u",
+                    demo->counter_after);
         return false;
     }
     return true;
