@@ -17,7 +17,35 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <linux/vfio.h>
+
 #include "vfio-sim.h"
+
+/* Requests with their payload, which the kernel's header leaves open. */
+typedef struct SimDirtyRequest {
+    uint32_t argsz;
+    uint32_t flags;
+    uint64_t iova;
+    uint64_t size;
+    struct vfio_bitmap bitmap;
+} SimDirtyRequest;
+
+typedef struct SimUnmapRequest {
+    uint32_t argsz;
+    uint32_t flags;
+    uint64_t iova;
+    uint64_t size;
+    struct vfio_bitmap bitmap;
+} SimUnmapRequest;
+
+typedef struct SimIrqRequest {
+    uint32_t argsz;
+    uint32_t flags;
+    uint32_t index;
+    uint32_t start;
+    uint32_t count;
+    int32_t fds[16];
+} SimIrqRequest;
 
 typedef struct SimClientArea {
     uint64_t offset;

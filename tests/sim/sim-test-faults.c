@@ -209,16 +209,14 @@ static int do_unmap(SimClient *c)
 
 static int dirty(SimClient *c, uint32_t flags)
 {
-    struct {
-        struct vfio_iommu_type1_dirty_bitmap head;
-        struct vfio_iommu_type1_dirty_bitmap_get get;
-    } arg = { .head = { .argsz = sizeof(arg), .flags = flags } };
     uint64_t bits = 0;
+    SimDirtyRequest arg = {
+        .argsz = sizeof(arg),
+        .flags = flags,
+        .size = 4096,
+        .bitmap = { .pgsize = 4096, .size = 8, .data = (void *)&bits },
+    };
 
-    arg.get.size = 4096;
-    arg.get.bitmap.pgsize = 4096;
-    arg.get.bitmap.size = sizeof(bits);
-    arg.get.bitmap.data = (void *)&bits;
     return ioctl(c->container, VFIO_IOMMU_DIRTY_PAGES, &arg) < 0 ? -errno : 0;
 }
 

@@ -320,11 +320,6 @@ static void test_switches(void)
 /* ------------------------------------------------------------------------ */
 /* Dirty bits                                                               */
 
-typedef struct DirtyArg {
-    struct vfio_iommu_type1_dirty_bitmap head;
-    struct vfio_iommu_type1_dirty_bitmap_get get;
-} DirtyArg;
-
 static int dirty_flags(SimClient *c, uint32_t flags)
 {
     struct vfio_iommu_type1_dirty_bitmap arg = {
@@ -339,25 +334,21 @@ static int dirty_start(SimClient *c)
     return dirty_flags(c, VFIO_IOMMU_DIRTY_PAGES_FLAG_START);
 }
 
-static DirtyArg get_arg(uint64_t iova, uint64_t size, uint64_t *bits,
-                        uint64_t bytes)
+static SimDirtyRequest get_arg(uint64_t iova, uint64_t size, uint64_t *bits,
+                               uint64_t bytes)
 {
-    DirtyArg arg = {
-        .head = {
-            .argsz = sizeof(arg),
-            .flags = VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP,
-        },
+    SimDirtyRequest arg = {
+        .argsz = sizeof(arg),
+        .flags = VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP,
+        .iova = iova,
+        .size = size,
+        .bitmap = { .pgsize = PAGE, .size = bytes, .data = (void *)bits },
     };
 
-    arg.get.iova = iova;
-    arg.get.size = size;
-    arg.get.bitmap.pgsize = PAGE;
-    arg.get.bitmap.size = bytes;
-    arg.get.bitmap.data = (void *)bits;
     return arg;
 }
 
-static int get(SimClient *c, DirtyArg arg)
+static int get(SimClient *c, SimDirtyRequest arg)
 {
     return result(ioctl(c->container, VFIO_IOMMU_DIRTY_PAGES, &arg));
 }
@@ -371,7 +362,7 @@ static int get_bits(SimClient *c, uint64_t iova, uint64_t size,
 static void test_dirty_arguments(void)
 {
     uint64_t bits[2];
-    DirtyArg arg;
+    SimDirtyRequest arg;
     SimClient *c = open_with("max-bitmap-size=16", "");
 
     g_assert_cmpint(map(c, 0x10000, (void *)0x10000000, 16 * PAGE), ==, 0);
@@ -396,12 +387,12 @@ static void test_dirty_arguments(void)
     g_assert_cmpint(get_bits(c, -PAGE, 2 * PAGE, bits), ==, -EINVAL);
     g_assert_cmpint(get_bits(c, 0x10000, 16 * PAGE, NULL), ==, -EINVAL);
     arg = get_arg(0x10000, 16 * PAGE, bits, 8);
-    arg.get.bitmap.pgsize = 8192;
+    arg.bitmap.pgsize = 8192;
     g_assert_cmpint(get(c, arg), ==, -EINVAL);
     arg = get_arg(0x10000, 16 * PAGE, bits, 8);
-    arg.head.argsz = sizeof(arg) - 1;
+    arg.argsz = sizeof(arg) - 1;
     g_assert_cmpint(get(c, arg), ==, -EINVAL);
-    arg.head.argsz = 4;
+    arg.argsz = 4;
     g_assert_cmpint(get(c, arg), ==, -EINVAL);
     client_close(c);
 }
@@ -448,16 +439,11 @@ static void test_dirty_all(void)
 static int unmap_dirty(SimClient *c, uint64_t size, uint64_t *bits,
                        uint32_t argsz)
 {
-    struct {
-        struct vfio_iommu_type1_dma_unmap unmap;
-        struct vfio_bitmap bitmap;
-    } arg = {
-        .unmap = {
-            .argsz = argsz ? argsz : sizeof(arg),
-            .flags = VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP,
-            .iova = 0x10000,
-            .size = size,
-        },
+    SimUnmapRequest arg = {
+        .argsz = argsz ? argsz : sizeof(arg),
+        .flags = VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP,
+        .iova = 0x10000,
+        .size = size,
         .bitmap = { .pgsize = PAGE, .size = 8, .data = (void *)bits },
     };
 
@@ -672,22 +658,17 @@ static void test_mmap_limits(void)
 static int set_irqs(SimClient *c, uint32_t flags, uint32_t start,
                     uint32_t count, int32_t fd)
 {
-    struct {
-        struct vfio_irq_set set;
-        int32_t fds[16];
-    } arg = {
-        .set = {
-            .argsz = sizeof(arg.set) + (flags & VFIO_IRQ_SET_DATA_EVENTFD ?
-                                        8 * sizeof(int32_t) : 0),
-            .index = VFIO_PCI_MSIX_IRQ_INDEX,
-            .flags = flags,
-            .start = start,
-            .count = count,
-        },
+    SimIrqRequest arg = {
+        .argsz = sizeof(struct vfio_irq_set) +
+                 (flags & VFIO_IRQ_SET_DATA_EVENTFD ? 8 * sizeof(fd) : 0),
+        .flags = flags,
+        .index = VFIO_PCI_MSIX_IRQ_INDEX,
+        .start = start,
+        .count = count,
     };
 
-    for (int i = 0; i < 16; i++) {
-        memcpy(arg.set.data + i * sizeof(fd), &fd, sizeof(fd));
+    for (size_t i = 0; i < G_N_ELEMENTS(arg.fds); i++) {
+        arg.fds[i] = fd;
     }
     return result(ioctl(c->device, VFIO_DEVICE_SET_IRQS, &arg));
 }
