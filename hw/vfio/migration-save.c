@@ -21,6 +21,7 @@
 #include "migration/misc.h"
 #include "migration/qemu-file.h"
 #include "sysemu/runstate.h"
+#include "hw/vfio/dirty-tracking.h"
 #include "hw/vfio/migration-device.h"
 #include "hw/vfio/migration-stream.h"
 #include "trace.h"
@@ -120,6 +121,9 @@ static int vfio_mig_save_setup_locked(VFIODeviceMigration *mig, QEMUFile *f)
     /* savevm hands in a stream without a migration that could be cancelled */
     mig->snapshot = runstate_check(RUN_STATE_SAVE_VM);
     vfio_mig_stream_begin(mig, f);
+    if (ret == 0) {
+        ret = vfio_dirty_check(&err);
+    }
     if (ret == 0) {
         ret = vfio_mig_save_start(mig, &err);
     }
