@@ -247,6 +247,8 @@ static bool load_sim(GKeyFile *file, GError **err)
     sim_keys_open(&k, file, "sim", err);
     sim_world.status_path = expand_pid(sim_keys_text(&k, "status"));
     sim_world.transcript_path = expand_pid(sim_keys_text(&k, "transcript"));
+    sim_world.status_interval_us =
+        sim_keys_size(&k, "status-interval-ms", 0) * 1000;
     return sim_keys_close(&k);
 }
 
