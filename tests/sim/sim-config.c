@@ -35,7 +35,9 @@ bool sim_parse_size(const char *text, uint64_t *value)
         return false;
     }
     errno = 0;
-    *value = g_ascii_strtoull(text, &end, 0);
+    /* A leading 0 does not make a number octal here. */
+    *value = g_ascii_strtoull(text, &end, g_str_has_prefix(text, "0x") ? 16
+                                                                       : 10);
     if (errno || end == text) {
         return false;
     }
