@@ -250,6 +250,45 @@ static bool check_trace_events(Attach *attach, Refusal *why)
     return true;
 }
 
+/* The numbers of the run states that the subsystem compares and asks for */
+static bool check_run_states(Attach *attach, Refusal *why)
+{
+    static const struct {
+        size_t number;
+        const char *name;
+    } expected[] = {
+        { ABI_RUN_STATE_INTERNAL_ERROR, "internal-error" },
+        { ABI_RUN_STATE_SAVE_VM, "save-vm" },
+    };
+    const Image *image = &attach->image;
+    ImageSymbol lookup;
+    const void *names;
+    int count;
+
+    if (!image_symbol(image, "RunState_lookup", &lookup) ||
+        lookup.size_bytes < ABI_ENUM_SIZE + sizeof(count)) {
+        return refuse(why, "this QEMU does not export RunState_lookup");
+    }
+    memcpy(&count, lookup.address + ABI_ENUM_SIZE, sizeof(count));
+    if (count != ABI_RUN_STATE_COUNT) {
+        return refuse(why, "there are %d run states, %d were expected", count,
+                      ABI_RUN_STATE_COUNT);
+    }
+    names = image_pointer(image, lookup.address, ABI_ENUM_ARRAY);
+    for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+        const char *name = image_text(
+            image, image_pointer(image, names,
+                                 expected[i].number * sizeof(char *)));
+
+        if (strcmp(name, expected[i].name)) {
+            return refuse(why, "run state %zu is '%.32s', '%s' was expected",
+                          expected[i].number, name, expected[i].name);
+        }
+        attach->facts++;
+    }
+    return true;
+}
+
 /* Each function that is to be replaced has the room for a jump */
 static bool check_entries(Attach *attach, Refusal *why)
 {
@@ -318,6 +357,7 @@ const AttachCheck attach_checks_early[] = {
     { "code", check_code },
     { "listener", check_listener },
     { "trace-events", check_trace_events },
+    { "run-states", check_run_states },
     { "entries", check_entries },
     { "code-pages", check_code_pages },
     { NULL, NULL },

@@ -31,6 +31,10 @@
 
 const CodePattern code_patterns[] = {
     /* VFIODevice */
+    { "vfio_migration_probe", NULL, "VFIODevice.group",
+      ABI_DEVICE_GROUP, W "8b " M8 "80 78/f8 ? 00" },
+    { "vfio_migration_probe", NULL, "VFIODevice.name",
+      ABI_DEVICE_NAME, W "8b " M8 },
     { "vfio_reset_handler", NULL, "VFIODevice.dev",
       ABI_DEVICE_DEV, W "8b " M8 "80 78/f8 ? 00" },
     { "vfio_get_region_info", NULL, "VFIODevice.fd",     /* ioctl 0x3b6c */
@@ -49,6 +53,16 @@ const CodePattern code_patterns[] = {
       ABI_DEVICE_OPS_HOT_RESET_MULTI, W "89 " RR "ff " M8_2 },
     { "vfio_region_write", NULL, "VFIODeviceOps.vfio_eoi",
       ABI_DEVICE_OPS_EOI, "ff " M8_2 },
+    { "vfio_spapr_create_window", "vfio_mig_bytes_transferred",
+      "VFIODeviceOps.vfio_get_object", ABI_DEVICE_OPS_GET_OBJECT,
+      W "8b " M8 W "85 " RR "0f 84 ? ? ? ? " W "89 " RR "49/fb 89 " RR
+      "ff d0/f8" },
+    { "vfio_spapr_create_window", "vfio_mig_bytes_transferred",
+      "VFIODeviceOps.vfio_save_config", ABI_DEVICE_OPS_SAVE_CONFIG,
+      W "8b " M8 W "85 " RR "74 ? " W "89 " RR W "89 " RR "ff d0/f8" },
+    { "vfio_spapr_create_window", "vfio_mig_bytes_transferred",
+      "VFIODeviceOps.vfio_load_config", ABI_DEVICE_OPS_LOAD_CONFIG,
+      W "8b " M8 W "85 " RR "74 ? " W "89 " RR "ff d0/f8" },
     { "vfio_get_dev_region_info", NULL, "VFIODevice.num_regions",
       ABI_DEVICE_NUM_REGIONS, "40/fa 3b " M8 "72" },
     { "vfio_migration_finalize", NULL, "VFIODevice.migration",
@@ -88,6 +102,10 @@ const CodePattern code_patterns[] = {
       W "8d ? c0/c0 " W "8d ? 40/c0 " W "c1 e0/f8 04" },
 
     /* VFIOMigration, as QEMU's dirty tracking reads it */
+    { "vfio_migration_finalize", NULL, "VFIOMigration.vm_state",
+      ABI_MIGRATION_VM_STATE, W "8b " M8 },
+    { "vfio_migration_finalize", NULL, "VFIOMigration.migration_state",
+      ABI_MIGRATION_NOTIFIER, W "8d " M8 "e8" },
     { "vfio_migration_finalize", NULL, "VFIOMigration.region",
       ABI_MIGRATION_REGION, W "8d " M8 },
     { "vfio_region_read", "vfio_disable_irqindex",
@@ -109,6 +127,14 @@ const CodePattern code_patterns[] = {
     /* What the subsystem hands to QEMU, or is handed */
     { "register_savevm_live", NULL, "SaveVMHandlers.save_setup",
       ABI_SAVEVM_SAVE_SETUP, "49 83 7c 24 @1 00" },
+    { "qemu_savevm_state_cleanup", NULL, "SaveVMHandlers.save_cleanup",
+      ABI_SAVEVM_SAVE_CLEANUP, W "8b " M8 W "85 " RR },
+    { "qemu_savevm_state_pending", NULL, "SaveVMHandlers.save_live_pending",
+      ABI_SAVEVM_LIVE_PENDING, W "8b " M8 },
+    { "qemu_loadvm_state", NULL, "SaveVMHandlers.load_setup",
+      ABI_SAVEVM_LOAD_SETUP, W "8b " M8 },
+    { "qemu_loadvm_state_cleanup", NULL, "SaveVMHandlers.load_cleanup",
+      ABI_SAVEVM_LOAD_CLEANUP, W "8b " M8 },
     { "qemu_savevm_state_iterate", NULL, "SaveVMHandlers.save_live_iterate",
       ABI_SAVEVM_LIVE_ITERATE, "ff " M8_2 },
     { "qemu_savevm_state_complete_precopy", NULL,
@@ -122,6 +148,9 @@ const CodePattern code_patterns[] = {
       ABI_MIGRATION_INFO_HAS_VFIO, W "8d " M8 W "89 " RR },
     { "visit_type_MigrationInfo_members", NULL, "MigrationInfo.vfio",
       ABI_MIGRATION_INFO_VFIO, W "8d " M8 "4c 89 e1" },
+    /* the test of bit 15 in the second byte of qemu_loglevel */
+    { "vfio_get_dev_region_info", NULL, "LOG_TRACE",
+      ABI_LOG_TRACE >> 8, "f6 05 ? ? ? ? @1 74" },
 };
 
 const size_t code_patterns_count =

@@ -15,6 +15,7 @@
 #include "migration/register.h"
 #include "qapi/qapi-types-migration.h"
 #include "qemu/error-report.h"
+#include "qemu/log.h"
 #include "qemu/module.h"
 #include "trace/control.h"
 #include "abi.h"
@@ -24,6 +25,8 @@
     QEMU_BUILD_BUG_ON(offsetof(type, member) != (number))
 
 /* The stub looks for abi.h's numbers in QEMU; the sources use these types */
+ABI_SAME(VFIODevice, group, ABI_DEVICE_GROUP);
+ABI_SAME(VFIODevice, name, ABI_DEVICE_NAME);
 ABI_SAME(VFIODevice, sysfsdev, ABI_DEVICE_SYSFSDEV);
 ABI_SAME(VFIODevice, dev, ABI_DEVICE_DEV);
 ABI_SAME(VFIODevice, fd, ABI_DEVICE_FD);
@@ -38,6 +41,9 @@ ABI_SAME(VFIODevice, migration_blocker, ABI_DEVICE_MIGRATION_BLOCKER);
 ABI_SAME(VFIODevice, pre_copy_dirty_page_tracking, ABI_DEVICE_PRE_COPY_DIRTY);
 ABI_SAME(VFIODeviceOps, vfio_hot_reset_multi, ABI_DEVICE_OPS_HOT_RESET_MULTI);
 ABI_SAME(VFIODeviceOps, vfio_eoi, ABI_DEVICE_OPS_EOI);
+ABI_SAME(VFIODeviceOps, vfio_get_object, ABI_DEVICE_OPS_GET_OBJECT);
+ABI_SAME(VFIODeviceOps, vfio_save_config, ABI_DEVICE_OPS_SAVE_CONFIG);
+ABI_SAME(VFIODeviceOps, vfio_load_config, ABI_DEVICE_OPS_LOAD_CONFIG);
 ABI_SAME(VFIORegion, fd_offset, ABI_REGION_FD_OFFSET);
 ABI_SAME(VFIORegion, mem, ABI_REGION_MEM);
 ABI_SAME(VFIORegion, size, ABI_REGION_SIZE);
@@ -49,6 +55,8 @@ ABI_SAME(VFIOMmap, mmap, ABI_MMAP_MMAP);
 ABI_SAME(VFIOMmap, offset, ABI_MMAP_OFFSET);
 ABI_SAME(VFIOMmap, size, ABI_MMAP_SIZE);
 QEMU_BUILD_BUG_ON(sizeof(VFIOMmap) != ABI_MMAP_SIZEOF);
+ABI_SAME(VFIOMigration, vm_state, ABI_MIGRATION_VM_STATE);
+ABI_SAME(VFIOMigration, migration_state, ABI_MIGRATION_NOTIFIER);
 ABI_SAME(VFIOMigration, region, ABI_MIGRATION_REGION);
 ABI_SAME(VFIOMigration, device_state, ABI_MIGRATION_DEVICE_STATE);
 ABI_SAME(VFIOGroup, container, ABI_GROUP_CONTAINER);
@@ -57,6 +65,10 @@ ABI_SAME(VFIOGroup, next, ABI_GROUP_NEXT);
 ABI_SAME(VFIOContainer, listener, ABI_CONTAINER_LISTENER);
 ABI_SAME(VFIOContainer, dirty_pages_supported,
          ABI_CONTAINER_DIRTY_PAGES_SUPPORTED);
+ABI_SAME(SaveVMHandlers, save_cleanup, ABI_SAVEVM_SAVE_CLEANUP);
+ABI_SAME(SaveVMHandlers, save_live_pending, ABI_SAVEVM_LIVE_PENDING);
+ABI_SAME(SaveVMHandlers, load_setup, ABI_SAVEVM_LOAD_SETUP);
+ABI_SAME(SaveVMHandlers, load_cleanup, ABI_SAVEVM_LOAD_CLEANUP);
 ABI_SAME(SaveVMHandlers, save_live_complete_precopy,
          ABI_SAVEVM_COMPLETE_PRECOPY);
 ABI_SAME(SaveVMHandlers, save_live_iterate, ABI_SAVEVM_LIVE_ITERATE);
@@ -71,6 +83,13 @@ ABI_SAME(TraceEvent, dstate, ABI_TRACE_EVENT_DSTATE);
 QEMU_BUILD_BUG_ON(sizeof(TraceEvent) != ABI_TRACE_EVENT_SIZEOF);
 ABI_SAME(MigrationInfo, has_vfio, ABI_MIGRATION_INFO_HAS_VFIO);
 ABI_SAME(MigrationInfo, vfio, ABI_MIGRATION_INFO_VFIO);
+QEMU_BUILD_BUG_ON(LOG_TRACE != ABI_LOG_TRACE);
+ABI_SAME(QEnumLookup, array, ABI_ENUM_ARRAY);
+ABI_SAME(QEnumLookup, size, ABI_ENUM_SIZE);
+QEMU_BUILD_BUG_ON((int)RUN_STATE_INTERNAL_ERROR !=
+                  (int)ABI_RUN_STATE_INTERNAL_ERROR);
+QEMU_BUILD_BUG_ON((int)RUN_STATE_SAVE_VM != (int)ABI_RUN_STATE_SAVE_VM);
+QEMU_BUILD_BUG_ON((int)RUN_STATE__MAX != (int)ABI_RUN_STATE_COUNT);
 QEMU_BUILD_BUG_ON((int)MODULE_INIT_MIGRATION !=
                   (int)ABI_MODULE_INIT_MIGRATION);
 

@@ -213,15 +213,26 @@ static int vfio_mig_save_one(VFIODeviceMigration *mig, QEMUFile *f,
 {
     int sent = 0;
     int ret = mig->protocol->get_pending(mig, pending, errp);
+    uint64_t before;
 
     if (ret < 0 || *pending == 0) {
         return ret;
     }
+    before = *pending;
     sent = mig->protocol->save_chunk(mig, f, errp);
     if (sent < 0) {
         return sent;
     }
     ret = mig->protocol->get_pending(mig, pending, errp);
+    if (ret == 0 && sent == 0 && *pending < before &&
+        mig->state == VFIO_MIG_STATE_STOP_COPY) {
+        /* Nothing changes in a stopped device: these bytes are lost (U-16) */
+        error_setg(errp, "%s: the driver counts %" PRIu64 " bytes as taken, "
+                   "but offered a chunk of size 0 (%s)",
+                   vfio_mig_dev(mig)->name, before - *pending,
+                   strerror(ENODATA));
+        return -ENODATA;
+    }
     return ret < 0 ? ret : sent;
 }
 

@@ -168,9 +168,38 @@ static int vfio_mig_walk(VFIODeviceMigration *mig, VFIOMigState target)
     return 0;
 }
 
+/*
+ * A reset of the VM, or a loadvm, resets the device behind our back: it runs
+ * then. Returns -ESTALE where a session that data has left of is gone.
+ */
+static int vfio_mig_notice_reset(VFIODeviceMigration *mig,
+                                 VFIOMigState target)
+{
+    bool gone = mig->session_sent && target == VFIO_MIG_STATE_STOP_COPY;
+    VFIOMigState now;
+    int ret;
+
+    qemu_mutex_lock(&mig->lock);
+    ret = mig->protocol->get_state(mig, &now);
+    if (ret < 0 || now == mig->state || now != VFIO_MIG_STATE_RUNNING) {
+        qemu_mutex_unlock(&mig->lock);
+        return 0;       /* whoever writes the state will see what is wrong */
+    }
+    mig->generation++;
+    mig->state = now;
+    qemu_mutex_unlock(&mig->lock);
+
+    mig->session_sent = false;
+    trace_vfio_migration_fallback(vfio_mig_dev(mig)->name, "transition",
+                                  "the device was reset meanwhile");
+    return gone ? -ESTALE : 0;
+}
+
 int vfio_mig_try_state(VFIODeviceMigration *mig, VFIOMigState target)
 {
-    return vfio_mig_walk(mig, target);
+    int ret = vfio_mig_notice_reset(mig, target);
+
+    return ret < 0 ? ret : vfio_mig_walk(mig, target);
 }
 
 /*
@@ -207,12 +236,18 @@ int vfio_mig_set_state(VFIODeviceMigration *mig, VFIOMigState target,
 {
     VFIOMigState from = mig->state;
     g_autofree char *outcome = NULL;
-    int ret = vfio_mig_walk(mig, target);
+    int ret = vfio_mig_try_state(mig, target);
 
     if (ret == 0) {
         return 0;
     }
     outcome = vfio_mig_recover(mig, recover);
+    if (ret == -ESTALE) {
+        error_setg(errp, "%s: the VM was reset after data of the device had "
+                   "been sent; %s; start the migration again",
+                   vfio_mig_dev(mig)->name, outcome);
+        return ret;
+    }
     error_setg(errp, "%s: cannot change the device's state from %s to %s: "
                "%s; %s", vfio_mig_dev(mig)->name, vfio_mig_state_str(from),
                vfio_mig_state_str(target), strerror(-ret), outcome);

@@ -147,21 +147,32 @@ static void vfio_mig_status_change(Notifier *notifier, void *data)
 
 /* ---- blockers ---- */
 
-/* Takes @reason over. Returns 0, or -errno where the VM must not have it. */
-static int vfio_mig_block(VFIODevice *vbasedev, Error *reason, Error **errp)
+/*
+ * Takes @reason over and keeps it in @blocker while it stands. Returns 0, or
+ * -errno where the VM must not have such a device.
+ */
+static int vfio_mig_block(VFIODevice *vbasedev, Error *reason,
+                          Error **blocker, Error **errp)
 {
     int ret;
 
     trace_vfio_migration_blocked(vbasedev->name, error_get_pretty(reason));
     ret = migrate_add_blocker(reason, errp);
     if (ret < 0) {
-        /* The reason is what helps under -only-migratable. */
-        error_prepend(errp, "%s; ", error_get_pretty(reason));
-        error_free(reason);
+        error_free(reason);     /* it is part of @errp's text */
         return ret;
     }
-    vbasedev->migration_blocker = reason;
+    *blocker = reason;
     return 0;
+}
+
+static void vfio_mig_unblock(Error **blocker)
+{
+    if (*blocker) {
+        migrate_del_blocker(*blocker);
+        error_free(*blocker);
+        *blocker = NULL;
+    }
 }
 
 /* Any other device that migrates by a protocol without a P2P state */
@@ -186,7 +197,6 @@ static int vfio_mig_block_multi(VFIODeviceMigration *mig, Error **errp)
     VFIODevice *vbasedev = vfio_mig_dev(mig);
     VFIODevice *other = vfio_mig_find_other(vbasedev);
     Error *reason = NULL;
-    int ret;
 
     if (!other || vfio_mig_multi_device_allowed(vbasedev)) {
         return 0;
@@ -194,24 +204,7 @@ static int vfio_mig_block_multi(VFIODeviceMigration *mig, Error **errp)
     error_setg(&reason, "%s: cannot migrate together with %s: protocol v1 has "
                "no state that stops peer-to-peer DMA between devices; allow "
                "it if they do not do that", vbasedev->name, other->name);
-    trace_vfio_migration_blocked(vbasedev->name, error_get_pretty(reason));
-    ret = migrate_add_blocker(reason, errp);
-    if (ret < 0) {
-        error_prepend(errp, "%s; ", error_get_pretty(reason));
-        error_free(reason);
-        return ret;
-    }
-    mig->multi_blocker = reason;
-    return 0;
-}
-
-static void vfio_mig_unblock_multi(VFIODeviceMigration *mig)
-{
-    if (mig->multi_blocker) {
-        migrate_del_blocker(mig->multi_blocker);
-        error_free(mig->multi_blocker);
-        mig->multi_blocker = NULL;
-    }
+    return vfio_mig_block(vbasedev, reason, &mig->multi_blocker, errp);
 }
 
 /* A device left: of the others, one alone needs no blocker any more. */
@@ -223,7 +216,7 @@ static void vfio_mig_recheck_multi(void)
     QLIST_FOREACH(group, &vfio_group_list, next) {
         QLIST_FOREACH(vbasedev, &group->device_list, next) {
             if (vbasedev->migration && !vfio_mig_find_other(vbasedev)) {
-                vfio_mig_unblock_multi(vfio_mig_of(vbasedev));
+                vfio_mig_unblock(&vfio_mig_of(vbasedev)->multi_blocker);
             }
         }
     }
@@ -375,7 +368,8 @@ int vfio_migration_probe(VFIODevice *vbasedev, Error **errp)
     vfio_dirty_attach(vbasedev);
     mig = vfio_mig_create(vbasedev, &reason);
     if (!mig) {
-        ret = vfio_mig_block(vbasedev, reason, errp);
+        ret = vfio_mig_block(vbasedev, reason, &vbasedev->migration_blocker,
+                             errp);
     } else {
         vbasedev->migration = &mig->base;
         ret = vfio_mig_block_multi(mig, errp);
@@ -399,17 +393,13 @@ void vfio_migration_finalize(VFIODevice *vbasedev)
 
     vfio_mig_info_remove(vbasedev);
     if (mig) {
-        vfio_mig_unblock_multi(mig);
+        vfio_mig_unblock(&mig->multi_blocker);
         vfio_mig_unregister(mig);
         vbasedev->migration = NULL;
         vfio_mig_close(mig);
         vfio_mig_recheck_multi();
     }
-    if (vbasedev->migration_blocker) {
-        migrate_del_blocker(vbasedev->migration_blocker);
-        error_free(vbasedev->migration_blocker);
-        vbasedev->migration_blocker = NULL;
-    }
+    vfio_mig_unblock(&vbasedev->migration_blocker);
     vfio_dirty_detach(vbasedev);
 }
 

@@ -90,8 +90,9 @@ static bool can_reach(const Case *c, int skip_from, int skip_to)
 
 static char *case_config(const Case *c)
 {
-    /* Reads of device_state: probe, way to c->from, this write, read-back */
-    int read_back = 2 + (c->from != RUN) + 1;
+    /* Reads of device_state: the probe's; for each change one before it and
+     * one with the write; then the read-back */
+    int read_back = 1 + (c->from != RUN ? 2 : 0) + 2 + 1;
     const char *how = "";
     GString *text = g_string_new(
         "[device src]\ngroup=1\nstrictness=lenient\nstate-size=64K\n");

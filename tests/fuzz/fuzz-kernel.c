@@ -444,7 +444,8 @@ static int device_reset(void)
 {
     note("reset\n");
     if (next_deed() != DEED_HONEST) {
-        kern.reset_failed = true;
+        /* whatever its register says, it counts as being in error now */
+        kern.reset_failed = kern.unreadable = true;
         return fail();
     }
     kern.device_state &= ~VFIO_MIG_V1_STATE_MASK;

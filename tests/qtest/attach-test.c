@@ -126,6 +126,20 @@ static void change_event_name(ElfFile *file)
                  1);
 }
 
+static void change_run_state_count(ElfFile *file)
+{
+    *elf_file_at(file, elf_file_symbol(file, "RunState_lookup")->st_value +
+                 16) += 1;
+}
+
+/* "save-vm" in the table of names, seen as "ave-vm" */
+static void change_run_state_name(ElfFile *file)
+{
+    uint64_t lookup = elf_file_symbol(file, "RunState_lookup")->st_value;
+
+    move_pointer(file, elf_file_relocation(file, lookup)->r_addend + 80, 1);
+}
+
 static uint8_t *entry_code(ElfFile *file, const char *name)
 {
     return elf_file_at(file, elf_file_symbol(file, name)->st_value);
@@ -225,6 +239,11 @@ static const Change changes[] = {
       change_event_size },
     { "trace-events/name", "trace-events", "'fio_migration_probe'",
       change_event_name },
+    { "run-states/count", "run-states",
+      "there are 17 run states, 16 were expected", change_run_state_count },
+    { "run-states/name", "run-states",
+      "run state 10 is 'ave-vm', 'save-vm' was expected",
+      change_run_state_name },
     { "entries/jump", "entries", "vfio_migration_finalize: starts with e9",
       change_entry_jump },
     { "entries/trap", "entries", "vfio_migration_probe: starts with cc",

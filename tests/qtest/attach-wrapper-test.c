@@ -435,6 +435,19 @@ static void test_sandbox_migration(void)
     vfio_pair_free(pair);
 }
 
+/* Our events stand in QEMU's list and are switched on as its own are */
+static void test_trace(void)
+{
+    VFIOSide *side = vfio_side_new("side", SIDE_ATTACHED);
+    g_autofree char *text = NULL;
+
+    g_string_append(side->args, " -trace vfio_migration_fou*");
+    vfio_side_start(side);
+    text = qtest_stderr(side->qts);
+    g_assert_nonnull(strstr(text, "vfio_migration_found  (dev0) region "));
+    vfio_side_free(side);
+}
+
 /* query-migrate has `vfio`, which QEMU itself never shows in this build */
 static void test_query_migrate(void)
 {
@@ -483,6 +496,7 @@ int main(int argc, char **argv)
                    test_property_not_attached);
     qtest_add_func("/attach/device/multi-word", test_multi_word);
     qtest_add_func("/attach/device/sandbox", test_sandbox_migration);
+    qtest_add_func("/attach/device/trace", test_trace);
     qtest_add_func("/attach/device/query-migrate", test_query_migrate);
     return g_test_run();
 }

@@ -20,8 +20,6 @@ typedef struct Layout {
     const char *state;
     const char *dst_areas;      /* NULL: as the source's */
     const char *dst_window;
-    const char *builtin_fails;  /* why the distribution's code cannot */
-    VFIOSideKind needs;         /* ... where it stands */
 } Layout;
 
 static const Layout layouts[] = {
@@ -73,6 +71,8 @@ static void test_interop(const void *opaque)
     vfio_expect_text(pair->src, "arcs", arcs,
                      "running>pre-copy;pre-copy>stop-copy");
     status = vfio_side_status(pair->src, "dev0");
+    g_assert_cmpint(qdict_get_int(qdict_get_qdict(status, "dma"), "bytes"),
+                    >, 0);
     qobject_unref(status);
     vfio_pair_free(pair);
 }

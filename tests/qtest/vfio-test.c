@@ -48,6 +48,12 @@ void vfio_pair_set(VFIOPair *pair, const char *key, const char *fmt, ...)
     vfio_side_set(pair->dst, "dev0", key, "%s", value);
 }
 
+void vfio_pair_return_path(VFIOPair *pair)
+{
+    g_string_append(pair->src->args, " -global migration.x-return-path=on");
+    g_string_append(pair->dst->args, " -global migration.x-return-path=on");
+}
+
 void vfio_pair_start(VFIOPair *pair)
 {
     vfio_side_start(pair->src);
@@ -158,9 +164,43 @@ static void expect_zero_status(VFIOSide *side, const char *device,
     }
 }
 
+/* What the device wrote to memory is what it finds there when it goes on. */
+static void expect_same_dma(VFIOPair *pair, const char *device)
+{
+    QDict *from = vfio_side_status(pair->src, device);
+    QDict *to = vfio_side_status(pair->dst, device);
+    const char *stop = qdict_get_str(qdict_get_qdict(from, "dma"),
+                                     "digest-at-stop");
+    const char *start = qdict_get_str(qdict_get_qdict(to, "dma"),
+                                      "digest-at-start");
+
+    if (strcmp(stop, start)) {
+        vfio_side_fail(pair->dst, "%s finds memory of digest '%s', the "
+                       "source's left '%s'", device, start, stop);
+    }
+    qobject_unref(from);
+    qobject_unref(to);
+}
+
+static void expect_same_number(VFIOPair *pair, const char *device,
+                               const char *key)
+{
+    int64_t from = vfio_side_status_int(pair->src, device, key);
+    int64_t to = vfio_side_status_int(pair->dst, device, key);
+
+    if (!from || from != to) {
+        vfio_side_fail(pair->dst, "%s of %s is %" G_GINT64_FORMAT
+                       ", the source's is %" G_GINT64_FORMAT, key, device, to,
+                       from);
+    }
+}
+
 static void check_device(VFIOPair *pair, const char *device)
 {
+    expect_same_dma(pair, device);
     expect_same_state(pair, device);
+    expect_same_number(pair, device, "command");
+    expect_same_number(pair, device, "msix-armed");
     expect_zero_status(pair->dst, device, "corrupt");
     expect_zero_status(pair->dst, device, "incomplete");
 }
@@ -174,13 +214,11 @@ void vfio_pair_check(VFIOPair *pair)
         vfio_side_fail(dst, "guest memory differs from the source's at 0x%"
                        G_GINT64_MODIFIER "x", at);
     }
-    for (unsigned i = 0; i < dst->devices->len; i++) {
-        check_device(pair, dst->devices->pdata[i]);
-    }
     qtest_qmp_assert_success(dst->qts, "{'execute': 'cont'}");
     migrate_wait_run_state(dst->qts, "running");
     for (unsigned i = 0; i < dst->devices->len; i++) {
         vfio_side_expect_state(dst, dst->devices->pdata[i], "running");
+        check_device(pair, dst->devices->pdata[i]);
     }
     vfio_expect_clean(pair->src);
     vfio_expect_clean(dst);

@@ -34,6 +34,13 @@ void vfio_pair_free(VFIOPair *pair);
 void vfio_pair_set(VFIOPair *pair, const char *key, const char *fmt, ...)
     G_GNUC_PRINTF(3, 4);
 
+/*
+ * vfio_pair_return_path: before the start: the destination tells the source
+ * how its load ended. In QEMU 7.2 a destination with it waits for ever where
+ * the source fails first.
+ */
+void vfio_pair_return_path(VFIOPair *pair);
+
 /* vfio_pair_start: start both; the source's device must run. */
 void vfio_pair_start(VFIOPair *pair);
 

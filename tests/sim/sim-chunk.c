@@ -142,7 +142,7 @@ static void chunk_done(SimDevice *d, bool acked)
     d->count.saved_bytes += s->chunk_size;
     count_mapped(d, s->chunk_size, s->chunk_trapped);
     s->position += s->chunk_size;
-    s->sequence++;
+    s->sequence += s->chunk_size != 0;
     if (!s->stop_phase) {
         d->count.saved_precopy_bytes += s->chunk_size;
         s->precopy_pending -= MIN(s->precopy_pending, s->chunk_size);
@@ -151,7 +151,7 @@ static void chunk_done(SimDevice *d, bool acked)
             s->precopy_acked += s->chunk_size;
         }
     }
-    s->staged = s->size_read = s->armed = false;
+    s->staged = s->size_read = s->armed = s->lied = false;
     s->chunk_size = 0;
 }
 
@@ -480,6 +480,9 @@ static int check_size(SimDevice *d, uint64_t size)
         return -EINVAL;
     }
     if (!size || size > end - l->chunk_offset) {
+        if (l->lied) {
+            return -EINVAL;
+        }
         sim_violation(d, "data_size %llu written, but the window has %llu "
                       "bytes at this offset", (ull)size,
                       (ull)(end - l->chunk_offset));
@@ -517,7 +520,7 @@ int sim_load_consume(SimDevice *d, uint64_t size)
     l->sequence += l->chunk_left == 0;
     l->chunks++;
     l->last_size = size;
-    l->offset_read = false;
+    l->offset_read = l->lied = false;
     l->chunk_trapped = 0;
     l->chunk_calls = 0;
     pace(start_us, size, d->cfg.load_rate);
@@ -576,6 +579,10 @@ bool sim_in_chunk(SimDevice *d, bool write, uint64_t offset, uint64_t len)
 {
     uint64_t start, end = d->cfg.data_offset + d->cfg.window_size;
 
+    /* Who was told a wrong place or size cannot know the right one. */
+    if (write ? d->load.lied : d->save.lied) {
+        return true;
+    }
     if (write) {
         start = d->load.chunk_offset;
         return (d->state & SIM_STATE_MASK) == SIM_RESUMING &&
@@ -587,4 +594,29 @@ bool sim_in_chunk(SimDevice *d, bool write, uint64_t offset, uint64_t len)
     return d->save.staged && d->save.size_read && offset >= start &&
            offset - start <= d->save.chunk_size &&
            len <= d->save.chunk_size - (offset - start);
+}
+
+void sim_chunk_lie(SimDevice *d, uint64_t reg, uint64_t value)
+{
+    SimSave *s = &d->save;
+
+    if ((d->state & SIM_STATE_MASK) == SIM_RESUMING) {
+        d->load.lied |= reg == SIM_REG_DATA_OFFSET;
+        return;
+    }
+    switch (reg) {
+    case SIM_REG_PENDING:
+        s->armed = value != 0;
+        break;
+    case SIM_REG_DATA_OFFSET:
+        s->lied = true;
+        break;
+    case SIM_REG_DATA_SIZE:
+        s->lied = true;
+        if (!value) {
+            /* An empty chunk: its data comes with the next one. */
+            s->chunk_size = 0;
+        }
+        break;
+    }
 }

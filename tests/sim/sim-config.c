@@ -35,7 +35,9 @@ bool sim_parse_size(const char *text, uint64_t *value)
         return false;
     }
     errno = 0;
-    *value = g_ascii_strtoull(text, &end, 0);
+    /* A leading 0 does not make a number octal here. */
+    *value = g_ascii_strtoull(text, &end, g_str_has_prefix(text, "0x") ? 16
+                                                                       : 10);
     if (errno || end == text) {
         return false;
     }
@@ -247,6 +249,8 @@ static bool load_sim(GKeyFile *file, GError **err)
     sim_keys_open(&k, file, "sim", err);
     sim_world.status_path = expand_pid(sim_keys_text(&k, "status"));
     sim_world.transcript_path = expand_pid(sim_keys_text(&k, "transcript"));
+    sim_world.status_interval_us =
+        sim_keys_size(&k, "status-interval-ms", 0) * 1000;
     return sim_keys_close(&k);
 }
 

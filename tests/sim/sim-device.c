@@ -130,6 +130,7 @@ int sim_device_open(SimDevice *d, SimContainer *c)
     g_mutex_unlock(&sim_world.lock);
     sim_log(d->cfg.name, "open group=%u", d->cfg.group);
     sim_status_write();
+    sim_status_timer_start();
     fd = sim_file_publish(fd, SIM_FILE_DEVICE, d);
     return fd < 0 ? -errno : fd;
 }

@@ -236,6 +236,7 @@ typedef struct SimSave {
     bool armed;                     /* pending_bytes read, not zero */
     bool staged;
     bool size_read;
+    bool lied;                      /* by a fault rule, to the client */
     uint64_t chunk_offset;          /* in the region */
     uint64_t chunk_size;
     uint64_t chunk_trapped;
@@ -259,6 +260,7 @@ typedef struct SimLoad {
     uint64_t precopy_acked;
     uint64_t precopy_offered;
     bool offset_read;
+    bool lied;                      /* by a fault rule, to the client */
     uint64_t chunks;
     uint64_t chunk_offset;
     uint64_t last_size;
@@ -350,6 +352,7 @@ typedef struct SimWorld {
     SimContainerConfig container_cfg;
     char *status_path;
     char *transcript_path;
+    int64_t status_interval_us;     /* 0: at changes only */
 } SimWorld;
 
 extern SimWorld sim_world;
@@ -473,6 +476,8 @@ bool sim_load_finish(SimDevice *d, char **why);
 uint64_t sim_load_offset(SimDevice *d);
 int sim_load_consume(SimDevice *d, uint64_t size);
 bool sim_in_chunk(SimDevice *d, bool write, uint64_t offset, uint64_t len);
+/* A fault rule gave @value for register @reg: what follows from the lie. */
+void sim_chunk_lie(SimDevice *d, uint64_t reg, uint64_t value);
 
 /* ---- sim-content.c: pure ---- */
 void sim_content_fill(uint64_t id, uint64_t position, uint8_t *buf,
@@ -504,9 +509,14 @@ void sim_transcript_open(const char *path);
 void sim_transcript_close(void);
 void sim_log(const char *who, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 void sim_violation(SimDevice *d, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+/* Calls @fn for each violation that was kept. */
+void sim_violations_foreach(SimDevice *d, GFunc fn, void *opaque);
 
 /* ---- sim-status.c ---- */
 void sim_status_write(void);
+/* Write the status at the configured interval, until the world ends. */
+void sim_status_timer_start(void);
+void sim_status_timer_stop(void);
 
 /* ---- sim-dma.c ---- */
 void sim_dma_init(SimDevice *d);

@@ -394,7 +394,11 @@ static int dirty_op(SimContainer *c, uint32_t flags, void *arg)
             return -EINVAL;
         }
         ret = take_fault(c, SIM_EV_DIRTY_GET);
-        return ret ? ret : get_dirty(c, get);
+        ret = ret ? ret : get_dirty(c, get);
+        sim_log("container", "dirty-range id=%u iova=0x%llx size=0x%llx "
+                "ret=%d", c->id, (unsigned long long)get->iova,
+                (unsigned long long)get->size, ret);
+        return ret;
     default:
         return -EINVAL;
     }

@@ -290,7 +290,10 @@ static ssize_t register_read(SimDevice *d, uint64_t reg, void *buf,
     sim_call(d, ev, d->state, &out);
     ret = out.err ? -out.err : read_register(d, reg, &value);
     if (!ret) {
-        value = out.has_value ? out.value : value;
+        if (out.has_value) {
+            value = out.value;
+            sim_chunk_lie(d, reg, value);
+        }
         ret = out.has_short ? MIN(out.short_len, len) : len;
         memcpy(buf, &value, ret);
     }

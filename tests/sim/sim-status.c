@@ -99,14 +99,17 @@ static void add_dma(JsonBuilder *b, const SimDma *dma)
     json_builder_end_object(b);
 }
 
+static void add_violation(gpointer text, gpointer builder)
+{
+    json_builder_add_string_value(builder, text);
+}
+
 static void add_violations(JsonBuilder *b, SimDevice *d)
 {
     add_number(b, "violation-count", d->num_violations);
     json_builder_set_member_name(b, "violations");
     json_builder_begin_array(b);
-    for (unsigned i = 0; i < d->violations->len; i++) {
-        json_builder_add_string_value(b, g_ptr_array_index(d->violations, i));
-    }
+    sim_violations_foreach(d, add_violation, b);
     json_builder_end_array(b);
 }
 
@@ -205,6 +208,63 @@ void sim_status_write(void)
     g_mutex_unlock(&status_lock);
     errno = saved_errno;
 }
+
+/* ------------------------------------------------------------------------ */
+/* At an interval, and at the end of the process                            */
+
+static struct {
+    GMutex lock;
+    GCond wake;
+    GThread *thread;
+    bool quit;
+} timer;
+
+static void *timer_thread(void *opaque)
+{
+    g_mutex_lock(&timer.lock);
+    while (!timer.quit) {
+        g_cond_wait_until(&timer.wake, &timer.lock, g_get_monotonic_time() +
+                          sim_world.status_interval_us);
+        sim_status_write();
+    }
+    g_mutex_unlock(&timer.lock);
+    return NULL;
+}
+
+void sim_status_timer_start(void)
+{
+    g_mutex_lock(&timer.lock);
+    if (!timer.thread && sim_world.status_interval_us &&
+        sim_world.status_path) {
+        timer.quit = false;
+        timer.thread = g_thread_new("vfio-sim-status", timer_thread, NULL);
+    }
+    g_mutex_unlock(&timer.lock);
+}
+
+void sim_status_timer_stop(void)
+{
+    GThread *thread;
+
+    g_mutex_lock(&timer.lock);
+    timer.quit = true;
+    thread = g_steal_pointer(&timer.thread);
+    g_cond_signal(&timer.wake);
+    g_mutex_unlock(&timer.lock);
+    if (thread) {
+        g_thread_join(thread);
+    }
+}
+
+static void __attribute__((destructor)) status_at_exit(void)
+{
+    if (sim_files_open()) {
+        sim_status_write();
+    }
+}
+
+/* ------------------------------------------------------------------------ */
+/* In the process                                                           */
 
 bool vfio_sim_device_status(const char *name, VFIOSimStatus *status)
 {

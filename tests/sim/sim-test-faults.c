@@ -345,11 +345,45 @@ static void test_value(void)
     g_assert_cmpuint(value, ==, UINT64_MAX);
     g_assert_cmpint(client_data_offset(c, &value), ==, 0);
     g_assert_cmpuint(value, ==, 4096);
+    g_assert_cmpuint(client_status("src").violations, ==, 0);
     for (int i = 0; i < 3; i++) {
         g_assert_cmpint(client_read_state(c, &state), ==, 0);
         g_assert_cmpuint(state, ==, ERROR_STATE);
     }
     assert_fired("g", 3);
+    client_close(c);
+}
+
+/* A chunk of no bytes while bytes are pending; the next one has the data. */
+static void test_empty_chunk(void)
+{
+    g_autoptr(GPtrArray) chunks = client_chunks_new();
+    uint64_t value;
+    SimClient *dst, *c = open_with_faults(
+        "[fault f]\nevent=data-size-read\ncount=2\nvalue=0\n"
+        "[fault g]\nevent=pending-read\nstate=pre-copy\nvalue=4096\n");
+
+    /* Pending by a lie only: what is staged then is empty, too. */
+    g_assert_cmpint(client_set_state(c, PRE_COPY), ==, 0);
+    g_assert_cmpint(client_pending(c, &value), ==, 0);
+    g_assert_cmpuint(value, ==, 4096);
+    g_assert_cmpint(client_data_offset(c, &value), ==, 0);
+    g_assert_cmpint(client_data_size(c, &value), ==, 0);
+    g_assert_cmpuint(value, ==, 0);
+    g_assert_cmpint(client_pending(c, &value), ==, 0);
+    g_assert_cmpuint(value, ==, 0);
+    g_assert_cmpint(do_size(c), ==, 0);
+    g_assert_cmpint(client_pending(c, &value), ==, 0);
+    g_assert_cmpuint(value, ==, 128 * 1024);
+    while (client_save_chunk(c, chunks, true) == 0) {
+    }
+    g_assert_cmpuint(chunks->len, ==, 2);
+    dst = client_open("other", 2);
+    g_assert_cmpint(client_load(dst, chunks, false), ==, 0);
+    g_assert_cmpuint(client_status("src").violations, ==, 0);
+    assert_fired("f", 1);
+    assert_fired("g", 1);
+    client_close(dst);
     client_close(c);
 }
 
@@ -558,6 +592,7 @@ void sim_test_faults_add(void)
     g_test_add_func("/sim/fault/short", test_short);
     g_test_add_func("/sim/fault/short-register", test_short_register);
     g_test_add_func("/sim/fault/value", test_value);
+    g_test_add_func("/sim/fault/empty-chunk", test_empty_chunk);
     g_test_add_func("/sim/fault/delay", test_delay);
     g_test_add_func("/sim/fault/eintr", test_eintr);
     g_test_add_func("/sim/fault/error-by-read", test_error_by_read);

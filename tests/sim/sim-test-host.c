@@ -766,6 +766,7 @@ static void test_files(void)
     SimClient *c;
 
     config_text = g_strdup_printf("[sim]\nstatus=%s\ntranscript=%s/t-%%p\n"
+                                  "status-interval-ms=5\n"
                                   "[device dev]\ngroup=1\nareas=none\n",
                                   status, dir);
     configure(config_text);
@@ -784,6 +785,10 @@ static void test_files(void)
     g_assert_nonnull(strstr(log, "dev chunk-done phase=stop-copy seq=0 "
                             "offset=0x1000 size=1048576 trapped=1048576 "
                             "calls=1\n"));
+    /* Written at the interval, too. */
+    g_unlink(status);
+    g_usleep(100 * 1000);
+    g_assert_true(g_file_test(status, G_FILE_TEST_EXISTS));
     client_close(c);
     vfio_sim_shutdown();
     g_unlink(status);

@@ -75,7 +75,7 @@ static const Layout layouts[] = {
       "window-size=64K\nareas=0x1000+0x4000" },
     { "ends-mapped", "window-size=64K\nareas=0xd000+0x4000",
       "window-size=64K\nareas=0xd000+0x4000" },
-    { "unsorted", "window-size=64K\n"
+    { "unsorted", "window-size=064K\n"
       "areas=0x9000+0x2000;0x1000+0x2000;0x3000+0x1000;0x6000+0",
       "window-size=64K\nareas=0x5000+0x1000;0x2000+0x1000" },
     { "beyond-and-overlapping", "window-size=64K\nregion-size=0x11000\n"

@@ -90,3 +90,10 @@ void sim_violation(SimDevice *d, const char *fmt, ...)
     g_mutex_unlock(&violation_lock);
     g_free(what);
 }
+
+void sim_violations_foreach(SimDevice *d, GFunc fn, void *opaque)
+{
+    g_mutex_lock(&violation_lock);
+    g_ptr_array_foreach(d->violations, fn, opaque);
+    g_mutex_unlock(&violation_lock);
+}

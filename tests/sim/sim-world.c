@@ -25,6 +25,7 @@ G_DEFINE_QUARK(vfio-sim-error-quark, vfio_sim_error)
 
 static void world_drop(void)
 {
+    sim_status_timer_stop();
     sim_files_close_all();
     sim_world_clear();
     sim_transcript_close();

@@ -1,0 +1,754 @@
+/*
+ * Component test: what a driver, a stream or a peer may do wrong
+ *
+ * Each fault ends in one of two ways: the migration goes on and arrives, or
+ * it fails with the device's name and the reason, the VM and the device are
+ * as before, and the next migration works. Never an end of the process,
+ * never a hang, never "completed" with a wrong device.
+ *
+ * Source: issue's failure table; requirements U-3, U-16, U-23, R-10, L-3,
+ * L-6, L-7, T-4.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "hw/vfio/migration-device.h"
+#include "component.h"
+
+#define SECONDS_MAX 5.0
+
+typedef struct FaultCase {
+    const char *name;
+    const char *fault;      /* keys of the rule */
+    const char *text;       /* of the failure; NULL: the migration arrives */
+    bool always;            /* the fault stays: no second migration */
+} FaultCase;
+
+#define KEYS "state-size=150001\nprecopy-size=70000\nwindow-size=64K\n" \
+             "chunk-size=64K;30011\n"
+#define AREAS_MIXED "areas=4K+16K;36K+8K\n"
+
+static void begin(const char *areas, const char *fault, const char *device)
+{
+    g_autofree char *config =
+        g_strdup_printf("[device src]\ngroup=1\n" KEYS "%s"
+                        "[device dst]\ngroup=2\nseed=2\n" KEYS "%s"
+                        "[fault f]\ndevice=%s\n%s", areas, areas, device,
+                        fault);
+
+    comp_sim(config);
+    comp_allow_violations();    /* a failed step is out of order later */
+}
+
+/* ---- source ---- */
+
+static const FaultCase source_cases[] = {
+    { "state-write/eio", "event=state-write\nto=pre-copy\nerrno=EIO\n",
+      "Input/output error" },
+    { "state-write/refused", "event=state-write\nto=pre-copy\nonce=no\n"
+      "errno=EINVAL\n", "from running to pre-copy: Invalid argument", true },
+    { "state-write/error", "event=state-write\nto=pre-copy\nerrno=EBUSY\n"
+      "device-state=error\n", "Device or resource busy" },
+    { "state-write/short", "event=state-write\nto=pre-copy\nshort=2\n",
+      "Input/output error" },
+    { "state-write/eintr", "event=state-write\nto=pre-copy\neintr=yes\n" },
+    { "stop/eio", "event=state-write\nto=stop-copy\nerrno=EIO\n",
+      "to stop-copy: Input/output error" },
+    { "stop/error", "event=state-write\nto=stop-copy\nerrno=EIO\n"
+      "device-state=error\n", "was reset" },
+    { "stop/refused", "event=state-write\nfrom=pre-copy\nto=stop-copy\n"
+      "errno=EINVAL\n",
+      "Invalid argument" },
+
+    { "pending/eio", "event=pending-read\nerrno=EIO\n",
+      "pending_bytes of the migration region: Input/output error" },
+    { "pending/eio-stopped", "event=pending-read\nstate=stop-copy\n"
+      "errno=ENXIO\n", "No such device or address" },
+    { "pending/short", "event=pending-read\nshort=4\n", "pending_bytes" },
+    { "pending/end-of-file", "event=pending-read\nshort=0\n",
+      "pending_bytes" },
+    { "pending/eintr", "event=pending-read\neintr=yes\n" },
+    { "pending/huge-once", "event=pending-read\nvalue=0xffffffffffffffff\n" },
+    { "pending/2^63-once", "event=pending-read\nstate=stop-copy\n"
+      "value=0x8000000000000000\n" },
+    { "pending/huge-always", "event=pending-read\nstate=stop-copy\n"
+      "once=no\nvalue=0x8000000000000000\n", "src: ", true },
+
+    { "data-offset/eio", "event=data-offset-read\nerrno=EIO\n",
+      "data_offset of the migration region: Input/output error" },
+    { "data-offset/eio-stopped", "event=data-offset-read\nerrno=EIO\n"
+      "state=stop-copy\n", "data_offset" },
+    { "data-offset/short", "event=data-offset-read\nshort=4\n",
+      "data_offset" },
+    { "data-offset/eintr", "event=data-offset-read\neintr=yes\n" },
+    { "data-offset/zero", "event=data-offset-read\nvalue=0\n",
+      "offset 0x0 of" },
+    { "data-offset/registers", "event=data-offset-read\nvalue=31\n",
+      "offset 0x1f of" },
+    { "data-offset/region-end", "event=data-offset-read\nvalue=68K\n",
+      "offset 0x11000 of" },
+    { "data-offset/2^63", "event=data-offset-read\n"
+      "value=0x8000000000000000\n", "0x8000000000000000" },
+    { "data-offset/max", "event=data-offset-read\n"
+      "value=0xffffffffffffffff\n", "0xffffffffffffffff" },
+    { "data-offset/late", "event=data-offset-read\nvalue=67K\n",
+      "offset 0x10c00 of" },
+
+    { "data-size/eio", "event=data-size-read\nerrno=EIO\n",
+      "data_size of the migration region: Input/output error" },
+    { "data-size/eio-stopped", "event=data-size-read\nstate=stop-copy\n"
+      "errno=EIO\n", "data_size" },
+    { "data-size/short", "event=data-size-read\nshort=7\n", "data_size" },
+    { "data-size/eintr", "event=data-size-read\neintr=yes\n" },
+    { "data-size/window+1", "event=data-size-read\nvalue=65537\n",
+      "0x10001 bytes" },
+    { "data-size/1T", "event=data-size-read\nvalue=1T\n",
+      "0x10000000000 bytes" },
+    { "data-size/2^63", "event=data-size-read\nvalue=0x8000000000000000\n",
+      "0x8000000000000000 bytes" },
+    { "data-size/max", "event=data-size-read\nvalue=0xffffffffffffffff\n",
+      "0xffffffffffffffff bytes" },
+    { "data-size/wraps", "event=data-size-read\nvalue=0xfffffffffffff000\n",
+      "0xfffffffffffff000 bytes" },
+    { "data-size/zero-always", "event=data-size-read\nvalue=0\nonce=no\n",
+      "size 0", true },
+    { "data-size/zero-always-stopped", "event=data-size-read\nvalue=0\n"
+      "state=stop-copy\nonce=no\n", "size 0", true },
+
+    { "data/eio", "event=data-read\nerrno=EIO\n", "Input/output error" },
+    { "data/efault-late", "event=data-read\ncount=3\nerrno=EFAULT\n",
+      "Bad address" },
+    { "data/short", "event=data-read\nshort=5\n" },
+    { "data/end-of-file", "event=data-read\nshort=0\n",
+      "Input/output error" },
+    { "data/eintr", "event=data-read\neintr=yes\n" },
+    { "data/refused-once", "event=data-read\nerrno=EINVAL\n" },
+    { "data/refused-always", "event=data-read\nerrno=EINVAL\nonce=no\n",
+      "Invalid argument", true },
+};
+
+/* What was saved arrives on a destination without faults. */
+static void check_arrives(const GByteArray *bytes)
+{
+    g_autofree char *error = NULL;
+
+    comp_close_all();
+    comp_open("dst");
+    if (comp_load(bytes, &error)) {
+        g_error("load: %s; %s", error, comp_messages());
+    }
+    vfio_host_vm_start();
+    comp_assert_state("dst", "running");
+    g_assert_cmpstr(comp_status("src").saved_digest, !=, "");
+    g_assert_cmpstr(comp_status("src").saved_digest, ==,
+                    comp_status("dst").loaded_digest);
+    comp_sim_end();
+}
+
+static void check_failed_save(const FaultCase *c, VFIODevice *vbasedev,
+                              bool running, const char *error)
+{
+    g_autofree char *last = comp_property_str(vbasedev, "last-error");
+
+    comp_assert_has(error, "src: ");
+    comp_assert_has(error, c->text);
+    /* One text in all places; it begins with the device's name. */
+    g_assert_true(g_str_has_prefix(last, "src: "));
+    comp_assert_has(error, last);
+    comp_assert_state("src", running ? "running" : "stop");
+    g_assert_true(runstate_is_running() == running);
+    g_assert_cmpint(vfio_host_migration_status(), ==,
+                    VFIO_HOST_STATUS_FAILED);
+}
+
+static void run_source(const FaultCase *c, const char *areas, bool running)
+{
+    gint64 start = g_get_monotonic_time();
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_autofree char *error = NULL;
+    VFIODevice *vbasedev;
+    int ret;
+
+    begin(areas, c->fault, "src");
+    vbasedev = comp_open("src");
+    if (running) {
+        vfio_host_vm_start();
+    }
+    ret = comp_save(bytes, NULL, &error);
+    g_assert_cmpfloat((g_get_monotonic_time() - start) / 1e6, <,
+                      SECONDS_MAX);
+    if (!running && vfio_sim_fault_fired("f") < 1) {
+        g_assert_cmpint(ret, ==, 0);    /* of pre-copy, which is not here */
+    } else {
+        g_assert_cmpint(vfio_sim_fault_fired("f"), >=, 1);
+        g_assert_cmpint(ret != 0, ==, c->text != NULL);
+    }
+    if (ret) {
+        check_failed_save(c, vbasedev, running, error);
+        if (c->always) {
+            comp_sim_end();
+            return;
+        }
+        vfio_host_set_runstate(running ? RUN_STATE_RUNNING
+                                       : RUN_STATE_PAUSED);
+        g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+    }
+    check_arrives(bytes);
+}
+
+static void test_source(gconstpointer data)
+{
+    run_source(data, "areas=none\n", true);
+    run_source(data, "areas=none\n", false);
+    run_source(data, AREAS_MIXED, true);
+}
+
+/* Clean-up of the source fails after the end: the migration has completed. */
+static void test_cleanup_fails(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+
+    begin("areas=all\n", "event=state-write\nto=stop\nerrno=EIO\n"
+          "device-state=error\n", "src");
+    comp_open("src");
+    vfio_host_vm_start();
+    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+    g_assert_cmpint(vfio_sim_fault_fired("f"), ==, 1);
+    comp_assert_message("src: ");
+    comp_assert_message("Input/output error");
+    comp_assert_state("src", "stop");
+    check_arrives(bytes);
+}
+
+/* ---- the source's stream ---- */
+
+#define SMALL "state-size=200\nwindow-size=4K\nareas=4K+2K\n" \
+              "chunk-size=130;40\n"
+#define SMALL_PAIR "[device src]\ngroup=1\n" SMALL \
+                   "[device dst]\ngroup=2\n" SMALL
+
+static void save_small(GByteArray *bytes)
+{
+    comp_sim(SMALL_PAIR);
+    comp_open("src");
+    vfio_host_vm_start();
+    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+    g_assert_cmpstr(comp_messages(), ==, "");
+    comp_sim_end();
+}
+
+/* The other end goes away after n bytes, for every n. */
+static void test_stream_breaks(void)
+{
+    g_autoptr(GByteArray) whole = g_byte_array_new();
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    unsigned n;
+
+    save_small(whole);
+    comp_sim(SMALL_PAIR);
+    comp_open("src");
+    vfio_host_vm_start();
+    for (n = 0; n < whole->len; n++) {
+        QEMUFile *f = vfio_host_file_new_memory_output(bytes);
+        bool fired = false;
+
+        g_byte_array_set_size(bytes, 0);
+        vfio_host_file_fail_after(f, n, EPIPE, &fired);
+        g_assert_cmpint(vfio_host_save(f, NULL, NULL), ==, -EIO);
+        g_assert_true(fired);
+        g_assert_cmpuint(bytes->len, ==, n);
+        comp_assert_state("src", "running");
+        g_assert_true(runstate_is_running());
+    }
+    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+    g_assert_cmpuint(comp_status("src").resets, ==, 0);
+    check_arrives(bytes);
+}
+
+/* ---- destination ---- */
+
+static const FaultCase destination_cases[] = {
+    { "resuming/eio", "event=state-write\nto=resuming\nerrno=EIO\n",
+      "Input/output error" },
+    { "resuming/error", "event=state-write\nto=resuming\nerrno=EIO\n"
+      "device-state=error\n", "was reset" },
+    { "resuming/refused", "event=state-write\nto=resuming\nerrno=EINVAL\n"
+      "once=no\n", "Invalid argument", true },
+
+    { "data-offset/eio", "event=data-offset-read\nerrno=EIO\n",
+      "data_offset of the migration region: Input/output error" },
+    { "data-offset/short", "event=data-offset-read\nshort=1\n",
+      "data_offset" },
+    { "data-offset/eintr", "event=data-offset-read\neintr=yes\n" },
+    { "data-offset/zero", "event=data-offset-read\nvalue=0\n",
+      "offset 0x0 of" },
+    { "data-offset/region-end", "event=data-offset-read\nvalue=68K\n",
+      "offset 0x11000 of" },
+    { "data-offset/beyond", "event=data-offset-read\nvalue=1T\n",
+      "offset 0x10000000000 of" },
+    { "data-offset/2^63", "event=data-offset-read\n"
+      "value=0x8000000000000000\n", "0x8000000000000000" },
+    { "data-offset/max", "event=data-offset-read\n"
+      "value=0xffffffffffffffff\n", "0xffffffffffffffff" },
+
+    { "data/eio", "event=data-write\nerrno=EIO\n", "Input/output error" },
+    { "data/enospc-late", "event=data-write\ncount=4\nerrno=ENOSPC\n",
+      "No space left on device" },
+    { "data/short", "event=data-write\nshort=5\n" },
+    { "data/end-of-file", "event=data-write\nshort=0\n",
+      "Input/output error" },
+    { "data/eintr", "event=data-write\neintr=yes\n" },
+    { "data/refused-once", "event=data-write\nerrno=EINVAL\n" },
+    { "data/refused-always", "event=data-write\nerrno=EINVAL\nonce=no\n",
+      "Invalid argument", true },
+
+    { "data-size/eio", "event=data-size-write\nerrno=EIO\n",
+      "Input/output error" },
+    { "data-size/refused-late", "event=data-size-write\ncount=2\n"
+      "errno=EINVAL\n", "did not accept a chunk" },
+    { "data-size/short", "event=data-size-write\nshort=4\n",
+      "Input/output error" },
+    { "data-size/eintr", "event=data-size-write\neintr=yes\n" },
+};
+
+static void save_once(const char *areas, const char *fault, GByteArray *bytes)
+{
+    begin(areas, fault, "dst");
+    comp_open("src");
+    vfio_host_vm_start();
+    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+    comp_close_all();
+    comp_forget_messages();
+}
+
+static void run_destination(const FaultCase *c, const char *areas)
+{
+    gint64 start = g_get_monotonic_time();
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_autofree char *error = NULL;
+    int ret;
+
+    save_once(areas, c->fault, bytes);
+    comp_open("dst");
+    ret = comp_load(bytes, &error);
+    g_assert_cmpfloat((g_get_monotonic_time() - start) / 1e6, <,
+                      SECONDS_MAX);
+    g_assert_cmpint(vfio_sim_fault_fired("f"), >=, 1);
+    g_assert_cmpint(ret != 0, ==, c->text != NULL);
+    if (ret) {
+        comp_assert_message("dst: ");
+        comp_assert_message(c->text);
+        if (c->always) {
+            comp_sim_end();
+            return;
+        }
+        comp_close_all();
+        comp_open("dst");
+        g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
+    }
+    vfio_host_vm_start();
+    comp_assert_state("dst", "running");
+    g_assert_cmpstr(comp_status("src").saved_digest, ==,
+                    comp_status("dst").loaded_digest);
+    comp_sim_end();
+}
+
+static void test_destination(gconstpointer data)
+{
+    run_destination(data, "areas=none\n");
+    run_destination(data, AREAS_MIXED);
+}
+
+/* `cont` on the destination fails: the guest does not go on without it. */
+static void test_start_fails(gconstpointer data)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+
+    save_once("areas=all\n", data, bytes);
+    comp_open("dst");
+    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
+    vfio_host_vm_start();
+    g_assert_cmpint(vfio_sim_fault_fired("f"), >=, 1);
+    g_assert_cmpint(vfio_host_runstate(), ==, RUN_STATE_INTERNAL_ERROR);
+    comp_assert_message("dst: ");
+    comp_assert_message("Input/output error");
+    comp_assert_message("Continue it on the source");
+    comp_assert_state("dst", "stop");
+
+    /* The device itself goes on, if the user insists after a reset. */
+    vfio_host_vm_start();
+    comp_assert_state("dst", "running");
+    comp_sim_end();
+}
+
+/* ---- a stream that is cut ---- */
+
+static void test_truncated(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    unsigned n;
+
+    save_small(bytes);
+    comp_sim(SMALL_PAIR);
+    comp_allow_violations();
+    for (n = 0; n < bytes->len; n++) {
+        g_autofree uint8_t *part = g_memdup2(bytes->data, n);
+
+        comp_forget_messages();
+        comp_open("dst");
+        g_assert_cmpint(comp_load_data(part, n, NULL), <, 0);
+        g_assert_false(comp_status("dst").loaded);
+        comp_close_all();
+    }
+    comp_forget_messages();
+    comp_open("dst");
+    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
+    g_assert_cmpstr(comp_messages(), ==, "");
+    vfio_host_vm_start();
+    g_assert_true(comp_status("dst").loaded);
+    comp_sim_end();
+}
+
+/* The same, while the channel breaks with an errno in place of its end. */
+static void test_channel_breaks(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    unsigned n;
+
+    save_small(bytes);
+    comp_sim(SMALL_PAIR);
+    comp_allow_violations();
+    for (n = 60; n < bytes->len; n += 7) {
+        QEMUFile *f = vfio_host_file_new_memory_input(bytes->data,
+                                                      bytes->len);
+        bool fired = false;
+
+        vfio_host_file_fail_after(f, n, ECONNRESET, &fired);
+        comp_open("dst");
+        g_assert_cmpint(vfio_host_load(f, NULL), <, 0);
+        g_assert_true(fired);
+        comp_close_all();
+    }
+    comp_sim_end();
+}
+
+/* ---- a hostile stream ---- */
+
+static void put_be64_at(uint8_t *at, uint64_t value)
+{
+    value = GUINT64_TO_BE(value);
+    memcpy(at, &value, sizeof(value));
+}
+
+static uint8_t *find_tag(GByteArray *bytes, uint8_t number)
+{
+    const uint8_t tag[8] = { 0xff, 0xff, 0xff, 0xff, 0xef, 0x10, 0, number };
+    uint8_t *found = memmem(bytes->data, bytes->len, tag, sizeof(tag));
+
+    g_assert_nonnull(found);
+    return found;
+}
+
+static void check_hostile(const GByteArray *bytes, const char *text)
+{
+    gint64 start = g_get_monotonic_time();
+    uint64_t written;
+
+    comp_forget_messages();
+    comp_open("dst");
+    g_assert_cmpint(comp_load(bytes, NULL), <, 0);
+    comp_assert_message("dst: ");
+    if (text) {
+        comp_assert_message(text);
+    }
+    g_assert_false(comp_status("dst").loaded);
+    written = comp_status("dst").trapped_bytes;
+    g_assert_cmpuint(written, <, 1000000);
+    comp_close_all();
+    g_assert_cmpfloat((g_get_monotonic_time() - start) / 1e6, <,
+                      SECONDS_MAX);
+}
+
+/* The first chunk claims another size than it has. */
+static void test_hostile_sizes(void)
+{
+    static const uint64_t sizes[] = {
+        1, 129, 131, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000000,
+        UINT64_C(1) << 40, (UINT64_C(1) << 40) + 1, UINT64_C(1) << 62,
+        UINT64_C(1) << 63, UINT64_MAX - 4095, UINT64_MAX,
+    };
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    uint8_t *size;
+    size_t i;
+
+    save_small(bytes);
+    size = find_tag(bytes, 4) + 8;
+    comp_sim(SMALL_PAIR);
+    comp_allow_violations();
+    for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+        put_be64_at(size, sizes[i]);
+        check_hostile(bytes, NULL);
+    }
+    put_be64_at(size, 130);
+    comp_open("dst");
+    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
+    comp_sim_end();
+}
+
+static void test_hostile_tags(void)
+{
+    static const uint64_t tags[] = {
+        0, 1, 0xffffffffef100000, 0xffffffffef100002, 0xffffffffef100003,
+        0xffffffffef100005, 0xffffffffef100006, UINT64_MAX,
+        0x00000000ef100004,
+    };
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    uint8_t *tag;
+    size_t i;
+
+    save_small(bytes);
+    tag = find_tag(bytes, 4);
+    comp_sim(SMALL_PAIR);
+    comp_allow_violations();
+    for (i = 0; i < ARRAY_SIZE(tags); i++) {
+        put_be64_at(tag, tags[i]);
+        check_hostile(bytes, NULL);
+    }
+    comp_sim_end();
+}
+
+/* R-08f: SETUP with something in it is a stream of another kind. */
+static void test_hostile_setup(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+
+    save_small(bytes);
+    comp_sim(SMALL_PAIR);
+    put_be64_at(find_tag(bytes, 3) + 8, UINT64_C(0xffffffffef100004));
+    check_hostile(bytes, NULL);
+    comp_sim_end();
+}
+
+/* The config blob is of another device, or of another form. */
+static void test_hostile_config(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    uint8_t *blob;
+
+    save_small(bytes);
+    comp_sim(SMALL_PAIR);
+    blob = find_tag(bytes, 2) + 8;
+    blob[4] ^= 0xff;
+    check_hostile(bytes, "same kind of device");
+    blob[4] ^= 0xff;
+    blob[3]++;
+    check_hostile(bytes, "configuration space");
+    comp_sim_end();
+}
+
+/* Sections in another order than a source sends them */
+static void test_hostile_order(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_autoptr(GByteArray) mixed = g_byte_array_new();
+    const unsigned start = 8, data = 60;
+
+    save_small(bytes);
+    comp_sim(SMALL_PAIR);
+    comp_allow_violations();
+
+    /* data before START: the section is not known yet */
+    g_byte_array_append(mixed, bytes->data, start);
+    g_byte_array_append(mixed, bytes->data + data, bytes->len - data);
+    comp_open("dst");
+    g_assert_cmpint(comp_load(mixed, NULL), <, 0);
+    comp_close_all();
+
+    /* START twice: no data came in between, so nothing is wrong */
+    g_byte_array_set_size(mixed, 0);
+    g_byte_array_append(mixed, bytes->data, data);
+    g_byte_array_append(mixed, bytes->data + start, bytes->len - start);
+    comp_open("dst");
+    g_assert_cmpint(comp_load(mixed, NULL), ==, 0);
+    vfio_host_vm_start();
+    g_assert_true(comp_status("dst").loaded);
+    comp_sim_end();
+}
+
+/* ---- resets of the VM ---- */
+
+static void reset_in_round(VFIOHostPhase phase, unsigned round, void *opaque)
+{
+    unsigned *when = opaque;
+
+    if (phase == VFIO_HOST_PHASE_ITERATE && round == *when) {
+        *when = UINT_MAX;
+        vfio_host_reset_devices();
+    }
+}
+
+/*
+ * The guest resets itself in pre-copy. Before data has left that is fine;
+ * afterwards the destination would put two sessions together.
+ */
+static void test_vm_reset(gconstpointer data)
+{
+    unsigned when = GPOINTER_TO_UINT(data);
+    bool late = when > 0;
+    VFIOHostSaveOptions options = {
+        .hook = reset_in_round, .opaque = &when, .min_rounds = 3,
+    };
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_autofree char *error = NULL;
+
+    begin(AREAS_MIXED, "event=bar-read\nerrno=EIO\n", "src");
+    comp_open("src");
+    vfio_host_vm_start();
+    g_assert_cmpint(comp_save(bytes, &options, &error) != 0, ==, late);
+    g_assert_cmpuint(when, ==, UINT_MAX);
+    if (late) {
+        comp_assert_has(error, "src: the VM was reset");
+        comp_assert_state("src", "running");
+        g_assert_true(runstate_is_running());
+        g_assert_cmpuint(comp_status("src").resets, ==, 1); /* the guest's */
+        g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+    }
+    check_arrives(bytes);
+}
+
+/* Reset after the load, before it ever ran: the guest starts afresh. */
+static void test_vm_reset_loaded(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+
+    save_once("areas=all\n", "event=bar-read\nerrno=EIO\n", bytes);
+    comp_open("dst");
+    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
+    vfio_host_reset_devices();
+    vfio_host_vm_start();
+    comp_assert_state("dst", "running");
+    g_assert_true(runstate_is_running());
+    g_assert_cmpstr(comp_messages(), ==, "");
+    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+    comp_sim_end();
+}
+
+/* ---- loadvm ---- */
+
+/* A VM whose loadvm failed can load again, and can be started. */
+static void test_loadvm_fails(gconstpointer data)
+{
+    bool start_between = data != NULL;
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    Error *err = NULL;
+
+    comp_sim(SMALL_PAIR);
+    comp_allow_violations();
+    comp_open("src");
+    vfio_host_vm_start();
+    g_assert_cmpint(vfio_host_savevm(vfio_host_file_new_memory_output(bytes),
+                                     NULL), ==, 0);
+    g_assert_cmpint(
+        vfio_host_loadvm(vfio_host_file_new_memory_input(bytes->data, 150),
+                         &err), <, 0);
+    error_free(err);
+    comp_assert_message("src: ");
+    g_assert_false(runstate_is_running());
+
+    if (start_between) {
+        vfio_host_vm_start();
+        vfio_host_vm_start();   /* once more, where the first one failed */
+        comp_assert_state("src", "running");
+        g_assert_true(runstate_is_running());
+    }
+    err = NULL;
+    g_assert_cmpint(
+        vfio_host_loadvm(vfio_host_file_new_memory_input(bytes->data,
+                                                         bytes->len), &err),
+        ==, 0);
+    vfio_host_vm_start();
+    comp_assert_state("src", "running");
+    g_assert_true(comp_status("src").loaded);
+    comp_sim_end();
+}
+
+/* ---- two devices ---- */
+
+/* One device fails: the other one goes on too, whichever comes first. */
+static void test_other_device_fails(gconstpointer data)
+{
+    VFIOHostSettings settings = { .multi_device = true };
+    VFIOHostDeviceOptions options = { .id = "0000:00:05.0" };
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_autofree char *config =
+        g_strdup_printf("[device src]\ngroup=1\n" KEYS
+                        "[device other]\ngroup=2\nseed=4\n" KEYS
+                        "[fault f]\ndevice=%s\nevent=data-size-read\n"
+                        "state=stop-copy\nerrno=EIO\n", (const char *)data);
+    g_autofree char *error = NULL;
+
+    comp_sim(config);
+    vfio_host_set(&settings);
+    comp_open("src");
+    g_assert_nonnull(comp_try_open("other", options, NULL));
+    vfio_host_vm_start();
+    g_assert_cmpint(comp_save(bytes, NULL, &error), <, 0);
+    g_assert_cmpint(vfio_sim_fault_fired("f"), ==, 1);
+    comp_assert_has(error, data);
+    comp_assert_has(error, "Input/output error");
+    comp_assert_state("src", "running");
+    comp_assert_state("other", "running");
+    g_assert_cmpuint(comp_status("src").resets, ==, 0);
+    g_assert_cmpuint(comp_status("other").resets, ==, 0);
+    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+    comp_sim_end();
+}
+
+static void add_cases(const char *side, const FaultCase *cases, size_t nr,
+                      GTestDataFunc func)
+{
+    size_t i;
+
+    for (i = 0; i < nr; i++) {
+        g_autofree char *path = g_strdup_printf("/faults/%s/%s", side,
+                                                cases[i].name);
+
+        g_test_add_data_func(path, &cases[i], func);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    comp_init(&argc, &argv);
+    add_cases("source", source_cases, ARRAY_SIZE(source_cases), test_source);
+    add_cases("destination", destination_cases,
+              ARRAY_SIZE(destination_cases), test_destination);
+    g_test_add_func("/faults/source/cleanup", test_cleanup_fails);
+    g_test_add_func("/faults/source/stream-breaks", test_stream_breaks);
+    g_test_add_data_func("/faults/start/eio", "event=state-write\n"
+                         "from=resuming\nto=running\nerrno=EIO\n",
+                         test_start_fails);
+    g_test_add_data_func("/faults/start/error", "event=state-write\n"
+                         "from=resuming\nto=running\nerrno=EIO\n"
+                         "device-state=error\n", test_start_fails);
+    g_test_add_func("/faults/stream/truncated", test_truncated);
+    g_test_add_func("/faults/stream/channel-breaks", test_channel_breaks);
+    g_test_add_func("/faults/stream/sizes", test_hostile_sizes);
+    g_test_add_func("/faults/stream/tags", test_hostile_tags);
+    g_test_add_func("/faults/stream/setup", test_hostile_setup);
+    g_test_add_func("/faults/stream/config", test_hostile_config);
+    g_test_add_func("/faults/stream/order", test_hostile_order);
+    g_test_add_data_func("/faults/vm-reset/early", GUINT_TO_POINTER(0),
+                         test_vm_reset);
+    g_test_add_data_func("/faults/vm-reset/late", GUINT_TO_POINTER(2),
+                         test_vm_reset);
+    g_test_add_func("/faults/vm-reset/loaded", test_vm_reset_loaded);
+    g_test_add_data_func("/faults/loadvm/again", NULL, test_loadvm_fails);
+    g_test_add_data_func("/faults/loadvm/start", GINT_TO_POINTER(1),
+                         test_loadvm_fails);
+    g_test_add_data_func("/faults/two/first", "src", test_other_device_fails);
+    g_test_add_data_func("/faults/two/second", "other",
+                         test_other_device_fails);
+    return comp_run();
+}

@@ -1,0 +1,354 @@
+/*
+ * Failures: what a device or its driver does wrong, and what must follow
+ *
+ * Owns: the failure table of issue 2, with our code on both sides. Each row
+ * is one fault rule of the simulated device. Where the row says that the
+ * migration fails, it must do so in FAIL_MS with the device's name and the
+ * real error, the VM must run on with its device as before, and the next
+ * migration must succeed. A rule that did not fire fails the row.
+ * Does not own: streams that are cut or wrong (vfio-stream-test.c), failing
+ * every single call (vfio-nth-call-test.c).
+ * Locks: none.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "vfio-test.h"
+
+#include <string.h>
+
+typedef enum Outcome {
+    COMPLETES,                  /* nothing is lost */
+    FAILS,                      /* at the source */
+    LOAD_FAILS,                 /* at the destination */
+    CONT_FAILS,                 /* when the destination's VM goes on */
+} Outcome;
+
+typedef struct Row {
+    const char *name;
+    const char *fault;
+    Outcome outcome;
+    const char *words;          /* of the error message, besides dev0 */
+    const char *keys;           /* of dev0, on both sides */
+    bool reset;                 /* the device had to be reset, message says */
+    bool on_dst;                /* the rule stands at the destination */
+    bool paused;                /* the source's VM does not run */
+} Row;
+
+#define EIO_TEXT "Input/output error"
+#define TRAPPED "areas=none"
+
+static const Row source_rows[] = {
+    /* States: error, refusal, and a read-back that fails. */
+    { "setup-error", "event=state-write;to=pre-copy;device-state=error",
+      FAILS, EIO_TEXT, .reset = true },
+    { "setup-eio", "event=state-write;to=pre-copy;errno=EIO",
+      FAILS, EIO_TEXT },
+    { "setup-refused", "event=state-write;to=pre-copy;errno=EINVAL",
+      FAILS, "Invalid argument" },
+    { "setup-busy", "event=state-write;to=pre-copy;errno=EBUSY",
+      FAILS, "Device or resource busy" },
+    { "paused-setup-error",
+      "event=state-write;to=stop-copy;device-state=error",
+      FAILS, EIO_TEXT, .reset = true, .paused = true },
+    { "paused-setup-refused",
+      "event=state-write;to=stop-copy;errno=EINVAL;once=no",
+      FAILS, "Invalid argument", .paused = true },
+    { "stop-error",
+      "event=state-write;from=pre-copy;to=stop-copy;device-state=error",
+      FAILS, EIO_TEXT, .reset = true },
+    { "stop-eio", "event=state-write;from=pre-copy;to=stop-copy;errno=EIO",
+      FAILS, EIO_TEXT },
+    { "stop-refused",
+      "event=state-write;from=pre-copy;to=stop-copy;errno=EINVAL",
+      FAILS, "Invalid argument" },
+    /* Registers, in pre-copy and with the device stopped. */
+    { "pending-eio-precopy", "event=pending-read;state=pre-copy;errno=EIO",
+      FAILS, EIO_TEXT },
+    { "pending-refused-precopy",
+      "event=pending-read;state=pre-copy;errno=EINVAL",
+      FAILS, "Invalid argument" },
+    { "pending-short-precopy", "event=pending-read;state=pre-copy;short=4",
+      FAILS, "" },
+    { "pending-nothing-precopy", "event=pending-read;state=pre-copy;short=0",
+      FAILS, "" },
+    { "pending-eio-stop", "event=pending-read;state=stop-copy;errno=EIO",
+      FAILS, EIO_TEXT },
+    { "pending-short-stop",
+      "event=pending-read;state=stop-copy;count=3;short=4",
+      FAILS, "" },
+    { "pending-error-stop",
+      "event=pending-read;state=stop-copy;count=2;device-state=error",
+      FAILS, EIO_TEXT, .reset = true },
+    { "offset-eio-precopy", "event=data-offset-read;state=pre-copy;errno=EIO",
+      FAILS, EIO_TEXT },
+    { "offset-eio-stop", "event=data-offset-read;state=stop-copy;errno=EIO",
+      FAILS, EIO_TEXT },
+    { "offset-short", "event=data-offset-read;state=stop-copy;short=4",
+      FAILS, "" },
+    { "offset-refused", "event=data-offset-read;state=stop-copy;errno=EINVAL",
+      FAILS, "Invalid argument" },
+    { "size-eio-precopy", "event=data-size-read;state=pre-copy;errno=EIO",
+      FAILS, EIO_TEXT },
+    { "size-eio-stop", "event=data-size-read;state=stop-copy;count=2;"
+      "errno=EIO", FAILS, EIO_TEXT },
+    { "size-short", "event=data-size-read;state=stop-copy;short=4",
+      FAILS, "" },
+    { "size-refused", "event=data-size-read;state=stop-copy;errno=EINVAL",
+      FAILS, "Invalid argument" },
+    /* Numbers that no device may give. */
+    { "offset-zero", "event=data-offset-read;state=stop-copy;value=0",
+      FAILS, "" },
+    { "offset-end", "event=data-offset-read;state=stop-copy;value=0x11000",
+      FAILS, "0x11000" },
+    { "offset-beyond", "event=data-offset-read;state=stop-copy;value=0x12000",
+      FAILS, "0x12000" },
+    { "offset-2^63",
+      "event=data-offset-read;state=stop-copy;value=0x8000000000000000",
+      FAILS, "0x8000000000000000" },
+    { "offset-max",
+      "event=data-offset-read;state=stop-copy;value=0xffffffffffffffff",
+      FAILS, "0xffffffffffffffff" },
+    { "size-zero", "event=data-size-read;state=stop-copy;value=0;once=no",
+      FAILS, "" },
+    { "size-zero-precopy",
+      "event=data-size-read;state=pre-copy;value=0;once=no", FAILS, "" },
+    { "size-beyond", "event=data-size-read;state=stop-copy;value=0x10001",
+      FAILS, "0x10001" },
+    { "size-huge", "event=data-size-read;state=stop-copy;value=1T",
+      FAILS, "" },
+    { "size-2^63",
+      "event=data-size-read;state=stop-copy;value=0x8000000000000000",
+      FAILS, "" },
+    { "size-max",
+      "event=data-size-read;state=pre-copy;value=0xffffffffffffffff",
+      FAILS, "" },
+    /* Data that is read access by access. */
+    { "data-eio", "event=data-read;state=stop-copy;errno=EIO", FAILS,
+      EIO_TEXT, TRAPPED },
+    { "data-eio-precopy", "event=data-read;state=pre-copy;errno=EIO", FAILS,
+      EIO_TEXT, TRAPPED },
+    { "data-error", "event=data-read;state=stop-copy;device-state=error",
+      FAILS, EIO_TEXT, TRAPPED, .reset = true },
+    { "data-nothing", "event=data-read;state=stop-copy;short=0;once=no",
+      FAILS, "", TRAPPED },
+    { "data-short", "event=data-read;short=100;once=no", COMPLETES, NULL,
+      TRAPPED },
+    { "data-short-once", "event=data-read;state=stop-copy;short=4096",
+      COMPLETES, NULL, TRAPPED },
+    { "data-odd", "event=data-read;short=1001;once=no", COMPLETES, NULL,
+      TRAPPED },
+    { "data-eintr", "event=data-read;count=2;eintr=yes", COMPLETES, NULL,
+      TRAPPED },
+    { "data-refused", "event=data-read;state=stop-copy;errno=EINVAL",
+      COMPLETES, NULL, TRAPPED },
+    { "data-8-bytes-only", "event=data-size-read;delay-ms=1", COMPLETES,
+      NULL, "areas=none;max-access=8;state-size=32K" },
+    { "map-refused", "event=mmap;state=running;errno=ENOMEM;once=no;count=2",
+      COMPLETES },
+    /* After the last byte was sent, nothing is lost any more. */
+    { "end-error", "event=state-write;from=stop-copy;to=stop;"
+      "device-state=error", COMPLETES },
+    { "end-refused", "event=state-write;from=stop-copy;to=stop;errno=EIO",
+      COMPLETES },
+};
+
+static const Row destination_rows[] = {
+    { "resume-error", "event=state-write;to=resuming;device-state=error",
+      LOAD_FAILS, EIO_TEXT },
+    { "resume-eio", "event=state-write;to=resuming;errno=EIO",
+      LOAD_FAILS, EIO_TEXT },
+    { "resume-refused", "event=state-write;to=resuming;errno=EINVAL;once=no",
+      LOAD_FAILS, "Invalid argument" },
+    /* Another way leads there: by way of stop. */
+    { "resume-detour", "event=state-write;from=running;to=resuming;"
+      "errno=EINVAL;once=no", COMPLETES },
+    { "offset-eio", "event=data-offset-read;errno=EIO", LOAD_FAILS,
+      EIO_TEXT },
+    { "offset-refused", "event=data-offset-read;count=3;errno=EINVAL",
+      LOAD_FAILS, "Invalid argument" },
+    { "offset-short", "event=data-offset-read;count=2;short=4", LOAD_FAILS,
+      "" },
+    { "offset-zero", "event=data-offset-read;value=0", LOAD_FAILS, "" },
+    { "offset-end", "event=data-offset-read;value=0x11000", LOAD_FAILS,
+      "0x11000" },
+    { "offset-beyond", "event=data-offset-read;count=4;value=0x12000",
+      LOAD_FAILS, "0x12000" },
+    { "offset-last-byte", "event=data-offset-read;value=0x10fff;once=no",
+      LOAD_FAILS, "" },
+    { "offset-2^63", "event=data-offset-read;value=0x8000000000000000",
+      LOAD_FAILS, "0x8000000000000000" },
+    { "offset-max", "event=data-offset-read;value=0xffffffffffffffff",
+      LOAD_FAILS, "0xffffffffffffffff" },
+    { "size-eio", "event=data-size-write;errno=EIO", LOAD_FAILS, EIO_TEXT },
+    { "size-refused", "event=data-size-write;count=3;errno=EINVAL",
+      LOAD_FAILS, "Invalid argument" },
+    { "size-short", "event=data-size-write;short=4", LOAD_FAILS, "" },
+    { "size-error", "event=data-size-write;count=2;device-state=error",
+      LOAD_FAILS, EIO_TEXT },
+    { "data-eio", "event=data-write;errno=EIO", LOAD_FAILS, EIO_TEXT,
+      TRAPPED },
+    { "data-nospace", "event=data-write;count=3;errno=ENOSPC", LOAD_FAILS,
+      "No space left on device", TRAPPED },
+    { "data-nothing", "event=data-write;short=0;once=no", LOAD_FAILS, "",
+      TRAPPED },
+    { "data-short", "event=data-write;short=100;once=no", COMPLETES, NULL,
+      TRAPPED },
+    { "data-eintr", "event=data-write;count=2;eintr=yes", COMPLETES, NULL,
+      TRAPPED },
+    { "data-refused", "event=data-write;errno=EINVAL", COMPLETES, NULL,
+      TRAPPED },
+    { "data-8-bytes-only", "event=data-size-write;delay-ms=1", COMPLETES,
+      NULL, "areas=none;max-access=8;state-size=32K" },
+    { "map-refused", "event=mmap;errno=ENOMEM;once=no;count=2",
+      COMPLETES },
+    /* The state was taken, but the device does not go on. */
+    { "cont-error", "event=state-write;to=running;device-state=error",
+      CONT_FAILS, EIO_TEXT },
+    { "cont-eio", "event=state-write;to=running;errno=EIO", CONT_FAILS,
+      EIO_TEXT },
+    { "cont-refused", "event=state-write;to=running;errno=EINVAL;once=no",
+      CONT_FAILS, "Invalid argument" },
+};
+
+static void apply_keys(VFIOPair *pair, const char *keys)
+{
+    g_auto(GStrv) pairs = g_strsplit(keys ? keys : "", ";", -1);
+
+    for (char **p = pairs; *p; p++) {
+        g_auto(GStrv) pair_of = g_strsplit(*p, "=", 2);
+
+        vfio_pair_set(pair, pair_of[0], "%s", pair_of[1]);
+    }
+}
+
+static VFIOPair *new_pair(const Row *row)
+{
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+
+    if (row->on_dst) {
+        /* So that the source hears of a load that failed at its very end. */
+        vfio_pair_return_path(pair);
+    }
+    apply_keys(pair, row->keys);
+    vfio_side_fault(row->on_dst ? pair->dst : pair->src, "row", row->fault);
+    vfio_pair_start(pair);
+    if (row->paused) {
+        qtest_qmp_assert_success(pair->src->qts, "{'execute': 'stop'}");
+        pair->src->paused = true;
+        vfio_side_expect_state(pair->src, "dev0", "stop");
+    }
+    return pair;
+}
+
+static void expect_source_as_before(VFIOPair *pair, const Row *row)
+{
+    vfio_expect_source_well(pair);
+    if (row->reset) {
+        g_assert_cmpint(vfio_side_status_int(pair->src, "dev0", "resets"),
+                        >=, 1);
+    }
+}
+
+/* In error-desc or, where that holds what came first, on stderr. */
+static void expect_message(VFIOSide *side, const char *words)
+{
+    g_autofree char *desc = migrate_error(side->qts);
+    g_autofree char *err = qtest_stderr(side->qts);
+    g_autofree char *both = g_strconcat(desc, "\n", err, NULL);
+
+    vfio_expect_text(side, "error-desc and stderr", both, words);
+}
+
+static void fails_at_source(VFIOPair *pair, const Row *row)
+{
+    vfio_expect_failed(pair->src, "dev0");
+    vfio_expect_failed(pair->src, row->words);
+    if (row->reset) {
+        expect_message(pair->src, "was reset");
+    }
+    /* The other side ends by itself, in good order. */
+    vfio_expect_load_failed(pair->dst, "");
+}
+
+static void fails_at_destination(VFIOPair *pair, const Row *row)
+{
+    vfio_expect_load_failed(pair->dst, "dev0");
+    vfio_expect_load_failed(pair->dst, row->words);
+    vfio_expect_failed(pair->src, "");
+}
+
+/* The destination must stay stopped; the source can take over again. */
+static void fails_at_cont(VFIOPair *pair, const Row *row)
+{
+    g_autofree char *err = NULL;
+
+    vfio_pair_finish(pair);
+    qtest_qmp_assert_success(pair->dst->qts, "{'execute': 'cont'}");
+    migrate_wait_run_state(pair->dst->qts, "internal-error");
+    err = qtest_stderr(pair->dst->qts);
+    vfio_expect_text(pair->dst, "stderr", err, "dev0");
+    vfio_expect_text(pair->dst, "stderr", err, row->words);
+    vfio_expect_fired(pair->dst, "row");
+    vfio_side_quit(pair->dst);
+    qtest_qmp_assert_success(pair->src->qts, "{'execute': 'cont'}");
+}
+
+static void test_row(const void *opaque)
+{
+    const Row *row = opaque;
+    VFIOPair *pair = new_pair(row);
+
+    vfio_pair_begin(pair);
+    switch (row->outcome) {
+    case COMPLETES:
+        vfio_pair_finish(pair);
+        vfio_pair_check(pair);
+        vfio_expect_fired(row->on_dst ? pair->dst : pair->src, "row");
+        vfio_pair_free(pair);
+        return;
+    case FAILS:
+        fails_at_source(pair, row);
+        break;
+    case LOAD_FAILS:
+        fails_at_destination(pair, row);
+        break;
+    case CONT_FAILS:
+        fails_at_cont(pair, row);
+        break;
+    }
+    if (row->outcome != CONT_FAILS) {
+        vfio_expect_fired(row->on_dst ? pair->dst : pair->src, "row");
+    }
+    expect_source_as_before(pair, row);
+    /* A rule that fires again and again has to go before the next try. */
+    if (!row->on_dst && strstr(row->fault, "once=no")) {
+        vfio_side_kill(pair->dst);
+        vfio_pair_free(pair);
+        return;
+    }
+    vfio_pair_retry(pair);
+    vfio_pair_free(pair);
+}
+
+static void add_rows(const char *side, const Row *rows, size_t count,
+                     bool on_dst)
+{
+    for (size_t i = 0; i < count; i++) {
+        Row row = rows[i];
+        g_autofree char *name = g_strdup_printf("vfio/failure/%s/%s", side,
+                                                row.name);
+
+        row.on_dst = on_dst;
+        qtest_add_data_func_full(name, g_memdup2(&row, sizeof(row)),
+                                 test_row, g_free);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    add_rows("source", source_rows, G_N_ELEMENTS(source_rows), false);
+    add_rows("destination", destination_rows,
+             G_N_ELEMENTS(destination_rows), true);
+    return g_test_run();
+}
