@@ -27,7 +27,7 @@ deps-all:
 deps: deps-all
 
 check: deps-all
-	@scripts/check build tests compile=clang sanitize
+	@scripts/check docs build tests compile=clang sanitize
 
 check-unit: deps-build
 	@scripts/check build tests=unit,component

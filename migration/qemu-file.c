@@ -16,6 +16,7 @@
  */
 #include "qemu/osdep.h"
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include "qapi/error.h"
 #include "qemu/atomic.h"
@@ -30,6 +31,7 @@
 
 struct QEMUFile {
     bool writable;
+    bool is_socket;
     bool shutdown;
     int fd;                     /* -1: memory */
     GByteArray *out;            /* memory output */
@@ -59,9 +61,11 @@ struct QEMUFile {
 static QEMUFile *file_new(int fd, bool writable)
 {
     QEMUFile *f = g_new0(QEMUFile, 1);
+    struct stat st;
 
     f->fd = fd;
     f->writable = writable;
+    f->is_socket = fd >= 0 && !fstat(fd, &st) && S_ISSOCK(st.st_mode);
     return f;
 }
 
@@ -145,6 +149,9 @@ void vfio_host_file_shutdown(QEMUFile *f)
     if (!qatomic_read(&f->error)) {
         qatomic_set(&f->error, -EIO);
     }
+    if (f->is_socket) {
+        shutdown(f->fd, SHUT_RDWR);
+    }
 }
 
 void vfio_host_file_fail_after(QEMUFile *f, uint64_t bytes, int error,
@@ -215,7 +222,8 @@ static ssize_t channel_write(QEMUFile *f, const uint8_t *data, size_t size)
         return size;
     }
     for (;;) {
-        ret = write(f->fd, data, size);
+        ret = f->is_socket ? send(f->fd, data, size, MSG_NOSIGNAL)
+                           : write(f->fd, data, size);
         if (ret >= 0) {
             return ret;
         }

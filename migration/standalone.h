@@ -76,7 +76,8 @@ uint64_t vfio_host_file_bytes(QEMUFile *f);
 /*
  * vfio_host_file_shutdown: end all traffic, from any thread
  *
- * The stream's error becomes -EIO where it had none (QEMU's cancel).
+ * The stream's error becomes -EIO where it had none (QEMU's cancel). A call
+ * that waits for a socket ends; one that waits for a pipe does not.
  */
 void vfio_host_file_shutdown(QEMUFile *f);
 

@@ -147,7 +147,10 @@ static ssize_t move_part(VFIOMigAccess *access, uint64_t offset, void *in,
         if (ret != -EINVAL || large == small) {
             return ret;
         }
-        access->small_only = true;
+        /* Refused in any size, it was not for the size */
+        ret = access_once(access->fd, in, out, small, position);
+        access->small_only = ret > 0;
+        return ret;
     }
     return access_once(access->fd, in, out, small, position);
 }

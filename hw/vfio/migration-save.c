@@ -251,7 +251,9 @@ static int vfio_mig_save_iterate(QEMUFile *f, void *opaque)
     if (vfio_mig_may_iterate(mig)) {
         ret = vfio_mig_save_one(mig, f, &pending, &err);
     }
-    if (!vfio_mig_chunk_end(mig, generation) && ret > 0) {
+    if (!vfio_mig_chunk_end(mig, generation) && (ret > 0 || err)) {
+        /* Whatever the driver said after the state change follows from it */
+        g_clear_pointer(&err, error_free);
         error_setg(&err, "%s: the VM was stopped or continued while the "
                    "stream was too slow to take a chunk of the device's "
                    "data; start the migration again",

@@ -25,6 +25,7 @@ VFIOPair *vfio_pair_new(VFIOSideKind src, VFIOSideKind dst)
 
     pair->src = vfio_side_new("source", src);
     pair->dst = vfio_side_new("destination", dst);
+    pair->next_kind = dst;
     set_incoming(pair);
     return pair;
 }
@@ -111,7 +112,16 @@ void vfio_expect_source_well(VFIOPair *pair)
 {
     VFIOSide *src = pair->src;
 
-    migrate_wait_run_state(src->qts, src->paused ? "paused" : "running");
+    if (src->paused) {
+        /* QEMU's word for a VM that was paused, and got that far. */
+        g_autofree char *state = migrate_run_state(src->qts);
+
+        if (strcmp(state, "postmigrate")) {
+            migrate_wait_run_state(src->qts, "paused");
+        }
+    } else {
+        migrate_wait_run_state(src->qts, "running");
+    }
     for (unsigned i = 0; i < src->devices->len; i++) {
         vfio_side_expect_state(src, src->devices->pdata[i],
                                src->paused ? "stop" : "running");
@@ -205,6 +215,18 @@ static void check_device(VFIOPair *pair, const char *device)
     expect_zero_status(pair->dst, device, "incomplete");
 }
 
+void vfio_pair_check_running(VFIOPair *pair)
+{
+    VFIOSide *dst = pair->dst;
+
+    for (unsigned i = 0; i < dst->devices->len; i++) {
+        vfio_side_expect_state(dst, dst->devices->pdata[i], "running");
+        check_device(pair, dst->devices->pdata[i]);
+    }
+    vfio_expect_clean(pair->src);
+    vfio_expect_clean(dst);
+}
+
 void vfio_pair_check(VFIOPair *pair)
 {
     VFIOSide *dst = pair->dst;
@@ -216,12 +238,7 @@ void vfio_pair_check(VFIOPair *pair)
     }
     qtest_qmp_assert_success(dst->qts, "{'execute': 'cont'}");
     migrate_wait_run_state(dst->qts, "running");
-    for (unsigned i = 0; i < dst->devices->len; i++) {
-        vfio_side_expect_state(dst, dst->devices->pdata[i], "running");
-        check_device(pair, dst->devices->pdata[i]);
-    }
-    vfio_expect_clean(pair->src);
-    vfio_expect_clean(dst);
+    vfio_pair_check_running(pair);
 }
 
 void vfio_pair_migrate(VFIOPair *pair)
@@ -271,6 +288,7 @@ void vfio_pair_next_destination(VFIOPair *pair)
         vfio_side_kill(pair->dst);
         vfio_side_free(pair->dst);
     }
+    next->kind = pair->next_kind;
     pair->dst = next;
     set_incoming(pair);
     vfio_side_start(pair->dst);

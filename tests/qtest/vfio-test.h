@@ -21,6 +21,7 @@ typedef struct VFIOPair {
     VFIOSide *src;
     VFIOSide *dst;
     unsigned number;            /* of the destination, counted up */
+    VFIOSideKind next_kind;     /* of the next destination */
 } VFIOPair;
 
 /*
@@ -58,12 +59,15 @@ void vfio_pair_finish(VFIOPair *pair);
  */
 void vfio_pair_check(VFIOPair *pair);
 
+/* vfio_pair_check_running: the part of it that a running VM allows. */
+void vfio_pair_check_running(VFIOPair *pair);
+
 /* vfio_pair_migrate: begin, finish, check. */
 void vfio_pair_migrate(VFIOPair *pair);
 
 /*
  * vfio_pair_next_destination: drop the destination, in whatever state it
- * is, and start another one of the same kind without fault rules.
+ * is, and start another one of the kind `next_kind` without fault rules.
  */
 void vfio_pair_next_destination(VFIOPair *pair);
 

@@ -30,6 +30,7 @@ int sim_container_open(void)
     SimContainer *c = g_new0(SimContainer, 1);
     int fd;
 
+    sim_transcript_open();
     g_mutex_init(&c->lock);
     c->mappings = g_ptr_array_new();
     c->open = true;
@@ -161,8 +162,10 @@ static SimGroup *take_group(unsigned number)
 
 int sim_group_open(unsigned number)
 {
-    SimGroup *g = take_group(number);
+    SimGroup *g;
 
+    sim_transcript_open();
+    g = take_group(number);
     return g ? new_fd("vfio-sim-group", SIM_FILE_GROUP, g) : -1;
 }
 

@@ -505,7 +505,12 @@ void sim_fault_foreach(void (*fn)(const char *name, unsigned matched,
 const char *sim_event_name(SimEvent ev);
 
 /* ---- sim-transcript.c ---- */
-void sim_transcript_open(const char *path);
+/*
+ * sim_transcript_open: empty the configured file and write to it from now
+ * on; nothing if that is done. Called when VFIO is first used: a process
+ * that only reads the configuration leaves the file alone.
+ */
+void sim_transcript_open(void);
 void sim_transcript_close(void);
 void sim_log(const char *who, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 void sim_violation(SimDevice *d, const char *fmt, ...) G_GNUC_PRINTF(2, 3);

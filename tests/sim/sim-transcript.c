@@ -21,19 +21,25 @@
 #include "sim-internal.h"
 
 static atomic_int transcript_fd = -1;
+static GMutex open_lock;
 static GMutex violation_lock;
 
-void sim_transcript_open(const char *path)
+void sim_transcript_open(void)
 {
-    int fd = sim_real_open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC |
-                           O_TRUNC, 0644);
+    const char *path = sim_world.transcript_path;
+    int fd;
 
-    if (fd < 0) {
-        fprintf(stderr, "vfio-sim: cannot write transcript %s: %s\n", path,
-                strerror(errno));
-        return;
+    g_mutex_lock(&open_lock);
+    if (path && atomic_load(&transcript_fd) < 0) {
+        fd = sim_real_open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC |
+                           O_TRUNC, 0644);
+        if (fd < 0) {
+            fprintf(stderr, "vfio-sim: cannot write transcript %s: %s\n",
+                    path, strerror(errno));
+        }
+        atomic_store(&transcript_fd, fd);
     }
-    atomic_store(&transcript_fd, fd);
+    g_mutex_unlock(&open_lock);
 }
 
 void sim_transcript_close(void)

@@ -37,9 +37,6 @@ static bool world_load(GKeyFile *keys, GError **err)
         sim_world_clear();
         return false;
     }
-    if (sim_world.transcript_path) {
-        sim_transcript_open(sim_world.transcript_path);
-    }
     sim_world.configured = true;
     return true;
 }

@@ -1,0 +1,233 @@
+/*
+ * Component test: the main thread acts while the migration thread works
+ *
+ * The stream is a socket whose other end does not read, so that the
+ * migration waits in the middle of a chunk; the main thread then cancels,
+ * or stops the VM and lets it go on. Nothing hangs, and the next migration
+ * works.
+ *
+ * Source: requirements R-07; rule 3; locks of hw/vfio/migration-device.h.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include "qapi/error.h"
+#include "qemu/main-loop.h"
+#include "hw/vfio/migration-device.h"
+#include "component.h"
+
+#define CONFIG "[device src]\ngroup=1\nwindow-size=4M\nareas=4K+2M\n" \
+               "state-size=24M\nprecopy-size=16M\nverify=none\n" \
+               "[device dst]\ngroup=2\nwindow-size=4M\nareas=4K+2M\n" \
+               "state-size=24M\nprecopy-size=16M\n"
+
+typedef struct Migration {
+    GThread *thread;
+    int read_fd;
+    int write_fd;
+    int ret;
+    char *error;
+} Migration;
+
+static gpointer migration_thread(gpointer data)
+{
+    Migration *m = data;
+    Error *err = NULL;
+
+    qemu_mutex_lock_iothread();
+    m->ret = vfio_host_save(vfio_host_file_new_output(m->write_fd), NULL,
+                            &err);
+    qemu_mutex_unlock_iothread();
+    m->error = err ? g_strdup(error_get_pretty(err)) : NULL;
+    error_free(err);
+    return NULL;
+}
+
+/* Returns without the BQL, the migration waiting in a chunk. */
+static void start_and_block(Migration *m)
+{
+    int fds[2], queued, before = -1;
+
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds),
+                    ==, 0);
+    m->read_fd = fds[0];
+    m->write_fd = fds[1];
+    vfio_host_vm_start();
+    qemu_mutex_unlock_iothread();
+    m->thread = g_thread_new("migration", migration_thread, m);
+    for (;;) {
+        g_usleep(20000);
+        g_assert_cmpint(ioctl(m->read_fd, FIONREAD, &queued), ==, 0);
+        if (queued > 0 && queued == before) {
+            return;
+        }
+        before = queued;
+    }
+}
+
+static gpointer drain_thread(gpointer data)
+{
+    Migration *m = data;
+    uint8_t buf[65536];
+
+    while (read(m->read_fd, buf, sizeof(buf)) > 0) {
+        /* until the other end closes */
+    }
+    return NULL;
+}
+
+/* Read all that comes until the migration is over; with the BQL again. */
+static void drain_and_join(Migration *m)
+{
+    GThread *drain = g_thread_new("drain", drain_thread, m);
+
+    g_thread_join(m->thread);
+    g_thread_join(drain);
+    close(m->read_fd);
+    qemu_mutex_lock_iothread();
+}
+
+static void check_retry(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_autofree char *error = NULL;
+
+    comp_assert_state("src", "running");
+    g_assert_true(runstate_is_running());
+    if (comp_save(bytes, NULL, &error)) {
+        g_error("%s", error);
+    }
+    comp_close_all();
+    comp_open("dst");
+    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
+    vfio_host_vm_start();
+    g_assert_cmpstr(comp_status("src").saved_digest, ==,
+                    comp_status("dst").loaded_digest);
+    comp_sim_end();
+}
+
+static void test_cancel(void)
+{
+    g_autofree char *error = NULL;
+    Migration m = { .ret = 1 };
+    gint64 start;
+
+    comp_sim(CONFIG);
+    comp_open("src");
+    start_and_block(&m);
+    start = g_get_monotonic_time();
+    qemu_mutex_lock_iothread();
+    vfio_host_cancel();
+    qemu_mutex_unlock_iothread();
+    g_thread_join(m.thread);        /* nobody reads */
+    g_assert_cmpint(g_get_monotonic_time() - start, <, 5 * G_USEC_PER_SEC);
+    close(m.read_fd);
+    qemu_mutex_lock_iothread();
+    error = m.error;
+    g_assert_cmpint(m.ret, ==, -ECANCELED);
+    g_assert_cmpuint(comp_status("src").resets, ==, 0);
+    check_retry();
+}
+
+/* The reader dies: the error is the channel's, at once. */
+static void test_reader_gone(void)
+{
+    g_autofree char *error = NULL;
+    Migration m = { .ret = 1 };
+
+    comp_sim(CONFIG);
+    comp_open("src");
+    start_and_block(&m);
+    close(m.read_fd);
+    g_thread_join(m.thread);
+    qemu_mutex_lock_iothread();
+    error = m.error;
+    g_assert_cmpint(m.ret, ==, -EIO);
+    g_assert_cmpint(vfio_host_migration_status(), ==,
+                    VFIO_HOST_STATUS_FAILED);
+    comp_assert_has(error, strerror(EPIPE));
+    check_retry();
+}
+
+/*
+ * The VM is stopped while a chunk waits for the stream. The main thread must
+ * not wait for it much longer than VFIO_MIG_CHUNK_WAIT_MS.
+ */
+static void test_stop(gconstpointer data)
+{
+    bool go_on = data != NULL;
+    g_autofree char *error = NULL;
+    Migration m = { .ret = 1 };
+    gint64 start;
+
+    comp_sim(CONFIG);
+    /* The rest of the chunk may still be read, after its session's end */
+    comp_allow_violations();
+    comp_open("src");
+    start_and_block(&m);
+    qemu_mutex_lock_iothread();
+    start = g_get_monotonic_time();
+    vfio_host_vm_stop(RUN_STATE_PAUSED);
+    if (go_on) {
+        vfio_host_vm_start();
+    }
+    g_assert_cmpint(g_get_monotonic_time() - start, <,
+                    5 * VFIO_MIG_CHUNK_WAIT_MS * 1000);
+    comp_assert_state("src", go_on ? "running" : "stop-copy");
+    qemu_mutex_unlock_iothread();
+    drain_and_join(&m);
+    error = m.error;
+
+    g_assert_cmpint(m.ret, <, 0);
+    comp_assert_has(error, "src: ");
+    comp_assert_has(error, "start the migration again");
+    comp_assert_state("src", go_on ? "running" : "stop");
+    vfio_host_vm_start();
+    check_retry();
+}
+
+/* The user looks at the figures all the time. */
+static void test_figures(void)
+{
+    g_autofree char *error = NULL;
+    Migration m = { .ret = 1 };
+    VFIODevice *vbasedev;
+    int64_t sent;
+    int i;
+
+    comp_sim(CONFIG);
+    vbasedev = comp_open("src");
+    start_and_block(&m);
+    for (i = 0; i < 3; i++) {
+        g_autofree char *state = NULL;
+
+        qemu_mutex_lock_iothread();
+        state = comp_property_str(vbasedev, "state");
+        sent = comp_property_int(vbasedev, "mapped-bytes") +
+               comp_property_int(vbasedev, "trapped-bytes");
+        g_assert_cmpstr(state, ==, "pre-copy");
+        g_assert_cmpint(sent, >=, vfio_mig_bytes_transferred());
+        g_assert_cmpint(comp_property_int(vbasedev, "pending-bytes"), >, 0);
+        qemu_mutex_unlock_iothread();
+    }
+    drain_and_join(&m);
+    error = m.error;
+    g_assert_cmpint(m.ret, ==, 0);
+    g_assert_cmpint(vfio_mig_bytes_transferred(), ==,
+                    comp_status("src").saved_bytes);
+    comp_sim_end();
+}
+
+int main(int argc, char **argv)
+{
+    comp_init(&argc, &argv);
+    g_test_add_func("/threads/cancel", test_cancel);
+    g_test_add_func("/threads/reader-gone", test_reader_gone);
+    g_test_add_data_func("/threads/stop", NULL, test_stop);
+    g_test_add_data_func("/threads/stop-continue", GINT_TO_POINTER(1),
+                         test_stop);
+    g_test_add_func("/threads/figures", test_figures);
+    return comp_run();
+}

@@ -1,0 +1,8 @@
+before
+
+bool vfio_mig_active(void)
+{
+    gone
+}
+
+after

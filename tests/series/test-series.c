@@ -1,0 +1,497 @@
+/*
+ * Tests of scripts/qemu-series
+ *
+ * The tree is a git repository made of tests/series/stand-in, which holds
+ * just the lines that the steps look for, or a copy of the QEMU tree that
+ * QEMU_SRC names. A refusal must say what it met, and leave references,
+ * objects and files of the tree as they were.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <glib.h>
+#include <glib/gstdio.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#define BRANCH          "vfio-migration-series"
+#define EXIT_REFUSED    1
+#define EXIT_USAGE      2
+#define EXIT_CHECKPATCH 3
+
+typedef struct Fixture {
+    char *dir;          /* all of the case's */
+    char *tree;
+    char *out;          /* for mails; not made yet */
+} Fixture;
+
+/* What a command left behind. */
+typedef struct Outcome {
+    int status;
+    char *output;
+    char *errors;
+} Outcome;
+
+static void outcome_clear(Outcome *o)
+{
+    g_free(o->output);
+    g_free(o->errors);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Outcome, outcome_clear)
+
+static const char *top(void)
+{
+    const char *dir = g_getenv("SERIES_TOP");
+
+    return dir ? dir : ".";
+}
+
+/* Runs words in a directory; a NULL ends them. */
+static Outcome run_in(const char *dir, const char *const *words)
+{
+    g_autoptr(GError) err = NULL;
+    Outcome o = { 0 };
+
+    if (!g_spawn_sync(dir, (char **)words, NULL, G_SPAWN_SEARCH_PATH, NULL,
+                      NULL, &o.output, &o.errors, &o.status, &err)) {
+        g_error("%s: %s", words[0], err->message);
+    }
+    g_assert_true(WIFEXITED(o.status));
+    o.status = WEXITSTATUS(o.status);
+    return o;
+}
+
+/* Runs a line of the shell in the tree; it must succeed. Its output. */
+static char *sh(Fixture *f, const char *line)
+{
+    const char *words[] = { "sh", "-e", "-c", line, NULL };
+    g_auto(Outcome) o = run_in(f->tree, words);
+
+    if (o.status) {
+        g_error("%s: %s%s", line, o.output, o.errors);
+    }
+    return g_strchomp(g_steal_pointer(&o.output));
+}
+
+static void do_sh(Fixture *f, const char *line)
+{
+    g_free(sh(f, line));
+}
+
+static Outcome series(const char *tree, const char *const *options)
+{
+    g_autoptr(GPtrArray) words = g_ptr_array_new();
+    g_autofree char *tool = g_build_filename(top(), "scripts/qemu-series",
+                                             NULL);
+
+    g_ptr_array_add(words, tool);
+    g_ptr_array_add(words, (char *)tree);
+    for (; options && *options; options++) {
+        g_ptr_array_add(words, (char *)*options);
+    }
+    g_ptr_array_add(words, NULL);
+    return run_in("/", (const char *const *)words->pdata);
+}
+
+#define OPTIONS(...) ((const char *const []) { __VA_ARGS__, NULL })
+
+static void assert_done(const Outcome *o)
+{
+    if (o->status) {
+        g_error("exit status %d: %s%s", o->status, o->output, o->errors);
+    }
+}
+
+/* All that a refusal must leave alone. */
+static char *snapshot(Fixture *f)
+{
+    return sh(f, "git for-each-ref; git rev-parse HEAD; git count-objects; "
+                 "git status --porcelain --ignored | sort; ls .. ; "
+                 "cat ../out/* 2>/dev/null | cksum");
+}
+
+static void assert_refused(Fixture *f, const char *const *options,
+                           const char *text)
+{
+    g_autofree char *before = snapshot(f);
+    g_auto(Outcome) o = series(f->tree, options);
+    g_autofree char *after = snapshot(f);
+
+    if (o.status != EXIT_REFUSED || !strstr(o.errors, text)) {
+        g_error("exit status %d, no '%s' in: %s%s", o.status, text, o.output,
+                o.errors);
+    }
+    g_assert_true(g_str_has_suffix(o.errors, "nothing was changed\n"));
+    g_assert_cmpstr(before, ==, after);
+}
+
+/* ---- trees ---- */
+
+static const char *make_tree(void)
+{
+    return g_getenv("QEMU_SRC")
+        ? "git clone -q --shared --no-tags \"$QEMU_SRC\" ."
+        : "cp -R \"$SERIES_TOP/tests/series/stand-in/.\" . && "
+          "git init -q -b main && git add . && git -c user.name=Base "
+          "-c user.email=base@example.org commit -q -m base";
+}
+
+static void setup(Fixture *f, const void *data)
+{
+    f->dir = g_dir_make_tmp("series-XXXXXX", NULL);
+    f->tree = g_build_filename(f->dir, "tree", NULL);
+    f->out = g_build_filename(f->dir, "out", NULL);
+    g_assert_cmpint(g_mkdir(f->tree, 0700), ==, 0);
+    do_sh(f, make_tree());
+    do_sh(f, "git config user.name 'A Tester'; "
+             "git config user.email tester@example.org");
+}
+
+static void teardown(Fixture *f, const void *data)
+{
+    g_autofree char *line = g_strdup_printf("cd / && rm -rf '%s'", f->dir);
+
+    do_sh(f, line);
+    g_free(f->dir);
+    g_free(f->tree);
+    g_free(f->out);
+}
+
+static unsigned nr_steps(void)
+{
+    g_autofree char *path = g_build_filename(top(), "series", NULL);
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    const char *name;
+    unsigned n = 0;
+
+    g_assert_nonnull(dir);
+    while ((name = g_dir_read_name(dir))) {
+        n += g_str_has_suffix(name, ".step");
+    }
+    return n;
+}
+
+/* ---- what it makes ---- */
+
+static void test_branch(Fixture *f, const void *data)
+{
+    g_autofree char *head = sh(f, "git rev-parse HEAD");
+    g_auto(Outcome) o = series(f->tree, NULL);
+    g_autofree char *count = NULL, *status = NULL, *signed_off = NULL;
+
+    assert_done(&o);
+    count = sh(f, "git rev-list --count HEAD.." BRANCH);
+    g_assert_cmpuint(atoi(count), ==, nr_steps());
+    signed_off = sh(f, "git log --format=%b HEAD.." BRANCH
+                       " | grep -c '^Signed-off-by: A Tester <tester@'");
+    g_assert_cmpuint(atoi(signed_off), ==, nr_steps());
+
+    status = sh(f, "git status --porcelain; git rev-parse HEAD");
+    g_assert_cmpstr(status, ==, head);
+}
+
+static void test_contents(Fixture *f, const void *data)
+{
+    g_auto(Outcome) o = series(f->tree, NULL);
+
+    assert_done(&o);
+    /* Our files arrive as they are, */
+    do_sh(f, "git checkout -q " BRANCH "; cd \"$SERIES_TOP\"; "
+             "for file in hw/vfio/*.c include/hw/vfio/*.h; do "
+             "cmp $file \"$OLDPWD/$file\"; done");
+    /* each source is built, */
+    do_sh(f, "for file in hw/vfio/migration*.c; do "
+             "grep -q \"'${file#hw/vfio/}',\" hw/vfio/meson.build; done");
+    /* each event is there once, */
+    do_sh(f, "grep -o '^vfio_migration_[a-z_]*(' "
+             "\"$SERIES_TOP/hw/vfio/trace-events\" | while read event; do "
+             "test $(grep -c \"^$event\" hw/vfio/trace-events) = 1; done");
+    /* and the old ones are gone, as is the function in common.c. */
+    do_sh(f, "! grep -q '^vfio_save_setup(' hw/vfio/trace-events; "
+             "! grep -q '^bool vfio_mig_active' hw/vfio/common.c; "
+             "grep -q '^bool vfio_mig_active' hw/vfio/migration.c");
+}
+
+/* Runs a line for each commit, which it finds as $c. */
+static void for_each_commit(Fixture *f, const char *line)
+{
+    g_autofree char *loop = g_strdup_printf(
+        "for c in $(git rev-list HEAD.." BRANCH "); do %s; done", line);
+
+    do_sh(f, loop);
+}
+
+static void test_each_commit(Fixture *f, const void *data)
+{
+    g_auto(Outcome) o = series(f->tree, NULL);
+
+    assert_done(&o);
+    for_each_commit(f, "! git diff-tree --quiet $c^ $c");
+    for_each_commit(f, "git diff --check $c^ $c");
+    for_each_commit(f, "test $(git log -1 --format=%s $c | wc -c) -le 76");
+    /* A message says why, in lines that a terminal shows. */
+    for_each_commit(f, "git log -1 --format=%b $c | "
+                       "awk 'NR == 1 && /^Signed-off-by: / { exit 1 } "
+                       "!/^Signed-off-by: / && length > 72 { exit 1 }'");
+}
+
+static void test_again(Fixture *f, const void *data)
+{
+    g_auto(Outcome) first = series(f->tree, NULL);
+    g_autofree char *tip = sh(f, "git rev-parse " BRANCH);
+    g_auto(Outcome) second = series(f->tree, NULL);
+    g_autofree char *again = sh(f, "git rev-parse " BRANCH);
+    g_auto(Outcome) third = series(f->tree, OPTIONS("--branch", "other"));
+    g_autofree char *other = sh(f, "git rev-parse other");
+
+    assert_done(&first);
+    assert_done(&second);
+    assert_done(&third);
+    g_assert_cmpstr(tip, ==, again);
+    g_assert_cmpstr(tip, ==, other);
+}
+
+static void test_mails(Fixture *f, const void *data)
+{
+    g_auto(Outcome) first = series(f->tree, OPTIONS("--out", f->out));
+    g_autofree char *sums = sh(f, "cat ../out/SHA256SUMS");
+    g_auto(Outcome) second = series(f->tree, OPTIONS("--out", f->out));
+    g_autofree char *again = sh(f, "cd ../out; sha256sum *.patch");
+    g_autofree char *count = sh(f, "ls ../out/*.patch | wc -l");
+
+    assert_done(&first);
+    assert_done(&second);
+    g_assert_cmpstr(sums, ==, again);
+    g_assert_cmpuint(atoi(count), ==, nr_steps() + 1);
+    do_sh(f, "! grep -l '\\*\\*\\*' ../out/0000-cover-letter.patch; "
+             "grep -q '^Subject: \\[PATCH 00*/' ../out/0000-cover-letter.patch");
+    /* They apply, and no branch was made for them. */
+    do_sh(f, "test -z \"$(git for-each-ref refs/heads/" BRANCH ")\"; "
+             "git am -q $(ls ../out/*.patch | sed 1d)");
+}
+
+static void test_reroll(Fixture *f, const void *data)
+{
+    g_auto(Outcome) o = series(f->tree, OPTIONS("--out", f->out, "--reroll",
+                                                "2"));
+
+    assert_done(&o);
+    do_sh(f, "grep -q '^Subject: \\[PATCH v2 ' ../out/v2-0001-*.patch");
+}
+
+static void test_check(Fixture *f, const void *data)
+{
+    g_auto(Outcome) o = series(f->tree, OPTIONS("--check"));
+    g_autofree char *refs = sh(f, "git for-each-ref refs/qemu-series");
+
+    assert_done(&o);
+    g_assert_nonnull(strstr(o.output, " 0 errors,"));
+    g_assert_cmpstr(refs, ==, "");
+}
+
+/* An error of checkpatch is told by the exit status. */
+static void test_check_errors(Fixture *f, const void *data)
+{
+    g_auto(Outcome) o = { 0 };
+
+    do_sh(f, "echo 'print \"total: 1 errors, 2 warnings, 3 lines\\n\";' "
+             "> scripts/checkpatch.pl; git commit -q -a -m checkpatch");
+    o = series(f->tree, OPTIONS("--check"));
+    g_assert_cmpint(o.status, ==, EXIT_CHECKPATCH);
+    g_assert_nonnull(strstr(o.output, "total: 1 errors, 2 warnings"));
+}
+
+static void test_usage(Fixture *f, const void *data)
+{
+    g_auto(Outcome) o = series(f->tree, OPTIONS("--no-such-option"));
+
+    g_assert_cmpint(o.status, ==, EXIT_USAGE);
+    g_assert_nonnull(strstr(o.errors, "--no-such-option"));
+}
+
+/* ---- what it refuses ---- */
+
+/* A tree that is wrong in one way. */
+typedef struct Wrong {
+    const char *name;
+    const char *how;    /* lines for the shell, in the tree */
+    const char *text;   /* that the refusal must hold */
+} Wrong;
+
+#define COMMIT "; git add -A; git commit -q -m change"
+
+static const Wrong wrong[] = {
+    { "older", "echo 7.1.0 > VERSION" COMMIT, "QEMU 7.1.0, but" },
+    { "newer", "echo 8.0.0 > VERSION" COMMIT, "QEMU 8.0.0, but" },
+    { "development-of-8.0", "echo 7.2.50 > VERSION" COMMIT,
+      "QEMU 7.2.50, but the series is for 7.2.x" },
+    { "no-version", "git rm -q VERSION" COMMIT, "not a QEMU source tree" },
+    { "no-pci", "git rm -q hw/vfio/pci.c" COMMIT, "not a QEMU source tree" },
+    { "dirty", "echo >> VERSION", "VERSION has changes that are not" },
+    { "staged", "echo >> VERSION; git add VERSION",
+      "VERSION has changes that are not" },
+    { "in-the-way", "touch hw/vfio/migration-save.c",
+      "hw/vfio/migration-save.c is in the way" },
+    { "present", "touch hw/vfio/migration-save.c" COMMIT,
+      "hw/vfio/migration-save.c: is there already" },
+    { "no-identity", "git config --unset user.email",
+      "set user.name and user.email" },
+    { "first-line", "sed -i 's/\"migration.h\"/\"m.h\"/' migration/target.c"
+      COMMIT, "01-query-migrate.step: migration/target.c: not as expected. "
+      "Looked for the line\n    #include \"migration.h\"\n"
+      "which is nowhere" },
+    { "later-line", "sed -i 's/Migration disabled/off/' hw/vfio/pci.c" COMMIT,
+      "Looked for the line\n"
+      "                error_report(\"%s: Migration disabled\", vbasedev->name);"
+      "\nat line " },
+    { "later-line-read", "sed -i 's/Migration disabled/off/' hw/vfio/pci.c"
+      COMMIT, ", which reads\n                error_report(\"%s: off\"" },
+    { "one-a-file", "sed -i 's/Migration disabled/off/' hw/vfio/pci.c; "
+      "sed -i 's/^vfio-ccw$/ccw/' MAINTAINERS" COMMIT,
+      "error_report(\"%s: off\", vbasedev->name);\n"
+      "25-maintainers.step: " },
+    { "twice", "echo vfio-ccw >> MAINTAINERS" COMMIT,
+      "MAINTAINERS: stands 2 times in the file (lines " },
+    { "all-at-once", "sed -i 's/\"migration.h\"/\"m.h\"/' migration/target.c; "
+      "sed -i 's/^vfio-ccw$/ccw/' MAINTAINERS" COMMIT,
+      "maintainers.step: MAINTAINERS: not as expected" },
+    { "no-file", "git rm -q MAINTAINERS" COMMIT,
+      "MAINTAINERS: the tree has no such file" },
+    { "replaced-lacks-function",
+      "sed -i 's/^void vfio_migration_finalize/void gone/' "
+      "hw/vfio/migration.c" COMMIT,
+      "    void vfio_migration_finalize(VFIODevice *vbasedev)\n"
+      "which is nowhere" },
+    { "dropped-not-alone", "sed -i 's/^bool vfio_mig_active/note\\n&/' "
+      "hw/vfio/common.c" COMMIT, "does not begin a function that stands alone" },
+    { "own-branch", "git branch " BRANCH, "with commits that were not made" },
+    { "continued-branch", "\"$SERIES_TOP/scripts/qemu-series\" .; "
+      "git checkout -q " BRANCH "; git commit -q --allow-empty -m more; "
+      "git checkout -q -", "with commits that were not made here" },
+    { "branch-elsewhere", "\"$SERIES_TOP/scripts/qemu-series\" .; "
+      "git worktree add -q ../second " BRANCH, "is checked out" },
+    { "already-in", "\"$SERIES_TOP/scripts/qemu-series\" .; "
+      "git checkout -q " BRANCH, "the series is already in" },
+};
+
+static void test_wrong(Fixture *f, const void *data)
+{
+    const Wrong *w = data;
+
+    do_sh(f, w->how);
+    assert_refused(f, NULL, w->text);
+}
+
+static void test_place(Fixture *f, const void *data)
+{
+    g_autofree char *inside = g_build_filename(f->tree, "hw", NULL);
+    g_autofree char *none = g_build_filename(f->dir, "none", NULL);
+    g_auto(Outcome) in = series(inside, NULL);
+    g_auto(Outcome) no = series(none, NULL);
+    g_auto(Outcome) plain = series(f->dir, NULL);
+
+    g_assert_cmpint(in.status, ==, EXIT_REFUSED);
+    g_assert_nonnull(strstr(in.errors, "inside of a git checkout; give its"));
+    g_assert_cmpint(no.status, ==, EXIT_REFUSED);
+    g_assert_nonnull(strstr(no.errors, "no such directory"));
+    g_assert_cmpint(plain.status, ==, EXIT_REFUSED);
+    g_assert_nonnull(strstr(plain.errors, "not a git checkout"));
+}
+
+static void test_out_foreign(Fixture *f, const void *data)
+{
+    do_sh(f, "mkdir ../out; echo mine > ../out/notes");
+    assert_refused(f, OPTIONS("--out", f->out), "holds notes, which was not");
+}
+
+static void test_out_edited(Fixture *f, const void *data)
+{
+    g_auto(Outcome) o = series(f->tree, OPTIONS("--out", f->out));
+
+    assert_done(&o);
+    do_sh(f, "echo edited >> ../out/0000-cover-letter.patch");
+    assert_refused(f, OPTIONS("--out", f->out),
+                   "0000-cover-letter.patch was edited");
+}
+
+static void test_out_file(Fixture *f, const void *data)
+{
+    do_sh(f, "touch ../out");
+    assert_refused(f, OPTIONS("--out", f->out), "is not a directory");
+}
+
+static void test_no_checkpatch(Fixture *f, const void *data)
+{
+    do_sh(f, "git rm -q scripts/checkpatch.pl" COMMIT);
+    assert_refused(f, OPTIONS("--check"), "scripts/checkpatch.pl: the tree");
+}
+
+static void test_branch_name(Fixture *f, const void *data)
+{
+    assert_refused(f, OPTIONS("--branch", "no..name"), "no..name: not a name");
+}
+
+static void test_no_git(void)
+{
+    g_test_skip("git is not installed");
+}
+
+static void add(const char *path, const void *data,
+                void (*test)(Fixture *, const void *))
+{
+    g_test_add(path, Fixture, data, setup, test, teardown);
+}
+
+/* Nothing of the user's own git configuration must have a part in this. */
+static void clean_environment(void)
+{
+    static const char *const seconds = "1600000000 +0000";
+
+    g_setenv("GIT_CONFIG_NOSYSTEM", "1", true);
+    g_setenv("GIT_CONFIG_GLOBAL", "/dev/null", true);
+    g_setenv("GIT_AUTHOR_DATE", seconds, true);
+    g_setenv("GIT_COMMITTER_DATE", seconds, true);
+    g_setenv("SOURCE_DATE_EPOCH", "1600000000", true);
+    g_unsetenv("GIT_AUTHOR_NAME");
+    g_unsetenv("GIT_AUTHOR_EMAIL");
+    g_unsetenv("GIT_DIR");
+    g_unsetenv("GIT_INDEX_FILE");
+    g_unsetenv("GIT_WORK_TREE");
+}
+
+int main(int argc, char **argv)
+{
+    g_autofree char *git = g_find_program_in_path("git");
+    unsigned i;
+
+    g_test_init(&argc, &argv, NULL);
+    if (!git) {
+        g_test_add_func("/series/no-git", test_no_git);
+        return g_test_run();
+    }
+    clean_environment();
+    add("/series/branch", NULL, test_branch);
+    add("/series/contents", NULL, test_contents);
+    add("/series/each-commit", NULL, test_each_commit);
+    add("/series/again", NULL, test_again);
+    add("/series/mails", NULL, test_mails);
+    add("/series/reroll", NULL, test_reroll);
+    add("/series/check", NULL, test_check);
+    add("/series/check-errors", NULL, test_check_errors);
+    add("/series/usage", NULL, test_usage);
+    for (i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        g_autofree char *path = g_strconcat("/series/refused/", wrong[i].name,
+                                            NULL);
+
+        add(path, &wrong[i], test_wrong);
+    }
+    add("/series/refused/place", NULL, test_place);
+    add("/series/refused/out-foreign", NULL, test_out_foreign);
+    add("/series/refused/out-edited", NULL, test_out_edited);
+    add("/series/refused/out-file", NULL, test_out_file);
+    add("/series/refused/no-checkpatch", NULL, test_no_checkpatch);
+    add("/series/refused/branch-name", NULL, test_branch_name);
+    return g_test_run();
+}
