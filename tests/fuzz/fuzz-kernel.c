@@ -30,6 +30,7 @@
 #define MAX_AREAS           7
 #define MAX_MAP_BYTES       (1 * MiB)
 #define CHUNK_BYTES         100     /* an honest chunk is not larger */
+#define MAX_DATA_BYTES      (8 * MiB)   /* then a lie about sizes fails */
 #define HONEST_BYTES        250     /* pending of an honest driver */
 
 /* How a driver behaves at one access. */
@@ -47,7 +48,8 @@ static struct {
     bool scripted;          /* there was a script, and it is not over */
     bool lied;
     bool unreadable;        /* device_state was, once */
-    bool reset_failed;
+    bool was_reset;
+    bool recovery_failed;   /* a reset, or a transition after one */
 
     uint64_t region_size;
     struct {
@@ -62,6 +64,7 @@ static struct {
     uint64_t staged;        /* bytes of the chunk that is offered */
     bool offset_read;       /* data_offset, since the last pending_bytes */
     uint64_t data_offset, data_size;    /* as last told */
+    uint64_t data_moved;    /* bytes in all; a test has no disk for more */
 } kern = { .container_fd = -1, .group_fd = -1, .device_fd = -1 };
 
 /* With FUZZ_VERBOSE in the environment each access is shown. */
@@ -121,7 +124,8 @@ void fuzz_kernel_begin(FuzzInput script)
 
     kern.script = script;
     kern.scripted = script.size > 0;
-    kern.lied = kern.unreadable = kern.reset_failed = false;
+    kern.lied = kern.unreadable = kern.recovery_failed = false;
+    kern.was_reset = false;
     kern.offset_read = false;
     kern.region_size = fuzz_number(&kern.script);
     if (kern.region_size < 64) {
@@ -136,14 +140,14 @@ void fuzz_kernel_begin(FuzzInput script)
     kern.device_state = VFIO_MIG_V1_RUNNING |
                         (uint32_t)fuzz_u8(&kern.script) << 24;
     kern.pending = HONEST_BYTES;
-    kern.staged = 0;
+    kern.staged = kern.data_moved = 0;
 }
 
 void fuzz_kernel_be_honest(void)
 {
     kern.scripted = false;
     kern.pending = HONEST_BYTES;
-    kern.staged = 0;
+    kern.staged = kern.data_moved = 0;
 }
 
 unsigned fuzz_kernel_state(void)
@@ -156,9 +160,9 @@ bool fuzz_kernel_lied(void)
     return kern.lied || kern.unreadable;
 }
 
-bool fuzz_kernel_reset_failed(void)
+bool fuzz_kernel_recovery_failed(void)
 {
-    return kern.reset_failed;
+    return kern.recovery_failed;
 }
 
 /* ---- the driver's registers ---- */
@@ -264,6 +268,7 @@ static ssize_t write_register(uint64_t reg, const void *buf, size_t size)
         memcpy(&state, buf, sizeof(state));
         note("  0x%x -> 0x%x\n", kern.device_state, state);
         check_arc(state);
+        kern.recovery_failed |= kern.was_reset && deed != DEED_HONEST;
     }
     switch (deed) {
     case DEED_FAIL:
@@ -319,6 +324,11 @@ static ssize_t access_data(uint64_t offset, void *in, size_t size, bool saving)
         return break_device();
     default:
         break;
+    }
+    kern.data_moved += size;
+    if (kern.data_moved > MAX_DATA_BYTES) {
+        errno = EIO;
+        return -1;
     }
     if (in) {
         memset(in, 0x5a, size);
@@ -445,13 +455,14 @@ static int device_reset(void)
     note("reset\n");
     if (next_deed() != DEED_HONEST) {
         /* whatever its register says, it counts as being in error now */
-        kern.reset_failed = kern.unreadable = true;
+        kern.recovery_failed = kern.unreadable = true;
         return fail();
     }
     kern.device_state &= ~VFIO_MIG_V1_STATE_MASK;
     kern.device_state |= VFIO_MIG_V1_RUNNING;
     /* from here on its state is known again */
     kern.lied = kern.unreadable = false;
+    kern.was_reset = true;
     return 0;
 }
 

@@ -33,8 +33,8 @@ unsigned fuzz_kernel_state(void);
  */
 bool fuzz_kernel_lied(void);
 
-/* Did a reset fail? */
-bool fuzz_kernel_reset_failed(void);
+/* Did a reset fail, or a transition after one? Then nothing more can help. */
+bool fuzz_kernel_recovery_failed(void);
 
 /* Directory for -device sysfsdev=; made at the first call. */
 const char *fuzz_kernel_sysfsdev(void);
