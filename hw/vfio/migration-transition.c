@@ -248,6 +248,11 @@ int vfio_mig_set_state(VFIODeviceMigration *mig, VFIOMigState target,
                    vfio_mig_dev(mig)->name, outcome);
         return ret;
     }
+    if (from == VFIO_MIG_STATE_ERROR) {
+        error_setg(errp, "%s: the device was in state error; %s",
+                   vfio_mig_dev(mig)->name, outcome);
+        return ret;
+    }
     error_setg(errp, "%s: cannot change the device's state from %s to %s: "
                "%s; %s", vfio_mig_dev(mig)->name, vfio_mig_state_str(from),
                vfio_mig_state_str(target), strerror(-ret), outcome);
