@@ -206,20 +206,19 @@ static void vfio_mig_save_pending(QEMUFile *f, void *opaque,
     VFIODeviceMigration *mig = vfio_mig_of(opaque);
     uint64_t pending = VFIO_MIG_PENDING_UNKNOWN_BYTES;
     Error *err = NULL;
-    unsigned generation;
     int ret = 0;
 
     if (mig->failed) {
         *res_precopy_only += VFIO_MIG_PENDING_UNKNOWN_BYTES;
         return;
     }
-    generation = vfio_mig_chunk_begin(mig);
+    vfio_mig_chunk_begin(mig);
     if (vfio_mig_may_iterate(mig)) {
         ret = mig->protocol->get_pending(mig, &pending, &err);
     } else if (mig->state == VFIO_MIG_STATE_STOP_COPY) {
         pending = 0;    /* nothing that waiting could make less */
     }
-    vfio_mig_chunk_end(mig, generation);
+    vfio_mig_chunk_end(mig);
     if (ret < 0) {
         /* Unknown is not zero: the VM must not be stopped for it (R-09k). */
         vfio_mig_save_failed(mig, ret, err);
@@ -274,20 +273,19 @@ static int vfio_mig_save_iterate(QEMUFile *f, void *opaque)
     VFIODeviceMigration *mig = vfio_mig_of(opaque);
     uint64_t pending = 0;
     Error *err = NULL;
-    unsigned generation;
     int ret = 0;
 
     if (mig->failed) {
         return -EIO;
     }
-    generation = vfio_mig_chunk_begin(mig);
+    vfio_mig_chunk_begin(mig);
     if (vfio_mig_may_iterate(mig)) {
         ret = mig->protocol->get_pending(mig, &pending, &err);
         if (ret == 0) {
             ret = vfio_mig_save_one(mig, f, &pending, &err);
         }
     }
-    if (!vfio_mig_chunk_end(mig, generation) && (ret > 0 || err)) {
+    if (!vfio_mig_chunk_end(mig) && (ret > 0 || ret == -EAGAIN || err)) {
         /* Whatever the driver said after the state change follows from it */
         g_clear_pointer(&err, error_free);
         error_setg(&err, "%s: the VM was stopped or continued while the "
