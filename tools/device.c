@@ -6,14 +6,17 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <json-glib/json-glib.h>
 
 #include "device.h"
 #include "vm.h"
 
 #define DEVICE_NAME  "dev0"
+#define DEVICE_LIBRARY "libvfio-sim.so"
 #define DEVICE_GROUP "device " DEVICE_NAME
 
 const DeviceLayout device_layouts[] = {
@@ -52,6 +55,22 @@ static void device_set_dma(GKeyFile *keys, const DeviceConfig *config)
         device_set(keys, "dma-start", DEVICE_DMA_START_BYTES);
         device_set(keys, "dma-size", DEVICE_DMA_SIZE_BYTES);
     }
+}
+
+/* A link: LD_PRELOAD cannot name a path with a space or a colon in it. */
+static bool device_link_library(const char *build, const char *directory,
+                                GError **error)
+{
+    g_autofree char *library =
+        g_build_filename(build, "tests/sim", DEVICE_LIBRARY, NULL);
+    g_autofree char *link = g_build_filename(directory, DEVICE_LIBRARY, NULL);
+
+    if (symlink(library, link) && errno != EEXIST) {
+        g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno),
+                    "%s: %s", link, g_strerror(errno));
+        return false;
+    }
+    return true;
 }
 
 /* The simulation's own program makes the directories that QEMU looks at. */
@@ -101,27 +120,25 @@ bool device_prepare(const char *build, const char *directory,
     /* Two devices of one kind, in different conditions before. */
     device_set(keys, "seed", g_str_has_prefix(side, "source") ? 1 : 2);
     device_set_dma(keys, config);
-    return g_key_file_save_to_file(keys, path, error) &&
+    return device_link_library(build, directory, error) &&
+           g_key_file_save_to_file(keys, path, error) &&
            device_make_sysfs(build, path, sysfs, error);
 }
 
-char *device_argument(const char *directory, const char *side)
+char *device_argument(const char *side)
 {
-    return g_strdup_printf("vfio-pci,id=%s,sysfsdev=%s/%s.sysfs/%s",
-                           DEVICE_NAME, directory, side, DEVICE_NAME);
+    return g_strdup_printf("vfio-pci,id=%s,sysfsdev=%s.sysfs/%s",
+                           DEVICE_NAME, side, DEVICE_NAME);
 }
 
-char **device_environment(const char *directory, const char *side,
-                          const char *library)
+char **device_environment(const char *side)
 {
     g_autoptr(GStrvBuilder) envp = g_strv_builder_new();
     const char *preloaded = g_getenv("LD_PRELOAD");
     g_autofree char *preload =
-        preloaded && *preloaded
-        ? g_strdup_printf("LD_PRELOAD=%s:%s", library, preloaded)
-        : g_strdup_printf("LD_PRELOAD=%s", library);
-    g_autofree char *config =
-        g_strdup_printf("VFIO_SIM_CONFIG=%s/%s.conf", directory, side);
+        g_strconcat("LD_PRELOAD=./" DEVICE_LIBRARY,
+                    preloaded && *preloaded ? ":" : "", preloaded, NULL);
+    g_autofree char *config = g_strdup_printf("VFIO_SIM_CONFIG=%s.conf", side);
 
     g_strv_builder_add_many(envp, preload, config, NULL);
     return g_strv_builder_end(envp);

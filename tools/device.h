@@ -47,16 +47,19 @@ bool device_prepare(const char *build, const char *directory,
                     const char *side, const DeviceConfig *config,
                     GError **error);
 
-/** device_argument: the value of -device for a side; to be freed. */
-char *device_argument(const char *directory, const char *side);
+/**
+ * device_argument: the value of -device for a side; to be freed.
+ *
+ * It and the environment hold no absolute path: QEMU has to be started in
+ * the directory that device_prepare() was given.
+ */
+char *device_argument(const char *side);
 
 /**
  * device_environment: the variables that put the simulation under a QEMU;
  * to be freed with g_strfreev().
- * @library: path of libvfio-sim.so
  */
-char **device_environment(const char *directory, const char *side,
-                          const char *library);
+char **device_environment(const char *side);
 
 typedef struct DeviceStatus {
     char state[16];           /* "running", "pre-copy", ... */

@@ -61,11 +61,8 @@ static Vm *pair_start_side(const Pair *pair, const PairConfig *config,
                            const char *program, int side, GError **error)
 {
     const char *name = pair_sides[side];
-    g_autofree char *library =
-        g_build_filename(config->build, "tests/sim/libvfio-sim.so", NULL);
-    g_auto(GStrv) simulation = device_environment(pair->directory, name,
-                                                  library);
-    g_autofree char *device = device_argument(pair->directory, name);
+    g_auto(GStrv) simulation = device_environment(name);
+    g_autofree char *device = device_argument(name);
     g_autofree char *enabled =
         g_strconcat(device, config->builtin ? ",x-enable-migration=on" : "",
                     NULL);

@@ -8,7 +8,6 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -291,11 +290,6 @@ static void demo_end(Demo *demo)
     pair_end(&demo->pair, demo->keep);
 }
 
-static void demo_on_signal(int number)
-{
-    vm_interrupted = 1;
-}
-
 static char *demo_layout_help(void)
 {
     GString *text = g_string_new("Layouts of the device's data window:\n");
@@ -380,9 +374,6 @@ int main(int argc, char **argv)
         .timeout_seconds = 120,
         .vm_ram_bytes = DEMO_RAM_BYTES,
     };
-    struct sigaction on_signal = {
-        .sa_handler = demo_on_signal, .sa_flags = SA_RESETHAND,
-    };
     g_autofree char *build = pair_build_directory();
     g_autoptr(GError) error = NULL;
     bool good;
@@ -391,8 +382,7 @@ int main(int argc, char **argv)
     if (!demo_options(&demo, argc, argv)) {
         return 2;
     }
-    sigaction(SIGINT, &on_signal, NULL);
-    sigaction(SIGTERM, &on_signal, NULL);
+    vm_catch_signals();
     demo.build = build;
     demo.deadline_us = g_get_monotonic_time() +
                        demo.timeout_seconds * G_USEC_PER_SEC;

@@ -54,6 +54,22 @@ volatile sig_atomic_t vm_interrupted;
 
 G_DEFINE_QUARK(vm-error-quark, vm_error)
 
+static void vm_on_signal(int number)
+{
+    /* One Ctrl-C may come twice: to the process and to its group. */
+    if (++vm_interrupted > 2) {
+        signal(number, SIG_DFL);
+    }
+}
+
+void vm_catch_signals(void)
+{
+    struct sigaction on_signal = { .sa_handler = vm_on_signal };
+
+    sigaction(SIGINT, &on_signal, NULL);
+    sigaction(SIGTERM, &on_signal, NULL);
+}
+
 static void vm_event_free(void *opaque)
 {
     VmEvent *event = opaque;

@@ -27,8 +27,14 @@ typedef struct VmConfig {
 #define VM_ERROR vm_error_quark()
 GQuark vm_error_quark(void);
 
-/* Set by a signal handler: whatever waits gives up soon. */
+/* Not 0 after Ctrl-C or SIGTERM: whatever waits gives up soon. */
 extern volatile sig_atomic_t vm_interrupted;
+
+/**
+ * vm_catch_signals: let Ctrl-C and SIGTERM set vm_interrupted, so that
+ * processes and files are cleaned up. Who insists ends the program at once.
+ */
+void vm_catch_signals(void);
 
 typedef enum VmError {
     VM_ERROR_ENDED,           /* the process is gone */

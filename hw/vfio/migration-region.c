@@ -190,6 +190,9 @@ static int vfio_mig_v1_send_trapped(VFIODeviceMigration *mig, QEMUFile *f,
         }
         vfio_mig_stats_add(&mig->stats.trapped_bytes, step);
         done += step;
+        if (vfio_mig_chunk_torn(mig)) {
+            return -EAGAIN;
+        }
     }
     return 0;
 }
@@ -204,6 +207,9 @@ static int vfio_mig_v1_send(VFIODeviceMigration *mig, QEMUFile *f,
            vfio_mig_extents_next(&mig->extents, &offset, &size, &piece)) {
         ret = piece.host ? vfio_mig_v1_send_mapped(mig, f, &piece)
                          : vfio_mig_v1_send_trapped(mig, f, &piece, errp);
+        if (ret == 0 && vfio_mig_chunk_torn(mig)) {
+            ret = -EAGAIN;      /* the caller knows the reason */
+        }
     }
     return ret;
 }

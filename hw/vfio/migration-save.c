@@ -56,11 +56,39 @@ void vfio_mig_stream_finish(VFIODeviceMigration *mig)
     mig->file = NULL;
 }
 
+/*
+ * A driver may give up while its data is read. The reset that this takes
+ * comes later, with the BQL, but the user must learn of it now: the first
+ * error is the one that is shown.
+ */
+static Error *vfio_mig_note_device_error(VFIODeviceMigration *mig, Error *err)
+{
+    VFIOMigState state;
+    Error *noted = NULL;
+    int ret;
+
+    qemu_mutex_lock(&mig->lock);
+    ret = mig->protocol->get_state(mig, &state);
+    if (ret < 0 || state != VFIO_MIG_STATE_ERROR ||
+        mig->state == VFIO_MIG_STATE_ERROR) {
+        qemu_mutex_unlock(&mig->lock);
+        return err;
+    }
+    mig->state = state;
+    qemu_mutex_unlock(&mig->lock);
+
+    error_setg(&noted, "%s; the device went into state error and is reset: "
+               "what the guest had set up in it is lost",
+               error_get_pretty(err));
+    error_free(err);
+    return noted;
+}
+
 /* A device's error or, where it has none, the stream's; returns @ret. */
 static int vfio_mig_save_failed(VFIODeviceMigration *mig, int ret, Error *err)
 {
     if (err) {
-        vfio_mig_fail(mig, ret, err);
+        vfio_mig_fail(mig, ret, vfio_mig_note_device_error(mig, err));
     }
     return ret;
 }
@@ -182,56 +210,64 @@ static void vfio_mig_save_pending(QEMUFile *f, void *opaque,
     VFIODeviceMigration *mig = vfio_mig_of(opaque);
     uint64_t pending = VFIO_MIG_PENDING_UNKNOWN_BYTES;
     Error *err = NULL;
-    unsigned generation;
     int ret = 0;
 
     if (mig->failed) {
         *res_precopy_only += VFIO_MIG_PENDING_UNKNOWN_BYTES;
         return;
     }
-    generation = vfio_mig_chunk_begin(mig);
+    vfio_mig_chunk_begin(mig);
     if (vfio_mig_may_iterate(mig)) {
         ret = mig->protocol->get_pending(mig, &pending, &err);
     } else if (mig->state == VFIO_MIG_STATE_STOP_COPY) {
         pending = 0;    /* nothing that waiting could make less */
     }
-    vfio_mig_chunk_end(mig, generation);
+    vfio_mig_chunk_end(mig);
     if (ret < 0) {
         /* Unknown is not zero: the VM must not be stopped for it (R-09k). */
-        vfio_mig_fail(mig, ret, err);
+        vfio_mig_save_failed(mig, ret, err);
         pending = VFIO_MIG_PENDING_UNKNOWN_BYTES;
     }
     *res_precopy_only += MIN(pending, VFIO_MIG_PENDING_UNKNOWN_BYTES);
 }
 
+/* Nothing changes in a stopped device: bytes that go unoffered are lost. */
+static int vfio_mig_check_dropped(VFIODeviceMigration *mig, uint64_t before,
+                                  uint64_t pending, Error **errp)
+{
+    if (mig->state != VFIO_MIG_STATE_STOP_COPY || pending >= before) {
+        return 0;
+    }
+    error_setg(errp, "%s: the driver counts %" PRIu64 " bytes as taken, but "
+               "offered a chunk of size 0 (%s)", vfio_mig_dev(mig)->name,
+               before - pending, strerror(ENODATA));
+    return -ENODATA;            /* U-16 */
+}
+
 /*
  * Send one chunk, if there is one, and tell the driver that it was taken
- * (U-17). Returns 1 where a chunk was sent, 0 where not, or -errno.
+ * (U-17).
+ *
+ * @pending: bytes that the device has; brought up to date
+ *
+ * Returns 1 where a chunk was sent, 0 where not, or -errno.
  */
 static int vfio_mig_save_one(VFIODeviceMigration *mig, QEMUFile *f,
                              uint64_t *pending, Error **errp)
 {
-    int sent = 0;
-    int ret = mig->protocol->get_pending(mig, pending, errp);
-    uint64_t before;
+    uint64_t before = *pending;
+    int sent, ret;
 
-    if (ret < 0 || *pending == 0) {
-        return ret;
+    if (before == 0) {
+        return 0;
     }
-    before = *pending;
     sent = mig->protocol->save_chunk(mig, f, errp);
     if (sent < 0) {
         return sent;
     }
     ret = mig->protocol->get_pending(mig, pending, errp);
-    if (ret == 0 && sent == 0 && *pending < before &&
-        mig->state == VFIO_MIG_STATE_STOP_COPY) {
-        /* Nothing changes in a stopped device: these bytes are lost (U-16) */
-        error_setg(errp, "%s: the driver counts %" PRIu64 " bytes as taken, "
-                   "but offered a chunk of size 0 (%s)",
-                   vfio_mig_dev(mig)->name, before - *pending,
-                   strerror(ENODATA));
-        return -ENODATA;
+    if (ret == 0 && sent == 0) {
+        ret = vfio_mig_check_dropped(mig, before, *pending, errp);
     }
     return ret < 0 ? ret : sent;
 }
@@ -241,17 +277,19 @@ static int vfio_mig_save_iterate(QEMUFile *f, void *opaque)
     VFIODeviceMigration *mig = vfio_mig_of(opaque);
     uint64_t pending = 0;
     Error *err = NULL;
-    unsigned generation;
     int ret = 0;
 
     if (mig->failed) {
         return -EIO;
     }
-    generation = vfio_mig_chunk_begin(mig);
+    vfio_mig_chunk_begin(mig);
     if (vfio_mig_may_iterate(mig)) {
-        ret = vfio_mig_save_one(mig, f, &pending, &err);
+        ret = mig->protocol->get_pending(mig, &pending, &err);
+        if (ret == 0) {
+            ret = vfio_mig_save_one(mig, f, &pending, &err);
+        }
     }
-    if (!vfio_mig_chunk_end(mig, generation) && (ret > 0 || err)) {
+    if (!vfio_mig_chunk_end(mig) && (ret > 0 || ret == -EAGAIN || err)) {
         /* Whatever the driver said after the state change follows from it */
         g_clear_pointer(&err, error_free);
         error_setg(&err, "%s: the VM was stopped or continued while the "
@@ -280,14 +318,14 @@ static int vfio_mig_save_rest(VFIODeviceMigration *mig, QEMUFile *f,
                               Error **errp)
 {
     uint64_t pending;
-    int ret;
+    int ret = mig->protocol->get_pending(mig, &pending, errp);
 
-    do {
+    while (ret >= 0 && pending) {
         ret = vfio_mig_save_one(mig, f, &pending, errp);
         if (ret == 0 && pending) {
             g_usleep(VFIO_MIG_EMPTY_CHUNK_WAIT_US);
         }
-    } while (ret >= 0 && pending);
+    }
     return ret < 0 ? ret : 0;
 }
 
@@ -357,7 +395,7 @@ static void vfio_mig_save_cleanup(void *opaque)
      * Only here, and not in complete: stopping can take a driver its time,
      * which would count as downtime (B-22).
      */
-    if (vfio_mig_can_read(mig) &&
+    if ((vfio_mig_can_read(mig) || mig->state == VFIO_MIG_STATE_ERROR) &&
         vfio_mig_set_state(mig, idle, VFIO_MIG_STATE_ERROR, &err) < 0) {
         vfio_mig_fail(mig, -EIO, err);
     }

@@ -143,8 +143,10 @@ bool vfio_mig_next_state(const VFIOMigArcTable *table, VFIOMigState from,
         return true;
     }
 
-    /* Breadth first, from the target back: the first ring that @from can
-     * step into is the shortest way. Each round adds a state or ends it. */
+    /*
+     * Breadth first, from the target back: the first ring that @from can
+     * step into is the shortest way. Each round adds a state or ends it.
+     */
     while (!first_arc_into(table, from, refused, reached, next)) {
         uint32_t wider = widen(table, refused, reached);
 

@@ -15,6 +15,7 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qemu/atomic.h"
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
@@ -31,24 +32,27 @@ VFIOMigState vfio_mig_idle_state(void)
                                  : VFIO_MIG_STATE_STOP;
 }
 
-unsigned vfio_mig_chunk_begin(VFIODeviceMigration *mig)
+void vfio_mig_chunk_begin(VFIODeviceMigration *mig)
 {
-    unsigned generation;
-
     qemu_mutex_lock(&mig->lock);
     mig->chunk_busy = true;
-    generation = mig->generation;
+    mig->chunk_generation = mig->generation;
     qemu_mutex_unlock(&mig->lock);
-    return generation;
 }
 
-bool vfio_mig_chunk_end(VFIODeviceMigration *mig, unsigned generation)
+bool vfio_mig_chunk_torn(VFIODeviceMigration *mig)
+{
+    return mig->chunk_busy &&
+           qatomic_read(&mig->generation) != mig->chunk_generation;
+}
+
+bool vfio_mig_chunk_end(VFIODeviceMigration *mig)
 {
     bool whole;
 
     qemu_mutex_lock(&mig->lock);
     mig->chunk_busy = false;
-    whole = mig->generation == generation;
+    whole = mig->generation == mig->chunk_generation;
     qemu_cond_broadcast(&mig->chunk_done);
     qemu_mutex_unlock(&mig->lock);
     return whole;
@@ -77,7 +81,7 @@ static int vfio_mig_do_arc(VFIODeviceMigration *mig, VFIOMigState to)
 
     qemu_mutex_lock(&mig->lock);
     vfio_mig_wait_for_chunk(mig);
-    mig->generation++;
+    qatomic_set(&mig->generation, mig->generation + 1);
     ret = mig->protocol->write_state(mig, to);
     if (ret == 0) {
         mig->state = to;
@@ -185,7 +189,7 @@ static int vfio_mig_notice_reset(VFIODeviceMigration *mig,
         qemu_mutex_unlock(&mig->lock);
         return 0;       /* whoever writes the state will see what is wrong */
     }
-    mig->generation++;
+    qatomic_set(&mig->generation, mig->generation + 1);
     mig->state = now;
     qemu_mutex_unlock(&mig->lock);
 
@@ -245,6 +249,11 @@ int vfio_mig_set_state(VFIODeviceMigration *mig, VFIOMigState target,
     if (ret == -ESTALE) {
         error_setg(errp, "%s: the VM was reset after data of the device had "
                    "been sent; %s; start the migration again",
+                   vfio_mig_dev(mig)->name, outcome);
+        return ret;
+    }
+    if (from == VFIO_MIG_STATE_ERROR) {
+        error_setg(errp, "%s: the device was in state error; %s",
                    vfio_mig_dev(mig)->name, outcome);
         return ret;
     }

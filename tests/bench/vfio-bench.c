@@ -8,7 +8,6 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -215,11 +214,6 @@ static bool bench_limits_met(const BenchRun *run)
     return met;
 }
 
-static void bench_on_signal(int number)
-{
-    vm_interrupted = 1;
-}
-
 static bool bench_report(const BenchRun *run, const char *path,
                          GError **error)
 {
@@ -280,17 +274,13 @@ int main(int argc, char **argv)
     BenchRun run = {
         .results = g_ptr_array_new_with_free_func(bench_result_free),
     };
-    struct sigaction on_signal = {
-        .sa_handler = bench_on_signal, .sa_flags = SA_RESETHAND,
-    };
     g_autofree char *build = pair_build_directory();
     g_autofree char *wanted = NULL, *path = NULL;
     g_autoptr(GError) error = NULL;
     int result = 2;
 
     screen_init();
-    sigaction(SIGINT, &on_signal, NULL);
-    sigaction(SIGTERM, &on_signal, NULL);
+    vm_catch_signals();
     if (bench_options(&run, &wanted, &path, argc, argv)) {
         if (bench_run(&run, build, &error) &&
             bench_report(&run, path, &error)) {

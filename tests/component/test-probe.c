@@ -153,6 +153,47 @@ static void test_no_id(void)
     comp_sim_end();
 }
 
+/*
+ * B-14: each call of realize fails once. The device is refused, or opens
+ * with or without a blocker; nothing is left of it, and a good one follows.
+ */
+static void test_open_nth_call(void)
+{
+    VFIOHostDeviceOptions options = { .id = COMP_ID };
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    unsigned n, refused = 0, blocked = 0;
+    bool fired = true;
+
+    for (n = 1; fired; n++) {
+        g_autofree char *config =
+            g_strdup_printf(ONE_DEVICE "[fault n]\nevent=any-call\n"
+                            "errno=EIO\ncount=%u\n", n);
+        VFIODevice *vbasedev;
+        Error *err = NULL;
+
+        comp_sim(config);
+        vbasedev = comp_try_open("src", options, &err);
+        fired = vfio_sim_fault_fired("n") == 1;
+        g_assert_true((vbasedev == NULL) == (err != NULL));
+        g_assert_true(fired || vbasedev);
+        refused += err != NULL;
+        blocked += vfio_host_nr_blockers();
+        error_free(err);
+        if (vbasedev) {
+            comp_close(vbasedev);
+        }
+        g_assert_cmpuint(vfio_host_nr_blockers(), ==, 0);
+        g_assert_cmpuint(vfio_host_nr_handlers(), ==, 0);
+        if (fired) {
+            comp_open("src");
+            g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+        }
+        comp_sim_end();
+    }
+    g_assert_cmpuint(refused, >, 0);
+    g_assert_cmpuint(blocked, >, 0);
+}
+
 /* ---- several devices ---- */
 
 static void test_two_devices(void)
@@ -354,6 +395,7 @@ int main(int argc, char **argv)
     g_test_add_func("/probe/good", test_good_device);
     g_test_add_func("/probe/only-migratable/good", test_only_migratable_good);
     g_test_add_func("/probe/no-id", test_no_id);
+    g_test_add_func("/probe/open-nth-call", test_open_nth_call);
     g_test_add_func("/probe/two", test_two_devices);
     g_test_add_func("/probe/two/first-leaves", test_two_devices_first_leaves);
     g_test_add_func("/probe/two/only-migratable",

@@ -30,24 +30,53 @@
 #define MAX_AREAS           7
 #define MAX_MAP_BYTES       (1 * MiB)
 #define CHUNK_BYTES         100     /* an honest chunk is not larger */
+#define MAX_DATA_BYTES      (8 * MiB)   /* then a lie about sizes fails */
 #define HONEST_BYTES        250     /* pending of an honest driver */
 
-/* How a driver behaves at one access. */
+#define MAX_RULES           32
+
+/* What is asked of a driver. */
+typedef enum Event {
+    EVENT_STATE_READ,
+    EVENT_STATE_WRITE,
+    EVENT_PENDING_READ,
+    EVENT_OFFSET_READ,
+    EVENT_SIZE_READ,
+    EVENT_SIZE_WRITE,
+    EVENT_DATA,
+    EVENT_RESET,
+    EVENT_MAP,
+    NR_EVENTS,
+} Event;
+
+/* How it behaves then. */
 typedef enum Deed {
     DEED_HONEST,
     DEED_FAIL,          /* an errno */
-    DEED_SHORT,         /* half of it */
+    DEED_SHORT,         /* a part of it */
     DEED_LIE,           /* a number of its choice */
     DEED_BREAK,         /* it fails and is in ERROR from now on */
+    NR_DEEDS,
 } Deed;
+
+/* The accesses @first to @first + @count - 1 of @event, counted from 0 */
+typedef struct Rule {
+    Event event;
+    unsigned first, count;
+    Deed deed;
+    uint64_t number;    /* index of an errno, bytes, or the lie */
+} Rule;
 
 static struct {
     int container_fd, group_fd, device_fd;
-    FuzzInput script;
-    bool scripted;          /* there was a script, and it is not over */
+    Rule rules[MAX_RULES];
+    unsigned nr_rules;
+    unsigned nr_events[NR_EVENTS];
+    uint64_t number;        /* of the rule that applies now */
     bool lied;
     bool unreadable;        /* device_state was, once */
-    bool reset_failed;
+    bool was_reset;
+    bool recovery_failed;   /* a reset, or a transition after one */
 
     uint64_t region_size;
     struct {
@@ -62,6 +91,7 @@ static struct {
     uint64_t staged;        /* bytes of the chunk that is offered */
     bool offset_read;       /* data_offset, since the last pending_bytes */
     uint64_t data_offset, data_size;    /* as last told */
+    uint64_t data_moved;    /* bytes in all; a test has no disk for more */
 } kern = { .container_fd = -1, .group_fd = -1, .device_fd = -1 };
 
 /* With FUZZ_VERBOSE in the environment each access is shown. */
@@ -83,17 +113,22 @@ static void note(const char *format, ...)
 
 /* ---- the script ---- */
 
-static Deed next_deed(void)
+/* The first rule for this access decides. */
+static Deed next_deed(Event event)
 {
-    uint8_t byte;
+    unsigned n = kern.nr_events[event]++;
+    unsigned i;
 
-    if (!kern.scripted || !kern.script.size) {
-        kern.scripted = false;
-        return DEED_HONEST;
+    for (i = 0; i < kern.nr_rules; i++) {
+        const Rule *rule = &kern.rules[i];
+
+        if (rule->event == event && n >= rule->first &&
+            n - rule->first < rule->count) {
+            kern.number = rule->number;
+            return rule->deed;
+        }
     }
-    byte = fuzz_u8(&kern.script);
-    return byte < 0xc0 ? DEED_HONEST : byte < 0xd0 ? DEED_FAIL :
-           byte < 0xe0 ? DEED_SHORT : byte < 0xfc ? DEED_LIE : DEED_BREAK;
+    return DEED_HONEST;
 }
 
 static ssize_t fail(void)
@@ -101,7 +136,7 @@ static ssize_t fail(void)
     static const int errors[] = { EINVAL, EIO, EINTR, EFAULT, ENODEV, EAGAIN,
                                   ENOMEM, EPERM };
 
-    errno = errors[fuzz_u8(&kern.script) % ARRAY_SIZE(errors)];
+    errno = errors[kern.number % ARRAY_SIZE(errors)];
     note(" fails: %s\n", strerror(errno));
     return -1;
 }
@@ -115,35 +150,47 @@ static ssize_t break_device(void)
     return -1;
 }
 
+static void read_rules(FuzzInput *script)
+{
+    while (script->size && kern.nr_rules < MAX_RULES) {
+        Rule *rule = &kern.rules[kern.nr_rules++];
+
+        rule->event = fuzz_u8(script) % NR_EVENTS;
+        rule->first = fuzz_u8(script);
+        rule->count = fuzz_u8(script);
+        rule->deed = fuzz_u8(script) % NR_DEEDS;
+        rule->number = fuzz_number(script);
+    }
+}
+
 void fuzz_kernel_begin(FuzzInput script)
 {
     unsigned i;
 
-    kern.script = script;
-    kern.scripted = script.size > 0;
-    kern.lied = kern.unreadable = kern.reset_failed = false;
-    kern.offset_read = false;
-    kern.region_size = fuzz_number(&kern.script);
+    memset(&kern, 0, sizeof(kern));
+    kern.container_fd = kern.group_fd = kern.device_fd = -1;
+
+    kern.region_size = fuzz_number(&script);
     if (kern.region_size < 64) {
         kern.region_size += 64 + MiB;
     }
-    kern.window = VFIO_MIG_REGS_SIZE_BYTES + fuzz_u8(&kern.script) % 32;
-    kern.nr_areas = fuzz_u8(&kern.script) % (MAX_AREAS + 1);
+    kern.window = VFIO_MIG_REGS_SIZE_BYTES + fuzz_u8(&script) % 32;
+    kern.nr_areas = fuzz_u8(&script) % (MAX_AREAS + 1);
     for (i = 0; i < kern.nr_areas; i++) {
-        kern.areas[i].offset = fuzz_number(&kern.script);
-        kern.areas[i].size = fuzz_number(&kern.script);
+        kern.areas[i].offset = fuzz_number(&script);
+        kern.areas[i].size = fuzz_number(&script);
     }
     kern.device_state = VFIO_MIG_V1_RUNNING |
-                        (uint32_t)fuzz_u8(&kern.script) << 24;
+                        (uint32_t)fuzz_u8(&script) << 24;
     kern.pending = HONEST_BYTES;
-    kern.staged = 0;
+    read_rules(&script);
 }
 
 void fuzz_kernel_be_honest(void)
 {
-    kern.scripted = false;
+    kern.nr_rules = 0;
     kern.pending = HONEST_BYTES;
-    kern.staged = 0;
+    kern.staged = kern.data_moved = 0;
 }
 
 unsigned fuzz_kernel_state(void)
@@ -156,9 +203,9 @@ bool fuzz_kernel_lied(void)
     return kern.lied || kern.unreadable;
 }
 
-bool fuzz_kernel_reset_failed(void)
+bool fuzz_kernel_recovery_failed(void)
 {
-    return kern.reset_failed;
+    return kern.recovery_failed;
 }
 
 /* ---- the driver's registers ---- */
@@ -203,8 +250,11 @@ static void register_told(uint64_t reg, uint64_t value)
 static ssize_t read_register(uint64_t reg, void *buf, size_t size)
 {
     const size_t width = reg == VFIO_MIG_REG_DEVICE_STATE ? 4 : 8;
+    const Event event = reg == VFIO_MIG_REG_DEVICE_STATE ? EVENT_STATE_READ :
+        reg == VFIO_MIG_REG_PENDING_BYTES ? EVENT_PENDING_READ :
+        reg == VFIO_MIG_REG_DATA_OFFSET ? EVENT_OFFSET_READ : EVENT_SIZE_READ;
+    const Deed deed = next_deed(event);
     uint64_t value;
-    Deed deed = next_deed();
 
     note("read register 0x%" PRIx64 ", state 0x%x", reg, kern.device_state);
     g_assert_cmpuint(size, ==, width);
@@ -218,11 +268,11 @@ static ssize_t read_register(uint64_t reg, void *buf, size_t size)
     }
     value = register_read(reg);
     if (deed == DEED_LIE) {
-        value = fuzz_number(&kern.script);
+        value = kern.number;
     }
     if (deed == DEED_SHORT) {
         note(" short\n");
-        return fuzz_u8(&kern.script) % width;
+        return kern.number % width;
     }
     note(" = 0x%" PRIx64 "%s\n", value, deed == DEED_LIE ? ", a lie" : "");
     memcpy(buf, &value, width);
@@ -250,8 +300,9 @@ static void check_arc(uint32_t value)
 
 static ssize_t write_register(uint64_t reg, const void *buf, size_t size)
 {
+    const Deed deed = next_deed(reg == VFIO_MIG_REG_DATA_SIZE
+                                ? EVENT_SIZE_WRITE : EVENT_STATE_WRITE);
     uint32_t state;
-    Deed deed = next_deed();
 
     note("write register 0x%" PRIx64 ", state 0x%x, deed %d\n", reg,
          kern.device_state, deed);
@@ -264,12 +315,13 @@ static ssize_t write_register(uint64_t reg, const void *buf, size_t size)
         memcpy(&state, buf, sizeof(state));
         note("  0x%x -> 0x%x\n", kern.device_state, state);
         check_arc(state);
+        kern.recovery_failed |= kern.was_reset && deed != DEED_HONEST;
     }
     switch (deed) {
     case DEED_FAIL:
         return fail();
     case DEED_SHORT:
-        return fuzz_u8(&kern.script) % size;
+        return kern.number % size;
     case DEED_BREAK:
         return break_device();
     case DEED_LIE:
@@ -292,7 +344,7 @@ static ssize_t write_register(uint64_t reg, const void *buf, size_t size)
 static ssize_t access_data(uint64_t offset, void *in, size_t size, bool saving)
 {
     const unsigned state = fuzz_kernel_state();
-    Deed deed = next_deed();
+    const Deed deed = next_deed(EVENT_DATA);
 
     note("%s %zu bytes at 0x%" PRIx64 ", deed %d\n", in ? "read" : "write",
          size, offset, deed);
@@ -313,12 +365,17 @@ static ssize_t access_data(uint64_t offset, void *in, size_t size, bool saving)
     case DEED_FAIL:
         return fail();
     case DEED_SHORT:
-        size = fuzz_u8(&kern.script) % size;
+        size = kern.number % size;
         break;
     case DEED_BREAK:
         return break_device();
     default:
         break;
+    }
+    kern.data_moved += size;
+    if (kern.data_moved > MAX_DATA_BYTES) {
+        errno = EIO;
+        return -1;
     }
     if (in) {
         memset(in, 0x5a, size);
@@ -443,15 +500,16 @@ static int region_info_ioctl(struct vfio_region_info *info)
 static int device_reset(void)
 {
     note("reset\n");
-    if (next_deed() != DEED_HONEST) {
+    if (next_deed(EVENT_RESET) != DEED_HONEST) {
         /* whatever its register says, it counts as being in error now */
-        kern.reset_failed = kern.unreadable = true;
+        kern.recovery_failed = kern.unreadable = true;
         return fail();
     }
     kern.device_state &= ~VFIO_MIG_V1_STATE_MASK;
     kern.device_state |= VFIO_MIG_V1_RUNNING;
     /* from here on its state is known again */
     kern.lied = kern.unreadable = false;
+    kern.was_reset = true;
     return 0;
 }
 
@@ -537,7 +595,7 @@ void *__wrap_mmap64(void *addr, size_t size, int prot, int flags, int fd,
                     off64_t position)
 {
     g_assert_cmpint(fd, ==, kern.device_fd);
-    if (!size || size > MAX_MAP_BYTES || next_deed() == DEED_FAIL) {
+    if (!size || size > MAX_MAP_BYTES || next_deed(EVENT_MAP) == DEED_FAIL) {
         errno = EINVAL;
         return MAP_FAILED;
     }

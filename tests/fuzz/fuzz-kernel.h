@@ -2,10 +2,10 @@
  * A VFIO kernel and driver that an input of a fuzzer plays
  *
  * Takes the place of the system calls (--wrap) for one container, one group
- * and one device with a migration region. Each access costs one byte of the
- * script, which says whether the driver is honest, refuses, fails, gives
- * half, or lies; what a client of the contract must never do ends the
- * process. After its script's end the driver is honest.
+ * and one device with a migration region. The script is a list of rules that
+ * say at which accesses the driver refuses, fails, gives a part, or lies;
+ * otherwise it is honest. What a client of the contract must never do ends
+ * the process.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -17,11 +17,14 @@
 /*
  * fuzz_kernel_begin: a new device, in state running
  *
- * @script: first its size and areas, then what it does at each access
+ * @script: size of the region, a byte for where the data begins, number of
+ *          areas and their offsets and sizes, highest byte of device_state;
+ *          then rules: event, first access, number of accesses, deed, and a
+ *          number (of an errno, of bytes, or the lie)
  */
 void fuzz_kernel_begin(FuzzInput script);
 
-/* Forget what is left of the script: honest from now on. */
+/* Forget the rules: honest from now on. */
 void fuzz_kernel_be_honest(void);
 
 /* The state bits that the device is in. */
@@ -33,8 +36,8 @@ unsigned fuzz_kernel_state(void);
  */
 bool fuzz_kernel_lied(void);
 
-/* Did a reset fail? */
-bool fuzz_kernel_reset_failed(void);
+/* Did a reset fail, or a transition after one? Then nothing more can help. */
+bool fuzz_kernel_recovery_failed(void);
 
 /* Directory for -device sysfsdev=; made at the first call. */
 const char *fuzz_kernel_sysfsdev(void);

@@ -63,7 +63,7 @@ static void run_afterwards(VFIODevice *vbasedev)
     vfio_host_run_requests();
     fuzz_host_check_state(vbasedev);
     if (runstate_is_running() && !fuzz_kernel_lied() &&
-        !fuzz_kernel_reset_failed()) {
+        !fuzz_kernel_recovery_failed()) {
         g_assert_cmpuint(fuzz_kernel_state(), ==, VFIO_MIG_V1_RUNNING);
     }
     vfio_host_vm_stop(RUN_STATE_PAUSED);

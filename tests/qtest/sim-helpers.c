@@ -16,6 +16,9 @@
 #include <unistd.h>
 
 #define FIRST_SLOT 4
+#define ACPI_PCIHP 0xae00
+#define ACPI_PCIHP_EJECT 0x08
+#define ACPI_PCIHP_SELECT 0x10
 #define BAR0_BASE 0xe0000000u
 #define BAR2_BASE 0xe8000000u
 #define BAR_STEP 0x100000u
@@ -116,6 +119,7 @@ VFIOSide *vfio_side_new(const char *name, VFIOSideKind kind)
     side->devices = g_ptr_array_new_with_free_func(g_free);
     side->args = g_string_new(NULL);
     side->first_args = g_string_new(NULL);
+    side->device_props = "";
     side->machine = "pc";
     side->ram_mib = 64;
     side->attach = "require";
@@ -155,6 +159,7 @@ VFIOSide *vfio_side_copy(const VFIOSide *from, const char *name)
     }
     g_string_assign(side->args, from->args->str);
     g_string_assign(side->first_args, from->first_args->str);
+    side->device_props = from->device_props;
     side->machine = from->machine;
     side->ram_mib = from->ram_mib;
     side->multi = from->multi;
@@ -173,6 +178,16 @@ void vfio_side_add_device(VFIOSide *side)
     vfio_side_set(side, device, "seed", "%u", n + 1);
     vfio_side_set(side, device, "dma-start", "%uM", 32 + 2 * n);
     g_ptr_array_add(side->devices, device);
+}
+
+void vfio_side_drop_devices(VFIOSide *side)
+{
+    for (unsigned i = 0; i < side->devices->len; i++) {
+        g_autofree char *group = device_group(side->devices->pdata[i]);
+
+        g_key_file_remove_group(side->config, group, NULL);
+    }
+    g_ptr_array_set_size(side->devices, 0);
 }
 
 static char *side_file(VFIOSide *side, const char *name)
@@ -314,8 +329,8 @@ static char *command_line(VFIOSide *side)
 
         write_sysfs(side, device);
         g_string_append_printf(line, "-device vfio-pci,sysfsdev=%s/%s,id=%s,"
-                               "addr=%x.0 ", side->dir, device, device,
-                               FIRST_SLOT + i);
+                               "addr=%x.0%s ", side->dir, device, device,
+                               FIRST_SLOT + i, side->device_props);
     }
     if (side->incoming) {
         g_autofree char *quoted = g_shell_quote(side->incoming);
@@ -370,9 +385,40 @@ void vfio_side_start(VFIOSide *side)
                        vfio_kind_name(side->kind));
     }
     migrate_defaults(side->qts);
-    for (unsigned i = 0; !side->incoming && i < side->devices->len; i++) {
+    if (!side->incoming) {
+        vfio_side_program(side);
+    }
+}
+
+void vfio_side_program(VFIOSide *side)
+{
+    for (unsigned i = 0; i < side->devices->len; i++) {
         program_device(side, i);
     }
+}
+
+void vfio_side_unplug(VFIOSide *side, unsigned index)
+{
+    const char *device = side->devices->pdata[index];
+
+    qtest_qmp_device_del_send(side->qts, device);
+    /* The ACPI registers of the machine: bus 0, eject this slot. */
+    qtest_outl(side->qts, ACPI_PCIHP + ACPI_PCIHP_SELECT, 0);
+    qtest_outl(side->qts, ACPI_PCIHP + ACPI_PCIHP_EJECT,
+               1u << (FIRST_SLOT + index));
+    qtest_qmp_eventwait(side->qts, "DEVICE_DELETED");
+}
+
+void vfio_side_plug(VFIOSide *side, unsigned index)
+{
+    const char *device = side->devices->pdata[index];
+    g_autofree char *dir = side_file(side, device);
+    g_autofree char *addr = g_strdup_printf("%x.0", FIRST_SLOT + index);
+
+    qtest_qmp_assert_success(side->qts, "{'execute': 'device_add', "
+                             "'arguments': {'driver': 'vfio-pci', 'id': %s, "
+                             "'sysfsdev': %s, 'addr': %s}}", device, dir,
+                             addr);
 }
 
 void vfio_side_quit(VFIOSide *side)

@@ -29,9 +29,11 @@ typedef struct VFIOSide {
     GPtrArray *devices;         /* char *, ids */
     GString *args;              /* more of QEMU's command line */
     GString *first_args;        /* the same, before the devices */
+    const char *device_props;   /* of each device, ",x-y=on" */
     const char *machine;        /* "pc" */
     unsigned ram_mib;
     bool paused;                /* start with -S */
+    bool never_ran;             /* since it was migrated here */
     char *incoming;             /* URI, NULL for a source */
     bool multi;                 /* opt in to several devices */
     const char *attach;         /* VFIO_MIGRATION_ATTACH, "require" */
@@ -56,6 +58,9 @@ VFIOSide *vfio_side_copy(const VFIOSide *from, const char *name);
 /* vfio_side_add_device: the next device, a copy of dev0's configuration. */
 void vfio_side_add_device(VFIOSide *side);
 
+/* vfio_side_drop_devices: a side without devices. */
+void vfio_side_drop_devices(VFIOSide *side);
+
 /* vfio_side_set: a key of a device's group (docs/sim.md), before the start. */
 void vfio_side_set(VFIOSide *side, const char *device, const char *key,
                    const char *fmt, ...) G_GNUC_PRINTF(4, 5);
@@ -78,6 +83,16 @@ void vfio_side_start(VFIOSide *side);
 
 /* vfio_side_try_start: the same, but QEMU may refuse. */
 void vfio_side_try_start(VFIOSide *side);
+
+/* vfio_side_program: what a guest's driver does with its devices. */
+void vfio_side_program(VFIOSide *side);
+
+/*
+ * vfio_side_unplug: device_del, and the guest's eject of the device (machine
+ * pc). vfio_side_plug: device_add of the @index-th device.
+ */
+void vfio_side_unplug(VFIOSide *side, unsigned index);
+void vfio_side_plug(VFIOSide *side, unsigned index);
 
 /* vfio_side_quit: end QEMU, which must run and be well. */
 void vfio_side_quit(VFIOSide *side);

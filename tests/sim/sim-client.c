@@ -374,11 +374,3 @@ int client_load(SimClient *c, GPtrArray *chunks, bool split)
     }
     return ret ? ret : client_set_state(c, RUNNING);
 }
-
-VFIOSimStatus client_status(const char *name)
-{
-    VFIOSimStatus status;
-
-    g_assert_true(vfio_sim_device_status(name, &status));
-    return status;
-}

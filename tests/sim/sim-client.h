@@ -104,7 +104,7 @@ int client_load_chunk(SimClient *c, const uint8_t *bytes, uint64_t len);
 /* From running through resuming to running; @split: parts of any size. */
 int client_load(SimClient *c, GPtrArray *chunks, bool split);
 
-/* The status of @name. */
+/* The status of @name; in sim-test.c, for it looks into the simulation. */
 VFIOSimStatus client_status(const char *name);
 
 #endif /* TESTS_SIM_SIM_CLIENT_H */

@@ -228,18 +228,20 @@ GArray *sim_keys_ranges(SimKeys *k, const char *key)
 /* ------------------------------------------------------------------------ */
 /* [sim] and [container]                                                    */
 
-static char *expand_pid(char *path)
+/* With the process id for %p, and absolute: a daemon changes directory. */
+static char *read_path(SimKeys *k, const char *key)
 {
+    g_autofree char *text = sim_keys_text(k, key);
+    g_autofree char *pid = NULL, *path = NULL;
     g_auto(GStrv) parts = NULL;
-    g_autofree char *pid = NULL;
 
-    if (!path) {
+    if (!text) {
         return NULL;
     }
-    parts = g_strsplit(path, "%p", -1);
+    parts = g_strsplit(text, "%p", -1);
     pid = g_strdup_printf("%d", (int)getpid());
-    g_free(path);
-    return g_strjoinv(pid, parts);
+    path = g_strjoinv(pid, parts);
+    return g_canonicalize_filename(path, NULL);
 }
 
 static bool load_sim(GKeyFile *file, GError **err)
@@ -247,8 +249,8 @@ static bool load_sim(GKeyFile *file, GError **err)
     SimKeys k;
 
     sim_keys_open(&k, file, "sim", err);
-    sim_world.status_path = expand_pid(sim_keys_text(&k, "status"));
-    sim_world.transcript_path = expand_pid(sim_keys_text(&k, "transcript"));
+    sim_world.status_path = read_path(&k, "status");
+    sim_world.transcript_path = read_path(&k, "transcript");
     sim_world.status_interval_us =
         sim_keys_size(&k, "status-interval-ms", 0) * 1000;
     return sim_keys_close(&k);

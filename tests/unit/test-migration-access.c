@@ -417,9 +417,18 @@ static void test_einval_of_a_small_access_is_an_error(void)
     /* that says nothing about large ones */
     g_assert_false(access.small_only);
 
+    /* nor does a large one that is refused in small parts, too */
     g_assert_cmpint(vfio_mig_data_write(&access, 8, buf, 64), ==, -EINVAL);
     g_assert_cmpuint(dev.calls, ==, 3);
-    g_assert_true(access.small_only);
+    g_assert_cmpuint(dev.log[1].size, ==, 64);
+    g_assert_cmpuint(dev.log[2].size, ==, 8);
+    g_assert_false(access.small_only);
+
+    /* which the next transfer shows: it begins with a large one again */
+    dev.fail_at = NEVER;
+    dev.fail_always = false;
+    g_assert_cmpint(vfio_mig_data_write(&access, 8, buf, 64), ==, 0);
+    g_assert_cmpuint(dev.calls, ==, 4);
 }
 
 static void test_other_errors_are_no_refusal(void)

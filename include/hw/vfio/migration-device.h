@@ -73,6 +73,7 @@ struct VFIODeviceMigration {
     QemuCond chunk_done;
     bool chunk_busy;            /* a chunk is between device and stream */
     unsigned generation;        /* counts state changes */
+    unsigned chunk_generation;  /* generation when the chunk began */
 
     QEMUFile *file;             /* the stream, from setup to cleanup */
     bool saving;                /* between save_setup and save_cleanup */
@@ -149,8 +150,10 @@ void vfio_mig_fail(VFIODeviceMigration *mig, int ret, Error *err);
  * Returns (end): false where a state change did not wait; what was read may
  * then not be one piece, and the migration has to fail.
  */
-unsigned vfio_mig_chunk_begin(VFIODeviceMigration *mig);
-bool vfio_mig_chunk_end(VFIODeviceMigration *mig, unsigned generation);
+void vfio_mig_chunk_begin(VFIODeviceMigration *mig);
+bool vfio_mig_chunk_end(VFIODeviceMigration *mig);
+/* Has a state change come in between? Then stop to read. No lock needed. */
+bool vfio_mig_chunk_torn(VFIODeviceMigration *mig);
 
 #define VFIO_MIG_CHUNK_WAIT_MS  1000
 

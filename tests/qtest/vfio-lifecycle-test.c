@@ -1,0 +1,423 @@
+/*
+ * Devices that come, go, are many, or are kept in a file
+ *
+ * Owns: savevm and loadvm, hot-unplug and hot-plug before a migration,
+ * several devices, VMs that never ran.
+ * Does not own: why a device cannot migrate (vfio-blocker-test.c).
+ * Locks: none.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "vfio-test.h"
+
+#include <string.h>
+
+/* ---- savevm, loadvm ---- */
+
+typedef struct Snapshot {
+    VFIOSideKind saver, loader;
+} Snapshot;
+
+static void add_disk(VFIOSide *side, const char *path)
+{
+    g_string_append_printf(side->args, " -drive if=none,id=disk,format=qcow2,"
+                           "file=%s", path);
+}
+
+static char *make_disk(void)
+{
+    char *path = g_build_filename(qtest_tmpdir(), "disk.qcow2", NULL);
+    g_autofree char *command = g_strdup_printf(
+        "qemu-img create -q -f qcow2 %s 1M", path);
+    int status = -1;
+
+    g_assert_true(g_spawn_command_line_sync(command, NULL, NULL, &status,
+                                            NULL));
+    g_assert_cmpint(status, ==, 0);
+    return path;
+}
+
+static void snapshot(VFIOSide *side, const char *what)
+{
+    g_autofree char *answer = qtest_hmp(side->qts, "%s one", what);
+
+    if (*answer) {
+        vfio_side_fail(side, "%s: %s", what, answer);
+    }
+}
+
+static char *dma_digest(VFIOSide *side, const char *key)
+{
+    QDict *status = vfio_side_status(side, "dev0");
+    char *digest = g_strdup(qdict_get_str(qdict_get_qdict(status, "dma"),
+                                          key));
+
+    qobject_unref(status);
+    return digest;
+}
+
+/* Saves a running VM; what a load has to bring back. */
+static void save(VFIOSide *side, char **device, char **memory)
+{
+    snapshot(side, "savevm");
+    migrate_wait_run_state(side->qts, "running");
+    vfio_side_expect_state(side, "dev0", "running");
+    *device = vfio_side_status_str(side, "dev0", "saved-digest");
+    *memory = dma_digest(side, "digest-at-stop");
+    g_assert_cmpstr(*device, !=, "");
+    g_assert_cmpstr(*memory, !=, "");
+}
+
+static void expect_loaded(VFIOSide *side, const char *device,
+                          const char *memory)
+{
+    g_autofree char *loaded = NULL;
+    g_autofree char *found = NULL;
+
+    migrate_wait_run_state(side->qts, "running");
+    vfio_side_expect_state(side, "dev0", "running");
+    loaded = vfio_side_status_str(side, "dev0", "loaded-digest");
+    found = dma_digest(side, "digest-at-start");
+    g_assert_cmpstr(loaded, ==, device);
+    g_assert_cmpstr(found, ==, memory);
+    vfio_expect_clean(side);
+}
+
+/* In one process: time goes back. Then the VM migrates. */
+static void test_snapshot_back(void)
+{
+    g_autofree char *disk = make_disk();
+    g_autofree char *device = NULL, *memory = NULL, *arcs = NULL;
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+
+    add_disk(pair->src, disk);
+    vfio_side_start(pair->src);
+    save(pair->src, &device, &memory);
+    arcs = vfio_side_arcs(pair->src, "dev0");
+    vfio_expect_text(pair->src, "arcs", arcs, "running>stop-copy");
+    g_assert_null(strstr(arcs, "running>stop "));
+    g_usleep(100 * 1000);           /* the device writes to memory */
+    snapshot(pair->src, "loadvm");
+    expect_loaded(pair->src, device, memory);
+    vfio_side_start(pair->dst);
+    vfio_pair_migrate(pair);
+    vfio_pair_free(pair);
+}
+
+/* In two processes, and with the distribution's code as one of them. */
+static void test_snapshot_move(const void *opaque)
+{
+    const Snapshot *s = opaque;
+    g_autofree char *disk = make_disk();
+    g_autofree char *device = NULL, *memory = NULL;
+    VFIOSide *saver = vfio_side_new("saver", s->saver);
+    VFIOSide *loader = vfio_side_new("loader", s->loader);
+
+    add_disk(saver, disk);
+    vfio_side_start(saver);
+    save(saver, &device, &memory);
+    vfio_expect_clean(saver);
+    vfio_side_free(saver);
+
+    add_disk(loader, disk);
+    loader->paused = true;
+    g_string_append(loader->args, " -loadvm one");
+    vfio_side_try_start(loader);
+    g_assert_true(qtest_probe_child(loader->qts));
+    qtest_qmp_assert_success(loader->qts, "{'execute': 'cont'}");
+    expect_loaded(loader, device, memory);
+    vfio_side_free(loader);
+}
+
+/* A VM that is paused stays so; its device too. */
+static void test_snapshot_paused(void)
+{
+    g_autofree char *disk = make_disk();
+    g_autofree char *saved = NULL, *loaded = NULL;
+    VFIOSide *side = vfio_side_new("source", SIDE_ATTACHED);
+
+    add_disk(side, disk);
+    vfio_side_start(side);
+    qtest_qmp_assert_success(side->qts, "{'execute': 'stop'}");
+    vfio_side_expect_state(side, "dev0", "stop");
+    snapshot(side, "savevm");
+    vfio_side_expect_state(side, "dev0", "stop");
+    saved = vfio_side_status_str(side, "dev0", "saved-digest");
+    g_assert_cmpstr(saved, !=, "");
+    snapshot(side, "loadvm");
+    migrate_wait_run_state(side->qts, "paused");
+    qtest_qmp_assert_success(side->qts, "{'execute': 'cont'}");
+    vfio_side_expect_state(side, "dev0", "running");
+    loaded = vfio_side_status_str(side, "dev0", "loaded-digest");
+    g_assert_cmpstr(saved, ==, loaded);
+    vfio_expect_clean(side);
+    vfio_side_free(side);
+}
+
+/* A device that cannot be saved: savevm says why, the VM goes on. */
+static void test_snapshot_fails(void)
+{
+    g_autofree char *disk = make_disk();
+    g_autofree char *answer = NULL, *err = NULL, *again = NULL;
+    VFIOSide *side = vfio_side_new("source", SIDE_ATTACHED);
+
+    add_disk(side, disk);
+    vfio_side_set(side, "dev0", "areas", "none");
+    vfio_side_fault(side, "row", "event=data-read;count=2;errno=EIO");
+    vfio_side_start(side);
+    answer = qtest_hmp(side->qts, "savevm one");
+    vfio_expect_fired(side, "row");
+    vfio_expect_text(side, "savevm", answer, "Error");
+    err = qtest_stderr(side->qts);
+    again = g_strconcat(answer, err, NULL);
+    vfio_expect_text(side, "savevm and stderr", again,
+                     "dev0;Input/output error");
+    migrate_wait_run_state(side->qts, "running");
+    vfio_side_expect_state(side, "dev0", "running");
+    snapshot(side, "savevm");
+    vfio_side_expect_state(side, "dev0", "running");
+    vfio_expect_clean(side);
+    vfio_side_free(side);
+}
+
+/* ---- unplug and plug ---- */
+
+static void test_unplug(void)
+{
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+
+    vfio_side_start(pair->src);
+    vfio_side_unplug(pair->src, 0);
+    vfio_side_drop_devices(pair->src);
+    vfio_side_drop_devices(pair->dst);
+    vfio_side_start(pair->dst);
+    vfio_pair_begin(pair);
+    vfio_pair_finish(pair);
+    g_assert_cmpint(vfio_ram_differs(pair), ==, -1);
+    vfio_pair_free(pair);
+}
+
+/* Unplugged and plugged again, also after a migration that was cancelled. */
+static void test_replug(void)
+{
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+    g_autofree char *end = NULL;
+
+    vfio_pair_start(pair);
+    migrate_set_parameter_int(pair->src->qts, "max-bandwidth", MIGRATE_SLOW);
+    vfio_pair_begin(pair);
+    vfio_side_expect_state(pair->src, "dev0", "pre-copy");
+    migrate_cancel(pair->src->qts);
+    end = migrate_wait_end(pair->src->qts, FAIL_MS);
+    g_assert_cmpstr(end, ==, "cancelled");
+    migrate_defaults(pair->src->qts);
+    for (unsigned i = 0; i < 3; i++) {
+        vfio_side_unplug(pair->src, 0);
+        vfio_side_plug(pair->src, 0);
+    }
+    vfio_side_program(pair->src);
+    vfio_pair_retry(pair);
+    vfio_pair_free(pair);
+}
+
+/* QEMU refuses it, and the migration goes on. */
+static void test_unplug_in_migration(void)
+{
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+    QDict *err;
+
+    vfio_pair_start(pair);
+    migrate_set_parameter_int(pair->src->qts, "max-bandwidth", MIGRATE_SLOW);
+    vfio_pair_begin(pair);
+    vfio_side_expect_state(pair->src, "dev0", "pre-copy");
+    err = qtest_qmp_assert_failure_ref(pair->src->qts, "{'execute': "
+                                       "'device_del', 'arguments': {'id': "
+                                       "'dev0'}}");
+    qobject_unref(err);
+    migrate_defaults(pair->src->qts);
+    vfio_pair_finish(pair);
+    vfio_pair_check(pair);
+    vfio_pair_free(pair);
+}
+
+/* ---- several devices ---- */
+
+typedef struct Several {
+    const char *name;
+    unsigned devices;
+    bool one_group;
+    VFIOSideKind src, dst;
+} Several;
+
+static const Several several[] = {
+    { "two", 2, false, SIDE_ATTACHED, SIDE_ATTACHED },
+    { "two-in-one-group", 2, true, SIDE_ATTACHED, SIDE_ATTACHED },
+    { "two-to-builtin", 2, false, SIDE_ATTACHED, SIDE_BUILTIN },
+    { "two-from-builtin", 2, false, SIDE_BUILTIN, SIDE_ATTACHED },
+    { "four", 4, false, SIDE_ATTACHED, SIDE_ATTACHED },
+};
+
+static void add_devices(VFIOPair *pair, const Several *s)
+{
+    for (unsigned i = 1; i < s->devices; i++) {
+        vfio_side_add_device(pair->src);
+        vfio_side_add_device(pair->dst);
+        if (s->one_group) {
+            const char *device = pair->src->devices->pdata[i];
+
+            vfio_side_set(pair->src, device, "group", "1");
+            vfio_side_set(pair->dst, device, "group", "1");
+        }
+    }
+}
+
+static void test_several(const void *opaque)
+{
+    const Several *s = opaque;
+    VFIOPair *pair = vfio_pair_new(s->src, s->dst);
+
+    add_devices(pair, s);
+    pair->src->multi = pair->dst->multi = true;
+    vfio_pair_start(pair);
+    vfio_pair_migrate(pair);
+    vfio_pair_free(pair);
+}
+
+/* One of two fails: both go on where they were. */
+static void test_one_of_two_fails(const void *opaque)
+{
+    const char *fault = opaque;
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+    g_autofree char *rule = g_strconcat("device=dev1;errno=EIO;", fault,
+                                        NULL);
+
+    add_devices(pair, &several[0]);
+    pair->src->multi = pair->dst->multi = true;
+    vfio_side_fault(pair->src, "row", rule);
+    vfio_pair_start(pair);
+    vfio_pair_begin(pair);
+    vfio_expect_failed(pair->src, "dev1;Input/output error");
+    vfio_expect_fired(pair->src, "row");
+    vfio_expect_load_failed(pair->dst, "");
+    vfio_pair_retry(pair);
+    vfio_pair_free(pair);
+}
+
+/* Without the opt-in two are refused; when one has gone, the other may. */
+static void test_two_refused(void)
+{
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+    g_autofree char *why = NULL, *reasons = NULL, *after = NULL;
+
+    vfio_side_add_device(pair->src);
+    vfio_side_start(pair->src);
+    why = migrate_refused(pair->src->qts, pair->dst->incoming);
+    vfio_expect_text(pair->src, "migrate", why, "dev0;dev1;peer-to-peer");
+    reasons = migrate_blocked_reasons(pair->src->qts);
+    vfio_expect_text(pair->src, "blocked-reasons", reasons,
+                     "dev0;dev1;peer-to-peer");
+    vfio_side_unplug(pair->src, 1);
+    after = migrate_blocked_reasons(pair->src->qts);
+    g_assert_cmpstr(after, ==, "");
+    g_ptr_array_set_size(pair->src->devices, 1);
+    vfio_side_start(pair->dst);
+    vfio_pair_migrate(pair);
+    vfio_pair_free(pair);
+}
+
+/* ---- VMs that never ran ---- */
+
+/* A VM that was started with -S, its device with it. */
+static void test_never_started(void)
+{
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+
+    pair->src->paused = true;
+    vfio_pair_start(pair);
+    vfio_pair_migrate(pair);
+    vfio_pair_free(pair);
+}
+
+/* A -> B, and before B's VM ran: the VM moves on to C. */
+static VFIOPair *never_run_pair(const char *strictness)
+{
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+
+    vfio_pair_set(pair, "strictness", "%s", strictness);
+    vfio_pair_start(pair);
+    vfio_pair_begin(pair);
+    vfio_pair_finish(pair);
+    vfio_pair_turn(pair);
+    pair->src->paused = pair->src->never_ran = true;
+    vfio_pair_next_destination(pair);
+    return pair;
+}
+
+static void test_never_run_moves_on(const void *strictness)
+{
+    VFIOPair *pair = never_run_pair(strictness);
+
+    vfio_side_expect_state(pair->src, "dev0", "stop");
+    vfio_pair_migrate(pair);
+    vfio_pair_free(pair);
+}
+
+/* Where the driver cannot, the user is told what to do, and it helps. */
+static void test_never_run_refused(const void *strictness)
+{
+    VFIOPair *pair = never_run_pair(strictness);
+
+    vfio_pair_begin(pair);
+    vfio_expect_failed(pair->src, "dev0;continue the VM, then migrate");
+    vfio_side_expect_state(pair->src, "dev0", "resuming");
+    qtest_qmp_assert_success(pair->src->qts, "{'execute': 'cont'}");
+    pair->src->paused = pair->src->never_ran = false;
+    vfio_pair_retry(pair);
+    vfio_pair_free(pair);
+}
+
+int main(int argc, char **argv)
+{
+    static const Snapshot moves[] = {
+        { SIDE_ATTACHED, SIDE_ATTACHED }, { SIDE_ATTACHED, SIDE_BUILTIN },
+        { SIDE_BUILTIN, SIDE_ATTACHED },
+    };
+
+    g_test_init(&argc, &argv, NULL);
+    qtest_add_func("vfio/snapshot/back", test_snapshot_back);
+    qtest_add_data_func("vfio/snapshot/attached-to-attached", &moves[0],
+                        test_snapshot_move);
+    qtest_add_data_func("vfio/snapshot/attached-to-builtin", &moves[1],
+                        test_snapshot_move);
+    qtest_add_data_func("vfio/snapshot/builtin-to-attached", &moves[2],
+                        test_snapshot_move);
+    qtest_add_func("vfio/snapshot/paused", test_snapshot_paused);
+    qtest_add_func("vfio/snapshot/fails", test_snapshot_fails);
+    qtest_add_func("vfio/unplug/before", test_unplug);
+    qtest_add_func("vfio/unplug/and-plug", test_replug);
+    qtest_add_func("vfio/unplug/in-migration", test_unplug_in_migration);
+    for (unsigned i = 0; i < G_N_ELEMENTS(several); i++) {
+        g_autofree char *name = g_strconcat("vfio/several/", several[i].name,
+                                            NULL);
+
+        qtest_add_data_func(name, &several[i], test_several);
+    }
+    qtest_add_data_func("vfio/several/one-fails-in-setup",
+                        "event=state-write;to=pre-copy",
+                        test_one_of_two_fails);
+    qtest_add_data_func("vfio/several/one-fails-at-stop",
+                        "event=state-write;to=stop-copy",
+                        test_one_of_two_fails);
+    qtest_add_data_func("vfio/several/one-fails-at-data",
+                        "event=data-size-read;state=stop-copy",
+                        test_one_of_two_fails);
+    qtest_add_func("vfio/several/refused", test_two_refused);
+    qtest_add_func("vfio/never-run/started-with-S", test_never_started);
+    qtest_add_data_func("vfio/never-run/moves-on/lenient", "lenient",
+                        test_never_run_moves_on);
+    qtest_add_data_func("vfio/never-run/refused/drawn", "drawn",
+                        test_never_run_refused);
+    qtest_add_data_func("vfio/never-run/refused/libvfio-user", "libvfio-user",
+                        test_never_run_refused);
+    return g_test_run();
+}
