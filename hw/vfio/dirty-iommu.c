@@ -133,10 +133,11 @@ void vfio_dirty_iommu_mark(VFIODirtyTracker *t, uint64_t first_iova,
 /*
  * Bits and mappings in one step, so that no write falls between them. Where
  * the kernel does not do that, the mappings go all the same: memory that the
- * guest took back must not stay open to the device (L-8).
+ * guest took back must not stay open to the device (L-8). Returns 0, or
+ * -errno where they are still there.
  */
-static void vfio_dirty_span_unmap(VFIODirtyTracker *t,
-                                  const VFIODirtySpan *span)
+static int vfio_dirty_span_unmap(VFIODirtyTracker *t,
+                                 const VFIODirtySpan *span)
 {
     VFIODirtyRange range;
     int ret = -EOPNOTSUPP;
@@ -146,21 +147,40 @@ static void vfio_dirty_span_unmap(VFIODirtyTracker *t,
     }
     if (ret == 0) {
         vfio_dirty_span_take(t, span);
-        return;
+        return 0;
     }
     vfio_dirty_span_mark(span);
-    vfio_dirty_unmap(t->container, span->iova, span->last_iova);
+    return vfio_dirty_unmap(t->container, span->iova, span->last_iova);
 }
 
-void vfio_dirty_iommu_unmap(VFIODirtyTracker *t, uint64_t first_iova,
-                            uint64_t last_iova)
+static uint64_t vfio_dirty_span_bytes(const VFIODirtySpan *span)
+{
+    VFIODirtyPosition *at;
+    uint64_t bytes = 0;
+
+    for (at = span->begin; at != span->end; at = vfio_dirty_mapping_next(at)) {
+        bytes += vfio_dirty_mapping_at(at)->size_bytes;
+    }
+    return bytes;
+}
+
+uint64_t vfio_dirty_iommu_unmap(VFIODirtyTracker *t, uint64_t first_iova,
+                                uint64_t last_iova)
 {
     VFIODirtyPosition *at = vfio_dirty_mappings_from(t->mappings, first_iova);
     VFIODirtySpan span;
+    uint64_t done = 0;
 
     while (t->wanted && vfio_dirty_span(t, &at, last_iova, &span)) {
-        vfio_dirty_span_unmap(t, &span);
+        uint64_t bytes = vfio_dirty_span_bytes(&span);
+
+        if (vfio_dirty_span_unmap(t, &span) == 0) {
+            vfio_dirty_mappings_remove(t->mappings, span.iova,
+                                       span.last_iova);
+            done += bytes;
+        }
     }
+    return done;
 }
 
 /* ---- the notifier ---- */
@@ -169,10 +189,11 @@ static void vfio_dirty_notify_unmap(VFIOGuestIOMMU *giommu,
                                     VFIODirtyTracker *t, uint64_t first_iova,
                                     uint64_t last_iova)
 {
+    uint64_t done = t ? vfio_dirty_iommu_unmap(t, first_iova, last_iova) : 0;
     int ret;
 
-    if (t) {
-        vfio_dirty_iommu_unmap(t, first_iova, last_iova);
+    if (done && done - 1 == last_iova - first_iova) {
+        return;
     }
     /* Also what is not known of: no mapping stays behind */
     ret = vfio_dirty_unmap(giommu->container, first_iova, last_iova);
@@ -207,7 +228,8 @@ static void vfio_dirty_do_map(VFIOGuestIOMMU *giommu, VFIODirtyTracker *t,
         return;
     }
     if (t) {
-        vfio_dirty_mappings_add(t->mappings, mapping);
+        /* What stood there has gone, or the kernel had refused */
+        vfio_dirty_mappings_put(t->mappings, mapping);
     }
 }
 

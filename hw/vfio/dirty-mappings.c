@@ -81,33 +81,27 @@ VFIODirtyPosition *vfio_dirty_mappings_from(VFIODirtyMappings *mappings,
     return vfio_dirty_position(iter);
 }
 
-static bool vfio_dirty_overlaps(VFIODirtyMappings *mappings,
-                                const VFIODirtyMapping *mapping)
+void vfio_dirty_mappings_put(VFIODirtyMappings *mappings,
+                             const VFIODirtyMapping *mapping)
 {
     VFIODirtyPosition *next = vfio_dirty_mappings_from(mappings,
                                                        mapping->iova);
     GSequenceIter *iter = next ?: g_sequence_get_end_iter(mappings->sequence);
     GSequenceIter *before = g_sequence_iter_prev(iter);
+    VFIODirtyMapping *copy = g_new(VFIODirtyMapping, 1);
 
-    return (next &&
-            vfio_dirty_mapping_at(next)->iova <= vfio_dirty_last(mapping)) ||
-           (before != iter &&
-            vfio_dirty_last(vfio_dirty_mapping_at(before)) >= mapping->iova);
-}
-
-bool vfio_dirty_mappings_add(VFIODirtyMappings *mappings,
-                             const VFIODirtyMapping *mapping)
-{
-    VFIODirtyMapping *copy;
-
-    if (vfio_dirty_overlaps(mappings, mapping)) {
-        return false;
+    if (before != iter &&
+        vfio_dirty_last(vfio_dirty_mapping_at(before)) >= mapping->iova) {
+        g_sequence_remove(before);
     }
-    copy = g_new(VFIODirtyMapping, 1);
+    while (!g_sequence_iter_is_end(iter) &&
+           vfio_dirty_mapping_at(iter)->iova <= vfio_dirty_last(mapping)) {
+        next = g_sequence_iter_next(iter);
+        g_sequence_remove(iter);
+        iter = next;
+    }
     *copy = *mapping;
-    g_sequence_insert_sorted(mappings->sequence, copy, vfio_dirty_compare,
-                             NULL);
-    return true;
+    g_sequence_insert_before(iter, copy);
 }
 
 void vfio_dirty_mappings_remove(VFIODirtyMappings *mappings,

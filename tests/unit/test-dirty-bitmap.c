@@ -364,10 +364,18 @@ static void test_is_clear(void)
 typedef struct MapModel {
     uint64_t base;
     int owner[SLOTS];           /* number of the mapping there, or -1 */
-    uint64_t first[SLOTS], size[SLOTS]; /* by number, in pages; size 0: none */
+    uint64_t size[SLOTS];       /* by number, its first page; 0: none */
 } MapModel;
 
-static void map_add(MapModel *m, VFIODirtyMappings *mappings)
+static void map_forget(MapModel *m, uint64_t n)
+{
+    for (uint64_t i = n; i < n + m->size[n]; i++) {
+        m->owner[i] = -1;
+    }
+    m->size[n] = 0;
+}
+
+static void map_put(MapModel *m, VFIODirtyMappings *mappings)
 {
     uint64_t first = random_below(SLOTS);
     uint64_t size = 1 + random_below(MIN(SLOTS - first, 8));
@@ -376,18 +384,16 @@ static void map_add(MapModel *m, VFIODirtyMappings *mappings)
         .size_bytes = size * SLOT,
         .ram_addr = first << 32,
     };
-    bool room = true;
 
+    vfio_dirty_mappings_put(mappings, &mapping);
     for (uint64_t i = first; i < first + size; i++) {
-        room &= m->owner[i] < 0;
-    }
-    g_assert_cmpint(vfio_dirty_mappings_add(mappings, &mapping), ==, room);
-    if (room) {
-        m->first[first] = first;
-        m->size[first] = size;
-        for (uint64_t i = first; i < first + size; i++) {
-            m->owner[i] = first;
+        if (m->owner[i] >= 0) {
+            map_forget(m, m->owner[i]);
         }
+    }
+    m->size[first] = size;
+    for (uint64_t i = first; i < first + size; i++) {
+        m->owner[i] = first;
     }
 }
 
@@ -400,10 +406,7 @@ static void map_remove(MapModel *m, VFIODirtyMappings *mappings)
                                m->base + last * SLOT + SLOT - 1);
     for (uint64_t n = first; n <= last; n++) {
         if (m->size[n] && n + m->size[n] - 1 <= last) {
-            for (uint64_t i = n; i < n + m->size[n]; i++) {
-                m->owner[i] = -1;
-            }
-            m->size[n] = 0;
+            map_forget(m, n);
         }
     }
 }
@@ -485,7 +488,7 @@ static void test_mappings(void)
         memset(m.owner, -1, sizeof(m.owner));
         for (unsigned i = 0; i < 100; i++) {
             if (random_below(4)) {
-                map_add(&m, mappings);
+                map_put(&m, mappings);
             } else {
                 map_remove(&m, mappings);
             }

@@ -113,12 +113,12 @@ void vfio_dirty_iommu_mark(VFIODirtyTracker *t, uint64_t first_iova,
 
 /*
  * vfio_dirty_iommu_unmap: where bits are wanted, unmap what lies wholly in a
- * range together with its bits
+ * range together with its bits, and forget it
  *
- * The records stay: whoever calls unmaps the whole range, and removes them.
+ * Returns: how many bytes were unmapped; the caller unmaps the rest.
  */
-void vfio_dirty_iommu_unmap(VFIODirtyTracker *t, uint64_t first_iova,
-                            uint64_t last_iova);
+uint64_t vfio_dirty_iommu_unmap(VFIODirtyTracker *t, uint64_t first_iova,
+                                uint64_t last_iova);
 
 /* Take over guest IOMMUs that were there before, and give them back. */
 void vfio_dirty_iommu_attach(VFIODirtyTracker *t);

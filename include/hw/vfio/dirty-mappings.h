@@ -31,8 +31,8 @@ VFIODirtyMappings *vfio_dirty_mappings_new(void);
 void vfio_dirty_mappings_free(VFIODirtyMappings *mappings);
 unsigned vfio_dirty_mappings_count(VFIODirtyMappings *mappings);
 
-/* vfio_dirty_mappings_add: false where it overlaps one that is there */
-bool vfio_dirty_mappings_add(VFIODirtyMappings *mappings,
+/* vfio_dirty_mappings_put: in the place of all that it overlaps */
+void vfio_dirty_mappings_put(VFIODirtyMappings *mappings,
                              const VFIODirtyMapping *mapping);
 
 /* The first mapping that begins at @iova or later, or NULL */
