@@ -100,7 +100,6 @@ static bool demo_take_info(Demo *demo, GError **error)
         return true;
     }
     demo->ram_bytes = vm_json_int(info, "ram.transferred");
-    demo->vfio_bytes = vm_json_int(info, "vfio.transferred");
     demo->completed = g_strcmp0(vm_json_string(info, "status"),
                                 "completed") == 0;
     return pair_check_info(info, error);
