@@ -16,6 +16,7 @@ typedef struct Demo {
     gboolean verbose;
     gboolean keep;
     int timeout_seconds;
+    const char *fault[PAIR_SIDES];
 
     /* What runs. */
     const char *build;
