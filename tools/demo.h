@@ -16,6 +16,7 @@ typedef struct Demo {
     gboolean verbose;
     gboolean keep;
     int timeout_seconds;
+    const char *fault[PAIR_SIDES];
 
     /* What runs. */
     const char *build;
@@ -26,7 +27,6 @@ typedef struct Demo {
     int64_t begin_us;         /* monotonic, at the command 'migrate' */
     int64_t resume_us;        /* wall clock, at the command 'cont' */
     uint64_t ram_bytes;       /* RAM sent */
-    uint64_t vfio_bytes;      /* device data sent, as QEMU counts it */
     bool completed;
     DeviceProgress progress[PAIR_SIDES];
     bool stop_bytes_known;

@@ -16,6 +16,7 @@
 #include "vm.h"
 
 #define DEVICE_NAME  "dev0"
+#define DEVICE_FAULT "fault of-the-user"
 #define DEVICE_LIBRARY "libvfio-sim.so"
 #define DEVICE_GROUP "device " DEVICE_NAME
 
@@ -54,6 +55,19 @@ static void device_set_dma(GKeyFile *keys, const DeviceConfig *config)
         device_set(keys, "dma-rate", config->dma_rate_bytes);
         device_set(keys, "dma-start", DEVICE_DMA_START_BYTES);
         device_set(keys, "dma-size", DEVICE_DMA_SIZE_BYTES);
+    }
+}
+
+/* Wrong keys are found by the simulation, which knows them. */
+static void device_set_fault(GKeyFile *keys, const char *fault)
+{
+    g_auto(GStrv) pairs = g_strsplit(fault ? fault : "", ",", -1);
+
+    for (int i = 0; pairs[i]; i++) {
+        g_auto(GStrv) pair = g_strsplit(pairs[i], "=", 2);
+
+        g_key_file_set_string(keys, DEVICE_FAULT, pair[0],
+                              pair[1] ? pair[1] : "");
     }
 }
 
@@ -120,6 +134,7 @@ bool device_prepare(const char *build, const char *directory,
     /* Two devices of one kind, in different conditions before. */
     device_set(keys, "seed", g_str_has_prefix(side, "source") ? 1 : 2);
     device_set_dma(keys, config);
+    device_set_fault(keys, config->fault);
     return device_link_library(build, directory, error) &&
            g_key_file_save_to_file(keys, path, error) &&
            device_make_sysfs(build, path, sysfs, error);

@@ -23,6 +23,7 @@ typedef struct DeviceConfig {
     uint64_t dma_rate_bytes;  /* a second; 0 = no DMA */
     bool verify;              /* compare each word at the destination */
     bool transcript;          /* for device_follow() */
+    const char *fault;        /* "KEY=VALUE,...": a rule; NULL for none */
 } DeviceConfig;
 
 typedef struct DeviceLayout {

@@ -61,6 +61,7 @@ static Vm *pair_start_side(const Pair *pair, const PairConfig *config,
                            const char *program, int side, GError **error)
 {
     const char *name = pair_sides[side];
+    DeviceConfig own = config->device;
     g_auto(GStrv) simulation = device_environment(name);
     g_autofree char *device = device_argument(name);
     g_autofree char *enabled =
@@ -76,8 +77,8 @@ static Vm *pair_start_side(const Pair *pair, const PairConfig *config,
         .devices = devices, .environment = environment,
     };
 
-    if (!device_prepare(config->build, pair->directory, name,
-                        &config->device, error)) {
+    own.fault = config->fault[side];
+    if (!device_prepare(config->build, pair->directory, name, &own, error)) {
         return NULL;
     }
     return vm_start(&vm, error);

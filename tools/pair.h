@@ -18,7 +18,8 @@ typedef struct PairConfig {
     bool builtin;             /* QEMU's own migration code, not ours */
     bool busy;                /* the guest works, else it sleeps */
     uint64_t ram_bytes;
-    DeviceConfig device;
+    DeviceConfig device;      /* of both sides */
+    const char *fault[PAIR_SIDES];  /* of one side's device, or NULL */
 } PairConfig;
 
 typedef struct Pair {

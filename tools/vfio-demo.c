@@ -42,6 +42,7 @@ static bool demo_start(Demo *demo, GError **error)
     PairConfig config = {
         .build = demo->build, .builtin = demo->builtin, .busy = true,
         .ram_bytes = DEMO_RAM_BYTES, .device = demo->device,
+        .fault = { demo->fault[PAIR_SOURCE], demo->fault[PAIR_DESTINATION] },
     };
 
     screen_progress("start", -1, "two QEMU processes");
@@ -100,7 +101,6 @@ static bool demo_take_info(Demo *demo, GError **error)
         return true;
     }
     demo->ram_bytes = vm_json_int(info, "ram.transferred");
-    demo->vfio_bytes = vm_json_int(info, "vfio.transferred");
     demo->completed = g_strcmp0(vm_json_string(info, "status"),
                                 "completed") == 0;
     return pair_check_info(info, error);
@@ -272,6 +272,28 @@ static bool demo_run(Demo *demo, GError **error)
            demo_print_result(demo, error);
 }
 
+/* A migration that fails costs time, not the VM. */
+static void demo_look_back(Demo *demo)
+{
+    Vm *source = demo->pair.vm[PAIR_SOURCE];
+    g_autoptr(JsonNode) status = NULL;
+    uint32_t before, after;
+
+    if (!source || vm_interrupted ||
+        !(status = vm_execute(source, "query-status", NULL, NULL))) {
+        return;
+    }
+    before = demo_guest_counter(source);
+    g_usleep(DEMO_WORK_MS * 1000);
+    after = demo_guest_counter(source);
+    device_read_status(demo->pair.directory, pair_sides[PAIR_SOURCE],
+                       &demo->status[PAIR_SOURCE], NULL);
+    screen_print("\nAt the source the VM is %s: its guest %s (%u, %u), its "
+                 "device is in state %s.", vm_json_string(status, "status"),
+                 before == after ? "stands still" : "counts on", before,
+                 after, demo->status[PAIR_SOURCE].state);
+}
+
 static void demo_end(Demo *demo)
 {
     screen_progress_end();
@@ -313,10 +335,30 @@ static bool demo_read_size(const char *option, const char *text,
     return true;
 }
 
+/* @text stays in use. */
+static bool demo_read_fault(Demo *demo, const char *text)
+{
+    for (int side = 0; text && side < PAIR_SIDES; side++) {
+        size_t length = strlen(pair_sides[side]);
+
+        if (strncmp(text, pair_sides[side], length) == 0 &&
+            text[length] == ':') {
+            demo->fault[side] = text + length + 1;
+            return true;
+        }
+    }
+    if (text) {
+        fprintf(stderr, "vfio-demo: --fault=%s: does not begin with 'source:' "
+                "or 'destination:'\n", text);
+    }
+    return !text;
+}
+
 static bool demo_options(Demo *demo, int argc, char **argv)
 {
     g_autofree char *state = NULL, *precopy = NULL, *rate = NULL;
     g_autofree char *layout = NULL, *help = demo_layout_help();
+    char *fault = NULL;     /* the demonstration keeps it to its end */
     const GOptionEntry entries[] = {
         { "state-size", 0, 0, G_OPTION_ARG_STRING, &state,
           "Device state moved while the VM stands still [128M]", "SIZE" },
@@ -328,6 +370,9 @@ static bool demo_options(Demo *demo, int argc, char **argv)
           "Speed of the device, a second; 0 for no limit [256M]", "SIZE" },
         { "builtin", 0, 0, G_OPTION_ARG_NONE, &demo->builtin,
           "QEMU's own migration code instead of ours, to compare", NULL },
+        { "fault", 0, 0, G_OPTION_ARG_STRING, &fault,
+          "Let the device of a side fail, by the rules of docs/sim.md",
+          "SIDE:KEY=VALUE,..." },
         { "timeout", 0, 0, G_OPTION_ARG_INT, &demo->timeout_seconds,
           "Give up after that many seconds [120]", "SECONDS" },
         { "verbose", 'v', 0, G_OPTION_ARG_NONE, &demo->verbose,
@@ -356,7 +401,8 @@ static bool demo_options(Demo *demo, int argc, char **argv)
     return demo_read_size("--state-size", state, &demo->device.state_bytes) &&
            demo_read_size("--precopy-size", precopy,
                           &demo->device.precopy_bytes) &&
-           demo_read_size("--rate", rate, &demo->device.rate_bytes);
+           demo_read_size("--rate", rate, &demo->device.rate_bytes) &&
+           demo_read_fault(demo, fault);
 }
 
 int main(int argc, char **argv)
@@ -389,6 +435,7 @@ int main(int argc, char **argv)
     good = demo_run(&demo, &error);
     if (!good) {
         demo_print_failure(&demo, error);
+        demo_look_back(&demo);
     }
     demo_end(&demo);
     return good ? 0 : 1;

@@ -63,6 +63,12 @@ static int vfio_mig_load_config(VFIODeviceMigration *mig, QEMUFile *f,
                          "as on the source?", vbasedev->name);
         return -abs(ret);
     }
+    ret = vfio_mig_push_pci_command(vbasedev);
+    if (ret < 0) {
+        error_setg_errno(errp, -ret, "%s: cannot write PCI_COMMAND to the "
+                         "device", vbasedev->name);
+        return ret;
+    }
     ret = vfio_mig_get_end(f, errp);
     if (ret < 0) {
         error_prepend(errp, "%s: ", vbasedev->name);

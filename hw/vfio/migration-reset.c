@@ -1,8 +1,9 @@
 /*
- * Reset of a VFIO device whose migration went wrong
+ * Reset of a VFIO device, and what a PCI device must be given back
  *
- * Owns: the reset ioctl and giving back what the guest relies on afterwards.
- * Does not own: the decision to reset (migration-transition.c).
+ * Owns: the reset ioctl, and giving back what the guest relies on after a
+ * reset or a load. Does not own: the decision to reset
+ * (migration-transition.c), nor loading the configuration space (pci.c).
  *
  * Locks: BQL.
  * Source: requirements U-12, B-44.
@@ -13,6 +14,7 @@
 #include "qemu/osdep.h"
 #include <sys/ioctl.h>
 #include "qapi/error.h"
+#include "qemu/bswap.h"
 #include "hw/pci/pci.h"
 #include "hw/pci/pci_host.h"
 #include "hw/vfio/migration-device.h"
@@ -20,6 +22,13 @@
 
 /* Size of a PCI Express function's configuration space, in bytes */
 #define VFIO_MIG_PCI_CONFIG_BYTES   4096
+
+/* NULL where the device is of another kind */
+static PCIDevice *vfio_mig_pci_device(VFIODevice *vbasedev)
+{
+    return (PCIDevice *)object_dynamic_cast(OBJECT(vbasedev->dev),
+                                            TYPE_PCI_DEVICE);
+}
 
 /* As the guest would do it, so that vfio-pci sees each change. */
 static void vfio_mig_config_write16(PCIDevice *pdev, uint32_t address,
@@ -47,11 +56,33 @@ static void vfio_mig_rearm_capability(PCIDevice *pdev, uint8_t id,
     }
 }
 
+int vfio_mig_push_pci_command(VFIODevice *vbasedev)
+{
+    g_autofree struct vfio_region_info *info = NULL;
+    PCIDevice *pdev = vfio_mig_pci_device(vbasedev);
+    uint16_t command;
+    ssize_t done;
+    int ret;
+
+    if (!pdev) {
+        return 0;
+    }
+    ret = vfio_get_region_info(vbasedev, VFIO_PCI_CONFIG_REGION_INDEX, &info);
+    if (ret) {
+        return ret;
+    }
+    command = cpu_to_le16(pci_default_read_config(pdev, PCI_COMMAND, 2));
+    done = pwrite(vbasedev->fd, &command, sizeof(command),
+                  info->offset + PCI_COMMAND);
+    if (done < 0) {
+        return -errno;
+    }
+    return done == sizeof(command) ? 0 : -EIO;
+}
+
 static void vfio_mig_rearm_pci(VFIODevice *vbasedev)
 {
-    PCIDevice *pdev =
-        (PCIDevice *)object_dynamic_cast(OBJECT(vbasedev->dev),
-                                         TYPE_PCI_DEVICE);
+    PCIDevice *pdev = vfio_mig_pci_device(vbasedev);
 
     if (!pdev) {
         return;

@@ -93,15 +93,9 @@ static int vfio_mig_save_failed(VFIODeviceMigration *mig, int ret, Error *err)
     return ret;
 }
 
-/* What this QEMU may ask for that a v1 device cannot do (B-27, B-28). */
-static int vfio_mig_check_capabilities(const char *name, Error **errp)
+/* RAM of a device that writes to it must be there, all of it (B-27). */
+static int vfio_mig_check_postcopy(const char *name, Error **errp)
 {
-    if (migrate_background_snapshot()) {
-        error_setg(errp, "%s: a VFIO device does not support background "
-                   "snapshots; switch the capability background-snapshot off",
-                   name);
-        return -ENOTSUP;
-    }
     if (migrate_postcopy_ram()) {
         error_setg(errp, "%s: a VFIO device does not support postcopy, as it "
                    "needs all of the guest's RAM at once; switch the "
@@ -143,16 +137,21 @@ static int vfio_mig_save_start(VFIODeviceMigration *mig, Error **errp)
 static int vfio_mig_save_setup_locked(VFIODeviceMigration *mig, QEMUFile *f)
 {
     Error *err = NULL;
-    int ret = vfio_mig_check_capabilities(vfio_mig_dev(mig)->name, &err);
+    int ret = vfio_mig_check_postcopy(vfio_mig_dev(mig)->name, &err);
 
     mig->saving = true;
     /* savevm hands in a stream without a migration that could be cancelled */
     mig->snapshot = runstate_check(RUN_STATE_SAVE_VM);
+    mig->background = migrate_background_snapshot();
     vfio_mig_stream_begin(mig, f);
     if (ret == 0) {
         ret = vfio_dirty_check(&err);
     }
-    if (ret == 0) {
+    if (mig->background) {
+        warn_report("%s: a VFIO device does not support background "
+                    "snapshots; this one will fail at its end",
+                    vfio_mig_dev(mig)->name);
+    } else if (ret == 0) {
         ret = vfio_mig_save_start(mig, &err);
     }
     if (ret < 0) {
@@ -272,6 +271,26 @@ static int vfio_mig_save_one(VFIODeviceMigration *mig, QEMUFile *f,
     return ret < 0 ? ret : sent;
 }
 
+/*
+ * A background snapshot saves RAM while the device goes on writing to it
+ * (B-28). QEMU 7.2 does not look at errors of its setup, and after one in
+ * its loop leaves the guest's RAM write-protected; the first place where it
+ * can fail and clean up is here, when RAM is done. Returns 1: go on to the
+ * end, where the stream's error is found.
+ */
+static int vfio_mig_refuse_background(VFIODeviceMigration *mig)
+{
+    Error *err = NULL;
+
+    if (!mig->failed) {
+        error_setg(&err, "%s: a VFIO device does not support background "
+                   "snapshots; switch the capability background-snapshot off",
+                   vfio_mig_dev(mig)->name);
+        vfio_mig_fail(mig, -ENOTSUP, err);
+    }
+    return 1;
+}
+
 static int vfio_mig_save_iterate(QEMUFile *f, void *opaque)
 {
     VFIODeviceMigration *mig = vfio_mig_of(opaque);
@@ -279,6 +298,9 @@ static int vfio_mig_save_iterate(QEMUFile *f, void *opaque)
     Error *err = NULL;
     int ret = 0;
 
+    if (mig->background) {
+        return vfio_mig_refuse_background(mig);
+    }
     if (mig->failed) {
         return -EIO;
     }

@@ -39,7 +39,7 @@ static VFIOMigState vfio_mig_running_target(VFIODeviceMigration *mig)
 {
     Error *err = NULL;
 
-    if (!mig->saving || mig->failed || mig->snapshot ||
+    if (!mig->saving || mig->failed || mig->snapshot || mig->background ||
         !migration_is_active(migrate_get_current())) {
         return VFIO_MIG_STATE_RUNNING;
     }

@@ -310,6 +310,11 @@ static const FaultCase destination_cases[] = {
     { "data-size/short", "event=data-size-write\nshort=4\n",
       "Input/output error" },
     { "data-size/eintr", "event=data-size-write\neintr=yes\n" },
+
+    { "pci-command/eio", "event=config-write\nerrno=EIO\nonce=no\n",
+      "PCI_COMMAND to the device: Input/output error", true },
+    { "pci-command/short", "event=config-write\nshort=1\nonce=no\n",
+      "PCI_COMMAND to the device: Input/output error", true },
 };
 
 static void save_once(const char *areas, const char *fault, GByteArray *bytes)

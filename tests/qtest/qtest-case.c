@@ -181,7 +181,7 @@ static void call(const QTestCase *c)
     self.running = NULL;
 }
 
-G_NORETURN static void child(const QTestCase *c, int report_fd)
+static G_NORETURN void child(const QTestCase *c, int report_fd)
 {
     struct sigaction sa = { .sa_handler = on_abort };
 
@@ -247,6 +247,7 @@ static void supervise(const QTestCase *c, pid_t pid, int fd)
     int64_t deadline_us = g_get_monotonic_time()
         + QTEST_CASE_SECONDS * G_USEC_PER_SEC;
     int status;
+    pid_t done;
 
     if (!wait_reports(fd, &deadline_us)) {
         g_test_message("%s: out of time", c->name);
@@ -257,8 +258,9 @@ static void supervise(const QTestCase *c, pid_t pid, int fd)
             kill(pid, SIGKILL);
         }
     }
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-    }
+    do {
+        done = waitpid(pid, &status, 0);
+    } while (done < 0 && errno == EINTR);
     if (WIFSIGNALED(status)) {
         g_test_message("%s: killed by signal %d", c->name, WTERMSIG(status));
     }

@@ -224,8 +224,7 @@ static void test_figures(void)
     g_autofree char *end = NULL;
     QTestState *qts;
 
-    vfio_pair_set(pair, "precopy-size", "4M");
-    vfio_pair_set(pair, "precopy-rate", "1G");
+    vfio_pair_much_precopy(pair);
     vfio_pair_start(pair);
     qts = pair->src->qts;
     g_assert_cmpint(transferred(pair->src), ==, -1);
@@ -234,8 +233,7 @@ static void test_figures(void)
     expect_property(pair->src, "last-error", "");
     expect_property(pair->src, "blocked-reason", "");
 
-    migrate_set_parameter_int(qts, "max-bandwidth", 20 << 20);
-    migrate_set_parameter_int(qts, "downtime-limit", 1);
+    vfio_pair_stay_in_precopy(pair);
     vfio_pair_begin(pair);
     wait_precopy_data(pair->src);
     g_assert_cmpint(transferred(pair->src), >, 0);
@@ -256,8 +254,7 @@ static void test_figures(void)
     g_assert_cmpint(transferred(pair->src), ==, 0);
     g_assert_cmpint(property_int(pair->src, "transferred-bytes"), ==, 0);
     g_assert_cmpint(property_int(pair->src, "chunks"), ==, 0);
-    migrate_defaults(qts);
-    migrate_set_parameter_int(qts, "downtime-limit", 2000);
+    vfio_pair_let_go(pair);
     vfio_pair_finish(pair);
     vfio_pair_check(pair);
     vfio_pair_free(pair);

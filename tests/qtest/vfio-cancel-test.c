@@ -46,16 +46,16 @@ typedef struct Case {
 /* ---- bring a migration to a phase, hold it there, let it go on ---- */
 
 /* What a phase needs of the devices; before the start. */
-static void prepare(VFIOPair *pair, Phase phase)
+static void prepare(VFIOPair *pair, Phase phase, bool paused)
 {
     switch (phase) {
     case IN_SETUP:
-        vfio_side_fault(pair->src, "hold", "event=state-write;from=running;"
-                        "to=pre-copy;delay-ms=500");
+        vfio_side_fault(pair->src, "hold", paused ?
+                        "event=state-write;to=stop-copy;delay-ms=500" :
+                        "event=state-write;to=pre-copy;delay-ms=500");
         break;
     case IN_PRECOPY_DATA:
-        vfio_pair_set(pair, "precopy-size", "4M");
-        vfio_pair_set(pair, "precopy-rate", "1G");
+        vfio_pair_much_precopy(pair);
         break;
     case IN_STOP_COPY:
         vfio_side_fault(pair->src, "hold", "event=pending-read;"
@@ -72,21 +72,6 @@ static void prepare(VFIOPair *pair, Phase phase)
     }
 }
 
-static void wait_transcript(VFIOSide *side, const char *words)
-{
-    int64_t end_us = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
-
-    while (g_get_monotonic_time() < end_us) {
-        g_autofree char *transcript = vfio_side_transcript(side);
-
-        if (strstr(transcript, words)) {
-            return;
-        }
-        g_usleep(2000);
-    }
-    vfio_side_fail(side, "the transcript never said '%s'", words);
-}
-
 /* Starts the migration; returns while it is in @phase. */
 static void bring_to(VFIOPair *pair, Phase phase)
 {
@@ -95,8 +80,7 @@ static void bring_to(VFIOPair *pair, Phase phase)
     if (phase == IN_PRECOPY) {
         migrate_set_parameter_int(qts, "max-bandwidth", MIGRATE_SLOW);
     } else if (phase == IN_PRECOPY_DATA) {
-        migrate_set_parameter_int(qts, "max-bandwidth", 20 << 20);
-        migrate_set_parameter_int(qts, "downtime-limit", 1);
+        vfio_pair_stay_in_precopy(pair);
     } else if (phase == AT_SWITCHOVER) {
         migrate_set_capability(qts, "pause-before-switchover", true);
     }
@@ -104,17 +88,17 @@ static void bring_to(VFIOPair *pair, Phase phase)
     switch (phase) {
     case IN_SETUP:
     case IN_STOP_COPY:
-        wait_transcript(pair->src, "fault name=hold");
+        vfio_wait_transcript(pair->src, "fault name=hold");
         break;
     case IN_LOAD:
-        wait_transcript(pair->dst, "fault name=hold");
+        vfio_wait_transcript(pair->dst, "fault name=hold");
         break;
     case AT_SWITCHOVER:
         wait_for_migration_status(qts, "pre-switchover", NULL);
         vfio_side_expect_state(pair->src, "dev0", "stop-copy");
         break;
     case IN_PRECOPY_DATA:
-        wait_transcript(pair->src, "chunk-done phase=pre-copy seq=2");
+        vfio_wait_transcript(pair->src, "chunk-done phase=pre-copy seq=2");
         break;
     default:
         wait_for_migration_status(qts, "active", NULL);
@@ -124,17 +108,10 @@ static void bring_to(VFIOPair *pair, Phase phase)
     }
 }
 
-/* The migration that is held may go on. */
-static void let_go(VFIOPair *pair)
-{
-    migrate_defaults(pair->src->qts);
-    migrate_set_parameter_int(pair->src->qts, "downtime-limit", 2000);
-}
-
 /* The next migration meets no obstacle. */
 static void clear_way(VFIOPair *pair)
 {
-    let_go(pair);
+    vfio_pair_let_go(pair);
     migrate_set_capability(pair->src->qts, "pause-before-switchover", false);
 }
 
@@ -145,7 +122,7 @@ static VFIOPair *new_pair(const Case *c)
     if (c->strictness) {
         vfio_pair_set(pair, "strictness", "%s", c->strictness);
     }
-    prepare(pair, c->phase);
+    prepare(pair, c->phase, c->paused);
     vfio_pair_start(pair);
     if (c->paused) {
         qtest_qmp_assert_success(pair->src->qts, "{'execute': 'stop'}");
@@ -241,7 +218,7 @@ static void test_stop_in_precopy(void)
 
     bring_to(pair, c.phase);
     stop_vm(pair);
-    let_go(pair);
+    vfio_pair_let_go(pair);
     vfio_pair_finish(pair);
     vfio_pair_check(pair);
     vfio_pair_free(pair);
@@ -256,7 +233,7 @@ static void test_stop_cont_before_data(void)
     stop_vm(pair);
     qtest_qmp_assert_success(pair->src->qts, "{'execute': 'cont'}");
     vfio_side_expect_state(pair->src, "dev0", "pre-copy");
-    let_go(pair);
+    vfio_pair_let_go(pair);
     vfio_pair_finish(pair);
     vfio_pair_check(pair);
     vfio_pair_free(pair);
@@ -408,6 +385,7 @@ static void add_cancel_cases(void)
                      (Case) { phase, false, strictness[i] }, test_cancel);
         }
     }
+    add_case("cancel/paused", "", (Case) { IN_SETUP, true }, test_cancel);
     add_case("cancel/paused", "", (Case) { IN_PRECOPY, true }, test_cancel);
     add_case("cancel/paused", "", (Case) { AT_SWITCHOVER, true },
              test_cancel);

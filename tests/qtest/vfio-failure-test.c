@@ -61,6 +61,22 @@ static const Row source_rows[] = {
     { "stop-refused",
       "event=state-write;from=pre-copy;to=stop-copy;errno=EINVAL",
       FAILS, "Invalid argument" },
+    { "setup-write-short", "event=state-write;to=pre-copy;short=2",
+      FAILS, "" },
+    { "stop-write-short",
+      "event=state-write;from=pre-copy;to=stop-copy;short=0", FAILS, "" },
+    { "state-read-once", "event=state-read;state=pre-copy;errno=EIO",
+      COMPLETES },
+    { "state-read-eio", "event=state-read;state=pre-copy;errno=EIO;once=no",
+      FAILS, EIO_TEXT },
+    { "state-read-short", "event=state-read;state=pre-copy;short=2;once=no",
+      FAILS, "" },
+    { "state-read-refused",
+      "event=state-read;state=pre-copy;errno=EINVAL;once=no",
+      FAILS, "Invalid argument" },
+    /* A write that succeeds says enough (U-13). */
+    { "state-read-invalid", "event=state-read;state=pre-copy;value=5",
+      COMPLETES },
     /* Registers, in pre-copy and with the device stopped. */
     { "pending-eio-precopy", "event=pending-read;state=pre-copy;errno=EIO",
       FAILS, EIO_TEXT },
@@ -111,8 +127,9 @@ static const Row source_rows[] = {
     { "size-zero", "event=data-size-read;state=stop-copy;value=0;once=no",
       FAILS, "" },
     { "size-zero-precopy",
-      "event=data-size-read;state=pre-copy;value=0;once=no", COMPLETES,
-      NULL },
+      "event=data-size-read;state=pre-copy;value=0;once=no", FAILS, "" },
+    { "size-zero-precopy-once",
+      "event=data-size-read;state=pre-copy;value=0", COMPLETES },
     { "size-beyond", "event=data-size-read;state=stop-copy;value=0x10001",
       FAILS, "0x10001" },
     { "size-huge", "event=data-size-read;state=stop-copy;value=1T",
@@ -163,6 +180,8 @@ static const Row destination_rows[] = {
     /* Another way leads there: by way of stop. */
     { "resume-detour", "event=state-write;from=running;to=resuming;"
       "errno=EINVAL;once=no", COMPLETES },
+    { "resume-write-short", "event=state-write;to=resuming;short=2",
+      LOAD_FAILS, "" },
     { "offset-eio", "event=data-offset-read;errno=EIO", LOAD_FAILS,
       EIO_TEXT },
     { "offset-refused", "event=data-offset-read;count=3;errno=EINVAL",
@@ -222,6 +241,13 @@ static void apply_keys(VFIOPair *pair, const char *keys)
     }
 }
 
+/* Is it about data that is read while the device runs? */
+static bool wants_precopy(const Row *row)
+{
+    return strstr(row->fault, "state=pre-copy")
+        && !strstr(row->fault, "event=state-read");
+}
+
 static VFIOPair *new_pair(const Row *row)
 {
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
@@ -232,7 +258,13 @@ static VFIOPair *new_pair(const Row *row)
     }
     apply_keys(pair, row->keys);
     vfio_side_fault(row->on_dst ? pair->dst : pair->src, "row", row->fault);
+    if (wants_precopy(row)) {
+        vfio_pair_much_precopy(pair);
+    }
     vfio_pair_start(pair);
+    if (wants_precopy(row)) {
+        vfio_pair_stay_in_precopy(pair);
+    }
     if (row->paused) {
         qtest_qmp_assert_success(pair->src->qts, "{'execute': 'stop'}");
         pair->src->paused = true;
@@ -302,6 +334,10 @@ static void test_row(const void *opaque)
     vfio_pair_begin(pair);
     switch (row->outcome) {
     case COMPLETES:
+        if (wants_precopy(row)) {
+            vfio_wait_transcript(pair->src, "fault name=row");
+            vfio_pair_let_go(pair);
+        }
         vfio_pair_finish(pair);
         vfio_pair_check(pair);
         vfio_expect_fired(row->on_dst ? pair->dst : pair->src, "row");
@@ -327,7 +363,63 @@ static void test_row(const void *opaque)
         vfio_pair_free(pair);
         return;
     }
+    vfio_pair_let_go(pair);
     vfio_pair_retry(pair);
+    vfio_pair_free(pair);
+}
+
+/*
+ * The device is in error and its reset fails too. One that works a second
+ * time brings it back; if none does, the VM runs on without the device, and
+ * the user knows.
+ */
+static void test_reset_fails_once(void)
+{
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+
+    vfio_side_fault(pair->src, "row",
+                    "event=state-write;to=pre-copy;device-state=error");
+    vfio_side_fault(pair->src, "no-reset", "event=reset;state=error;"
+                    "errno=EBUSY");
+    vfio_pair_start(pair);
+    vfio_pair_begin(pair);
+    vfio_expect_failed(pair->src, "dev0;" EIO_TEXT);
+    expect_message(pair->src, "reset");
+    vfio_expect_fired(pair->src, "row");
+    vfio_expect_fired(pair->src, "no-reset");
+    vfio_expect_load_failed(pair->dst, "");
+    vfio_pair_retry(pair);
+    vfio_pair_free(pair);
+}
+
+static void test_no_reset(const void *without)
+{
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+
+    vfio_side_fault(pair->src, "row",
+                    "event=state-write;to=pre-copy;device-state=error");
+    if (without) {
+        vfio_pair_set(pair, "reset", "no");
+    } else {
+        vfio_side_fault(pair->src, "no-reset", "event=reset;state=error;"
+                        "errno=EBUSY;once=no");
+    }
+    vfio_pair_start(pair);
+    vfio_pair_begin(pair);
+    vfio_expect_failed(pair->src, "dev0;" EIO_TEXT);
+    expect_message(pair->src, "reset");
+    vfio_expect_fired(pair->src, "row");
+    vfio_expect_load_failed(pair->dst, "");
+    migrate_wait_run_state(pair->src->qts, "running");
+    vfio_side_expect_state(pair->src, "dev0", "error");
+
+    /* Each try says so again, and QEMU stays well. */
+    vfio_pair_next_destination(pair);
+    vfio_pair_begin(pair);
+    vfio_expect_failed(pair->src, "dev0;error");
+    vfio_expect_load_failed(pair->dst, "");
+    migrate_wait_run_state(pair->src->qts, "running");
+    vfio_side_kill(pair->dst);
     vfio_pair_free(pair);
 }
 
@@ -351,5 +443,8 @@ int main(int argc, char **argv)
     add_rows("source", source_rows, G_N_ELEMENTS(source_rows), false);
     add_rows("destination", destination_rows,
              G_N_ELEMENTS(destination_rows), true);
+    qtest_add_func("vfio/failure/reset/fails-once", test_reset_fails_once);
+    qtest_add_data_func("vfio/failure/reset/fails", NULL, test_no_reset);
+    qtest_add_data_func("vfio/failure/reset/absent", "absent", test_no_reset);
     return g_test_run();
 }

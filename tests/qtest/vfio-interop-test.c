@@ -77,18 +77,44 @@ static void test_interop(const void *opaque)
     vfio_pair_free(pair);
 }
 
-static void add_cases(const Layout *l)
+/* The destination goes on by itself, without -S. */
+static void test_autostart(const void *opaque)
+{
+    const Case *c = opaque;
+    VFIOPair *pair = vfio_pair_new(c->src, c->dst);
+
+    pair->dst->paused = false;
+    vfio_pair_start(pair);
+    vfio_pair_begin(pair);
+    vfio_pair_finish(pair);
+    migrate_wait_run_state(pair->dst->qts, "running");
+    vfio_pair_check_running(pair);
+    vfio_pair_free(pair);
+}
+
+static void test_q35(const void *opaque)
+{
+    const Case *c = opaque;
+    VFIOPair *pair = vfio_pair_new(c->src, c->dst);
+
+    pair->src->machine = pair->dst->machine = "q35";
+    vfio_pair_start(pair);
+    vfio_pair_migrate(pair);
+    vfio_pair_free(pair);
+}
+
+static void add_four(const char *what, const Layout *l,
+                     void (*fn)(const void *))
 {
     static const VFIOSideKind kinds[] = { SIDE_ATTACHED, SIDE_BUILTIN };
 
     for (unsigned i = 0; i < 4; i++) {
         Case c = { l, kinds[i / 2], kinds[i % 2] };
         g_autofree char *name = g_strdup_printf(
-            "vfio/interop/%s/%s-to-%s", l->name, vfio_kind_name(c.src),
+            "vfio/interop/%s/%s-to-%s", what, vfio_kind_name(c.src),
             vfio_kind_name(c.dst));
 
-        qtest_add_data_func_full(name, g_memdup2(&c, sizeof(c)),
-                                 test_interop, g_free);
+        qtest_add_data_func_full(name, g_memdup2(&c, sizeof(c)), fn, g_free);
     }
 }
 
@@ -96,7 +122,9 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     for (unsigned i = 0; i < G_N_ELEMENTS(layouts); i++) {
-        add_cases(&layouts[i]);
+        add_four(layouts[i].name, &layouts[i], test_interop);
     }
+    add_four("autostart", NULL, test_autostart);
+    add_four("q35", NULL, test_q35);
     return g_test_run();
 }

@@ -64,6 +64,40 @@ void vfio_pair_start(VFIOPair *pair)
     }
 }
 
+void vfio_pair_much_precopy(VFIOPair *pair)
+{
+    vfio_pair_set(pair, "precopy-size", "4M");
+    vfio_pair_set(pair, "precopy-rate", "1G");
+}
+
+/* Far less may be left at the end than the device has at any time. */
+void vfio_pair_stay_in_precopy(VFIOPair *pair)
+{
+    migrate_set_parameter_int(pair->src->qts, "max-bandwidth", 20 << 20);
+    migrate_set_parameter_int(pair->src->qts, "downtime-limit", 1);
+}
+
+void vfio_pair_let_go(VFIOPair *pair)
+{
+    migrate_set_parameter_int(pair->src->qts, "max-bandwidth", MIGRATE_FAST);
+    migrate_set_parameter_int(pair->src->qts, "downtime-limit", 5000);
+}
+
+void vfio_wait_transcript(VFIOSide *side, const char *words)
+{
+    int64_t end_us = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
+
+    while (g_get_monotonic_time() < end_us) {
+        g_autofree char *transcript = vfio_side_transcript(side);
+
+        if (strstr(transcript, words)) {
+            return;
+        }
+        g_usleep(2000);
+    }
+    vfio_side_fail(side, "the transcript never said '%s'", words);
+}
+
 void vfio_pair_begin(VFIOPair *pair)
 {
     migrate_qmp(pair->src->qts, pair->dst->incoming, "{}");

@@ -200,7 +200,8 @@ static void test_contents(Fixture *f, const void *data)
     /* Our files arrive as they are, */
     do_sh(f, "git checkout -q " BRANCH "; cd \"$SERIES_TOP\"; "
              "for file in hw/vfio/*.c include/hw/vfio/*.h; do "
-             "cmp $file \"$OLDPWD/$file\"; done");
+             "if ! cmp $file \"$OLDPWD/$file\"; then "
+             "echo $file is in no step of series/; exit 1; fi; done");
     /* each source is built, */
     do_sh(f, "for file in hw/vfio/migration*.c; do "
              "grep -q \"'${file#hw/vfio/}',\" hw/vfio/meson.build; done");
@@ -351,7 +352,7 @@ static const Wrong wrong[] = {
     { "one-a-file", "sed -i 's/Migration disabled/off/' hw/vfio/pci.c; "
       "sed -i 's/^vfio-ccw$/ccw/' MAINTAINERS" COMMIT,
       "error_report(\"%s: off\", vbasedev->name);\n"
-      "25-maintainers.step: " },
+      "22-maintainers.step: " },
     { "twice", "echo vfio-ccw >> MAINTAINERS" COMMIT,
       "MAINTAINERS: stands 2 times in the file (lines " },
     { "all-at-once", "sed -i 's/\"migration.h\"/\"m.h\"/' migration/target.c; "

@@ -79,6 +79,7 @@ struct VFIODeviceMigration {
     bool saving;                /* between save_setup and save_cleanup */
     bool loading;               /* between load_setup and load_cleanup */
     bool snapshot;              /* the stream is a savevm or loadvm file */
+    bool background;            /* a background snapshot: refused at its end */
     bool failed;                /* this migration failed because of us */
     bool session_sent;          /* a chunk left in this saving session */
     bool loaded;                /* device data arrived, not yet run */
@@ -169,6 +170,17 @@ bool vfio_mig_chunk_torn(VFIODeviceMigration *mig);
  * Locks: needs the BQL.
  */
 int vfio_mig_reset(VFIODeviceMigration *mig);
+
+/*
+ * vfio_mig_push_pci_command: write PCI_COMMAND to the device once more
+ *
+ * Loading the configuration space does that too (R-04h), but only prints
+ * where it failed; a device without bus mastering is a wrong device.
+ *
+ * Returns: 0, also for a device that is no PCI device, or -errno.
+ * Locks: needs the BQL.
+ */
+int vfio_mig_push_pci_command(VFIODevice *vbasedev);
 
 /* ---- migration-save.c, migration-load.c ---- */
 

@@ -1,0 +1,135 @@
+/*
+ * Test: the demonstration tells a migration that went well from one that did
+ * not, by its words and by its exit status
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <stdbool.h>
+#include <string.h>
+#include <glib.h>
+
+typedef struct Run {
+    char *output;             /* stdout and stderr */
+    int status;               /* of the exit */
+} Run;
+
+static void run_clear(Run *run)
+{
+    g_free(run->output);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Run, run_clear)
+
+static bool no_qemu(void)
+{
+    g_autofree char *qemu = g_find_program_in_path("qemu-system-x86_64");
+
+    if (!qemu) {
+        g_test_skip("qemu-system-x86_64 is not installed");
+    }
+    return !qemu;
+}
+
+static void run_demo(Run *run, const char *first, const char *second)
+{
+    const char *argv[] = { DEMO_PROGRAM, "--state-size", "2M",
+                           "--precopy-size", "1M", first, second, NULL };
+    g_autoptr(GError) error = NULL;
+    g_autofree char *text = NULL, *errors = NULL;
+    int status = -1;
+
+    g_spawn_sync(NULL, (char **)argv, NULL, 0, NULL, NULL, &text, &errors,
+                 &status, &error);
+    g_assert_no_error(error);
+    run->output = g_strconcat(text, errors, NULL);
+    g_test_message("%s", run->output);
+    if (!g_spawn_check_wait_status(status, &error)) {
+        g_assert_cmpint(error->domain, ==, G_SPAWN_EXIT_ERROR);
+        run->status = error->code;
+    }
+}
+
+static void assert_says(const Run *run, const char *text)
+{
+    if (!strstr(run->output, text)) {
+        g_error("'%s' is not in:\n%s", text, run->output);
+    }
+}
+
+static void test_moves(const void *layout)
+{
+    g_auto(Run) run = { 0 };
+
+    if (no_qemu()) {
+        return;
+    }
+    run_demo(&run, "--layout", layout);
+    g_assert_cmpint(run.status, ==, 0);
+    assert_says(&run, "64 MiB compared byte by byte");
+    assert_says(&run, "runs on");
+    assert_says(&run, "The VM has moved, and nothing was lost.");
+    assert_says(&run, "protocol v1");
+    g_assert_null(strstr(run.output, "DIFFERENT"));
+    /* No colours where it is not a terminal. */
+    g_assert_null(strchr(run.output, '\033'));
+}
+
+static void test_source_fails(void)
+{
+    g_auto(Run) run = { 0 };
+
+    if (no_qemu()) {
+        return;
+    }
+    run_demo(&run, "--fault",
+             "source:event=data-size-read,state=stop-copy,errno=EIO");
+    g_assert_cmpint(run.status, ==, 1);
+    assert_says(&run, "FAILED");
+    assert_says(&run, "dev0: cannot read data_size of the migration region: "
+                      "Input/output error");
+    assert_says(&run, "At the source the VM is running: its guest counts on");
+    g_assert_null(strstr(run.output, "The VM has moved"));
+}
+
+static void test_destination_fails(void)
+{
+    g_auto(Run) run = { 0 };
+
+    if (no_qemu()) {
+        return;
+    }
+    run_demo(&run, "--fault",
+             "destination:event=data-size-write,count=2,errno=ENOSPC");
+    g_assert_cmpint(run.status, ==, 1);
+    assert_says(&run, "FAILED");
+    assert_says(&run, "dev0: the driver did not accept a chunk of");
+    assert_says(&run, "No space left on device");
+    g_assert_null(strstr(run.output, "The VM has moved"));
+}
+
+static void test_usage(void)
+{
+    static const char *const wrong[][2] = {
+        { "--layout", "nonsense" }, { "--rate", "fast" },
+        { "--fault", "nobody:errno=EIO" }, { "--nonsense", NULL },
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        g_auto(Run) run = { 0 };
+
+        run_demo(&run, wrong[i][0], wrong[i][1]);
+        g_assert_cmpint(run.status, ==, 2);
+        assert_says(&run, "vfio-demo: ");
+    }
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_data_func("/demo/moves/mixed", "mixed", test_moves);
+    g_test_add_data_func("/demo/moves/trapped", "trapped", test_moves);
+    g_test_add_func("/demo/source-fails", test_source_fails);
+    g_test_add_func("/demo/destination-fails", test_destination_fails);
+    g_test_add_func("/demo/usage", test_usage);
+    return g_test_run();
+}
