@@ -2,9 +2,9 @@
  * The numbers of QEMU 7.2's binary interface that attach relies on
  *
  * Owns: member offsets in bytes, the versions that they were held against,
- * and the table by which the subsystem hands its entry points to the stub.
+ * and the table by which the subsystem hands its entry points to the loader.
  * Not here: how a number is looked for in a binary (code-patterns.c,
- * checks.c). The stub must not need QEMU's headers; subsystem.c, which has
+ * checks.c). The loader must not need QEMU's headers; subsystem.c, which has
  * them, proves at compile time that they say the same.
  * Source: the interface of QEMU 7.2.3 and of Debian's 7.2.22.
  *

@@ -2,7 +2,7 @@
  * What the environment asks of attach
  *
  * Owns: the words of VFIO_MIGRATION_ATTACH; leaving no trace of us in what
- * child processes inherit. Not here: what follows from a word (stub.c).
+ * child processes inherit. Not here: what follows from a word (loader.c).
  * Locks: none; runs before main().
  *
  * SPDX-License-Identifier: GPL-2.0-or-later

@@ -1,7 +1,7 @@
 /*
  * Why something was refused, in one line for people
  *
- * Owns: a text of bounded length. The stub has no Error and no glib: it must
+ * Owns: a text of bounded length. The loader has no Error and no glib: it must
  * be loadable into any process, which may have neither.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later

@@ -1,10 +1,10 @@
 /*
  * The subsystem as attach loads it: what the sources of hw/vfio do not bring
  *
- * Owns: the table of entry points for the stub, the answer to query-migrate,
+ * Owns: the table of entry points for the loader, the answer to query-migrate,
  * the policy for several devices (an environment variable here, a device
  * property in a QEMU that was built with the subsystem).
- * Not here: when and whether any of this is used (stub.c).
+ * Not here: when and whether any of this is used (loader.c).
  * Locks: BQL for everything that QEMU calls.
  * Source: docs/attach.md; abi.h for the numbers that are proven below.
  *
@@ -25,7 +25,7 @@
 #define ABI_SAME(type, member, number) \
     QEMU_BUILD_BUG_ON(offsetof(type, member) != (number))
 
-/* The stub looks for abi.h's numbers in QEMU; the sources use these types */
+/* The loader looks for abi.h's numbers in QEMU; the sources use these types */
 ABI_SAME(VFIODevice, group, ABI_DEVICE_GROUP);
 ABI_SAME(VFIODevice, name, ABI_DEVICE_NAME);
 ABI_SAME(VFIODevice, sysfsdev, ABI_DEVICE_SYSFSDEV);

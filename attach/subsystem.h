@@ -1,5 +1,5 @@
 /*
- * What the subsystem shows to the stub
+ * What the subsystem shows to the loader
  *
  * Owns: one symbol. What hw/vfio asks of the program that it is part of is
  * in hw/vfio/migration-device.h.

@@ -33,7 +33,7 @@ static void find_paths(void)
 
     paths.wrapper = g_build_filename(root, "qemu-system-x86_64", NULL);
     paths.directory = g_build_filename(root, "attach", NULL);
-    paths.stub = g_build_filename(paths.directory,
+    paths.loader = g_build_filename(paths.directory,
                                   "libvfio-migration-attach.so", NULL);
     paths.qemu = g_find_program_in_path(qemu && *qemu ? qemu :
                                         "qemu-system-x86_64");
@@ -179,7 +179,7 @@ char *copy_build(const char *name, bool subsystem)
 
     g_assert_cmpint(g_mkdir(directory, 0700), ==, 0);
     copy_file(paths.wrapper, directory, "qemu-system-x86_64");
-    copy_file(paths.stub, directory, "libvfio-migration-attach.so");
+    copy_file(paths.loader, directory, "libvfio-migration-attach.so");
     if (subsystem) {
         copy_file(library, directory, "vfio-migration.so");
     }

@@ -24,7 +24,7 @@
 typedef struct AttachPaths {
     char *wrapper;
     char *directory;            /* of the libraries */
-    char *stub;
+    char *loader;
     char *qemu;                 /* the real one, NULL where there is none */
 } AttachPaths;
 
@@ -62,7 +62,7 @@ bool process_maps(QTestState *s, const char *name);
 unsigned changed_entries(QTestState *s, const char *qemu);
 
 /*
- * copy_build: a copy of wrapper and stub, and of the subsystem if wanted, in
+ * copy_build: a copy of wrapper and loader, and of the subsystem if wanted, in
  * the directory @name of the case. Returns the wrapper's path.
  */
 char *copy_build(const char *name, bool subsystem);

@@ -79,7 +79,7 @@ static void test_off(void)
     qtest_quit(s);
 
     /* preloaded all the same, without the wrapper */
-    g_setenv("LD_PRELOAD", paths.stub, true);
+    g_setenv("LD_PRELOAD", paths.loader, true);
     s = start_by(paths.qemu, "", "off", NO_MACHINE);
     expect_runs(s);
     expect_quiet(s);
@@ -119,11 +119,11 @@ static char *run(const char **argv, char **error_text, int *exit_status)
 static void test_not_a_qemu(void)
 {
     const char *argv[] = { "env", NULL };
-    g_autofree char *line = g_strdup_printf("LD_PRELOAD=%s\n", paths.stub);
+    g_autofree char *line = g_strdup_printf("LD_PRELOAD=%s\n", paths.loader);
     g_autofree char *text = NULL;
     g_autofree char *errors = NULL;
 
-    g_setenv("LD_PRELOAD", paths.stub, true);
+    g_setenv("LD_PRELOAD", paths.loader, true);
     g_setenv("VFIO_MIGRATION_ATTACH", "require,verbose", true);
     text = run(argv, &errors, NULL);
     g_unsetenv("LD_PRELOAD");

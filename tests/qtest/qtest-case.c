@@ -45,6 +45,22 @@ static struct {
 
 static GHookList abrt_hooks;
 
+/* Of the program: the case is ended and cleared away first. */
+static volatile sig_atomic_t stop_signal;
+
+static void on_stop(int sig)
+{
+    stop_signal = sig;
+}
+
+static void watch_stop_signals(void)
+{
+    struct sigaction sa = { .sa_handler = on_stop };
+
+    sigaction(SIGTERM, &sa, NULL);
+    sigaction(SIGINT, &sa, NULL);
+}
+
 const char *qtest_get_arch(void)
 {
     return "x86_64";
@@ -189,6 +205,8 @@ static G_NORETURN void child(const QTestCase *c, int report_fd)
     /* What glib says of a failure here is no line of the program's TAP. */
     dup2(STDERR_FILENO, STDOUT_FILENO);
     sigaction(SIGABRT, &sa, NULL);
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGINT, SIG_DFL);
     self.report_fd = report_fd;
     call(c);
     if (qtest_forget_all()) {
@@ -232,7 +250,7 @@ static bool wait_reports(int fd, int64_t *deadline_us)
         struct pollfd p = { .fd = fd, .events = POLLIN };
         int64_t left_us = *deadline_us - g_get_monotonic_time();
 
-        if (left_us <= 0) {
+        if (left_us <= 0 || stop_signal) {
             return false;
         }
         if (poll(&p, 1, left_us / 1000 + 1) > 0
@@ -250,8 +268,9 @@ static void supervise(const QTestCase *c, pid_t pid, int fd)
     pid_t done;
 
     if (!wait_reports(fd, &deadline_us)) {
-        g_test_message("%s: out of time", c->name);
-        kill(pid, SIGABRT);
+        g_test_message("%s: %s", c->name,
+                       stop_signal ? "told to end" : "out of time");
+        kill(pid, stop_signal ? SIGKILL : SIGABRT);
         deadline_us = g_get_monotonic_time()
             + DESCRIBE_SECONDS * G_USEC_PER_SEC;
         if (!wait_reports(fd, &deadline_us)) {
@@ -276,6 +295,7 @@ static void run_case(gconstpointer opaque)
     pid_t pid;
 
     self.dir = make_dir();
+    watch_stop_signals();
     if (g_getenv("QTEST_NO_FORK")) {
         call(c);
         g_assert_false(qtest_forget_all());
@@ -300,6 +320,10 @@ static void run_case(gconstpointer opaque)
         remove_tree(self.dir);
     }
     g_clear_pointer(&self.dir, g_free);
+    if (stop_signal) {
+        signal(stop_signal, SIG_DFL);
+        raise(stop_signal);
+    }
 }
 
 static void free_case(gpointer opaque)

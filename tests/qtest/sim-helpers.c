@@ -100,7 +100,7 @@ static void default_device(VFIOSide *side, const char *device)
     vfio_side_set(side, device, "precopy-size", "64K");
     vfio_side_set(side, device, "require-data", "yes");
     vfio_side_set(side, device, "dma-rate", "8M");
-    vfio_side_set(side, device, "dma-start", "32M");
+    vfio_side_set(side, device, "dma-start", "16M");
     vfio_side_set(side, device, "dma-size", "1M");
     vfio_side_set(side, device, "dma-needs-bus-master", "yes");
 }
@@ -121,7 +121,7 @@ VFIOSide *vfio_side_new(const char *name, VFIOSideKind kind)
     side->first_args = g_string_new(NULL);
     side->device_props = "";
     side->machine = "pc";
-    side->ram_mib = 64;
+    side->ram_mib = 32;
     side->attach = "require";
     g_ptr_array_add(side->devices, g_strdup("dev0"));
     default_device(side, "dev0");
@@ -176,7 +176,7 @@ void vfio_side_add_device(VFIOSide *side)
     copy_group(side->config, side->config, "device dev0", group);
     vfio_side_set(side, device, "group", "%u", n + 1);
     vfio_side_set(side, device, "seed", "%u", n + 1);
-    vfio_side_set(side, device, "dma-start", "%uM", 32 + 2 * n);
+    vfio_side_set(side, device, "dma-start", "%uM", 16 + 2 * n);
     g_ptr_array_add(side->devices, device);
 }
 
@@ -351,6 +351,15 @@ static void set_or_unset(const char *var, const char *value)
     }
 }
 
+/* As in QEMU's later tests, the two sides can be two versions of it. */
+static const char *real_qemu(VFIOSide *side)
+{
+    const char *real = g_getenv(side->incoming ? "QTEST_QEMU_BINARY_DST"
+                                               : "QTEST_QEMU_BINARY_SRC");
+
+    return real ? real : g_getenv("QEMU");
+}
+
 void vfio_side_try_start(VFIOSide *side)
 {
     g_autofree char *library = build_file("VFIO_SIM_LIBRARY",
@@ -360,7 +369,8 @@ void vfio_side_try_start(VFIOSide *side)
     g_autofree char *config = side_file(side, "sim.conf");
     g_autofree char *old_preload = g_strdup(g_getenv("LD_PRELOAD"));
     g_autofree char *line = command_line(side);
-    const char *real = g_getenv("QEMU");
+    g_autofree char *old_qemu = g_strdup(g_getenv("QEMU"));
+    const char *real = real_qemu(side);
 
     g_assert_null(side->qts);
     write_config(side);
@@ -368,8 +378,10 @@ void vfio_side_try_start(VFIOSide *side)
     set_or_unset("VFIO_SIM_CONFIG", config);
     set_or_unset("VFIO_MIGRATION_ATTACH", side->attach);
     set_or_unset("VFIO_MIGRATION_MULTI", side->multi ? "allow" : NULL);
+    set_or_unset("QEMU", real);
     side->qts = qtest_start(side->kind == SIDE_ATTACHED ? wrapper :
                             real ? real : "qemu-system-x86_64", line);
+    set_or_unset("QEMU", old_qemu);
     set_or_unset("LD_PRELOAD", old_preload);
     set_or_unset("VFIO_SIM_CONFIG", NULL);
     set_or_unset("VFIO_MIGRATION_ATTACH", NULL);

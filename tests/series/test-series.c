@@ -352,7 +352,7 @@ static const Wrong wrong[] = {
     { "one-a-file", "sed -i 's/Migration disabled/off/' hw/vfio/pci.c; "
       "sed -i 's/^vfio-ccw$/ccw/' MAINTAINERS" COMMIT,
       "error_report(\"%s: off\", vbasedev->name);\n"
-      "22-maintainers.step: " },
+      "29-maintainers.step: " },
     { "twice", "echo vfio-ccw >> MAINTAINERS" COMMIT,
       "MAINTAINERS: stands 2 times in the file (lines " },
     { "all-at-once", "sed -i 's/\"migration.h\"/\"m.h\"/' migration/target.c; "
