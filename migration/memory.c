@@ -11,14 +11,14 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "qemu/osdep.h"
-#include <sys/mman.h>
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 #include "exec/address-spaces.h"
 #include "exec/ram_addr.h"
 #include "migration/memory.h"
 
-#define PAGE_BYTES  4096
+#define PAGE_BYTES      4096
+#define RAM_ALIGN_BYTES 65536
 
 /* What stands behind a MemoryRegion here */
 typedef struct HostMemory {
@@ -75,9 +75,10 @@ MemoryRegion *vfio_host_ram_new(uint64_t size_bytes)
 
     memory->references = 1;
     memory->size_bytes = size_bytes;
-    memory->ram = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    assert(memory->ram != MAP_FAILED);
+    /* As QEMU's: aligned to the largest pages that an IOMMU may ask for */
+    memory->ram = aligned_alloc(RAM_ALIGN_BYTES, size_bytes);
+    assert(memory->ram);
+    memset(memory->ram, 0, size_bytes);
     memory->mr.opaque[MEMORY_REGION_RAM_OFFSET] = true;
     memory->ram_addr = next_ram_addr;
     next_ram_addr += size_bytes;
@@ -100,7 +101,7 @@ void vfio_host_ram_free(MemoryRegion *mr)
     if (!all_ram) {
         next_ram_addr = 0;
     }
-    munmap(memory->ram, memory->size_bytes);
+    free(memory->ram);
     g_free(memory->populated);
     g_free(memory);
 }
