@@ -227,15 +227,25 @@ static void guest_map(void)
                         from * UNIT, length * UNIT);
 }
 
+/* One that is mapped, if any is */
+static bool any_mapping(uint64_t *first)
+{
+    *first = any(GIOVA_UNITS);
+    for (unsigned i = 0; i < GIOVA_UNITS && !world->mapped[*first]; i++) {
+        *first = (*first + 1) % GIOVA_UNITS;
+    }
+    return world->mapped[*first];
+}
+
 /* One mapping, or all of them at once */
 static void guest_unmap(void)
 {
-    uint64_t first = any(GIOVA_UNITS), length = GIOVA_UNITS;
+    uint64_t first, length = GIOVA_UNITS;
 
-    if (any(4) == 0) {
+    if (any(8) == 0) {
         memset(world->mapped, 0, sizeof(world->mapped));
         first = 0;
-    } else if (!world->mapped[first]) {
+    } else if (!any_mapping(&first)) {
         return;
     } else {
         world->mapped[first] = false;
@@ -261,7 +271,7 @@ static void write_to(uint64_t iova, uint64_t units)
 
 static void device_writes(void)
 {
-    uint64_t first = any(GIOVA_UNITS);
+    uint64_t first;
 
     if (!world->running) {
         return;
@@ -271,7 +281,7 @@ static void device_writes(void)
         /* Within one part */
         write_to(world->parts.iova + any(PARTS_UNITS / 4) * PARTS_GRANULE,
                  PARTS_GRANULE / UNIT);
-    } else if (world->mapped[first]) {
+    } else if (any_mapping(&first)) {
         write_to(GIOVA + first * UNIT, world->length[first]);
     }
 }
