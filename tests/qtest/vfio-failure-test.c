@@ -221,6 +221,10 @@ static const Row destination_rows[] = {
       NULL, "areas=none;max-access=8;state-size=32K" },
     { "map-refused", "event=mmap;errno=ENOMEM;once=no;count=2",
       COMPLETES },
+    /* A write of PCI_COMMAND, which QEMU's own code only reports. */
+    { "config-write-eio",
+      "event=config-write;state=resuming;errno=EIO;once=no", LOAD_FAILS,
+      "PCI_COMMAND" },
     /* The state was taken, but the device does not go on. */
     { "cont-error", "event=state-write;to=running;device-state=error",
       CONT_FAILS, EIO_TEXT },

@@ -38,7 +38,7 @@ static const Case cases[] = {
     { "destination/error-state", "none", "device-state=error", true, 3 },
 };
 
-/* As few calls as a whole migration with all its phases can have. */
+/* Few calls, but several of each kind and of each phase. */
 static VFIOPair *new_pair(const Case *c, unsigned n)
 {
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
@@ -48,7 +48,7 @@ static VFIOPair *new_pair(const Case *c, unsigned n)
     vfio_pair_set(pair, "areas", "%s", c->areas);
     vfio_pair_set(pair, "window-size", "4K");
     vfio_pair_set(pair, "chunk-size", "2K");
-    vfio_pair_set(pair, "state-size", "4K");
+    vfio_pair_set(pair, "state-size", "10K");
     vfio_pair_set(pair, "precopy-size", "2K");
     vfio_side_fault(c->at_destination ? pair->dst : pair->src, "nth", fault);
     if (c->at_destination) {
@@ -86,7 +86,7 @@ static bool is_pci_call(VFIOSide *side)
 {
     g_autofree char *transcript = vfio_side_transcript(side);
 
-    return strstr(transcript, "fault name=nth event=config-")
+    return strstr(transcript, "fault name=nth event=config-read")
         || strstr(transcript, "fault name=nth event=set-irqs");
 }
 
