@@ -194,6 +194,36 @@ static bool check_code(Attach *attach, Refusal *why)
     return true;
 }
 
+/*
+ * Where in ram_list the dirty bits are: an address, which code has relative
+ * to itself: lea REGISTER, [instruction's end + 32 bits]
+ */
+static bool check_ram_list(Attach *attach, Refusal *why)
+{
+    ImageSymbol code, list;
+
+    if (!image_symbol(&attach->image, "memory_region_set_dirty", &code) ||
+        !image_symbol(&attach->image, "ram_list", &list) ||
+        !image_has_code(&attach->image, code.address, code.size_bytes)) {
+        return refuse(why, "this QEMU does not export ram_list and "
+                      "memory_region_set_dirty");
+    }
+    for (size_t i = 0; i + 7 <= code.size_bytes; i++) {
+        const uint8_t *at = code.address + i;
+        int32_t relative;
+
+        memcpy(&relative, at + 3, sizeof(relative));
+        if ((at[0] & 0xfb) == 0x48 && at[1] == 0x8d && (at[2] & 0xc7) == 5 &&
+            at + 7 + relative == list.address + ABI_RAM_LIST_DIRTY_MEMORY) {
+            attach->facts++;
+            return true;
+        }
+    }
+    return refuse(why, "RAMList.dirty_memory: no instruction of "
+                  "memory_region_set_dirty has the offset %d, which was "
+                  "expected", ABI_RAM_LIST_DIRTY_MEMORY);
+}
+
 /* A constant MemoryListener: its size, and its name at the right place */
 static bool check_listener(Attach *attach, Refusal *why)
 {
@@ -355,6 +385,7 @@ const AttachCheck attach_checks_early[] = {
     { "symbols", check_symbols },
     { "subsystem", check_subsystem },
     { "code", check_code },
+    { "ram-list", check_ram_list },
     { "listener", check_listener },
     { "trace-events", check_trace_events },
     { "run-states", check_run_states },

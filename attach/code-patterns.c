@@ -26,6 +26,8 @@
 #define M8_2  "50/f8 @1 "
 #define M8_7  "78/f8 @1 "
 #define M32_7 "b8/f8 @4 "
+/* Memory at r12, which needs a byte more, + 32 bits */
+#define M32_R12 "84/c7 24 @4 "
 /* ModRM for two registers */
 #define RR "c0/c0 "
 
@@ -124,7 +126,63 @@ const CodePattern code_patterns[] = {
     { "vfio_migration_probe", NULL, "VFIOContainer.dirty_pages_supported",
       ABI_CONTAINER_DIRTY_PAGES_SUPPORTED, "80 " M32_7 "00" },
 
+    { "vfio_put_group", NULL, "VFIOGroup.container_next",
+      ABI_GROUP_CONTAINER_NEXT, W "8b " M8 },
+    { "vfio_get_group", NULL, "VFIOContainer.pgsizes",
+      ABI_CONTAINER_PGSIZES, W "89 " M32 },
+    { "vfio_put_group", NULL, "VFIOContainer.giommu_list",
+      ABI_CONTAINER_GIOMMU_LIST, W "8b " M32_R12 },
+    { "vfio_put_group", NULL, "VFIOContainer.hostwin_list",
+      ABI_CONTAINER_HOSTWIN_LIST, W "8b " M32_R12 },
+    { "vfio_get_group", NULL, "VFIOContainer.group_list",
+      ABI_CONTAINER_GROUP_LIST, W "8b " M32 },
+
+    /* What dirty tracking meets and makes */
+    { "vfio_put_group", NULL, "VFIOGuestIOMMU.n",
+      ABI_GUEST_IOMMU_N, W "8d " M8 W "89 " RR "e8" },
+    { "vfio_put_group", NULL, "VFIOGuestIOMMU.giommu_next",
+      ABI_GUEST_IOMMU_NEXT, W "8b " M8 },
+    { "vfio_put_group", NULL, "VFIOHostDMAWindow.hostwin_next",
+      ABI_HOST_WINDOW_NEXT, W "8b 47/c7 @1 " W "8b 47/c7 20" },
+    { "memory_region_register_iommu_notifier", NULL,
+      "IOMMUNotifier.notifier_flags",
+      ABI_IOMMU_NOTIFIER_FLAGS, "8b " M8 "85 " RR "0f 84" },
+    { "memory_region_register_iommu_notifier", NULL, "IOMMUNotifier.start",
+      ABI_IOMMU_NOTIFIER_START, W "8b " M8 W "39" },
+    { "memory_region_register_iommu_notifier", NULL, "IOMMUNotifier.end",
+      ABI_IOMMU_NOTIFIER_END, W "39 " M8 "0f 82" },
+    { "memory_region_register_iommu_notifier", NULL,
+      "IOMMUNotifier.iommu_idx", ABI_IOMMU_NOTIFIER_INDEX, "8b " M8 },
+    { "memory_region_register_iommu_notifier", NULL, "IOMMUNotifier.node",
+      ABI_IOMMU_NOTIFIER_NODE, W "89 " M8 W "85" },
+    { "memory_get_xlat_addr", NULL, "IOMMUTLBEntry.translated_addr",
+      ABI_IOTLB_TRANSLATED_ADDR, W "8b " M8 },
+    { "memory_get_xlat_addr", NULL, "IOMMUTLBEntry.addr_mask",
+      ABI_IOTLB_ADDR_MASK, W "8b " M8 W "83 c0/f8 01" },
+    { "memory_get_xlat_addr", NULL, "IOMMUTLBEntry.perm",
+      ABI_IOTLB_PERM, "8b " M8 "83 e0/f8 02" },
+    { "memory_region_section_free_copy", NULL, "MemoryRegionSection.mr",
+      ABI_SECTION_MR, W "8b " M8 W "85 " RR },
+    { "memory_region_section_free_copy", NULL, "MemoryRegionSection.fv",
+      ABI_SECTION_FV, W "8b " M8 W "85 " RR },
+    { "memory_region_is_protected", NULL, "MemoryRegion.ram",
+      ABI_MEMORY_REGION_RAM, "0f b6 " M8 "84 " RR },
+    { "memory_region_get_dirty_log_mask", NULL, "MemoryRegion.is_iommu",
+      ABI_MEMORY_REGION_IS_IOMMU, "80 " M8_7 "00 74" },
+    { "memory_region_set_dirty", NULL, "DirtyMemoryBlocks.blocks",
+      ABI_DIRTY_BLOCKS, "48/f8 8b 44/c7 c0/c0 @1" },
+    { "memory_region_set_dirty", NULL, "DIRTY_MEMORY_BLOCK_SIZE",
+      ABI_DIRTY_BLOCK_MASK, "81 e0/f8 @4" },
+
     /* What the subsystem hands to QEMU, or is handed */
+    { "memory_listener_register", NULL, "MemoryListener.region_add",
+      ABI_LISTENER_REGION_ADD, W "8b " M8 },
+    { "memory_listener_unregister", NULL, "MemoryListener.region_del",
+      ABI_LISTENER_REGION_DEL, W "8b " M8 },
+    { "memory_listener_register", NULL, "MemoryListener.log_sync",
+      ABI_LISTENER_LOG_SYNC, W "83 " M8_7 "00" },
+    { "memory_listener_register", NULL, "MemoryListener.log_global_start",
+      ABI_LISTENER_LOG_GLOBAL_START, W "8b " M8 },
     { "register_savevm_live", NULL, "SaveVMHandlers.save_setup",
       ABI_SAVEVM_SAVE_SETUP, "49 83 7c 24 @1 00" },
     { "qemu_savevm_state_cleanup", NULL, "SaveVMHandlers.save_cleanup",

@@ -11,6 +11,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "qemu/osdep.h"
+#include "exec/ram_addr.h"
 #include "hw/vfio/migration-device.h"
 #include "migration/register.h"
 #include "qapi/qapi-types-migration.h"
@@ -75,6 +76,33 @@ ABI_SAME(SaveVMHandlers, save_live_iterate, ABI_SAVEVM_LIVE_ITERATE);
 ABI_SAME(SaveVMHandlers, save_setup, ABI_SAVEVM_SAVE_SETUP);
 ABI_SAME(VMStateIfClass, get_id, ABI_VMSTATE_IF_GET_ID);
 ABI_SAME(Notifier, node, ABI_NOTIFIER_NODE);
+ABI_SAME(VFIOGroup, container_next, ABI_GROUP_CONTAINER_NEXT);
+ABI_SAME(VFIOContainer, pgsizes, ABI_CONTAINER_PGSIZES);
+ABI_SAME(VFIOContainer, giommu_list, ABI_CONTAINER_GIOMMU_LIST);
+ABI_SAME(VFIOContainer, hostwin_list, ABI_CONTAINER_HOSTWIN_LIST);
+ABI_SAME(VFIOContainer, group_list, ABI_CONTAINER_GROUP_LIST);
+ABI_SAME(VFIOGuestIOMMU, n, ABI_GUEST_IOMMU_N);
+ABI_SAME(VFIOGuestIOMMU, giommu_next, ABI_GUEST_IOMMU_NEXT);
+ABI_SAME(VFIOHostDMAWindow, hostwin_next, ABI_HOST_WINDOW_NEXT);
+ABI_SAME(IOMMUNotifier, notifier_flags, ABI_IOMMU_NOTIFIER_FLAGS);
+ABI_SAME(IOMMUNotifier, start, ABI_IOMMU_NOTIFIER_START);
+ABI_SAME(IOMMUNotifier, end, ABI_IOMMU_NOTIFIER_END);
+ABI_SAME(IOMMUNotifier, iommu_idx, ABI_IOMMU_NOTIFIER_INDEX);
+ABI_SAME(IOMMUNotifier, node, ABI_IOMMU_NOTIFIER_NODE);
+ABI_SAME(IOMMUTLBEntry, translated_addr, ABI_IOTLB_TRANSLATED_ADDR);
+ABI_SAME(IOMMUTLBEntry, addr_mask, ABI_IOTLB_ADDR_MASK);
+ABI_SAME(IOMMUTLBEntry, perm, ABI_IOTLB_PERM);
+ABI_SAME(MemoryRegionSection, mr, ABI_SECTION_MR);
+ABI_SAME(MemoryRegionSection, fv, ABI_SECTION_FV);
+QEMU_BUILD_BUG_ON(MEMORY_REGION_RAM_OFFSET != ABI_MEMORY_REGION_RAM);
+QEMU_BUILD_BUG_ON(MEMORY_REGION_IS_IOMMU_OFFSET != ABI_MEMORY_REGION_IS_IOMMU);
+ABI_SAME(DirtyMemoryBlocks, blocks, ABI_DIRTY_BLOCKS);
+QEMU_BUILD_BUG_ON(DIRTY_MEMORY_BLOCK_SIZE - 1 != ABI_DIRTY_BLOCK_MASK);
+ABI_SAME(RAMList, dirty_memory, ABI_RAM_LIST_DIRTY_MEMORY);
+ABI_SAME(MemoryListener, region_add, ABI_LISTENER_REGION_ADD);
+ABI_SAME(MemoryListener, region_del, ABI_LISTENER_REGION_DEL);
+ABI_SAME(MemoryListener, log_sync, ABI_LISTENER_LOG_SYNC);
+ABI_SAME(MemoryListener, log_global_start, ABI_LISTENER_LOG_GLOBAL_START);
 ABI_SAME(MemoryListener, name, ABI_LISTENER_NAME);
 QEMU_BUILD_BUG_ON(sizeof(MemoryListener) != ABI_LISTENER_SIZEOF);
 ABI_SAME(TraceEvent, name, ABI_TRACE_EVENT_NAME);

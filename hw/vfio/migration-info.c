@@ -16,6 +16,7 @@
 #include "qapi/visitor.h"
 #include "qemu/atomic.h"
 #include "qom/object.h"
+#include "hw/vfio/dirty-tracking.h"
 #include "hw/vfio/migration-device.h"
 
 #define VFIO_MIG_INFO_PROPERTY  "vfio-migration"
@@ -89,6 +90,8 @@ static bool vfio_mig_visit_members(Visitor *v, VFIODevice *vbasedev,
                               mig ? vfio_mig_state_str(mig->state)
                                   : "unknown", errp) &&
            vfio_mig_visit_stats(v, mig ? &mig->stats : &no_stats, errp) &&
+           vfio_mig_visit_str(v, "dirty-tracking",
+                              vfio_dirty_describe(vbasedev), errp) &&
            vfio_mig_visit_str(v, "blocked-reason",
                               vfio_mig_blocker_text(vbasedev), errp);
 }

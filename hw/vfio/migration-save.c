@@ -21,6 +21,7 @@
 #include "migration/misc.h"
 #include "migration/qemu-file.h"
 #include "sysemu/runstate.h"
+#include "hw/vfio/dirty-tracking.h"
 #include "hw/vfio/migration-device.h"
 #include "hw/vfio/migration-stream.h"
 #include "trace.h"
@@ -143,6 +144,9 @@ static int vfio_mig_save_setup_locked(VFIODeviceMigration *mig, QEMUFile *f)
     mig->snapshot = runstate_check(RUN_STATE_SAVE_VM);
     mig->background = migrate_background_snapshot();
     vfio_mig_stream_begin(mig, f);
+    if (ret == 0) {
+        ret = vfio_dirty_check(&err);
+    }
     if (mig->background) {
         warn_report("%s: a VFIO device does not support background "
                     "snapshots; this one will fail at its end",

@@ -23,6 +23,7 @@
 #include "migration/qemu-file.h"
 #include "migration/vmstate.h"
 #include "sysemu/runstate.h"
+#include "hw/vfio/dirty-tracking.h"
 #include "hw/vfio/migration-device.h"
 #include "hw/vfio/migration-uapi.h"
 #include "trace.h"
@@ -105,6 +106,7 @@ static void vfio_mig_vm_state_change(void *opaque, bool running,
 
     mig->base.vm_running = running;
     if (running) {
+        vfio_dirty_device_runs(vfio_mig_dev(mig));
         vfio_mig_vm_runs(mig);
     } else {
         vfio_mig_vm_stops(mig, state);
@@ -339,12 +341,6 @@ static VFIODeviceMigration *vfio_mig_create(VFIODevice *vbasedev,
                    "support it", vbasedev->name);
         return NULL;
     }
-    if (!vbasedev->group->container->dirty_pages_supported) {
-        error_setg(errp, "%s: cannot migrate: its IOMMU cannot tell which "
-                   "pages the device has written (no dirty page tracking)",
-                   vbasedev->name);
-        return NULL;
-    }
     mig = vfio_mig_open(vbasedev, obj, errp);
     if (mig && vfio_mig_start(mig, errp) < 0) {
         vfio_mig_close(mig);
@@ -369,6 +365,7 @@ int vfio_migration_probe(VFIODevice *vbasedev, Error **errp)
     Error *reason = NULL;
     int ret;
 
+    vfio_dirty_attach(vbasedev);
     mig = vfio_mig_create(vbasedev, &reason);
     if (!mig) {
         ret = vfio_mig_block(vbasedev, reason, &vbasedev->migration_blocker,
@@ -403,6 +400,7 @@ void vfio_migration_finalize(VFIODevice *vbasedev)
         vfio_mig_recheck_multi();
     }
     vfio_mig_unblock(&vbasedev->migration_blocker);
+    vfio_dirty_detach(vbasedev);
 }
 
 /* ---- statistics for query-migrate ---- */

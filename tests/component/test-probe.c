@@ -36,8 +36,6 @@ static const BlockerCase blocker_cases[] = {
       "errno=EIO\n", "reading its state failed: Input/output error" },
     { "state-read-short", ONE_DEVICE "[fault read]\nevent=state-read\n"
       "short=2\n", "reading its state failed" },
-    { "no-dirty-tracking", "[container]\ndirty-tracking=no\n" ONE_DEVICE,
-      "no dirty page tracking" },
 };
 
 static VFIODevice *open_case(const BlockerCase *c, Error **errp)

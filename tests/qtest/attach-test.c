@@ -126,6 +126,11 @@ static void change_event_name(ElfFile *file)
                  1);
 }
 
+static void change_ram_list(ElfFile *file)
+{
+    elf_file_symbol(file, "ram_list")->st_value += 8;
+}
+
 static void change_run_state_count(ElfFile *file)
 {
     *elf_file_at(file, elf_file_symbol(file, "RunState_lookup")->st_value +
@@ -239,6 +244,8 @@ static const Change changes[] = {
       change_event_size },
     { "trace-events/name", "trace-events", "'fio_migration_probe'",
       change_event_name },
+    { "ram-list", "ram-list", "no instruction of memory_region_set_dirty has "
+      "the offset 64", change_ram_list },
     { "run-states/count", "run-states",
       "there are 17 run states, 16 were expected", change_run_state_count },
     { "run-states/name", "run-states",

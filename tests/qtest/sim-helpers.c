@@ -118,6 +118,7 @@ VFIOSide *vfio_side_new(const char *name, VFIOSideKind kind)
     side->config = g_key_file_new();
     side->devices = g_ptr_array_new_with_free_func(g_free);
     side->args = g_string_new(NULL);
+    side->first_args = g_string_new(NULL);
     side->device_props = "";
     side->machine = "pc";
     side->ram_mib = 32;
@@ -157,6 +158,7 @@ VFIOSide *vfio_side_copy(const VFIOSide *from, const char *name)
         copy_group(from->config, side->config, group, group);
     }
     g_string_assign(side->args, from->args->str);
+    g_string_assign(side->first_args, from->first_args->str);
     side->device_props = from->device_props;
     side->machine = from->machine;
     side->ram_mib = from->ram_mib;
@@ -318,6 +320,7 @@ static char *command_line(VFIOSide *side)
         "-object memory-backend-file,id=ram,size=%uM,share=on,mem-path=%s "
         "-nodefaults -vga none -bios %s ", side->machine, side->ram_mib,
         side->ram_mib, ram, bios);
+    g_string_append_printf(line, "%s ", side->first_args->str);
     if (side->kind == SIDE_BUILTIN) {
         g_string_append(line, "-global vfio-pci.x-enable-migration=on ");
     }
@@ -456,6 +459,7 @@ void vfio_side_free(VFIOSide *side)
     g_key_file_unref(side->config);
     g_ptr_array_unref(side->devices);
     g_string_free(side->args, true);
+    g_string_free(side->first_args, true);
     g_free(side->incoming);
     g_free(side->dir);
     g_free(side->name);

@@ -28,6 +28,7 @@ typedef struct VFIOSide {
     GKeyFile *config;           /* of its simulated devices */
     GPtrArray *devices;         /* char *, ids */
     GString *args;              /* more of QEMU's command line */
+    GString *first_args;        /* the same, before the devices */
     const char *device_props;   /* of each device, ",x-y=on" */
     const char *machine;        /* "pc" */
     unsigned ram_mib;

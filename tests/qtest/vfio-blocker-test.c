@@ -21,7 +21,6 @@ typedef struct Reason {
     const char *words;
     const char *props;
     const char *migration;      /* key of dev0 */
-    const char *tracking;       /* key of the container */
     const char *fault;
 } Reason;
 
@@ -31,7 +30,6 @@ static const Reason reasons[] = {
     { "no-region", "migration region", .migration = "no" },
     { "zero-size", "size 0", .migration = "zero-size" },
     { "region-error", "migration region", .migration = "info-error" },
-    { "no-dirty-tracking", "dirty page tracking", .tracking = "no" },
     { "state-unreadable", "Input/output error", .fault =
       "event=state-read;errno=EIO" },
 };
@@ -45,9 +43,6 @@ static VFIOSide *new_side(const Reason *r)
     }
     if (r->migration) {
         vfio_side_set(side, "dev0", "migration", "%s", r->migration);
-    }
-    if (r->tracking) {
-        vfio_side_container(side, "dirty-tracking", r->tracking);
     }
     if (r->fault) {
         vfio_side_fault(side, "row", r->fault);

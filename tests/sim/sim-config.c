@@ -445,6 +445,7 @@ static void read_dma(SimKeys *k, SimDeviceConfig *c)
     c->dma_burst = sim_keys_size(k, "dma-burst", PAGE_BYTES);
     c->dma_random = sim_keys_choice(k, "dma-pattern", patterns, 1);
     c->dma_bus_master = sim_keys_bool(k, "dma-needs-bus-master", false);
+    c->dirty_tracking = sim_keys_bool(k, "dirty-tracking", true);
     c->pinned = sim_keys_ranges(k, "pinned");
     if (c->dma_rate && (c->dma_burst < 8 || c->dma_burst % 8 ||
                         c->dma_start % 8 || c->dma_size < c->dma_burst)) {

@@ -47,16 +47,17 @@ static uint64_t burst_iova(SimDevice *d)
 }
 
 /* Called with dma.lock held. */
-static void one_burst(SimDevice *d)
+static bool write_burst(SimDevice *d, uint64_t iova, uint64_t size)
 {
-    uint64_t iova = burst_iova(d), size = d->cfg.dma_burst;
     SimContainer *c = d->container;
     SimMapping *m;
+    bool hit;
 
     g_mutex_lock(&c->lock);
     m = sim_iommu_find(c, iova);
-    if (m && (m->flags & VFIO_DMA_MAP_FLAG_WRITE) &&
-        size <= m->size_bytes - (iova - m->iova)) {
+    hit = m && (m->flags & VFIO_DMA_MAP_FLAG_WRITE) &&
+          size <= m->size_bytes - (iova - m->iova);
+    if (hit) {
         write_words(m->vaddr + (iova - m->iova), size, d->dma.steps);
         sim_iommu_mark_dirty(c, m, iova, size);
         d->dma.bytes += size;
@@ -65,6 +66,12 @@ static void one_burst(SimDevice *d)
     }
     d->dma.steps++;
     g_mutex_unlock(&c->lock);
+    return hit;
+}
+
+static void one_burst(SimDevice *d)
+{
+    write_burst(d, burst_iova(d), d->cfg.dma_burst);
 }
 
 /* Do what is due since @since_us; returns the time it is done up to. */
@@ -168,6 +175,20 @@ void sim_dma_close(SimDevice *d)
         g_thread_join(d->dma.thread);
         d->dma.thread = NULL;
     }
+}
+
+bool vfio_sim_dma_write(const char *name, uint64_t iova, uint64_t size_bytes)
+{
+    SimDevice *d = sim_find_device(name);
+    bool hit;
+
+    if (!d || !d->container) {
+        return false;
+    }
+    g_mutex_lock(&d->dma.lock);
+    hit = write_burst(d, iova, size_bytes);
+    g_mutex_unlock(&d->dma.lock);
+    return hit;
 }
 
 bool vfio_sim_dma_lock(const char *name)

@@ -201,16 +201,31 @@ static int group_status(SimGroup *g, struct vfio_group_status *status)
     return 0;
 }
 
+static bool group_untracked(SimGroup *g)
+{
+    for (unsigned i = 0; i < sim_world.devices->len; i++) {
+        SimDevice *d = g_ptr_array_index(sim_world.devices, i);
+
+        if (d->cfg.group == g->number && !d->cfg.dirty_tracking) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Groups behind different kinds of IOMMUs do not share a container. */
 static int set_container(SimGroup *g, const int *fd)
 {
     SimContainer *c = sim_container_of(*fd);
+    bool untracked = group_untracked(g);
 
     if (g->container) {
         return -EINVAL;
     }
-    if (!c) {
+    if (!c || (c->groups && c->untracked != untracked)) {
         return -EINVAL;
     }
+    c->untracked = untracked;
     g->container = c;
     c->groups++;
     return 0;

@@ -163,6 +163,7 @@ typedef struct SimDeviceConfig {
     uint64_t dma_burst;
     bool dma_random;
     bool dma_bus_master;
+    bool dirty_tracking;            /* by the IOMMU of its group */
     GArray *pinned;                 /* SimRange of IOVA */
 } SimDeviceConfig;
 
@@ -209,6 +210,7 @@ struct SimContainer {
     bool open;
     bool iommu_set;
     unsigned groups;
+    bool untracked;                 /* its IOMMU has no dirty bits */
     bool tracking;
     GPtrArray *mappings;            /* SimMapping, sorted by iova */
     unsigned id;

@@ -34,12 +34,17 @@ static int take_fault(SimContainer *c, SimEvent ev)
 /* ------------------------------------------------------------------------ */
 /* Information                                                              */
 
-static void add_migration_cap(SimCaps *caps)
+static bool has_dirty_bits(const SimContainer *c)
+{
+    return sim_world.container_cfg.dirty_tracking && !c->untracked;
+}
+
+static void add_migration_cap(SimCaps *caps, SimContainer *c)
 {
     const SimContainerConfig *cfg = &sim_world.container_cfg;
     struct vfio_iommu_type1_info_cap_migration *cap;
 
-    if (!cfg->dirty_tracking) {
+    if (!has_dirty_bits(c)) {
         return;
     }
     cap = sim_caps_add(caps, VFIO_IOMMU_TYPE1_INFO_CAP_MIGRATION, 1,
@@ -95,7 +100,7 @@ int sim_iommu_get_info(SimContainer *c, void *arg)
     info.iova_pgsizes = sim_world.container_cfg.page_sizes;
     sim_caps_init(&caps, &info, sizeof(info));
     g_mutex_lock(&c->lock);
-    add_migration_cap(&caps);
+    add_migration_cap(&caps, c);
     add_dma_avail_cap(&caps, c);
     add_iova_cap(&caps);
     g_mutex_unlock(&c->lock);
@@ -413,7 +418,7 @@ int sim_iommu_dirty(SimContainer *c, void *arg)
     struct vfio_iommu_type1_dirty_bitmap *head = arg;
     int ret = -EINVAL;
 
-    if (!sim_world.container_cfg.dirty_tracking) {
+    if (!has_dirty_bits(c)) {
         return -ENOTTY;
     }
     if (head->argsz >= sizeof(*head)) {

@@ -109,4 +109,12 @@ int vfio_sim_fault_fired(const char *name);
 bool vfio_sim_dma_lock(const char *name);
 void vfio_sim_dma_unlock(const char *name);
 
+/*
+ * vfio_sim_dma_write: device @name writes @size_bytes, in steps of 8, at
+ * @iova now, whatever its state. Returns false, and writes nothing, where
+ * one mapping that it may write to does not hold all of it.
+ */
+bool vfio_sim_dma_write(const char *name, uint64_t iova,
+                        uint64_t size_bytes);
+
 #endif /* TESTS_SIM_VFIO_SIM_H */

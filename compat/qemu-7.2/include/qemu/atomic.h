@@ -15,4 +15,8 @@
 #define qatomic_read__nocheck(ptr)  qatomic_read(ptr)
 #define qatomic_set__nocheck(ptr, i) qatomic_set((ptr), (i))
 
+#define qatomic_or(ptr, n) \
+    ((void)__atomic_fetch_or((ptr), (n), __ATOMIC_SEQ_CST))
+#define qatomic_rcu_read(ptr)       __atomic_load_n((ptr), __ATOMIC_CONSUME)
+
 #endif /* QEMU_ATOMIC_H */

@@ -60,4 +60,9 @@
 
 int qemu_get_thread_id(void);
 
+static inline uintptr_t qemu_real_host_page_size(void)
+{
+    return getpagesize();
+}
+
 #endif /* QEMU_OSDEP_H */

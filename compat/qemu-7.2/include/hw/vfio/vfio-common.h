@@ -148,4 +148,26 @@ int64_t vfio_mig_bytes_transferred(void);
 int vfio_migration_probe(VFIODevice *vbasedev, Error **errp);
 void vfio_migration_finalize(VFIODevice *vbasedev);
 
+/* ---- what dirty tracking meets in a container ---- */
+
+typedef struct VFIOGuestIOMMU {
+    VFIOContainer *container;
+    IOMMUMemoryRegion *iommu_mr;
+    hwaddr iommu_offset;        /* from an address in @iommu_mr to its IOVA */
+    IOMMUNotifier n;
+    QLIST_ENTRY(VFIOGuestIOMMU) giommu_next;
+} VFIOGuestIOMMU;
+
+typedef struct VFIOHostDMAWindow {
+    hwaddr min_iova;
+    hwaddr max_iova;
+    uint64_t iova_pgsizes;
+    QLIST_ENTRY(VFIOHostDMAWindow) hostwin_next;
+} VFIOHostDMAWindow;
+
+_Static_assert(sizeof(VFIOGuestIOMMU) == 96, "QEMU 7.2 ABI");
+_Static_assert(offsetof(VFIOGuestIOMMU, n) == 24, "QEMU 7.2 ABI");
+_Static_assert(sizeof(VFIOHostDMAWindow) == 40, "QEMU 7.2 ABI");
+_Static_assert(offsetof(VFIOContainer, giommu_list) == 456, "QEMU 7.2 ABI");
+
 #endif /* HW_VFIO_VFIO_COMMON_H */

@@ -1,0 +1,354 @@
+/*
+ * Dirty tracking: the ioctls of a container, and marking RAM
+ *
+ * Owns: what the kernel says that it can, start, stop, reading bits with and
+ * without unmapping, the bitmap that is used again and again, and how bits
+ * become dirty pages of RAM. Does not own: when and for which ranges
+ * (dirty-tracking.c, dirty-iommu.c), arithmetic (dirty-bitmap.c).
+ *
+ * Locks: the BQL for everything.
+ * Source: linux/vfio.h; requirements 1.8 (D-1 to D-3), B-11, B-12, B-16, B-25.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include <sys/ioctl.h>
+#include "qapi/error.h"
+#include "qemu/host-utils.h"
+#include "exec/ram_addr.h"
+#include "hw/vfio/dirty-container.h"
+#include "trace.h"
+
+/* Returns 0 or -errno; a signal is no reason to give up. */
+static int vfio_dirty_ioctl(VFIOContainer *container, unsigned long request,
+                            void *arg)
+{
+    int ret;
+
+    do {
+        ret = ioctl(container->fd, request, arg);
+    } while (ret < 0 && errno == EINTR);
+    return ret < 0 ? -errno : 0;
+}
+
+char *vfio_dirty_name(const VFIODirtyTracker *t)
+{
+    GString *name = g_string_new("container of");
+    const char *between = " ";
+    VFIOGroup *group;
+    VFIODevice *vbasedev;
+
+    QLIST_FOREACH(group, &t->container->group_list, container_next) {
+        QLIST_FOREACH(vbasedev, &group->device_list, next) {
+            g_string_append_printf(name, "%s%s", between, vbasedev->name);
+            between = ", ";
+        }
+    }
+    return g_string_free(name, FALSE);
+}
+
+/* ---- what the container can do ---- */
+
+/* The container's information with capabilities, or NULL; g_free() it. */
+static struct vfio_iommu_type1_info *vfio_dirty_info(VFIOContainer *container)
+{
+    uint32_t argsz = sizeof(struct vfio_iommu_type1_info);
+    struct vfio_iommu_type1_info *info = g_malloc0(argsz);
+
+    for (;;) {
+        info->argsz = argsz;
+        if (vfio_dirty_ioctl(container, VFIO_IOMMU_GET_INFO, info) < 0) {
+            g_free(info);
+            return NULL;
+        }
+        if (info->argsz <= argsz) {
+            return info;
+        }
+        argsz = info->argsz;
+        info = g_realloc(info, argsz);
+    }
+}
+
+static const struct vfio_iommu_type1_info_cap_migration *
+vfio_dirty_capability(const struct vfio_iommu_type1_info *info)
+{
+    uint64_t at = info->flags & VFIO_IOMMU_INFO_CAPS ? info->cap_offset : 0;
+
+    while (at && at + sizeof(struct vfio_info_cap_header) <= info->argsz) {
+        const struct vfio_info_cap_header *cap =
+            (const void *)((const char *)info + at);
+
+        if (cap->id == VFIO_IOMMU_TYPE1_INFO_CAP_MIGRATION &&
+            at + sizeof(struct vfio_iommu_type1_info_cap_migration) <=
+            info->argsz) {
+            return (const void *)cap;
+        }
+        at = cap->next > at ? cap->next : 0;
+    }
+    return NULL;
+}
+
+void vfio_dirty_query(VFIODirtyTracker *t)
+{
+    g_autofree struct vfio_iommu_type1_info *info =
+        vfio_dirty_info(t->container);
+    const struct vfio_iommu_type1_info_cap_migration *cap =
+        info ? vfio_dirty_capability(info) : NULL;
+
+    t->supported = false;
+    t->page_shift = ctz64(qemu_real_host_page_size());
+    t->max_pages = 0;
+    if (cap && cap->pgsize_bitmap) {
+        /* Bits stand for the smallest page, which is what GET takes (D-1) */
+        t->page_shift = ctz64(cap->pgsize_bitmap);
+        t->max_pages = vfio_dirty_pages_max(cap->max_dirty_bitmap_size);
+        t->supported = t->page_shift && t->max_pages;
+    }
+    trace_vfio_dirty_query(t->container->fd, t->supported, t->page_shift,
+                           t->max_pages);
+}
+
+/* ---- start and stop ---- */
+
+static int vfio_dirty_set(VFIODirtyTracker *t, uint32_t flag,
+                          const char *what, Error **errp)
+{
+    struct vfio_iommu_type1_dirty_bitmap dirty = {
+        .argsz = sizeof(dirty),
+        .flags = flag,
+    };
+    int ret = vfio_dirty_ioctl(t->container, VFIO_IOMMU_DIRTY_PAGES, &dirty);
+
+    trace_vfio_dirty_set(t->container->fd, what, ret);
+    if (ret < 0) {
+        g_autofree char *name = vfio_dirty_name(t);
+
+        error_setg_errno(errp, -ret, "%s: cannot %s dirty page tracking "
+                         "(VFIO_IOMMU_DIRTY_PAGES)", name, what);
+    }
+    return ret;
+}
+
+int vfio_dirty_start(VFIODirtyTracker *t, Error **errp)
+{
+    int ret = vfio_dirty_set(t, VFIO_IOMMU_DIRTY_PAGES_FLAG_START, "start",
+                             errp);
+
+    t->started = ret == 0;
+    return ret;
+}
+
+int vfio_dirty_stop(VFIODirtyTracker *t, Error **errp)
+{
+    /* START works twice, so a kernel that goes on tracking does no harm */
+    t->started = false;
+    return vfio_dirty_set(t, VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP, "stop", errp);
+}
+
+/* ---- bits ---- */
+
+/* Have room for @pages, all zero. False where there is no memory (R-14b). */
+static bool vfio_dirty_room(VFIODirtyTracker *t, uint64_t pages)
+{
+    uint64_t bytes = vfio_dirty_bitmap_bytes(pages);
+
+    if (bytes <= t->bitmap_bytes) {
+        return true;
+    }
+    g_free(t->bitmap);
+    t->bitmap = g_try_malloc0(bytes);
+    t->bitmap_bytes = t->bitmap ? bytes : 0;
+    return t->bitmap != NULL;
+}
+
+static struct vfio_bitmap vfio_dirty_argument(const VFIODirtyTracker *t,
+                                              uint64_t pages)
+{
+    return (struct vfio_bitmap) {
+        .pgsize = vfio_dirty_page_bytes(t),
+        .size = vfio_dirty_bitmap_bytes(pages),
+        .data = (void *)t->bitmap,
+    };
+}
+
+/* Who knows what a call that failed has left behind. */
+static void vfio_dirty_clean(VFIODirtyTracker *t, uint64_t pages)
+{
+    memset(t->bitmap, 0, vfio_dirty_bitmap_bytes(pages));
+}
+
+static int vfio_dirty_do_get(VFIODirtyTracker *t, const VFIODirtyRange *range)
+{
+    union {
+        struct vfio_iommu_type1_dirty_bitmap head;
+        struct {
+            char before[offsetof(struct vfio_iommu_type1_dirty_bitmap, data)];
+            struct vfio_iommu_type1_dirty_bitmap_get get;
+        } body;
+    } arg;
+    int ret;
+
+    if (!vfio_dirty_room(t, range->pages)) {
+        return -ENOMEM;
+    }
+    memset(&arg, 0, sizeof(arg));
+    arg.head.argsz = sizeof(arg);
+    arg.head.flags = VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP;
+    arg.body.get.iova = range->iova;
+    arg.body.get.size = range->pages << t->page_shift;
+    arg.body.get.bitmap = vfio_dirty_argument(t, range->pages);
+    ret = vfio_dirty_ioctl(t->container, VFIO_IOMMU_DIRTY_PAGES, &arg);
+    if (ret < 0) {
+        vfio_dirty_clean(t, range->pages);
+    }
+    return ret;
+}
+
+int vfio_dirty_get(VFIODirtyTracker *t, const VFIODirtyRange *range,
+                   Error **errp)
+{
+    int ret = vfio_dirty_do_get(t, range);
+
+    trace_vfio_dirty_get(t->container->fd, range->iova, range->pages, ret);
+    if (ret < 0) {
+        g_autofree char *name = vfio_dirty_name(t);
+
+        error_setg_errno(errp, -ret, "%s: cannot read which of %" PRIu64
+                         " pages from IOVA 0x%" PRIx64 " on are dirty "
+                         "(VFIO_IOMMU_DIRTY_PAGES)", name, range->pages,
+                         range->iova);
+    }
+    return ret;
+}
+
+int vfio_dirty_unmap_get(VFIODirtyTracker *t, const VFIODirtyRange *range)
+{
+    union {
+        struct vfio_iommu_type1_dma_unmap head;
+        struct {
+            char before[offsetof(struct vfio_iommu_type1_dma_unmap, data)];
+            struct vfio_bitmap bitmap;
+        } body;
+    } arg;
+    int ret;
+
+    if (range->pages > t->max_pages) {
+        return -E2BIG;
+    }
+    if (!vfio_dirty_room(t, range->pages)) {
+        return -ENOMEM;
+    }
+    memset(&arg, 0, sizeof(arg));
+    arg.head.argsz = sizeof(arg);
+    arg.head.flags = VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP;
+    arg.head.iova = range->iova;
+    arg.head.size = range->pages << t->page_shift;
+    arg.body.bitmap = vfio_dirty_argument(t, range->pages);
+    ret = vfio_dirty_ioctl(t->container, VFIO_IOMMU_UNMAP_DMA, &arg);
+    if (ret < 0) {
+        vfio_dirty_clean(t, range->pages);
+    }
+    trace_vfio_dirty_unmap(t->container->fd, range->iova, range->pages, ret);
+    return ret;
+}
+
+/* ---- mapping ---- */
+
+static int vfio_dirty_do_unmap(VFIOContainer *container, uint64_t iova,
+                               uint64_t size_bytes)
+{
+    struct vfio_iommu_type1_dma_unmap unmap = {
+        .argsz = sizeof(unmap),
+        .iova = iova,
+        .size = size_bytes,
+    };
+
+    return vfio_dirty_ioctl(container, VFIO_IOMMU_UNMAP_DMA, &unmap);
+}
+
+int vfio_dirty_unmap(VFIOContainer *container, uint64_t first_iova,
+                     uint64_t last_iova)
+{
+    uint64_t page_bytes = qemu_real_host_page_size();
+    uint64_t half = UINT64_C(1) << 63;
+    int ret;
+
+    if (first_iova == 0 && last_iova == UINT64_MAX) {
+        /* 2^64 is no size (B-12) */
+        ret = vfio_dirty_unmap(container, 0, half - 1);
+        return ret ?: vfio_dirty_unmap(container, half, UINT64_MAX);
+    }
+    ret = vfio_dirty_do_unmap(container, first_iova,
+                              last_iova - first_iova + 1);
+    if (ret == -EINVAL && last_iova == UINT64_MAX) {
+        /* Kernels before 4.20 take the end at 2^64 for an overflow. */
+        ret = vfio_dirty_do_unmap(container, first_iova,
+                                  last_iova - first_iova + 1 - page_bytes);
+    }
+    return ret;
+}
+
+int vfio_dirty_map(VFIOContainer *container, uint64_t iova,
+                   uint64_t size_bytes, void *vaddr, bool read_only)
+{
+    struct vfio_iommu_type1_dma_map map = {
+        .argsz = sizeof(map),
+        .flags = VFIO_DMA_MAP_FLAG_READ |
+                 (read_only ? 0 : VFIO_DMA_MAP_FLAG_WRITE),
+        .vaddr = (uintptr_t)vaddr,
+        .iova = iova,
+        .size = size_bytes,
+    };
+
+    return vfio_dirty_ioctl(container, VFIO_IOMMU_MAP_DMA, &map);
+}
+
+/* ---- RAM ---- */
+
+static void vfio_dirty_take_words_cb(const uint64_t *words,
+                                     uint64_t first_page, uint64_t nr_words,
+                                     void *opaque)
+{
+    VFIODirtyTracker *t = opaque;
+
+    cpu_physical_memory_set_dirty_lebitmap((unsigned long *)words,
+                                           first_page << t->page_shift,
+                                           nr_words * 64);
+}
+
+typedef struct VFIODirtyRunTarget {
+    unsigned page_shift;
+    uint64_t ram_addr;      /* need not be a multiple of such a page */
+} VFIODirtyRunTarget;
+
+static void vfio_dirty_take_run_cb(uint64_t first_page, uint64_t pages,
+                                   void *opaque)
+{
+    const VFIODirtyRunTarget *target = opaque;
+
+    vfio_dirty_mark(target->ram_addr + (first_page << target->page_shift),
+                    pages << target->page_shift);
+}
+
+void vfio_dirty_take(VFIODirtyTracker *t, uint64_t first, uint64_t pages,
+                     uint64_t ram_addr)
+{
+    VFIODirtyRunTarget target = { t->page_shift, ram_addr };
+
+    /* Words are for bits that stand for a page of the host (B-11) */
+    if (vfio_dirty_page_bytes(t) == qemu_real_host_page_size()) {
+        vfio_dirty_take_words(t->bitmap, first, pages,
+                              ram_addr >> t->page_shift,
+                              vfio_dirty_take_words_cb, t);
+    } else {
+        vfio_dirty_take_runs(t->bitmap, first, pages, 0,
+                             vfio_dirty_take_run_cb, &target);
+    }
+}
+
+void vfio_dirty_mark(uint64_t ram_addr, uint64_t size_bytes)
+{
+    cpu_physical_memory_set_dirty_range(ram_addr, size_bytes,
+                                        DIRTY_CLIENTS_NOCODE);
+}

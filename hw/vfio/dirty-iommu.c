@@ -1,0 +1,388 @@
+/*
+ * Dirty tracking behind a guest's IOMMU
+ *
+ * Owns: sections of a guest's IOMMU in a container: the notifier that maps
+ * and unmaps for the guest, the records of what is mapped, and reading bits
+ * by these records. Does not own: sections of RAM, policy
+ * (dirty-tracking.c), records as such (dirty-mappings.c).
+ *
+ * Locks: the BQL for everything; IOMMU notifiers are called with it.
+ * Source: docs/dirty-tracking.md; requirements 2.11, R-11, B-18, B-40, B-43,
+ * L-8.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/error-report.h"
+#include "qemu/rcu.h"
+#include "exec/address-spaces.h"
+#include "hw/vfio/dirty-container.h"
+#include "trace.h"
+
+/*
+ * Longest span of several mappings, in pages: 256 KiB of bitmap, so that a
+ * guest with few mappings far apart does not make us hold a large one.
+ */
+#define VFIO_DIRTY_SPAN_PAGES   (UINT64_C(1) << 21)
+
+/* ---- spans of records ---- */
+
+static bool vfio_dirty_span(VFIODirtyTracker *t, VFIODirtyPosition **at,
+                            uint64_t last_iova, VFIODirtySpan *span)
+{
+    uint64_t max_pages = MIN(t->max_pages, VFIO_DIRTY_SPAN_PAGES);
+
+    return vfio_dirty_next_span(at, last_iova, max_pages << t->page_shift,
+                                VFIO_DIRTY_GAP_PAGES << t->page_shift, span);
+}
+
+static bool vfio_dirty_span_range(VFIODirtyTracker *t,
+                                  const VFIODirtySpan *span,
+                                  VFIODirtyRange *range)
+{
+    return vfio_dirty_range(span->iova, span->last_iova, t->page_shift,
+                            range);
+}
+
+/* Each record's bits to the RAM that it maps */
+static void vfio_dirty_span_take(VFIODirtyTracker *t,
+                                 const VFIODirtySpan *span)
+{
+    VFIODirtyPosition *at;
+
+    for (at = span->begin; at != span->end; at = vfio_dirty_mapping_next(at)) {
+        const VFIODirtyMapping *m = vfio_dirty_mapping_at(at);
+
+        vfio_dirty_take(t, (m->iova - span->iova) >> t->page_shift,
+                        m->size_bytes >> t->page_shift, m->ram_addr);
+    }
+}
+
+static void vfio_dirty_span_mark(const VFIODirtySpan *span)
+{
+    VFIODirtyPosition *at;
+
+    for (at = span->begin; at != span->end; at = vfio_dirty_mapping_next(at)) {
+        const VFIODirtyMapping *m = vfio_dirty_mapping_at(at);
+
+        vfio_dirty_mark(m->ram_addr, m->size_bytes);
+    }
+}
+
+/* ---- sync ---- */
+
+static int vfio_dirty_span_sync(VFIODirtyTracker *t, const VFIODirtySpan *span,
+                                Error **errp)
+{
+    VFIODirtyRange range;
+    int ret;
+
+    if (!vfio_dirty_span_range(t, span, &range) ||
+        range.pages > t->max_pages) {
+        return 0;       /* one mapping that cannot be tracked */
+    }
+    ret = vfio_dirty_get(t, &range, errp);
+    if (ret < 0) {
+        return ret;
+    }
+    vfio_dirty_span_take(t, span);
+    if (!vfio_dirty_is_clear(t->bitmap, range.pages)) {
+        g_autofree char *name = vfio_dirty_name(t);
+
+        memset(t->bitmap, 0, vfio_dirty_bitmap_bytes(range.pages));
+        error_setg(errp, "%s: a device wrote to IOVA 0x%" PRIx64 " to 0x%"
+                   PRIx64 " outside of what the guest's IOMMU is known to "
+                   "have mapped", name, span->iova, span->last_iova);
+        return -EIO;
+    }
+    return 0;
+}
+
+int vfio_dirty_iommu_sync(VFIODirtyTracker *t, uint64_t first_iova,
+                          uint64_t last_iova, Error **errp)
+{
+    VFIODirtyPosition *at = vfio_dirty_mappings_from(t->mappings, first_iova);
+    VFIODirtySpan span;
+    int ret = 0;
+
+    while (ret == 0 && vfio_dirty_span(t, &at, last_iova, &span)) {
+        ret = vfio_dirty_span_sync(t, &span, errp);
+    }
+    return ret;
+}
+
+void vfio_dirty_iommu_mark(VFIODirtyTracker *t, uint64_t first_iova,
+                           uint64_t last_iova)
+{
+    VFIODirtyPosition *at = vfio_dirty_mappings_from(t->mappings, first_iova);
+    VFIODirtySpan span;
+    VFIODirtyRange range;
+
+    while (vfio_dirty_span(t, &at, last_iova, &span)) {
+        if (vfio_dirty_span_range(t, &span, &range) &&
+            range.pages > t->max_pages) {
+            vfio_dirty_span_mark(&span);
+        }
+    }
+}
+
+/* ---- unmap ---- */
+
+/*
+ * Bits and mappings in one step, so that no write falls between them. Where
+ * the kernel does not do that, the mappings go all the same: memory that the
+ * guest took back must not stay open to the device (L-8). Returns 0, or
+ * -errno where they are still there.
+ */
+static int vfio_dirty_span_unmap(VFIODirtyTracker *t,
+                                 const VFIODirtySpan *span)
+{
+    VFIODirtyRange range;
+    int ret = -EOPNOTSUPP;
+
+    if (t->started && vfio_dirty_span_range(t, span, &range)) {
+        ret = vfio_dirty_unmap_get(t, &range);
+    }
+    if (ret == 0) {
+        vfio_dirty_span_take(t, span);
+        return 0;
+    }
+    vfio_dirty_span_mark(span);
+    return vfio_dirty_unmap(t->container, span->iova, span->last_iova);
+}
+
+static uint64_t vfio_dirty_span_bytes(const VFIODirtySpan *span)
+{
+    VFIODirtyPosition *at;
+    uint64_t bytes = 0;
+
+    for (at = span->begin; at != span->end; at = vfio_dirty_mapping_next(at)) {
+        bytes += vfio_dirty_mapping_at(at)->size_bytes;
+    }
+    return bytes;
+}
+
+uint64_t vfio_dirty_iommu_unmap(VFIODirtyTracker *t, uint64_t first_iova,
+                                uint64_t last_iova)
+{
+    VFIODirtyPosition *at = vfio_dirty_mappings_from(t->mappings, first_iova);
+    VFIODirtySpan span;
+    uint64_t done = 0;
+
+    while (t->wanted && vfio_dirty_span(t, &at, last_iova, &span)) {
+        uint64_t bytes = vfio_dirty_span_bytes(&span);
+
+        if (vfio_dirty_span_unmap(t, &span) == 0) {
+            vfio_dirty_mappings_remove(t->mappings, span.iova,
+                                       span.last_iova);
+            done += bytes;
+        }
+    }
+    return done;
+}
+
+/* ---- the notifier ---- */
+
+static void vfio_dirty_notify_unmap(VFIOGuestIOMMU *giommu,
+                                    VFIODirtyTracker *t, uint64_t first_iova,
+                                    uint64_t last_iova)
+{
+    uint64_t done = t ? vfio_dirty_iommu_unmap(t, first_iova, last_iova) : 0;
+    int ret;
+
+    if (done && done - 1 == last_iova - first_iova) {
+        return;
+    }
+    /* Also what is not known of: no mapping stays behind */
+    ret = vfio_dirty_unmap(giommu->container, first_iova, last_iova);
+    if (ret < 0) {
+        error_report("vfio: cannot unmap IOVA 0x%" PRIx64 " to 0x%" PRIx64
+                     ", as the guest's IOMMU asked for: %s", first_iova,
+                     last_iova, strerror(-ret));
+    } else if (t) {
+        vfio_dirty_mappings_remove(t->mappings, first_iova, last_iova);
+    }
+}
+
+/* @known: mappings that the kernel has already are no error */
+static void vfio_dirty_do_map(VFIOGuestIOMMU *giommu, VFIODirtyTracker *t,
+                              const VFIODirtyMapping *mapping, void *vaddr,
+                              bool read_only, bool known)
+{
+    int ret = vfio_dirty_map(giommu->container, mapping->iova,
+                             mapping->size_bytes, vaddr, read_only);
+
+    if ((ret == -EEXIST || ret == -EBUSY) && !known) {
+        vfio_dirty_notify_unmap(giommu, t, mapping->iova, mapping->iova +
+                                (mapping->size_bytes - 1));
+        ret = vfio_dirty_map(giommu->container, mapping->iova,
+                             mapping->size_bytes, vaddr, read_only);
+    }
+    if (ret < 0 && !(ret == -EEXIST && known)) {
+        error_report("vfio: cannot map 0x%" PRIx64 " bytes at IOVA 0x%" PRIx64
+                     ", as the guest's IOMMU asked for: %s; the device's "
+                     "accesses there will fail", mapping->size_bytes,
+                     mapping->iova, strerror(-ret));
+        return;
+    }
+    if (t) {
+        /* What stood there has gone, or the kernel had refused */
+        vfio_dirty_mappings_put(t->mappings, mapping);
+    }
+}
+
+static void vfio_dirty_notify_map(VFIOGuestIOMMU *giommu, VFIODirtyTracker *t,
+                                  IOMMUTLBEntry *iotlb, bool known)
+{
+    VFIODirtyMapping mapping = {
+        .iova = iotlb->iova + giommu->iommu_offset,
+        .size_bytes = iotlb->addr_mask + 1,
+    };
+    ram_addr_t ram_addr;
+    bool read_only, in_parts;
+    void *vaddr;
+
+    rcu_read_lock();
+    if (memory_get_xlat_addr(iotlb, &vaddr, &ram_addr, &read_only,
+                             &in_parts)) {
+        mapping.ram_addr = ram_addr;
+        if (in_parts && t && !t->warned_parts) {
+            warn_report("vfio: the guest's IOMMU maps RAM that is plugged in "
+                        "parts (virtio-mem): a malicious guest can make a "
+                        "device hold more memory than it was given");
+            t->warned_parts = true;
+        }
+        vfio_dirty_do_map(giommu, t, &mapping, vaddr, read_only, known);
+    }
+    rcu_read_unlock();
+}
+
+static void vfio_dirty_notified(VFIOGuestIOMMU *giommu, IOMMUTLBEntry *iotlb,
+                                bool known)
+{
+    VFIODirtyTracker *t = vfio_dirty_tracker_of(giommu->container);
+    uint64_t iova = iotlb->iova + giommu->iommu_offset;
+    bool map = iotlb->perm != IOMMU_NONE;
+
+    trace_vfio_dirty_notify(giommu->container->fd, map, iova,
+                            iova + iotlb->addr_mask);
+    if (iotlb->target_as != &address_space_memory) {
+        error_report("vfio: the guest's IOMMU leads to another address space "
+                     "than the system's memory; IOVA 0x%" PRIx64 " is not "
+                     "mapped", iova);
+    } else if (map) {
+        vfio_dirty_notify_map(giommu, t, iotlb, known);
+    } else if (!known) {
+        vfio_dirty_notify_unmap(giommu, t, iova, iova + iotlb->addr_mask);
+    }
+}
+
+/* Stays in use where the tracker has gone: then it maps and unmaps only. */
+static void vfio_dirty_notify(IOMMUNotifier *n, IOMMUTLBEntry *iotlb)
+{
+    vfio_dirty_notified(container_of(n, VFIOGuestIOMMU, n), iotlb, false);
+}
+
+/* ---- sections come ---- */
+
+static bool vfio_dirty_in_host_window(VFIOContainer *container,
+                                      uint64_t first_iova, uint64_t last_iova)
+{
+    VFIOHostDMAWindow *window;
+
+    QLIST_FOREACH(window, &container->hostwin_list, hostwin_next) {
+        if (window->min_iova <= first_iova && last_iova <= window->max_iova) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool vfio_dirty_register(VFIOGuestIOMMU *giommu, MemoryRegion *mr)
+{
+    if (memory_region_iommu_set_page_size_mask(giommu->iommu_mr,
+                                               giommu->container->pgsizes,
+                                               NULL) ||
+        memory_region_register_iommu_notifier(mr, &giommu->n, NULL)) {
+        return false;
+    }
+    memory_region_ref(mr);
+    QLIST_INSERT_HEAD(&giommu->container->giommu_list, giommu, giommu_next);
+    return true;
+}
+
+/*
+ * The notifier has to be ours from the first event on: a second replay would
+ * not show what the first one did (docs/dirty-tracking.md).
+ */
+bool vfio_dirty_iommu_add(VFIODirtyTracker *t, MemoryRegionSection *section)
+{
+    uint64_t size = int128_get64(int128_sub(section->size, int128_one()));
+    uint64_t first_iova = section->offset_within_address_space;
+    VFIOGuestIOMMU *giommu;
+
+    if (!vfio_dirty_in_host_window(t->container, first_iova,
+                                   first_iova + size)) {
+        return false;
+    }
+    giommu = g_new0(VFIOGuestIOMMU, 1);
+    giommu->container = t->container;
+    giommu->iommu_mr = memory_region_get_iommu(section->mr);
+    giommu->iommu_offset = first_iova - section->offset_within_region;
+    iommu_notifier_init(&giommu->n, vfio_dirty_notify,
+                        IOMMU_NOTIFIER_IOTLB_EVENTS,
+                        section->offset_within_region,
+                        section->offset_within_region + size,
+                        memory_region_iommu_attrs_to_index(
+                            giommu->iommu_mr, MEMTXATTRS_UNSPECIFIED));
+    if (!vfio_dirty_register(giommu, section->mr)) {
+        g_free(giommu);
+        return false;
+    }
+    memory_region_iommu_replay(giommu->iommu_mr, &giommu->n);
+    return true;
+}
+
+/* ---- attach and detach ---- */
+
+typedef struct VFIODirtyReplay {
+    IOMMUNotifier n;
+    VFIOGuestIOMMU *giommu;
+} VFIODirtyReplay;
+
+static void vfio_dirty_replayed(IOMMUNotifier *n, IOMMUTLBEntry *iotlb)
+{
+    VFIODirtyReplay *replay = container_of(n, VFIODirtyReplay, n);
+
+    vfio_dirty_notified(replay->giommu, iotlb, true);
+}
+
+void vfio_dirty_iommu_attach(VFIODirtyTracker *t)
+{
+    VFIOGuestIOMMU *giommu;
+
+    QLIST_FOREACH(giommu, &t->container->giommu_list, giommu_next) {
+        VFIODirtyReplay replay = { .n = giommu->n, .giommu = giommu };
+
+        if (giommu->n.notify != vfio_dirty_notify) {
+            t->original_notify = giommu->n.notify;
+            giommu->n.notify = vfio_dirty_notify;
+        }
+        replay.n.notify = vfio_dirty_replayed;
+        replay.n.notifier_flags = IOMMU_NOTIFIER_MAP;
+        memory_region_iommu_replay(giommu->iommu_mr, &replay.n);
+    }
+}
+
+void vfio_dirty_iommu_detach(VFIODirtyTracker *t)
+{
+    VFIOGuestIOMMU *giommu;
+
+    QLIST_FOREACH(giommu, &t->container->giommu_list, giommu_next) {
+        if (t->original_notify) {
+            giommu->n.notify = t->original_notify;
+        }
+    }
+}

@@ -1,0 +1,585 @@
+/*
+ * Dirty tracking of device DMA: when what is read
+ *
+ * Owns: the callbacks that take the place of QEMU's in a container's memory
+ * listener, sections of RAM, what is done where nothing can be tracked, and
+ * how errors reach the migration. Does not own: the ioctls
+ * (dirty-container.c), sections of a guest's IOMMU (dirty-iommu.c), mapping
+ * RAM for devices (QEMU's common.c).
+ *
+ * Locks: the BQL for everything; memory listeners are called with it.
+ * Source: docs/dirty-tracking.md; requirements 1.8, 2.12 to 2.14, B-16, B-19,
+ * B-24, B-26, B-40, B-41, B-43, L-1, L-8 to L-10, D-1 to D-4.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/error-report.h"
+#include "migration/misc.h"
+#include "migration/migration.h"
+#include "sysemu/runstate.h"
+#include "hw/vfio/dirty-container.h"
+#include "hw/vfio/dirty-tracking.h"
+#include "hw/vfio/migration-device.h"
+#include "trace.h"
+
+/*
+ * A listener's callbacks are given the container and nothing of ours, and
+ * the container has no room for it.
+ */
+static QLIST_HEAD(, VFIODirtyTracker) vfio_dirty_trackers =
+    QLIST_HEAD_INITIALIZER(vfio_dirty_trackers);
+
+VFIODirtyTracker *vfio_dirty_tracker_of(VFIOContainer *container)
+{
+    VFIODirtyTracker *t;
+
+    QLIST_FOREACH(t, &vfio_dirty_trackers, next) {
+        if (t->container == container) {
+            return t;
+        }
+    }
+    return NULL;
+}
+
+static VFIODirtyTracker *vfio_dirty_of_listener(MemoryListener *listener)
+{
+    return vfio_dirty_tracker_of(container_of(listener, VFIOContainer,
+                                              listener));
+}
+
+/* ---- errors ---- */
+
+/* A device whose state is being saved: through it a migration can fail. */
+static VFIODeviceMigration *vfio_dirty_saving_device(void)
+{
+    VFIOGroup *group;
+    VFIODevice *vbasedev;
+
+    QLIST_FOREACH(group, &vfio_group_list, next) {
+        QLIST_FOREACH(vbasedev, &group->device_list, next) {
+            VFIODeviceMigration *mig = vfio_mig_of(vbasedev);
+
+            if (mig && mig->saving) {
+                return mig;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* Takes @err over. Without a migration somebody else wanted the pages. */
+static void vfio_dirty_fail(int ret, Error *err)
+{
+    VFIODeviceMigration *mig = vfio_dirty_saving_device();
+
+    if (mig) {
+        vfio_mig_fail(mig, ret, err);
+    } else {
+        error_report_err(err);
+    }
+}
+
+/* ---- devices ---- */
+
+/* Calls that end with true for the first device that @is says it for */
+static bool vfio_dirty_any_device(VFIODirtyTracker *t,
+                                  bool (*is)(VFIODevice *vbasedev))
+{
+    VFIOGroup *group;
+    VFIODevice *vbasedev;
+
+    QLIST_FOREACH(group, &t->container->group_list, container_next) {
+        QLIST_FOREACH(vbasedev, &group->device_list, next) {
+            if (is(vbasedev)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/*
+ * A device without a migration object does not say; as long as the VM runs
+ * it does. It leaves before the end (failover primary), or blocks migration.
+ */
+static bool vfio_dirty_device_running(VFIODevice *vbasedev)
+{
+    VFIODeviceMigration *mig = vfio_mig_of(vbasedev);
+
+    return mig ? mig->state == VFIO_MIG_STATE_RUNNING ||
+                 mig->state == VFIO_MIG_STATE_PRE_COPY
+               : runstate_is_running();
+}
+
+static bool vfio_dirty_device_opted_out(VFIODevice *vbasedev)
+{
+    return vbasedev->pre_copy_dirty_page_tracking == ON_OFF_AUTO_OFF &&
+           vfio_dirty_device_running(vbasedev);
+}
+
+/* ---- sections ---- */
+
+/*
+ * Sections that a device could write to. That it is mapped is not said by
+ * this; where it is not, the kernel has no bits for it.
+ */
+static bool vfio_dirty_is_section(MemoryRegionSection *section)
+{
+    if (memory_region_get_iommu(section->mr)) {
+        return true;
+    }
+    return memory_region_is_ram(section->mr) && !section->readonly &&
+           !memory_region_is_ram_device(section->mr) &&
+           !memory_region_is_protected(section->mr);
+}
+
+static uint64_t vfio_dirty_section_last(MemoryRegionSection *section)
+{
+    return section->offset_within_address_space +
+           int128_get64(int128_sub(section->size, int128_one()));
+}
+
+static uint64_t vfio_dirty_section_ram(MemoryRegionSection *section)
+{
+    return memory_region_get_ram_addr(section->mr) +
+           section->offset_within_region;
+}
+
+/* What is done with each piece of RAM that one bitmap can hold */
+typedef struct VFIODirtyWalk {
+    VFIODirtyTracker *t;
+    /* @range.pages is 0 for a mapping that no bitmap can hold */
+    int (*piece)(VFIODirtyTracker *t, const VFIODirtyRange *range,
+                 uint64_t ram_addr, Error **errp);
+    int (*untracked)(VFIODirtyTracker *t, const VFIODirtyRange *range,
+                     uint64_t ram_addr, Error **errp);
+    Error **errp;
+} VFIODirtyWalk;
+
+/* Pages of one mapping in @section: all of it, but for RAM in parts */
+static uint64_t vfio_dirty_granule(VFIODirtyTracker *t,
+                                   MemoryRegionSection *section,
+                                   uint64_t all_pages)
+{
+    RamDiscardManager *rdm =
+        memory_region_get_ram_discard_manager(section->mr);
+    uint64_t bytes;
+
+    if (!rdm) {
+        return MAX(all_pages, 1);
+    }
+    bytes = ram_discard_manager_get_min_granularity(rdm, section->mr);
+    return MAX(bytes >> t->page_shift, 1);
+}
+
+/* One populated stretch, in pieces that end where mappings end (D-2) */
+static int vfio_dirty_walk_stretch(VFIODirtyWalk *walk,
+                                   MemoryRegionSection *section)
+{
+    VFIODirtyTracker *t = walk->t;
+    uint64_t start = section->offset_within_address_space;
+    uint64_t ram_addr, offset, granule, done, pages;
+    VFIODirtyRange all;
+    int ret = 0;
+
+    if (!vfio_dirty_range(start, vfio_dirty_section_last(section),
+                          t->page_shift, &all)) {
+        return 0;
+    }
+    ram_addr = vfio_dirty_section_ram(section) + (all.iova - start);
+    granule = vfio_dirty_granule(t, section, all.pages);
+    offset = granule == all.pages ? 0 :
+             section->offset_within_region >> t->page_shift;
+
+    for (done = 0; ret == 0 && done < all.pages; done += pages) {
+        uint64_t done_bytes = done << t->page_shift;
+        VFIODirtyRange range = { .iova = all.iova + done_bytes };
+
+        pages = vfio_dirty_piece(offset + done, granule, all.pages - done,
+                                 t->max_pages);
+        range.pages = pages ?: MIN(granule - (offset + done) % granule,
+                                   all.pages - done);
+        ret = (pages ? walk->piece : walk->untracked)(
+            t, &range, ram_addr + done_bytes, walk->errp);
+        pages = range.pages;
+    }
+    return ret;
+}
+
+static int vfio_dirty_walk_populated(MemoryRegionSection *section,
+                                     void *opaque)
+{
+    return vfio_dirty_walk_stretch(opaque, section);
+}
+
+/* All of a RAM section that can be mapped (B-26) */
+static int vfio_dirty_walk(VFIODirtyWalk *walk, MemoryRegionSection *section)
+{
+    RamDiscardManager *rdm =
+        memory_region_get_ram_discard_manager(section->mr);
+
+    if (rdm) {
+        return ram_discard_manager_replay_populated(
+            rdm, section, vfio_dirty_walk_populated, walk);
+    }
+    return vfio_dirty_walk_stretch(walk, section);
+}
+
+/* ---- sync ---- */
+
+static int vfio_dirty_leave(VFIODirtyTracker *t, const VFIODirtyRange *range,
+                            uint64_t ram_addr, Error **errp)
+{
+    return 0;
+}
+
+static int vfio_dirty_sync_piece(VFIODirtyTracker *t,
+                                 const VFIODirtyRange *range,
+                                 uint64_t ram_addr, Error **errp)
+{
+    int ret = vfio_dirty_get(t, range, errp);
+
+    if (ret == 0) {
+        vfio_dirty_take(t, 0, range->pages, ram_addr);
+    }
+    return ret;
+}
+
+static int vfio_dirty_sync_section(VFIODirtyTracker *t,
+                                   MemoryRegionSection *section, Error **errp)
+{
+    VFIODirtyWalk walk = {
+        .t = t,
+        .piece = vfio_dirty_sync_piece,
+        .untracked = vfio_dirty_leave,
+        .errp = errp,
+    };
+
+    if (memory_region_get_iommu(section->mr)) {
+        return vfio_dirty_iommu_sync(t, section->offset_within_address_space,
+                                     vfio_dirty_section_last(section), errp);
+    }
+    return vfio_dirty_walk(&walk, section);
+}
+
+/* ---- what cannot be tracked (B-24) ---- */
+
+static void vfio_dirty_warn_untracked(VFIODirtyTracker *t)
+{
+    g_autofree char *name = NULL;
+
+    if (t->warned_untracked) {
+        return;
+    }
+    t->warned_untracked = true;
+    name = vfio_dirty_name(t);
+    warn_report("%s: the IOMMU cannot tell which pages the device writes%s; "
+                "memory that it can write to is sent again after the VM was "
+                "stopped, which takes as long as the downtime", name,
+                t->supported ? " in the largest mappings" : "");
+}
+
+static int vfio_dirty_mark_piece(VFIODirtyTracker *t,
+                                 const VFIODirtyRange *range,
+                                 uint64_t ram_addr, Error **errp)
+{
+    vfio_dirty_warn_untracked(t);
+    vfio_dirty_mark(ram_addr, range->pages << t->page_shift);
+    return 0;
+}
+
+/*
+ * Devices are stopped: what they may have written since log start is all
+ * that is mapped. Once, or a paused VM would never be done: each section is
+ * remembered until a device runs again.
+ */
+static void vfio_dirty_mark_untracked(VFIODirtyTracker *t,
+                                      MemoryRegionSection *section)
+{
+    uint64_t start = section->offset_within_address_space;
+    VFIODirtyWalk walk = {
+        .t = t,
+        .piece = t->supported ? vfio_dirty_leave : vfio_dirty_mark_piece,
+        .untracked = vfio_dirty_mark_piece,
+    };
+    uint64_t *key;
+
+    if (!t->written || g_hash_table_contains(t->marked, &start)) {
+        return;
+    }
+    key = g_new(uint64_t, 1);
+    *key = start;
+    g_hash_table_add(t->marked, key);
+    if (memory_region_get_iommu(section->mr)) {
+        vfio_dirty_iommu_mark(t, start, vfio_dirty_section_last(section));
+    } else {
+        vfio_dirty_walk(&walk, section);
+    }
+}
+
+void vfio_dirty_device_runs(VFIODevice *vbasedev)
+{
+    VFIODirtyTracker *t = vfio_dirty_tracker_of(vbasedev->group->container);
+
+    if (t) {
+        t->written = true;
+        g_hash_table_remove_all(t->marked);
+    }
+}
+
+/* ---- callbacks of the memory listener ---- */
+
+static void vfio_dirty_log_sync(MemoryListener *listener,
+                                MemoryRegionSection *section)
+{
+    VFIODirtyTracker *t = vfio_dirty_of_listener(listener);
+    Error *err = NULL;
+    int ret;
+
+    /*
+     * In set-up nothing was sent yet, and all will be (B-19). A display asks
+     * for its own RAM at any time.
+     */
+    if (!t->wanted || migration_in_setup(migrate_get_current()) ||
+        !vfio_dirty_is_section(section)) {
+        return;
+    }
+    if (!vfio_dirty_any_device(t, vfio_dirty_device_running)) {
+        vfio_dirty_mark_untracked(t, section);
+    } else if (vfio_dirty_any_device(t, vfio_dirty_device_opted_out)) {
+        return;
+    }
+    if (t->started) {
+        ret = vfio_dirty_sync_section(t, section, &err);
+        if (ret < 0) {
+            vfio_dirty_fail(ret, err);
+        }
+    }
+}
+
+static void vfio_dirty_forget_error(VFIODirtyTracker *t)
+{
+    error_free(t->start_error);
+    t->start_error = NULL;
+    t->start_ret = 0;
+}
+
+static void vfio_dirty_log_global_start(MemoryListener *listener)
+{
+    VFIODirtyTracker *t = vfio_dirty_of_listener(listener);
+
+    t->wanted = true;
+    t->written = runstate_is_running();
+    g_hash_table_remove_all(t->marked);
+    vfio_dirty_forget_error(t);
+    if (t->supported) {
+        t->start_ret = vfio_dirty_start(t, &t->start_error);
+    }
+    if (!migration_in_setup(migrate_get_current())) {
+        /* For somebody else; a migration that follows tries again */
+        if (t->start_error) {
+            warn_report_err(g_steal_pointer(&t->start_error));
+        }
+    } else if (!t->supported) {
+        vfio_dirty_warn_untracked(t);
+    }
+}
+
+static void vfio_dirty_log_global_stop(MemoryListener *listener)
+{
+    VFIODirtyTracker *t = vfio_dirty_of_listener(listener);
+    Error *err = NULL;
+
+    t->wanted = false;
+    vfio_dirty_forget_error(t);
+    /* Also where start failed: who knows how far it came */
+    if (t->supported && vfio_dirty_stop(t, &err) < 0) {
+        warn_report_err(err);
+    }
+}
+
+int vfio_dirty_check(Error **errp)
+{
+    VFIODirtyTracker *t;
+    int ret = 0;
+
+    QLIST_FOREACH(t, &vfio_dirty_trackers, next) {
+        if (!t->wanted || !t->supported || t->started) {
+            continue;
+        }
+        if (t->start_error) {
+            ret = t->start_ret;
+            error_propagate(errp, t->start_error);
+            t->start_error = NULL;
+        } else {
+            /* Somebody else's start, whose failure was told before */
+            ret = vfio_dirty_start(t, errp);
+        }
+        if (ret < 0) {
+            return ret;
+        }
+    }
+    return 0;
+}
+
+/* ---- sections go and come ---- */
+
+static int vfio_dirty_unmap_piece(VFIODirtyTracker *t,
+                                  const VFIODirtyRange *range,
+                                  uint64_t ram_addr, Error **errp)
+{
+    int ret = t->started ? vfio_dirty_unmap_get(t, range) : -EOPNOTSUPP;
+
+    if (ret == 0) {
+        vfio_dirty_take(t, 0, range->pages, ram_addr);
+    } else {
+        /* The mapping itself goes with QEMU's own unmap right behind (L-8) */
+        vfio_dirty_mark(ram_addr, range->pages << t->page_shift);
+    }
+    return 0;
+}
+
+static int vfio_dirty_mark_quietly(VFIODirtyTracker *t,
+                                   const VFIODirtyRange *range,
+                                   uint64_t ram_addr, Error **errp)
+{
+    vfio_dirty_mark(ram_addr, range->pages << t->page_shift);
+    return 0;
+}
+
+/* Bits are read before common.c, which does not, unmaps (L-9, R-15c, B-40) */
+static void vfio_dirty_section_goes(VFIODirtyTracker *t,
+                                    MemoryRegionSection *section)
+{
+    uint64_t start = section->offset_within_address_space;
+    VFIODirtyWalk walk = {
+        .t = t,
+        .piece = vfio_dirty_unmap_piece,
+        .untracked = vfio_dirty_mark_quietly,
+    };
+
+    if (memory_region_get_iommu(section->mr)) {
+        vfio_dirty_iommu_unmap(t, start, vfio_dirty_section_last(section));
+        vfio_dirty_mappings_remove(t->mappings, start,
+                                   vfio_dirty_section_last(section));
+    } else if (t->wanted) {
+        vfio_dirty_walk(&walk, section);
+    }
+    g_hash_table_remove(t->marked, &start);
+}
+
+static void vfio_dirty_region_del(MemoryListener *listener,
+                                  MemoryRegionSection *section)
+{
+    VFIODirtyTracker *t = vfio_dirty_of_listener(listener);
+
+    if (vfio_dirty_is_section(section)) {
+        vfio_dirty_section_goes(t, section);
+    }
+    t->original.region_del(listener, section);
+}
+
+static void vfio_dirty_region_add(MemoryListener *listener,
+                                  MemoryRegionSection *section)
+{
+    VFIODirtyTracker *t = vfio_dirty_of_listener(listener);
+
+    if (!memory_region_get_iommu(section->mr) ||
+        !vfio_dirty_iommu_add(t, section)) {
+        t->original.region_add(listener, section);
+    }
+}
+
+/* ---- attach and detach ---- */
+
+static void vfio_dirty_install(VFIODirtyTracker *t)
+{
+    MemoryListener *listener = &t->container->listener;
+
+    t->original = *listener;
+    listener->region_add = vfio_dirty_region_add;
+    listener->region_del = vfio_dirty_region_del;
+    listener->log_sync = vfio_dirty_log_sync;
+    listener->log_global_start = vfio_dirty_log_global_start;
+    listener->log_global_stop = vfio_dirty_log_global_stop;
+}
+
+static void vfio_dirty_uninstall(VFIODirtyTracker *t)
+{
+    MemoryListener *listener = &t->container->listener;
+
+    listener->region_add = t->original.region_add;
+    listener->region_del = t->original.region_del;
+    listener->log_sync = t->original.log_sync;
+    listener->log_global_start = t->original.log_global_start;
+    listener->log_global_stop = t->original.log_global_stop;
+}
+
+void vfio_dirty_attach(VFIODevice *vbasedev)
+{
+    VFIOContainer *container = vbasedev->group->container;
+    VFIODirtyTracker *t;
+
+    if (vfio_dirty_tracker_of(container)) {
+        return;
+    }
+    t = g_new0(VFIODirtyTracker, 1);
+    t->container = container;
+    t->marked = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free,
+                                      NULL);
+    t->mappings = vfio_dirty_mappings_new();
+    vfio_dirty_query(t);
+    QLIST_INSERT_HEAD(&vfio_dirty_trackers, t, next);
+    vfio_dirty_install(t);
+    vfio_dirty_iommu_attach(t);
+    if (global_dirty_tracking) {
+        /* Told to common.c when the container came */
+        vfio_dirty_log_global_start(&container->listener);
+    }
+}
+
+void vfio_dirty_detach(VFIODevice *vbasedev)
+{
+    VFIODirtyTracker *t = NULL;
+    VFIOGroup *group;
+    VFIODevice *other;
+
+    if (vbasedev->group) {
+        t = vfio_dirty_tracker_of(vbasedev->group->container);
+    }
+    if (!t) {
+        return;
+    }
+    QLIST_FOREACH(group, &t->container->group_list, container_next) {
+        QLIST_FOREACH(other, &group->device_list, next) {
+            if (other != vbasedev) {
+                return;
+            }
+        }
+    }
+    vfio_dirty_iommu_detach(t);
+    vfio_dirty_uninstall(t);
+    QLIST_REMOVE(t, next);
+    vfio_dirty_forget_error(t);
+    vfio_dirty_mappings_free(t->mappings);
+    g_hash_table_unref(t->marked);
+    g_free(t->bitmap);
+    g_free(t);
+}
+
+const char *vfio_dirty_describe(VFIODevice *vbasedev)
+{
+    VFIODirtyTracker *t = vfio_dirty_tracker_of(vbasedev->group->container);
+
+    if (!t) {
+        return "none";
+    }
+    if (!t->supported) {
+        return "final-pass-all";
+    }
+    return vbasedev->pre_copy_dirty_page_tracking == ON_OFF_AUTO_OFF
+           ? "final-pass" : "pre-copy";
+}

@@ -1,0 +1,127 @@
+/*
+ * A container's dirty tracking: what the parts of it share
+ *
+ * Locks: everything needs the BQL, under which QEMU calls memory listeners
+ * and IOMMU notifiers.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef HW_VFIO_DIRTY_CONTAINER_H
+#define HW_VFIO_DIRTY_CONTAINER_H
+
+#include "hw/vfio/vfio-common.h"
+#include "hw/vfio/dirty-bitmap.h"
+#include "hw/vfio/dirty-mappings.h"
+
+typedef struct VFIODirtyTracker {
+    VFIOContainer *container;
+    MemoryListener original;    /* only its callbacks, as they were found */
+    QLIST_ENTRY(VFIODirtyTracker) next;
+
+    /* What the container can do; fixed */
+    bool supported;
+    unsigned page_shift;        /* of a bit in its bitmaps */
+    uint64_t max_pages;         /* of one bitmap */
+
+    bool wanted;                /* between log start and stop */
+    bool started;               /* and the kernel tracks */
+    Error *start_error;         /* for the next set-up of a migration */
+    int start_ret;
+
+    /* Where pages cannot be tracked (B-24) */
+    bool written;               /* devices may have written since log start */
+    GHashTable *marked;         /* sections marked since devices stopped */
+    bool warned_untracked;
+
+    uint64_t *bitmap;           /* all zero between uses */
+    uint64_t bitmap_bytes;
+
+    VFIODirtyMappings *mappings;    /* of guest IOMMUs */
+    IOMMUNotify original_notify;    /* NULL: none was found */
+    bool warned_parts;
+} VFIODirtyTracker;
+
+/* The tracker of @container, or NULL. */
+VFIODirtyTracker *vfio_dirty_tracker_of(VFIOContainer *container);
+
+static inline uint64_t vfio_dirty_page_bytes(const VFIODirtyTracker *t)
+{
+    return UINT64_C(1) << t->page_shift;
+}
+
+/* ---- dirty-container.c ---- */
+
+/* "container of dev0, dev1", for messages; g_free() it */
+char *vfio_dirty_name(const VFIODirtyTracker *t);
+
+/* Read the container's capability into @t; without one nothing is tracked. */
+void vfio_dirty_query(VFIODirtyTracker *t);
+
+/* Start or stop tracking. Returns 0, or -errno with @errp set. */
+int vfio_dirty_start(VFIODirtyTracker *t, Error **errp);
+int vfio_dirty_stop(VFIODirtyTracker *t, Error **errp);
+
+/*
+ * vfio_dirty_get: read and clear the bits of a range, into @t->bitmap
+ *
+ * The range must not begin or end inside of a mapping, nor have more than
+ * @t->max_pages. On success all bits have to be taken out of the bitmap.
+ * Returns: 0, or -errno with @errp set and the bitmap all zero.
+ */
+int vfio_dirty_get(VFIODirtyTracker *t, const VFIODirtyRange *range,
+                   Error **errp);
+
+/*
+ * vfio_dirty_unmap_get: unmap a range and read its bits in one step
+ *
+ * Returns: 0, or -errno with the bitmap all zero and nothing unmapped.
+ */
+int vfio_dirty_unmap_get(VFIODirtyTracker *t, const VFIODirtyRange *range);
+
+/*
+ * vfio_dirty_unmap: unmap without looking at bits
+ *
+ * Works without a tracker.
+ * Returns: 0, also where nothing was mapped, or -errno.
+ */
+int vfio_dirty_unmap(VFIOContainer *container, uint64_t first_iova,
+                     uint64_t last_iova);
+
+/* Map for the device. Returns 0 or -errno. */
+int vfio_dirty_map(VFIOContainer *container, uint64_t iova,
+                   uint64_t size_bytes, void *vaddr, bool read_only);
+
+/* Give the bits of @pages, from bit @first on, to RAM from @ram_addr on. */
+void vfio_dirty_take(VFIODirtyTracker *t, uint64_t first, uint64_t pages,
+                     uint64_t ram_addr);
+
+/* Mark RAM as dirty for the migration. */
+void vfio_dirty_mark(uint64_t ram_addr, uint64_t size_bytes);
+
+/* ---- dirty-iommu.c ---- */
+
+/* A section of a guest's IOMMU appears: false where QEMU's own has to do it */
+bool vfio_dirty_iommu_add(VFIODirtyTracker *t, MemoryRegionSection *section);
+
+/* Read the bits of all that is mapped in @first_iova to @last_iova. */
+int vfio_dirty_iommu_sync(VFIODirtyTracker *t, uint64_t first_iova,
+                          uint64_t last_iova, Error **errp);
+
+/* Mark what is mapped there and cannot be tracked. */
+void vfio_dirty_iommu_mark(VFIODirtyTracker *t, uint64_t first_iova,
+                           uint64_t last_iova);
+
+/*
+ * vfio_dirty_iommu_unmap: where bits are wanted, unmap what lies wholly in a
+ * range together with its bits, and forget it
+ *
+ * Returns: how many bytes were unmapped; the caller unmaps the rest.
+ */
+uint64_t vfio_dirty_iommu_unmap(VFIODirtyTracker *t, uint64_t first_iova,
+                                uint64_t last_iova);
+
+/* Take over guest IOMMUs that were there before, and give them back. */
+void vfio_dirty_iommu_attach(VFIODirtyTracker *t);
+void vfio_dirty_iommu_detach(VFIODirtyTracker *t);
+
+#endif /* HW_VFIO_DIRTY_CONTAINER_H */
