@@ -416,6 +416,7 @@ static int dirty_op(SimContainer *c, uint32_t flags, void *arg)
 int sim_iommu_dirty(SimContainer *c, void *arg)
 {
     struct vfio_iommu_type1_dirty_bitmap *head = arg;
+    int64_t begin_us = g_get_monotonic_time();
     int ret = -EINVAL;
 
     if (!has_dirty_bits(c)) {
@@ -426,10 +427,11 @@ int sim_iommu_dirty(SimContainer *c, void *arg)
         ret = dirty_op(c, head->flags, arg);
         g_mutex_unlock(&c->lock);
     }
-    sim_log("container", "dirty-%s id=%u flags=%u ret=%d",
+    sim_log("container", "dirty-%s id=%u flags=%u ret=%d us=%lld",
             head->flags == VFIO_IOMMU_DIRTY_PAGES_FLAG_START ? "start" :
             head->flags == VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP ? "stop" : "get",
-            c->id, head->flags, ret);
+            c->id, head->flags, ret,
+            (long long)(g_get_monotonic_time() - begin_us));
     return ret;
 }
 

@@ -54,16 +54,27 @@ static inline void cpu_physical_memory_set_dirty_range(ram_addr_t start,
     }
 }
 
+/*
+ * Bits that are set already cost a look and no more: those for a display,
+ * which are forgotten for its own RAM only, nearly always are.
+ */
+static inline void ram_addr_set_bits(int client, ram_addr_t page,
+                                     unsigned long word)
+{
+    unsigned long *bits = &qatomic_rcu_read(&ram_list.dirty_memory[client])->
+        blocks[page / DIRTY_MEMORY_BLOCK_SIZE]
+              [page % DIRTY_MEMORY_BLOCK_SIZE / RAM_ADDR_WORD_BITS];
+
+    if (word & ~qatomic_read(bits)) {
+        qatomic_or(bits, word);
+    }
+}
+
 static inline void ram_addr_set_dirty_word(ram_addr_t page, unsigned long word)
 {
-    ram_addr_t block = page / DIRTY_MEMORY_BLOCK_SIZE;
-    ram_addr_t at = page % DIRTY_MEMORY_BLOCK_SIZE / RAM_ADDR_WORD_BITS;
-
-    qatomic_or(&ram_list.dirty_memory[DIRTY_MEMORY_VGA]->blocks[block][at],
-               word);
+    ram_addr_set_bits(DIRTY_MEMORY_VGA, page, word);
     if (global_dirty_tracking) {
-        qatomic_or(&ram_list.dirty_memory[DIRTY_MEMORY_MIGRATION]->
-                   blocks[block][at], word);
+        ram_addr_set_bits(DIRTY_MEMORY_MIGRATION, page, word);
         if (unlikely(global_dirty_tracking & GLOBAL_DIRTY_DIRTY_RATE)) {
             total_dirty_pages += __builtin_popcountl(word);
         }
