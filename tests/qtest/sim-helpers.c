@@ -566,7 +566,7 @@ static char *field(const char *line, const char *key)
 {
     const char *p = strstr(line, key);
 
-    return p ? g_strndup(p + strlen(key), strcspn(p + strlen(key), " \n"))
+    return p ? g_strndup(p + strlen(key), strcspn(p + strlen(key), "\n "))
              : NULL;
 }
 

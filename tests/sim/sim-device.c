@@ -330,7 +330,8 @@ ssize_t sim_device_rw(SimDevice *d, bool write, void *buf, size_t len,
 static bool mappable(SimDevice *d, uint64_t index, uint64_t offset,
                      uint64_t length)
 {
-    uint64_t page = getpagesize(), size = (length + page - 1) & ~(page - 1);
+    uint64_t page = sysconf(_SC_PAGESIZE);
+    uint64_t size = (length + page - 1) & ~(page - 1);
 
     if (index == VFIO_PCI_BAR0_REGION_INDEX) {
         return offset < d->cfg.bar0_size &&

@@ -32,6 +32,7 @@
 #include <unistd.h>
 
 #include "sim-internal.h"
+#include "sim-preload.h"
 
 #define EXPORT __attribute__((visibility("default")))
 #define MAX_FILES 65536
@@ -170,7 +171,7 @@ static bool open_ours(const char *path, int *fd)
 {
     const char *rest;
     char *end;
-    unsigned long number;
+    uint64_t number;
 
     if (!path || strncmp(path, DEV_VFIO, strlen(DEV_VFIO)) != 0 ||
         !sim_world_active()) {
@@ -181,7 +182,7 @@ static bool open_ours(const char *path, int *fd)
         *fd = sim_container_open();
         return true;
     }
-    number = strtoul(rest, &end, 10);
+    number = g_ascii_strtoull(rest, &end, 10);
     if (end == rest || *end || number > G_MAXUINT) {
         errno = ENOENT;
         *fd = -1;
@@ -235,15 +236,6 @@ static bool needs_mode(int flags)
         }                                                           \
         return do_openat(dir, path, flags, mode);                   \
     }
-
-/* The entry points of fortified callers have no public declaration. */
-int __open_2(const char *path, int flags);
-int __open64_2(const char *path, int flags);
-int __openat_2(int dir, const char *path, int flags);
-int __openat64_2(int dir, const char *path, int flags);
-ssize_t __pread_chk(int fd, void *buf, size_t len, off_t offset, size_t room);
-ssize_t __pread64_chk(int fd, void *buf, size_t len, off64_t offset,
-                      size_t room);
 
 DEFINE_OPEN(open)
 DEFINE_OPEN(open64)

@@ -21,7 +21,7 @@ SimWorld sim_world;
 static GMutex load_lock;
 static gsize env_read;
 
-G_DEFINE_QUARK(vfio-sim-error-quark, vfio_sim_error)
+G_DEFINE_QUARK(vfio_sim_error_quark, vfio_sim_error)
 
 static void world_drop(void)
 {

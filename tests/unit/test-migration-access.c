@@ -13,19 +13,13 @@
 #include <sys/mman.h>
 #include "qemu/units.h"
 #include "hw/vfio/migration-access.h"
+#include "wrap.h"
 
 #define FAKE_FD         1000000     /* no real file has this number */
 #define REGION_START    (UINT64_C(9) << 40)
 #define DEVICE_BYTES    (4 * MiB)
 #define LOG_MAX         64
 #define NEVER           UINT_MAX
-
-ssize_t __real_pread64(int fd, void *buf, size_t size, off64_t position);
-ssize_t __real_pwrite64(int fd, const void *buf, size_t size,
-                        off64_t position);
-ssize_t __wrap_pread64(int fd, void *buf, size_t size, off64_t position);
-ssize_t __wrap_pwrite64(int fd, const void *buf, size_t size,
-                        off64_t position);
 
 /* The device, and the rule by which it breaks. */
 static struct {

@@ -41,7 +41,13 @@ static const VFIOMigState state_of_bits[8] = {
 
 static unsigned bits_of_text(const char *text)
 {
-    return (text[0] - '0') * 4 + (text[1] - '0') * 2 + (text[2] - '0');
+    unsigned bits = 0;
+    unsigned i;
+
+    for (i = 0; i < 3; i++) {
+        bits = bits * 2 + (text[i] - '0');
+    }
+    return bits;
 }
 
 static unsigned arc_from(unsigned arc)

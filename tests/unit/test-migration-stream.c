@@ -17,6 +17,7 @@
 #include "migration/qemu-file.h"
 #include "migration/standalone.h"
 #include "hw/vfio/migration-stream.h"
+#include "wrap.h"
 
 #define TAG(last)       0xff, 0xff, 0xff, 0xff, 0xef, 0x10, 0x00, last
 #define END             TAG(0x01)
@@ -65,9 +66,6 @@ static void count_report(VFIOHostReport kind, const char *text, void *opaque)
  * for, before its error is set. The linker leads qemu_get_buffer() here.
  */
 static bool cut_silently;
-
-size_t __real_qemu_get_buffer(QEMUFile *f, uint8_t *buf, size_t size);
-size_t __wrap_qemu_get_buffer(QEMUFile *f, uint8_t *buf, size_t size);
 
 size_t __wrap_qemu_get_buffer(QEMUFile *f, uint8_t *buf, size_t size)
 {
