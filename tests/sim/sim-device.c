@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -330,7 +331,7 @@ ssize_t sim_device_rw(SimDevice *d, bool write, void *buf, size_t len,
 static bool mappable(SimDevice *d, uint64_t index, uint64_t offset,
                      uint64_t length)
 {
-    uint64_t page = sysconf(_SC_PAGESIZE);
+    uint64_t page = getauxval(AT_PAGESZ);
     uint64_t size = (length + page - 1) & ~(page - 1);
 
     if (index == VFIO_PCI_BAR0_REGION_INDEX) {
