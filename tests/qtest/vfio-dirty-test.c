@@ -51,16 +51,15 @@ struct Case {
     bool high;                  /* RAM from TARGET on is above 4 GiB */
 };
 
-/* ---- the device ---- */
-
-/* Larger than elsewhere: the first round has to take its time. */
-static VFIOPair *dirty_pair_new(VFIOSideKind src, VFIOSideKind dst)
+static VFIOPair *new_pair(VFIOSideKind src, VFIOSideKind dst)
 {
     VFIOPair *pair = vfio_pair_new(src, dst);
 
     pair->src->ram_mib = pair->dst->ram_mib = RAM_MIB;
     return pair;
 }
+
+/* ---- the device ---- */
 
 static void set_dma(VFIOPair *pair, uint64_t start, uint64_t bytes)
 {
@@ -194,7 +193,7 @@ static void migrate(VFIOPair *pair, const Case *c, VTD *vtd)
 
 static void run_case(const Case *c, VFIOSideKind kind)
 {
-    VFIOPair *pair = dirty_pair_new(kind, SIDE_ATTACHED);
+    VFIOPair *pair = new_pair(kind, SIDE_ATTACHED);
     VTD vtd;
 
     qtest_set_case_seconds(120);
@@ -410,7 +409,7 @@ static void expect_tracking(VFIOSide *side, const char *device,
 /* In set-up nothing is read (B-19); the bits are there for the next sync. */
 static void test_setup(void)
 {
-    VFIOPair *pair = dirty_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+    VFIOPair *pair = new_pair(SIDE_ATTACHED, SIDE_ATTACHED);
     g_autofree char *setup = NULL;
     g_autofree char *rest = NULL;
 
@@ -428,7 +427,7 @@ static void test_setup(void)
 static void test_opt_out(const void *opaque)
 {
     VFIOSideKind kind = GPOINTER_TO_INT(opaque);
-    VFIOPair *pair = dirty_pair_new(kind, SIDE_ATTACHED);
+    VFIOPair *pair = new_pair(kind, SIDE_ATTACHED);
     g_autofree char *running = NULL;
     g_autofree char *stopped = NULL;
 
@@ -449,7 +448,7 @@ static void test_opt_out(const void *opaque)
 static void test_untracked(const void *opaque)
 {
     bool paused = GPOINTER_TO_INT(opaque);
-    VFIOPair *pair = dirty_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+    VFIOPair *pair = new_pair(SIDE_ATTACHED, SIDE_ATTACHED);
     g_autofree char *text = NULL;
 
     vfio_side_container(pair->src, "dirty-tracking", "no");
@@ -466,7 +465,7 @@ static void test_untracked(const void *opaque)
 
 static void test_untracked_builtin(void)
 {
-    VFIOPair *pair = dirty_pair_new(SIDE_BUILTIN, SIDE_ATTACHED);
+    VFIOPair *pair = new_pair(SIDE_BUILTIN, SIDE_ATTACHED);
     g_autofree char *why = NULL;
 
     vfio_side_container(pair->src, "dirty-tracking", "no");
@@ -479,7 +478,7 @@ static void test_untracked_builtin(void)
 /* The VM is stopped, synchronised, goes on and is stopped again: twice. */
 static void test_untracked_continued(void)
 {
-    VFIOPair *pair = dirty_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+    VFIOPair *pair = new_pair(SIDE_ATTACHED, SIDE_ATTACHED);
 
     vfio_side_container(pair->src, "dirty-tracking", "no");
     vfio_pair_set(pair, "dma-rate", "64M");
@@ -503,7 +502,7 @@ static void test_untracked_continued(void)
 /* Two containers, one without tracking: the other is tracked all the same. */
 static void test_two_containers(void)
 {
-    VFIOPair *pair = dirty_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+    VFIOPair *pair = new_pair(SIDE_ATTACHED, SIDE_ATTACHED);
     VFIOSide *src = pair->src;
     g_autofree char *running = NULL;
 
@@ -524,7 +523,7 @@ static void test_two_containers(void)
 /* Two devices in one container, of which one has the opt-out */
 static void test_opt_out_beside(void)
 {
-    VFIOPair *pair = dirty_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+    VFIOPair *pair = new_pair(SIDE_ATTACHED, SIDE_ATTACHED);
     VFIOSide *src = pair->src;
     g_autofree char *running = NULL;
 
@@ -559,7 +558,7 @@ static void wait_stopped(VFIOSide *side)
 
 static void test_stop_after_cancel(void)
 {
-    VFIOPair *pair = dirty_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+    VFIOPair *pair = new_pair(SIDE_ATTACHED, SIDE_ATTACHED);
 
     vfio_pair_start(pair);
     qtest_memset(pair->src->qts, FILL, 0x5a, FILL_BYTES);
@@ -574,7 +573,7 @@ static void test_stop_after_cancel(void)
 static void test_start_fails(const void *opaque)
 {
     VFIOSideKind kind = GPOINTER_TO_INT(opaque);
-    VFIOPair *pair = dirty_pair_new(kind, SIDE_ATTACHED);
+    VFIOPair *pair = new_pair(kind, SIDE_ATTACHED);
 
     vfio_side_fault(pair->src, "start", "event=dirty-start;errno=EINVAL");
     if (kind == SIDE_BUILTIN) {
@@ -653,7 +652,7 @@ static char *play(VFIOPair *pair, const Case *scene, const char *fault)
 /* Returns whether the @n-th call was there to fail. */
 static bool fail_call(const FaultCase *f, const Errno *e, unsigned n)
 {
-    VFIOPair *pair = dirty_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+    VFIOPair *pair = new_pair(SIDE_ATTACHED, SIDE_ATTACHED);
     const char *phase = strcmp(f->event, "dirty-start") ? ";phase=migration"
                                                         : "";
     g_autofree char *rule = g_strdup_printf("event=%s;errno=%s;count=%u%s",
@@ -699,7 +698,7 @@ static void test_faults(const void *opaque)
 static void test_stop_fails(const void *opaque)
 {
     const Errno *e = opaque;
-    VFIOPair *pair = dirty_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+    VFIOPair *pair = new_pair(SIDE_ATTACHED, SIDE_ATTACHED);
     g_autofree char *rule = g_strdup_printf("event=dirty-stop;errno=%s",
                                             e->name);
     g_autofree char *text = NULL;
@@ -733,8 +732,8 @@ typedef struct RateCase {
     bool slow;                  /* with -m slow only: minutes */
 } RateCase;
 
-#define SMALL       "64M", "pc", 64, 16 * MIB, 47 * MIB
-#define HIGH        "64M-above-hole", "pc,max-ram-below-4g=16M", 64, \
+#define SMALL       "64M", "pc", RAM_MIB, 16 * MIB, 47 * MIB
+#define HIGH        "64M-above-hole", "pc,max-ram-below-4g=16M", RAM_MIB, \
                     4 * GIB, 48 * MIB
 #define LARGE       "5G", "pc", 5120, 4 * GIB, 64 * MIB, true
 
@@ -788,7 +787,7 @@ static void wait_long(VFIOPair *pair)
 
 static void run_rate(const RateCase *c)
 {
-    VFIOPair *pair = dirty_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+    VFIOPair *pair = new_pair(SIDE_ATTACHED, SIDE_ATTACHED);
 
     vfio_pair_set(pair, "dma-rate", "%s", c->rate);
     pair->src->machine = pair->dst->machine = c->machine;

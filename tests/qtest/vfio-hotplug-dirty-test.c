@@ -1,0 +1,315 @@
+/*
+ * Memory that is plugged in parts, or unplugged, while it is migrated
+ *
+ * Owns: devices that write to memory of virtio-mem and of a DIMM: nothing is
+ * lost, and nothing is touched that is not populated.
+ * Does not own: RAM that is always there (vfio-dirty-test.c).
+ * Locks: none.
+ *
+ * Source: issue 3; requirements B-26, L-1, L-9.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "vfio-test.h"
+#include "virtio-mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MIB             UINT64_C(0x100000)
+#define GIB             UINT64_C(0x40000000)
+#define PAGE            UINT64_C(4096)
+
+#define FILL            (40 * MIB)
+#define FILL_BYTES      (24 * MIB)
+
+/* Memory that is plugged: from 4 GiB on, in blocks of 2 MiB */
+#define PLUG_BASE       (4 * GIB)
+#define PLUG_BYTES      (256 * MIB)
+#define BLOCK           (2 * MIB)
+#define PLUGGED_BLOCKS  16
+#define SECOND_PART     (64 * MIB)  /* two more blocks, behind a gap */
+#define TARGET          (8 * MIB)   /* the device writes there */
+#define TARGET_PAGES    64
+
+#define VIRTIO_SLOT     10
+#define VIRTIO_BAR      0xe9000000u
+#define VIRTIO_RING     (20 * MIB)
+
+/* ---- memory beside the guest's RAM ---- */
+
+static char *plug_path(VFIOSide *side)
+{
+    return g_build_filename(side->dir, "plug", NULL);
+}
+
+/* Options for both sides; the file is shared, so that it can be compared. */
+static void add_memory(VFIOPair *pair, const char *device)
+{
+    VFIOSide *sides[] = { pair->src, pair->dst };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(sides); i++) {
+        g_autofree char *path = plug_path(sides[i]);
+
+        sides[i]->ram_mib = 64;
+        g_string_append_printf(
+            sides[i]->args, "-m 64M,slots=2,maxmem=1G "
+            "-object memory-backend-file,id=plug,size=256M,share=on,"
+            "mem-path=%s %s ", path, device);
+    }
+    vfio_pair_set(pair, "dma-rate", "64M");
+    vfio_pair_set(pair, "dma-pattern", "sequential");
+    vfio_pair_set(pair, "dma-start", "0x%" G_GINT64_MODIFIER "x",
+                  PLUG_BASE + TARGET);
+    vfio_pair_set(pair, "dma-size", "%d", (int)(TARGET_PAGES * PAGE));
+}
+
+static uint8_t *map_memory(VFIOSide *side)
+{
+    g_autofree char *path = plug_path(side);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    uint8_t *memory;
+
+    g_assert_cmpint(fd, >=, 0);
+    memory = mmap(NULL, PLUG_BYTES, PROT_READ, MAP_SHARED, fd, 0);
+    close(fd);
+    g_assert_true(memory != MAP_FAILED);
+    return memory;
+}
+
+/* First offset of @bytes from the start at which they differ, or -1 */
+static int64_t memory_differs(VFIOPair *pair, uint64_t bytes)
+{
+    uint8_t *src = map_memory(pair->src), *dst = map_memory(pair->dst);
+    int64_t at = -1;
+
+    for (uint64_t i = 0; i < bytes && at < 0; i++) {
+        if (src[i] != dst[i]) {
+            at = i;
+        }
+    }
+    munmap(src, PLUG_BYTES);
+    munmap(dst, PLUG_BYTES);
+    return at;
+}
+
+/* The first byte from @from on that the file holds, or -1 */
+static int64_t first_data(VFIOSide *side, uint64_t from)
+{
+    g_autofree char *path = plug_path(side);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int64_t at = lseek(fd, from, SEEK_DATA);
+
+    g_assert_true(at >= 0 || errno == ENXIO);
+    close(fd);
+    return at;
+}
+
+static bool is_written(VFIOSide *side)
+{
+    uint8_t *memory = map_memory(side);
+    bool all = true;
+
+    for (unsigned i = 0; i < TARGET_PAGES; i++) {
+        uint64_t word;
+
+        memcpy(&word, memory + TARGET + i * PAGE, sizeof(word));
+        all &= GUINT64_FROM_LE(word) >> 52 == 0xd3a;
+    }
+    munmap(memory, PLUG_BYTES);
+    return all;
+}
+
+static void write_all(VFIOSide *side)
+{
+    int64_t end_us = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
+
+    vfio_pci_write(side, 0, 0x04, 6);
+    while (!is_written(side)) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end_us);
+        g_usleep(1000);
+    }
+    vfio_pci_write(side, 0, 0x04, 2);
+    g_usleep(2000);
+}
+
+/* ---- a migration that is held ---- */
+
+static int64_t normal_bytes(VFIOSide *side)
+{
+    QDict *info = migrate_query(side->qts);
+    QDict *ram = qdict_get_qdict(info, "ram");
+    int64_t bytes = ram ? qdict_get_int(ram, "normal-bytes") : 0;
+
+    qobject_unref(info);
+    return bytes;
+}
+
+/*
+ * The largest RAM goes first, which is the one that is plugged; once some of
+ * FILL is out, it has gone, and no sync comes before the end of FILL.
+ */
+static void hold(VFIOPair *pair)
+{
+    int64_t end_us = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
+
+    qtest_memset(pair->src->qts, FILL, 0x5a, FILL_BYTES);
+    migrate_set_parameter_int(pair->src->qts, "max-bandwidth", 4 * MIB);
+    vfio_pair_begin(pair);
+    while (normal_bytes(pair->src) < 3 * (int64_t)MIB) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end_us);
+        g_usleep(5000);
+    }
+}
+
+static void go_on(VFIOPair *pair)
+{
+    migrate_set_parameter_int(pair->src->qts, "max-bandwidth", MIGRATE_FAST);
+}
+
+/* ---- virtio-mem ---- */
+
+static VFIOPair *start_virtio_mem(VFIOSideKind kind, VirtioMem *vm)
+{
+    VFIOPair *pair = vfio_pair_new(kind, SIDE_ATTACHED);
+    g_autofree char *device = g_strdup_printf(
+        "-device virtio-mem-pci,id=vm0,memdev=plug,requested-size=128M,"
+        "block-size=2M,addr=%x.0", VIRTIO_SLOT);
+
+    add_memory(pair, device);
+    vfio_pair_start(pair);
+    vfio_pci_write(pair->src, 0, 0x04, 2);
+    virtio_mem_init(vm, pair->src->qts, VIRTIO_SLOT, VIRTIO_BAR, VIRTIO_RING);
+    /* Parts with a gap between them */
+    g_assert_cmpint(virtio_mem_plug(vm, true, PLUG_BASE, PLUGGED_BLOCKS), ==,
+                    VIRTIO_MEM_ACK);
+    g_assert_cmpint(virtio_mem_plug(vm, true, PLUG_BASE + SECOND_PART, 2), ==,
+                    VIRTIO_MEM_ACK);
+    return pair;
+}
+
+/* No page of what is not plugged was ever looked at or written. */
+static void expect_holes(VFIOSide *side)
+{
+    int64_t at = first_data(side, PLUGGED_BLOCKS * BLOCK);
+
+    g_assert_true(at < 0 || at >= (int64_t)SECOND_PART);
+    g_assert_cmpint(first_data(side, SECOND_PART + 2 * BLOCK), ==, -1);
+}
+
+/* Plugging and unplugging is refused meanwhile; what is there is all moved. */
+static void test_virtio_mem(void)
+{
+    VirtioMem vm;
+    VFIOPair *pair = start_virtio_mem(SIDE_ATTACHED, &vm);
+    uint64_t hole = PLUGGED_BLOCKS * BLOCK;
+
+    hold(pair);
+    write_all(pair->src);
+    g_assert_cmpint(virtio_mem_plug(&vm, true, PLUG_BASE + hole, 1), ==,
+                    VIRTIO_MEM_BUSY);
+    g_assert_cmpint(virtio_mem_plug(&vm, false, PLUG_BASE, 1), ==,
+                    VIRTIO_MEM_BUSY);
+    go_on(pair);
+    vfio_pair_finish(pair);
+    g_assert_cmpint(memory_differs(pair, hole), ==, -1);
+    expect_holes(pair->src);
+    expect_holes(pair->dst);
+    vfio_pair_check(pair);
+    vfio_pair_free(pair);
+}
+
+/* Unplugged and plugged again, before: parts come and go for the device. */
+static void test_virtio_mem_before(void)
+{
+    VirtioMem vm;
+    VFIOPair *pair = start_virtio_mem(SIDE_ATTACHED, &vm);
+
+    for (unsigned i = 0; i < 3; i++) {
+        write_all(pair->src);
+        g_assert_cmpint(virtio_mem_plug(&vm, false, PLUG_BASE,
+                                        PLUGGED_BLOCKS), ==, VIRTIO_MEM_ACK);
+        g_assert_cmpint(virtio_mem_plug(&vm, true, PLUG_BASE,
+                                        PLUGGED_BLOCKS), ==, VIRTIO_MEM_ACK);
+    }
+    hold(pair);
+    write_all(pair->src);
+    go_on(pair);
+    vfio_pair_finish(pair);
+    g_assert_cmpint(memory_differs(pair, PLUGGED_BLOCKS * BLOCK), ==, -1);
+    vfio_pair_check(pair);
+    vfio_pair_free(pair);
+}
+
+/* The distribution's code looks for the parts in the wrong place (L-1). */
+static void test_virtio_mem_builtin(void)
+{
+    VirtioMem vm;
+    VFIOPair *pair = start_virtio_mem(SIDE_BUILTIN, &vm);
+
+    hold(pair);
+    write_all(pair->src);
+    go_on(pair);
+    vfio_pair_finish(pair);
+    g_assert_cmpint(memory_differs(pair, PLUGGED_BLOCKS * BLOCK), >=, 0);
+    vfio_pair_free(pair);
+}
+
+/* ---- a DIMM ---- */
+
+/* Of ACPI's memory hotplug: the slot, and what to do with it */
+#define HOTPLUG_SLOT    0xa00
+#define HOTPLUG_CONTROL 0xa14
+#define HOTPLUG_EJECT   8
+
+/* The guest was asked before, and ejects now; so late QEMU does not ask. */
+static void eject(VFIOSide *side)
+{
+    qtest_outl(side->qts, HOTPLUG_SLOT, 0);
+    qtest_outb(side->qts, HOTPLUG_CONTROL, HOTPLUG_EJECT);
+    qtest_qmp_eventwait(side->qts, "DEVICE_DELETED");
+}
+
+static void test_dimm(void)
+{
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+    g_autofree char *transcript = NULL;
+
+    add_memory(pair, "-device pc-dimm,id=dimm0,memdev=plug");
+    vfio_pair_start(pair);
+    write_all(pair->src);
+    qtest_qmp_assert_success(pair->src->qts, "{'execute': 'device_del', "
+                             "'arguments': {'id': 'dimm0'}}");
+    hold(pair);
+    write_all(pair->src);
+    eject(pair->src);
+    transcript = vfio_side_transcript(pair->src);
+    vfio_expect_text(pair->src, "transcript", transcript, "unmap-dma id=0 "
+                     "iova=0x100000000 size=0x10000000 flags=1 ret=0");
+    vfio_pci_write(pair->src, 0, 0x04, 6);
+    go_on(pair);
+    vfio_pair_finish(pair);
+    /* What is left; the DIMM is at the destination only */
+    g_assert_cmpint(vfio_ram_differs(pair), ==, -1);
+    qtest_qmp_assert_success(pair->dst->qts, "{'execute': 'cont'}");
+    vfio_side_expect_state(pair->dst, "dev0", "running");
+    vfio_pair_free(pair);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    qtest_add_func("vfio/dirty/virtio-mem/attached", test_virtio_mem);
+    qtest_add_func("vfio/dirty/virtio-mem/before", test_virtio_mem_before);
+    qtest_add_func("vfio/dirty/dimm/ejected", test_dimm);
+    if (!g_getenv("VFIO_BUILT_QEMU")) {
+        qtest_add_func("vfio/dirty/virtio-mem/builtin",
+                       test_virtio_mem_builtin);
+    }
+    return g_test_run();
+}

@@ -1,0 +1,45 @@
+/*
+ * A guest that plugs its memory through virtio-mem
+ *
+ * Owns: just as much of a driver as that takes: virtio 1.x on PCI, one
+ * queue, one request at a time.
+ * Does not own: where the device stands and what its memory is.
+ * Locks: none.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef TESTS_QTEST_VIRTIO_MEM_H
+#define TESTS_QTEST_VIRTIO_MEM_H
+
+#include "libqtest.h"
+
+/* What the device answers */
+typedef enum VirtioMemAnswer {
+    VIRTIO_MEM_ACK = 0,
+    VIRTIO_MEM_NACK = 1,
+    VIRTIO_MEM_BUSY = 2,
+    VIRTIO_MEM_ERROR = 3,
+} VirtioMemAnswer;
+
+typedef struct VirtioMem {
+    QTestState *qts;
+    unsigned slot;
+    uint64_t ring;              /* where the queue lies in guest RAM */
+    uint64_t common, notify;    /* registers */
+    uint16_t requests;
+} VirtioMem;
+
+/*
+ * virtio_mem_init: program the device in @slot of bus 0
+ *
+ * @bar: where its registers are to be, 16 KiB
+ * @ring: page of guest RAM for the queue
+ */
+void virtio_mem_init(VirtioMem *vm, QTestState *qts, unsigned slot,
+                     uint32_t bar, uint64_t ring);
+
+/* virtio_mem_plug: plug (or unplug) @blocks from @address on */
+VirtioMemAnswer virtio_mem_plug(VirtioMem *vm, bool plug, uint64_t address,
+                                uint16_t blocks);
+
+#endif /* TESTS_QTEST_VIRTIO_MEM_H */
