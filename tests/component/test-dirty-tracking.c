@@ -488,15 +488,15 @@ typedef struct Kind {
 } Kind;
 
 static const Kind kinds[] = {
-    { "plain", SRC, 150 },
-    { "all-dirty", "[container]\ndirty-mode=all\n" SRC, 30 },
-    { "pages-of-16K", "[container]\npage-sizes=16K\n" SRC, 100 },
-    { "pages-of-64K", "[container]\npage-sizes=64K\n" SRC, 100 },
+    { "plain", SRC, 60 },
+    { "all-dirty", "[container]\ndirty-mode=all\n" SRC, 20 },
+    { "pages-of-16K", "[container]\npage-sizes=16K\n" SRC, 40 },
+    { "pages-of-64K", "[container]\npage-sizes=64K\n" SRC, 40 },
     /* 128 pages: less than a section, more than a part */
-    { "small-bitmaps", "[container]\nmax-bitmap-size=16\n" SRC, 100 },
+    { "small-bitmaps", "[container]\nmax-bitmap-size=16\n" SRC, 40 },
     /* 64 pages: one part each */
-    { "tiny-bitmaps", "[container]\nmax-bitmap-size=8\n" SRC, 100 },
-    { "no-tracking", "[container]\ndirty-tracking=no\n" SRC, 100 },
+    { "tiny-bitmaps", "[container]\nmax-bitmap-size=8\n" SRC, 40 },
+    { "no-tracking", "[container]\ndirty-tracking=no\n" SRC, 40 },
 };
 
 static void test_random(gconstpointer data)

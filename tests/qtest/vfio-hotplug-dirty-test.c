@@ -1,17 +1,18 @@
 /*
- * Memory that is plugged in parts, or unplugged, while it is migrated
+ * Memory and devices that come and go, while RAM is migrated
  *
  * Owns: devices that write to memory of virtio-mem and of a DIMM: nothing is
- * lost, and nothing is touched that is not populated.
+ * lost, and nothing is touched that is not populated. A failover primary
+ * beside a device that migrates.
  * Does not own: RAM that is always there (vfio-dirty-test.c).
  * Locks: none.
  *
- * Source: issue 3; requirements B-26, L-1, L-9.
+ * Source: issue 3; requirements B-26, L-1, L-9, L-10, R-16a.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "vfio-test.h"
-#include "virtio-mem.h"
+#include "virtio-pci.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -174,7 +175,7 @@ static void go_on(VFIOPair *pair)
 
 /* ---- virtio-mem ---- */
 
-static VFIOPair *start_virtio_mem(VFIOSideKind kind, VirtioMem *vm)
+static VFIOPair *start_virtio_mem(VFIOSideKind kind, VirtioPCI *vm)
 {
     VFIOPair *pair = vfio_pair_new(kind, SIDE_ATTACHED);
     g_autofree char *device = g_strdup_printf(
@@ -184,7 +185,7 @@ static VFIOPair *start_virtio_mem(VFIOSideKind kind, VirtioMem *vm)
     add_memory(pair, device);
     vfio_pair_start(pair);
     vfio_pci_write(pair->src, 0, 0x04, 2);
-    virtio_mem_init(vm, pair->src->qts, VIRTIO_SLOT, VIRTIO_BAR, VIRTIO_RING);
+    virtio_pci_init(vm, pair->src->qts, VIRTIO_SLOT, VIRTIO_BAR, VIRTIO_RING);
     /* Parts with a gap between them */
     g_assert_cmpint(virtio_mem_plug(vm, true, PLUG_BASE, PLUGGED_BLOCKS), ==,
                     VIRTIO_MEM_ACK);
@@ -205,7 +206,7 @@ static void expect_holes(VFIOSide *side)
 /* Plugging and unplugging is refused meanwhile; what is there is all moved. */
 static void test_virtio_mem(void)
 {
-    VirtioMem vm;
+    VirtioPCI vm;
     VFIOPair *pair = start_virtio_mem(SIDE_ATTACHED, &vm);
     uint64_t hole = PLUGGED_BLOCKS * BLOCK;
 
@@ -227,7 +228,7 @@ static void test_virtio_mem(void)
 /* Unplugged and plugged again, before: parts come and go for the device. */
 static void test_virtio_mem_before(void)
 {
-    VirtioMem vm;
+    VirtioPCI vm;
     VFIOPair *pair = start_virtio_mem(SIDE_ATTACHED, &vm);
 
     for (unsigned i = 0; i < 3; i++) {
@@ -249,7 +250,7 @@ static void test_virtio_mem_before(void)
 /* The distribution's code looks for the parts in the wrong place (L-1). */
 static void test_virtio_mem_builtin(void)
 {
-    VirtioMem vm;
+    VirtioPCI vm;
     VFIOPair *pair = start_virtio_mem(SIDE_BUILTIN, &vm);
 
     hold(pair);
@@ -301,15 +302,119 @@ static void test_dimm(void)
     vfio_pair_free(pair);
 }
 
+/* ---- a failover primary ---- */
+
+#define PORT_SLOT       8
+#define NET_SLOT        9
+#define NET_BAR         0xe9000000u
+#define NET_RING        (8 * MIB)
+
+/* Slot control of a root port: power and its indicator */
+#define SLOT_CONTROL    0x18
+#define SLOT_ON         0x0100
+#define SLOT_OFF        0x0700
+
+static void add_primary(VFIOSide *side)
+{
+    g_autofree char *dir = g_build_filename(side->dir, "dev1", NULL);
+    g_autofree char *group = g_build_filename(dir, "iommu_group", NULL);
+    g_autofree char *subsystem = g_build_filename(dir, "subsystem", NULL);
+
+    side->machine = "q35";
+    vfio_side_set(side, "dev1", "group", "2");
+    g_assert_cmpint(g_mkdir_with_parents(dir, 0700), ==, 0);
+    g_assert_cmpint(symlink("/sys/kernel/iommu_groups/2", group), ==, 0);
+    g_assert_cmpint(symlink("/sys/bus/pci", subsystem), ==, 0);
+    g_string_append_printf(
+        side->first_args,
+        "-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off "
+        "-device pcie-root-port,id=rp0,chassis=1,slot=1,addr=%x.0 "
+        "-device virtio-net-pci,id=net0,failover=on,mac=52:54:00:00:00:01,"
+        "addr=%x.0 ", PORT_SLOT, NET_SLOT);
+    g_string_append_printf(
+        side->args, "-device vfio-pci,sysfsdev=%s,id=dev1,bus=rp0,"
+        "failover_pair_id=net0 ", dir);
+}
+
+static uint32_t port_address(unsigned reg)
+{
+    return 0x80000000u | PORT_SLOT << 11 | (reg & 0xfc);
+}
+
+/* The guest's hotplug driver switches the slot of the primary. */
+static void power_slot(VFIOSide *side, uint16_t control)
+{
+    unsigned at;
+
+    qtest_outl(side->qts, 0xcf8, port_address(0x34));
+    for (at = qtest_inb(side->qts, 0xcfc); at;
+         at = qtest_inb(side->qts, 0xcfd)) {
+        qtest_outl(side->qts, 0xcf8, port_address(at));
+        if (qtest_inb(side->qts, 0xcfc) == 0x10) {
+            break;
+        }
+    }
+    g_assert_cmpuint(at, !=, 0);
+    qtest_outl(side->qts, 0xcf8, port_address(at + SLOT_CONTROL));
+    qtest_outw(side->qts, 0xcfc + (at & 3), control);
+}
+
+static void wait_open(VFIOSide *side)
+{
+    int64_t end_us = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
+
+    while (true) {
+        g_autofree char *transcript = vfio_side_transcript(side);
+
+        if (strstr(transcript, " dev1 open")) {
+            return;
+        }
+        g_assert_cmpint(g_get_monotonic_time(), <, end_us);
+        g_usleep(5000);
+    }
+}
+
+/*
+ * The primary is unplugged for the migration, but kept to be plugged again
+ * where that fails: it stays in the container, and cannot migrate.
+ */
+static void test_primary(const void *opaque)
+{
+    VFIOSideKind kind = GPOINTER_TO_INT(opaque);
+    VFIOPair *pair = vfio_pair_new(kind, SIDE_ATTACHED);
+    VirtioPCI net;
+
+    add_primary(pair->src);
+    add_primary(pair->dst);
+    vfio_pair_start(pair);
+    virtio_pci_init(&net, pair->src->qts, NET_SLOT, NET_BAR, NET_RING);
+    wait_open(pair->src);
+    power_slot(pair->src, SLOT_ON);
+    vfio_pair_begin(pair);
+    wait_for_migration_status(pair->src->qts, "wait-unplug", NULL);
+    power_slot(pair->src, SLOT_OFF);
+    vfio_pair_finish(pair);
+    if (kind == SIDE_BUILTIN) {
+        g_assert_cmpint(vfio_ram_differs(pair), >=, 0);
+    } else {
+        vfio_pair_check(pair);
+    }
+    vfio_pair_free(pair);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     qtest_add_func("vfio/dirty/virtio-mem/attached", test_virtio_mem);
     qtest_add_func("vfio/dirty/virtio-mem/before", test_virtio_mem_before);
     qtest_add_func("vfio/dirty/dimm/ejected", test_dimm);
+    qtest_add_data_func("vfio/dirty/primary/attached",
+                        GINT_TO_POINTER(SIDE_ATTACHED), test_primary);
     if (!g_getenv("VFIO_BUILT_QEMU")) {
         qtest_add_func("vfio/dirty/virtio-mem/builtin",
                        test_virtio_mem_builtin);
+        qtest_add_data_func("vfio/dirty/primary/builtin",
+                            GINT_TO_POINTER(SIDE_BUILTIN), test_primary);
     }
     return g_test_run();
 }

@@ -1,15 +1,15 @@
 /*
- * A guest that plugs its memory through virtio-mem
+ * A guest's driver for virtio devices, as far as tests need one
  *
- * Owns: just as much of a driver as that takes: virtio 1.x on PCI, one
- * queue, one request at a time.
- * Does not own: where the device stands and what its memory is.
+ * Owns: virtio 1.x on PCI with one queue, one request at a time; plugging
+ * memory of virtio-mem.
+ * Does not own: where the device stands and what it is for.
  * Locks: none.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#ifndef TESTS_QTEST_VIRTIO_MEM_H
-#define TESTS_QTEST_VIRTIO_MEM_H
+#ifndef TESTS_QTEST_VIRTIO_PCI_H
+#define TESTS_QTEST_VIRTIO_PCI_H
 
 #include "libqtest.h"
 
@@ -21,25 +21,26 @@ typedef enum VirtioMemAnswer {
     VIRTIO_MEM_ERROR = 3,
 } VirtioMemAnswer;
 
-typedef struct VirtioMem {
+typedef struct VirtioPCI {
     QTestState *qts;
     unsigned slot;
     uint64_t ring;              /* where the queue lies in guest RAM */
     uint64_t common, notify;    /* registers */
     uint16_t requests;
-} VirtioMem;
+} VirtioPCI;
 
 /*
- * virtio_mem_init: program the device in @slot of bus 0
+ * virtio_pci_init: program the device in @slot of bus 0, as far as its
+ * first queue
  *
  * @bar: where its registers are to be, 16 KiB
  * @ring: page of guest RAM for the queue
  */
-void virtio_mem_init(VirtioMem *vm, QTestState *qts, unsigned slot,
+void virtio_pci_init(VirtioPCI *dev, QTestState *qts, unsigned slot,
                      uint32_t bar, uint64_t ring);
 
 /* virtio_mem_plug: plug (or unplug) @blocks from @address on */
-VirtioMemAnswer virtio_mem_plug(VirtioMem *vm, bool plug, uint64_t address,
+VirtioMemAnswer virtio_mem_plug(VirtioPCI *dev, bool plug, uint64_t address,
                                 uint16_t blocks);
 
-#endif /* TESTS_QTEST_VIRTIO_MEM_H */
+#endif /* TESTS_QTEST_VIRTIO_PCI_H */
