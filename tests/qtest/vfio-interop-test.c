@@ -55,25 +55,44 @@ static void configure(VFIOPair *pair, const Layout *l)
     }
 }
 
+static int64_t dma_bytes(VFIOSide *side)
+{
+    QDict *status = vfio_side_status(side, "dev0");
+    int64_t bytes = qdict_get_int(qdict_get_qdict(status, "dma"), "bytes");
+
+    qobject_unref(status);
+    return bytes;
+}
+
+/* A migration may be over before the first burst, on a busy machine. */
+static void wait_for_dma(VFIOSide *side)
+{
+    int64_t end_us = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
+
+    while (dma_bytes(side) == 0) {
+        if (g_get_monotonic_time() > end_us) {
+            vfio_side_fail(side, "the device does not write to memory");
+        }
+        g_usleep(2000);
+    }
+}
+
 static void test_interop(const void *opaque)
 {
     const Case *c = opaque;
     VFIOPair *pair = vfio_pair_new(c->src, c->dst);
     g_autofree char *arcs = NULL;
-    QDict *status;
 
     configure(pair, c->layout);
+    g_key_file_set_value(pair->src->config, "sim", "status-interval-ms", "5");
     vfio_pair_start(pair);
+    wait_for_dma(pair->src);
     vfio_pair_migrate(pair);
 
-    /* The device ran, and wrote to memory, while it was read. */
+    /* The device ran while it was read. */
     arcs = vfio_side_arcs(pair->src, "dev0");
     vfio_expect_text(pair->src, "arcs", arcs,
                      "running>pre-copy;pre-copy>stop-copy");
-    status = vfio_side_status(pair->src, "dev0");
-    g_assert_cmpint(qdict_get_int(qdict_get_qdict(status, "dma"), "bytes"),
-                    >, 0);
-    qobject_unref(status);
     vfio_pair_free(pair);
 }
 
