@@ -128,6 +128,9 @@ const CodePattern code_patterns[] = {
 
     { "vfio_put_group", NULL, "VFIOGroup.container_next",
       ABI_GROUP_CONTAINER_NEXT, W "8b " M8 },
+    /* VFIO_SPAPR_TCE_v2_IOMMU is 7 */
+    { "vfio_put_group", NULL, "VFIOContainer.iommu_type",
+      ABI_CONTAINER_IOMMU_TYPE, "83 bc 24 @4 07" },
     { "vfio_get_group", NULL, "VFIOContainer.pgsizes",
       ABI_CONTAINER_PGSIZES, W "89 " M32 },
     { "vfio_put_group", NULL, "VFIOContainer.giommu_list",

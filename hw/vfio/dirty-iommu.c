@@ -359,20 +359,37 @@ static void vfio_dirty_replayed(IOMMUNotifier *n, IOMMUTLBEntry *iotlb)
     vfio_dirty_notified(replay->giommu, iotlb, true);
 }
 
+/* What it has mapped becomes known, and what it will map. */
+static void vfio_dirty_adopt(VFIODirtyTracker *t, VFIOGuestIOMMU *giommu)
+{
+    VFIODirtyReplay replay = { .n = giommu->n, .giommu = giommu };
+
+    if (giommu->n.notify != vfio_dirty_notify) {
+        t->original_notify = giommu->n.notify;
+        giommu->n.notify = vfio_dirty_notify;
+    }
+    replay.n.notify = vfio_dirty_replayed;
+    replay.n.notifier_flags = IOMMU_NOTIFIER_MAP;
+    memory_region_iommu_replay(giommu->iommu_mr, &replay.n);
+}
+
 void vfio_dirty_iommu_attach(VFIODirtyTracker *t)
 {
     VFIOGuestIOMMU *giommu;
 
     QLIST_FOREACH(giommu, &t->container->giommu_list, giommu_next) {
-        VFIODirtyReplay replay = { .n = giommu->n, .giommu = giommu };
+        vfio_dirty_adopt(t, giommu);
+    }
+}
 
+void vfio_dirty_iommu_added(VFIODirtyTracker *t)
+{
+    VFIOGuestIOMMU *giommu;
+
+    QLIST_FOREACH(giommu, &t->container->giommu_list, giommu_next) {
         if (giommu->n.notify != vfio_dirty_notify) {
-            t->original_notify = giommu->n.notify;
-            giommu->n.notify = vfio_dirty_notify;
+            vfio_dirty_adopt(t, giommu);
         }
-        replay.n.notify = vfio_dirty_replayed;
-        replay.n.notifier_flags = IOMMU_NOTIFIER_MAP;
-        memory_region_iommu_replay(giommu->iommu_mr, &replay.n);
     }
 }
 

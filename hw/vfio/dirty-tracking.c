@@ -490,6 +490,7 @@ static void vfio_dirty_region_add(MemoryListener *listener,
     if (!memory_region_get_iommu(section->mr) ||
         !vfio_dirty_iommu_add(t, section)) {
         t->original.region_add(listener, section);
+        vfio_dirty_iommu_added(t);
     }
 }
 
@@ -518,13 +519,23 @@ static void vfio_dirty_uninstall(VFIODirtyTracker *t)
     listener->log_global_stop = t->original.log_global_stop;
 }
 
-void vfio_dirty_attach(VFIODevice *vbasedev)
+/* Others have windows and no dirty bits, and nobody to test them */
+static bool vfio_dirty_is_type1(VFIOContainer *container)
+{
+    return container->iommu_type == VFIO_TYPE1_IOMMU ||
+           container->iommu_type == VFIO_TYPE1v2_IOMMU;
+}
+
+bool vfio_dirty_attach(VFIODevice *vbasedev)
 {
     VFIOContainer *container = vbasedev->group->container;
     VFIODirtyTracker *t;
 
     if (vfio_dirty_tracker_of(container)) {
-        return;
+        return true;
+    }
+    if (!vfio_dirty_is_type1(container)) {
+        return false;
     }
     t = g_new0(VFIODirtyTracker, 1);
     t->container = container;
@@ -539,6 +550,7 @@ void vfio_dirty_attach(VFIODevice *vbasedev)
         /* Told to common.c when the container came */
         vfio_dirty_log_global_start(&container->listener);
     }
+    return true;
 }
 
 void vfio_dirty_detach(VFIODevice *vbasedev)

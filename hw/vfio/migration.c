@@ -341,6 +341,12 @@ static VFIODeviceMigration *vfio_mig_create(VFIODevice *vbasedev,
                    "support it", vbasedev->name);
         return NULL;
     }
+    if (!vfio_dirty_attach(vbasedev)) {
+        error_setg(errp, "%s: cannot migrate: its IOMMU is not of type1, and "
+                   "pages that the device writes would be lost",
+                   vbasedev->name);
+        return NULL;
+    }
     mig = vfio_mig_open(vbasedev, obj, errp);
     if (mig && vfio_mig_start(mig, errp) < 0) {
         vfio_mig_close(mig);
@@ -365,7 +371,7 @@ int vfio_migration_probe(VFIODevice *vbasedev, Error **errp)
     Error *reason = NULL;
     int ret;
 
-    vfio_dirty_attach(vbasedev);
+    vfio_dirty_attach(vbasedev);    /* also where it cannot migrate */
     mig = vfio_mig_create(vbasedev, &reason);
     if (!mig) {
         ret = vfio_mig_block(vbasedev, reason, &vbasedev->migration_blocker,

@@ -103,6 +103,9 @@ void vfio_dirty_mark(uint64_t ram_addr, uint64_t size_bytes);
 /* A section of a guest's IOMMU appears: false where QEMU's own has to do it */
 bool vfio_dirty_iommu_add(VFIODirtyTracker *t, MemoryRegionSection *section);
 
+/* QEMU's own has done it: take over what it may have made. */
+void vfio_dirty_iommu_added(VFIODirtyTracker *t);
+
 /* Read the bits of all that is mapped in @first_iova to @last_iova. */
 int vfio_dirty_iommu_sync(VFIODirtyTracker *t, uint64_t first_iova,
                           uint64_t last_iova, Error **errp);

@@ -15,8 +15,11 @@
  *
  * For the first device of a container, whether it can migrate or not; does
  * nothing for further ones.
+ *
+ * Returns: false where that is not known to work, in containers of other
+ * kinds than type1; their devices must not migrate.
  */
-void vfio_dirty_attach(VFIODevice *vbasedev);
+bool vfio_dirty_attach(VFIODevice *vbasedev);
 
 /*
  * vfio_dirty_detach: give the container back to QEMU's own code
