@@ -1,0 +1,291 @@
+/*
+ * The tool vfio-migrate, as its user runs it, on simulated devices
+ *
+ * Owns: what it prints and its exit status: a device that moves to a file
+ * and back, and for each way in which a driver can be wrong that the
+ * tool's test names it.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <stdbool.h>
+#include <string.h>
+#include <glib.h>
+#include <glib/gstdio.h>
+#include <json-glib/json-glib.h>
+
+typedef struct Run {
+    char *dir;
+    char *config;               /* path */
+    char *status;               /* path */
+    char *output;               /* stdout and stderr of the last program */
+    int exit_status;
+} Run;
+
+static void run_clear(Run *run)
+{
+    g_autofree char *command = g_strdup_printf("rm -rf '%s'", run->dir);
+
+    g_assert_true(g_spawn_command_line_sync(command, NULL, NULL, NULL, NULL));
+    g_free(run->dir);
+    g_free(run->config);
+    g_free(run->status);
+    g_free(run->output);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Run, run_clear)
+
+static void start(Run *run, const char *const *argv, bool simulated)
+{
+    g_auto(GStrv) env = g_get_environ();
+    g_autoptr(GError) error = NULL;
+    g_autofree char *text = NULL, *errors = NULL;
+    int status = -1;
+
+    if (simulated) {
+        env = g_environ_setenv(env, "LD_PRELOAD", SIM_LIBRARY, TRUE);
+        env = g_environ_setenv(env, "VFIO_SIM_CONFIG", run->config, TRUE);
+    }
+    env = g_environ_setenv(env, "NO_COLOR", "1", TRUE);
+    g_spawn_sync(NULL, (char **)argv, env, 0, NULL, NULL, &text, &errors,
+                 &status, &error);
+    g_assert_no_error(error);
+    g_free(run->output);
+    run->output = g_strconcat(text, errors, NULL);
+    g_test_message("%s", run->output);
+    run->exit_status = 0;
+    if (!g_spawn_check_wait_status(status, &error)) {
+        g_assert_cmpint(error->domain, ==, G_SPAWN_EXIT_ERROR);
+        run->exit_status = error->code;
+    }
+}
+
+/* Simulated devices of @text, the directories for them in run->dir */
+static void setup(Run *run, const char *text)
+{
+    g_autofree char *full = NULL;
+
+    run->dir = g_dir_make_tmp("vfio-migrate-test-XXXXXX", NULL);
+    run->config = g_build_filename(run->dir, "sim.conf", NULL);
+    run->status = g_build_filename(run->dir, "status", NULL);
+    full = g_strdup_printf("[sim]\nstatus=%s\n%s", run->status, text);
+    g_assert_true(g_file_set_contents(run->config, full, -1, NULL));
+    start(run, (const char *[]) { SIM_SETUP, run->config, run->dir, NULL },
+          false);
+    g_assert_cmpint(run->exit_status, ==, 0);
+}
+
+/* vfio-migrate @command on dev0, with a third argument from the directory */
+static void tool(Run *run, const char *command, const char *third)
+{
+    g_autofree char *device = g_build_filename(run->dir, "dev0", NULL);
+    g_autofree char *path = third ? g_build_filename(run->dir, third, NULL)
+                                  : NULL;
+
+    start(run, (const char *[]) { TOOL_PROGRAM, command, device, path, NULL },
+          true);
+}
+
+static void assert_says(const Run *run, const char *text)
+{
+    if (!strstr(run->output, text)) {
+        g_error("'%s' is not in:\n%s", text, run->output);
+    }
+}
+
+static char *device_word(const Run *run, const char *device, const char *key)
+{
+    g_autoptr(JsonParser) parser = json_parser_new();
+    g_autoptr(GError) error = NULL;
+    JsonObject *object;
+
+    json_parser_load_from_file(parser, run->status, &error);
+    g_assert_no_error(error);
+    object = json_node_get_object(json_parser_get_root(parser));
+    object = json_object_get_object_member(object, "devices");
+    object = json_object_get_object_member(object, device);
+    return g_strdup(json_object_get_string_member(object, key));
+}
+
+#define DEVICE  "[device dev0]\ngroup=7\nstate-size=256K\nwindow-size=64K\n" \
+                "precopy-size=64K\nareas=stripes:8K\n"
+#define CLEAN_CASES 12
+
+static void test_info(void)
+{
+    g_auto(Run) run = { 0 };
+
+    setup(&run, DEVICE "areas=stripes:4K\n");
+    tool(&run, "info", NULL);
+    g_assert_cmpint(run.exit_status, ==, 0);
+    assert_says(&run, "migration     possible");
+    assert_says(&run, "region        index 9, ");
+    assert_says(&run, "mappable      0x1000 + 0x1000 (4 KiB)");
+    assert_says(&run, "dirty pages   told by the IOMMU in pages of 0x1000, "
+                      "bitmaps of at most 256 MiB");
+}
+
+static void test_info_blocked(void)
+{
+    g_auto(Run) run = { 0 };
+
+    setup(&run, DEVICE "migration=no\n[container]\ndirty-tracking=no\n");
+    tool(&run, "info", NULL);
+    g_assert_cmpint(run.exit_status, ==, 1);
+    assert_says(&run, "dev0: cannot migrate: its kernel driver offers no "
+                      "migration region");
+    assert_says(&run, "dirty pages   not told by the IOMMU");
+    tool(&run, "save", "file");
+    g_assert_cmpint(run.exit_status, ==, 1);
+    assert_says(&run, "offers no migration region");
+    tool(&run, "test", NULL);
+    g_assert_cmpint(run.exit_status, ==, 1);
+    assert_says(&run, "not ok 1 - ");
+}
+
+static void test_save_load(void)
+{
+    g_auto(Run) run = { 0 };
+    g_autofree char *saved = NULL, *loaded = NULL;
+
+    setup(&run, DEVICE);
+    tool(&run, "save", "file");
+    g_assert_cmpint(run.exit_status, ==, 0);
+    assert_says(&run, "saved         320 KiB in 5 chunks: 160 KiB mapped, "
+                      "160 KiB trapped");
+    saved = device_word(&run, "dev0", "saved-digest");
+    g_assert_cmpstr(saved, !=, "");
+    tool(&run, "load", "file");
+    g_assert_cmpint(run.exit_status, ==, 0);
+    assert_says(&run, "loaded        320 KiB");
+    assert_says(&run, "state         running");
+    loaded = device_word(&run, "dev0", "loaded-digest");
+    g_assert_cmpstr(saved, ==, loaded);
+}
+
+static void test_load_fails(void)
+{
+    g_auto(Run) run = { 0 };
+    g_autofree char *path = NULL;
+
+    setup(&run, DEVICE);
+    path = g_build_filename(run.dir, "file", NULL);
+    tool(&run, "load", "file");
+    g_assert_cmpint(run.exit_status, ==, 1);
+    assert_says(&run, "file cannot be opened: No such file or directory");
+    g_assert_true(g_file_set_contents(path, "nonsense", -1, NULL));
+    tool(&run, "load", "file");
+    g_assert_cmpint(run.exit_status, ==, 1);
+    assert_says(&run, "load of migration failed");
+}
+
+static void test_passes(const void *keys)
+{
+    g_auto(Run) run = { 0 };
+    g_autofree char *config = g_strconcat(DEVICE, keys, NULL);
+    unsigned n;
+
+    setup(&run, config);
+    tool(&run, "test", strstr(keys, "[device dev1]") ? "dev1" : NULL);
+    g_assert_cmpint(run.exit_status, ==, 0);
+    for (n = 1; n <= CLEAN_CASES; n++) {
+        g_autofree char *line = g_strdup_printf("\nok %u - ", n);
+
+        assert_says(&run, line);
+    }
+    assert_says(&run, "# 12 passed, 0 failed");
+}
+
+typedef struct Bad {
+    const char *name;
+    const char *keys;
+    const char *says;           /* what names the fault */
+} Bad;
+
+static void test_finds(const void *data)
+{
+    const Bad *bad = data;
+    g_auto(Run) run = { 0 };
+    g_autofree char *config = g_strconcat(DEVICE, bad->keys, NULL);
+
+    setup(&run, config);
+    tool(&run, "test", NULL);
+    g_assert_cmpint(run.exit_status, ==, 1);
+    assert_says(&run, bad->says);
+}
+
+static const Bad bad_drivers[] = {
+    { "no-reset", "reset=no\n",
+      "not ok 2 - runs after a reset\n# no VFIO_DEVICE_RESET" },
+    { "save-fails", "[fault f]\nevent=data-size-read\nerrno=EIO\nonce=no\n",
+      "not ok 3 - saves a running VM\n# migration failed: dev0: cannot read "
+      "data_size of the migration region: Input/output error" },
+    { "window-outside", "[fault f]\nevent=data-offset-read\nonce=no\n"
+      "value=0x100000000\n", "not ok 3 - saves a running VM\n# migration "
+      "failed: dev0: the driver put its data at offset 0x100000000 of" },
+    { "does-not-run-on", "[fault f]\nevent=state-write\nfrom=stop\n"
+      "to=running\nonce=no\nerrno=EIO\n",
+      "not ok 4 - runs on at the source after its migration\n" },
+    { "cancel", "[fault f]\nevent=state-write\nfrom=pre-copy\nto=running\n"
+      "once=no\nerrno=EIO\ndevice-state=error\n",
+      "not ok 5 - runs on after a cancel in pre-copy" },
+    { "no-way-back", "strictness=kernel\n",
+      "not ok 5 - runs on after a cancel in pre-copy, and migrates\n# after a "
+      "cancel in pre-copy: dev0: cannot change the device's state from "
+      "pre-copy to running: Invalid argument; the device was reset" },
+    { "load-fails", "[fault f]\nevent=data-size-write\nerrno=ENOSPC\n"
+      "once=no\n", "not ok 9 - loads, and runs on\n" },
+    { "does-not-run-loaded", "[fault f]\nevent=state-write\nfrom=resuming\n"
+      "to=running\nonce=no\nerrno=EIO\n", "not ok 9 - loads, and runs on\n" },
+};
+
+static void test_usage(void)
+{
+    static const char *const wrong[][4] = {
+        { TOOL_PROGRAM }, { TOOL_PROGRAM, "eat" }, { TOOL_PROGRAM, "save" },
+        { TOOL_PROGRAM, "--rounds=0", "test" }, { TOOL_PROGRAM, "--eat" },
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        g_auto(Run) run = { 0 };
+
+        setup(&run, DEVICE);
+        start(&run, wrong[i], true);
+        g_assert_cmpint(run.exit_status, ==, 2);
+        assert_says(&run, "vfio-migrate: ");
+    }
+}
+
+static void test_no_device(void)
+{
+    g_auto(Run) run = { 0 };
+
+    setup(&run, DEVICE);
+    start(&run, (const char *[]) { TOOL_PROGRAM, "info", "ffff:ff:1f.7",
+                                   NULL }, true);
+    g_assert_cmpint(run.exit_status, ==, 1);
+    assert_says(&run, "ffff:ff:1f.7: no such device in");
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/vfio-migrate/info", test_info);
+    g_test_add_func("/vfio-migrate/info-blocked", test_info_blocked);
+    g_test_add_func("/vfio-migrate/save-load", test_save_load);
+    g_test_add_func("/vfio-migrate/load-fails", test_load_fails);
+    g_test_add_func("/vfio-migrate/no-device", test_no_device);
+    g_test_add_func("/vfio-migrate/usage", test_usage);
+    g_test_add_data_func("/vfio-migrate/passes/one-device", "", test_passes);
+    g_test_add_data_func("/vfio-migrate/passes/two-devices",
+                         "[device dev1]\ngroup=8\nseed=9\nwindow-size=32K\n"
+                         "split=allow\n", test_passes);
+    g_test_add_data_func("/vfio-migrate/passes/libvfio-user",
+                         "strictness=libvfio-user\n", test_passes);
+    for (unsigned i = 0; i < G_N_ELEMENTS(bad_drivers); i++) {
+        g_autofree char *path = g_strdup_printf("/vfio-migrate/finds/%s",
+                                                bad_drivers[i].name);
+
+        g_test_add_data_func(path, &bad_drivers[i], test_finds);
+    }
+    return g_test_run();
+}

@@ -1,0 +1,182 @@
+/*
+ * vfio-migrate: one device, and its way to a file and back
+ *
+ * Owns: finding a device by the name that a user gives it; a migration of a
+ * VM that has nothing but this device, and what it took.
+ * Does not own: how a VM migrates (migration/), the command line.
+ *
+ * Locks: called with the BQL, as everything of the stand-alone host.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "hw/vfio/migration-device.h"
+#include "vfio-migrate.h"
+
+char *tool_error(Error *err)
+{
+    char *text = g_strdup(err ? error_get_pretty(err) : "no reason given");
+
+    error_free(err);
+    return text;
+}
+
+/* ---- the device ---- */
+
+/* The directory of sysfs that @name stands for, or NULL */
+static char *find_sysfsdev(const char *name)
+{
+    static const char *const forms[] = {
+        "/sys/bus/pci/devices/%s", "/sys/bus/pci/devices/0000:%s",
+        "/sys/bus/mdev/devices/%s",
+    };
+
+    if (strchr(name, '/')) {
+        return g_strdup(name);
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(forms); i++) {
+        g_auto(GStrv) parts = g_strsplit(forms[i], "%s", 2);
+        g_autofree char *path = g_strconcat(parts[0], name, NULL);
+
+        if (g_file_test(path, G_FILE_TEST_IS_DIR)) {
+            return g_steal_pointer(&path);
+        }
+    }
+    return NULL;
+}
+
+VFIODevice *tool_open(const char *name, Error **errp)
+{
+    g_autofree char *sysfsdev = find_sysfsdev(name);
+    VFIOHostDeviceOptions options = {
+        .sysfsdev = sysfsdev,
+        .id = TOOL_STREAM_ID,
+    };
+
+    if (!sysfsdev) {
+        error_setg(errp, "%s: no such device in /sys/bus/pci/devices or "
+                   "/sys/bus/mdev/devices; name it by its PCI address, its "
+                   "UUID, or its directory in sysfs", name);
+        return NULL;
+    }
+    return vfio_host_device_open(&options, errp);
+}
+
+void tool_close(VFIODevice *vbasedev)
+{
+    vfio_host_device_close(vbasedev);
+    vfio_host_set_runstate(RUN_STATE_PRELAUNCH);
+}
+
+/* ---- save ---- */
+
+typedef struct Saving {
+    const ToolSave *options;
+    ToolSaved *saved;
+    VFIODeviceMigration *mig;
+    int64_t phase_us;           /* when the phase began */
+} Saving;
+
+static int64_t take_time(Saving *saving)
+{
+    int64_t now = g_get_monotonic_time();
+    int64_t spent = now - saving->phase_us;
+
+    saving->phase_us = now;
+    return spent;
+}
+
+static void save_hook(VFIOHostPhase phase, unsigned round, void *opaque)
+{
+    Saving *saving = opaque;
+    ToolSaved *saved = saving->saved;
+
+    switch (phase) {
+    case VFIO_HOST_PHASE_SETUP:
+        saving->phase_us = g_get_monotonic_time();
+        break;
+    case VFIO_HOST_PHASE_ITERATE:
+        if (round == 0) {
+            saved->setup_us = take_time(saving);
+        }
+        saved->rounds = round;
+        if (round && round == saving->options->cancel_in_round) {
+            vfio_host_cancel();
+        }
+        break;
+    case VFIO_HOST_PHASE_SWITCHOVER:
+        saved->precopy_us = take_time(saving);
+        saved->precopy_bytes = saving->mig->stats.transferred_bytes;
+        if (saving->options->cancel_at_switchover) {
+            vfio_host_cancel();
+        }
+        break;
+    }
+}
+
+/* A stream over a file of the caller's, from its start */
+static QEMUFile *open_stream(int fd, bool output, Error **errp)
+{
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+    if (copy < 0 || lseek(copy, 0, SEEK_SET) < 0 ||
+        (output && ftruncate(copy, 0) < 0)) {
+        error_setg_errno(errp, errno, "the file of the migration cannot be "
+                         "rewound (a pipe?)");
+        if (copy >= 0) {
+            close(copy);
+        }
+        return NULL;
+    }
+    return output ? vfio_host_file_new_output(copy)
+                  : vfio_host_file_new_input(copy);
+}
+
+int tool_save(VFIODevice *vbasedev, int fd, const ToolSave *options,
+              ToolSaved *saved, Error **errp)
+{
+    VFIODeviceMigration *mig = vfio_mig_of(vbasedev);
+    Saving saving = { .options = options, .saved = saved, .mig = mig };
+    const VFIOHostSaveOptions how = {
+        .min_rounds = options->cancel_in_round,
+        .max_rounds = MAX(options->max_rounds, options->cancel_in_round),
+        .hook = save_hook,
+        .opaque = &saving,
+    };
+    QEMUFile *f = open_stream(fd, true, errp);
+    int ret;
+
+    memset(saved, 0, sizeof(*saved));
+    if (!f) {
+        return -EIO;
+    }
+    if (options->break_after_bytes) {
+        vfio_host_file_fail_after(f, options->break_after_bytes, ENOSPC, NULL);
+    }
+    ret = vfio_host_save(f, &how, errp);
+    if (mig) {
+        saved->stopped_us = take_time(&saving);
+        saved->device_bytes = mig->stats.transferred_bytes;
+        saved->chunks = mig->stats.chunks;
+        saved->mapped_bytes = mig->stats.mapped_bytes;
+        saved->trapped_bytes = mig->stats.trapped_bytes;
+    }
+    saved->stream_bytes = MAX(lseek(fd, 0, SEEK_END), 0);
+    return ret;
+}
+
+/* ---- load ---- */
+
+int tool_load(int fd, uint64_t cut_after_bytes, Error **errp)
+{
+    QEMUFile *f = open_stream(fd, false, errp);
+
+    if (!f) {
+        return -EIO;
+    }
+    if (cut_after_bytes) {
+        vfio_host_file_fail_after(f, cut_after_bytes, 0, NULL);
+    }
+    return vfio_host_load(f, errp);
+}

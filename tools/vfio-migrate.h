@@ -1,0 +1,93 @@
+/*
+ * vfio-migrate: what its files share
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef TOOLS_VFIO_MIGRATE_H
+#define TOOLS_VFIO_MIGRATE_H
+
+#include "qemu/osdep.h"
+#include "hw/vfio/vfio-common.h"
+#include "migration/standalone.h"
+
+/* How the device is named in a stream; the same on both sides. */
+#define TOOL_STREAM_ID  "vfio-migrate"
+
+/* What a migration took; times in microseconds. */
+typedef struct ToolSaved {
+    uint64_t stream_bytes;
+    uint64_t device_bytes;
+    uint64_t precopy_bytes;     /* of them, while the VM ran */
+    uint64_t chunks;
+    uint64_t mapped_bytes;
+    uint64_t trapped_bytes;
+    unsigned rounds;
+    int64_t setup_us;
+    int64_t precopy_us;
+    int64_t stopped_us;
+} ToolSaved;
+
+typedef struct ToolSave {
+    /* Rounds of pre-copy after which the VM stops in any case. */
+    unsigned max_rounds;
+    /* Cancel in this round of pre-copy (from 1), 0: do not. */
+    unsigned cancel_in_round;
+    bool cancel_at_switchover;
+    /* The stream breaks with ENOSPC after so many bytes, 0: it does not. */
+    uint64_t break_after_bytes;
+} ToolSave;
+
+/*
+ * tool_open: open the device that the user calls @name
+ *
+ * @name: a PCI address, the UUID of a mediated device, or a directory of
+ *        sysfs
+ *
+ * Returns: the device, to be closed with tool_close(); NULL with @errp set.
+ */
+VFIODevice *tool_open(const char *name, Error **errp);
+
+/* tool_close: close it; the kernel resets it. The VM is a fresh one then. */
+void tool_close(VFIODevice *vbasedev);
+
+/*
+ * tool_save: migrate the VM, with the one device it has, to @fd
+ *
+ * @fd: written from its start; stays open
+ * @saved: what it took, also after a failure
+ *
+ * Returns: 0, or -errno with @errp set.
+ */
+int tool_save(VFIODevice *vbasedev, int fd, const ToolSave *options,
+              ToolSaved *saved, Error **errp);
+
+/*
+ * tool_load: take the VM in that tool_save() wrote
+ *
+ * @cut_after_bytes: the stream ends there, 0: at its end
+ *
+ * Returns: 0, or -errno with @errp set. The VM is paused then.
+ */
+int tool_load(int fd, uint64_t cut_after_bytes, Error **errp);
+
+/* tool_error: the text of @err, its hint included; takes it over. */
+char *tool_error(Error *err);
+
+typedef struct DriverTest {
+    const char *source;         /* names, for tool_open() */
+    const char *destination;
+    unsigned rounds;            /* of the round trip */
+    unsigned max_precopy_rounds;
+    bool verbose;
+} DriverTest;
+
+/*
+ * driver_test_run: put a driver through all that a migration asks of it
+ *
+ * Prints the results as TAP on stdout.
+ *
+ * Returns: how many cases failed.
+ */
+unsigned driver_test_run(const DriverTest *test);
+
+#endif /* TOOLS_VFIO_MIGRATE_H */
