@@ -17,6 +17,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
+#include "qemu/host-utils.h"
 #include "migration/misc.h"
 #include "migration/migration.h"
 #include "sysemu/runstate.h"
@@ -436,7 +437,7 @@ static int vfio_dirty_unmap_piece(VFIODirtyTracker *t,
     if (ret == 0) {
         vfio_dirty_take(t, 0, range->pages, ram_addr);
     } else {
-        /* The mapping itself goes with QEMU's own unmap right behind (L-8) */
+        /* The mapping itself goes right behind this (L-8) */
         vfio_dirty_mark(ram_addr, range->pages << t->page_shift);
     }
     return 0;
@@ -471,6 +472,23 @@ static void vfio_dirty_section_goes(VFIODirtyTracker *t,
     g_hash_table_remove(t->marked, &start);
 }
 
+/*
+ * QEMU's own unmaps right behind this, and where that fails, the VM ends as
+ * soon as something else is mapped there. So each of the two may fail.
+ */
+static void vfio_dirty_unmap_section(VFIODirtyTracker *t,
+                                     MemoryRegionSection *section)
+{
+    unsigned shift = ctz64(qemu_real_host_page_size());
+    VFIODirtyRange range;
+
+    if (vfio_dirty_range(section->offset_within_address_space,
+                         vfio_dirty_section_last(section), shift, &range)) {
+        vfio_dirty_unmap(t->container, range.iova,
+                         range.iova + ((range.pages << shift) - 1));
+    }
+}
+
 static void vfio_dirty_region_del(MemoryListener *listener,
                                   MemoryRegionSection *section)
 {
@@ -478,6 +496,10 @@ static void vfio_dirty_region_del(MemoryListener *listener,
 
     if (vfio_dirty_is_section(section)) {
         vfio_dirty_section_goes(t, section);
+    }
+    if (memory_region_is_ram(section->mr) ||
+        memory_region_get_iommu(section->mr)) {
+        vfio_dirty_unmap_section(t, section);
     }
     t->original.region_del(listener, section);
 }
