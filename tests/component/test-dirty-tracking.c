@@ -145,7 +145,8 @@ static MemoryRegionSection iommu_section(unsigned half)
     uint64_t border = UINT64_C(0xfee00000);
 
     return (MemoryRegionSection) {
-        .size = half ? ((Int128)1 << 64) - border : int128_make64(border),
+        .size = half ? int128_sub(int128_2_64(), int128_make64(border))
+                     : int128_make64(border),
         .mr = world->iommu,
         .offset_within_region = half ? border : 0,
         .offset_within_address_space = half ? border : 0,

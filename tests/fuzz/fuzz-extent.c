@@ -14,30 +14,36 @@
 #define MAX_AREAS       15
 #define MAX_HOST_BYTES  (UINT64_C(1) << 44) /* what an address space takes */
 
-typedef unsigned __int128 uint128;
-
 typedef struct Offer {
     uint64_t region_size;
     VFIOMigArea areas[MAX_AREAS];
     unsigned nr_areas;
 } Offer;
 
-static uint128 area_end(const VFIOMigArea *area)
+static bool covers(const VFIOMigArea *area, uint64_t offset)
 {
-    return (uint128)area->offset + area->size;
+    return offset >= area->offset && offset - area->offset < area->size;
 }
 
+/* Then one of them covers the other's first byte. */
 static bool overlap(const VFIOMigArea *a, const VFIOMigArea *b)
 {
-    return a->size && b->size && a->offset < area_end(b) &&
-           b->offset < area_end(a);
+    return a->size && b->size &&
+           (covers(a, b->offset) || covers(b, a->offset));
+}
+
+static bool fits(const Offer *offer, uint64_t offset, uint64_t size)
+{
+    return offset <= offer->region_size &&
+           size <= offer->region_size - offset;
 }
 
 static bool is_good(const Offer *offer, const VFIOMigArea *area)
 {
     unsigned i;
 
-    if (!area->host || !area->size || area_end(area) > offer->region_size) {
+    if (!area->host || !area->size ||
+        !fits(offer, area->offset, area->size)) {
         return false;
     }
     for (i = 0; i < offer->nr_areas; i++) {
@@ -56,8 +62,7 @@ static const VFIOMigArea *area_at(const Offer *offer, uint64_t offset)
     for (i = 0; i < offer->nr_areas; i++) {
         const VFIOMigArea *area = &offer->areas[i];
 
-        if (is_good(offer, area) && offset >= area->offset &&
-            offset < area_end(area)) {
+        if (is_good(offer, area) && covers(area, offset)) {
             return area;
         }
     }
@@ -93,8 +98,7 @@ static void check_chunk(const Offer *offer, const VFIOMigExtents *extents,
     unsigned pieces = 0;
     VFIOMigPiece piece;
     uint64_t at = offset;
-    bool inside = offset < offer->region_size &&
-                  (uint128)offset + size <= offer->region_size;
+    bool inside = offset < offer->region_size && fits(offer, offset, size);
 
     g_assert_cmpint(vfio_mig_extents_contain(extents, offset, size), ==,
                     inside);

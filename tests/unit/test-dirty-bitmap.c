@@ -15,8 +15,6 @@
 #include "hw/vfio/dirty-bitmap.h"
 #include "hw/vfio/dirty-mappings.h"
 
-typedef unsigned __int128 uint128;
-
 static const unsigned page_shifts[] = { 12, 14, 16 };
 
 static uint64_t random_u64(void)
@@ -36,14 +34,18 @@ static uint64_t random_below(uint64_t limit)
 static void model_range(uint64_t first, uint64_t last, unsigned shift,
                         VFIODirtyRange *range)
 {
-    uint128 page_bytes = (uint128)1 << shift;
-    uint128 page = first / page_bytes * page_bytes;
+    uint64_t page_bytes = UINT64_C(1) << shift;
+    uint64_t page = first / page_bytes * page_bytes;
+    uint64_t page_last = page + (page_bytes - 1);
 
     range->iova = range->pages = 0;
-    for (; page <= last; page += page_bytes) {
-        if (page >= first && page + page_bytes - 1 <= last) {
-            range->iova = range->pages ? range->iova : (uint64_t)page;
+    for (; page_last <= last; page += page_bytes, page_last += page_bytes) {
+        if (page >= first) {
+            range->iova = range->pages ? range->iova : page;
             range->pages++;
+        }
+        if (page_last == UINT64_MAX) {
+            break;
         }
     }
 }

@@ -17,8 +17,6 @@
 #define MAX_AREAS       10
 #define HOST_STRIDE     UINT64_C(0x10000) /* between the pretended mappings */
 
-typedef unsigned __int128 uint128;
-
 /* The last WINDOW_BYTES of a region, of which every byte is looked at. */
 typedef struct Model {
     uint64_t base;                  /* offset of the window in the region */
@@ -28,10 +26,9 @@ typedef struct Model {
     unsigned left_out;              /* mapped areas that are not used */
 } Model;
 
-static bool covers(const VFIOMigArea *area, uint128 offset)
+static bool covers(const VFIOMigArea *area, uint64_t offset)
 {
-    return offset >= area->offset &&
-           offset < (uint128)area->offset + area->size;
+    return offset >= area->offset && offset - area->offset < area->size;
 }
 
 static uint64_t region_size(const Model *model)
@@ -52,7 +49,8 @@ static bool model_area_is_good(const Model *model, const VFIOMigArea *area)
     unsigned i;
 
     if (!area->host || !area->size ||
-        (uint128)area->offset + area->size > region_size(model)) {
+        area->offset > region_size(model) ||
+        area->size > region_size(model) - area->offset) {
         return false;
     }
     for (i = 0; i < model->nr_areas; i++) {
@@ -346,7 +344,7 @@ static void test_contain_at_the_edges(void)
         uint64_t offset = edges[i / 27 / n % n] + i / 3 % 3 - 1;
         uint64_t size = edges[i / 27 / n / n] + i / 9 % 3 - 1;
         VFIOMigExtents extents = { .region_size = region };
-        bool inside = offset < region && (uint128)offset + size <= region;
+        bool inside = offset < region && size <= region - offset;
 
         g_assert_cmpint(vfio_mig_extents_contain(&extents, offset, size), ==,
                         inside);

@@ -48,8 +48,8 @@ struct MemoryListener {
     void *link_as[2];
 };
 
-_Static_assert(offsetof(MemoryListener, name) == 144, "QEMU 7.2 ABI");
-_Static_assert(sizeof(MemoryListener) == 192, "QEMU 7.2 ABI");
+QEMU_ABI(offsetof(MemoryListener, name) == 144);
+QEMU_ABI(sizeof(MemoryListener) == 192);
 
 /* ---- sections ---- */
 
@@ -66,7 +66,7 @@ struct MemoryRegionSection {
     bool nonvolatile;
 };
 
-_Static_assert(sizeof(MemoryRegionSection) == 64, "QEMU 7.2 ABI");
+QEMU_ABI(sizeof(MemoryRegionSection) == 64);
 
 #define RAM_ADDR_INVALID    (~(ram_addr_t)0)
 
@@ -161,8 +161,8 @@ struct IOMMUNotifier {
     QLIST_ENTRY(IOMMUNotifier) node;
 };
 
-_Static_assert(sizeof(IOMMUTLBEntry) == 40, "QEMU 7.2 ABI");
-_Static_assert(sizeof(IOMMUNotifier) == 56, "QEMU 7.2 ABI");
+QEMU_ABI(sizeof(IOMMUTLBEntry) == 40);
+QEMU_ABI(sizeof(IOMMUNotifier) == 56);
 
 static inline void iommu_notifier_init(IOMMUNotifier *n, IOMMUNotify notify,
                                        IOMMUNotifierFlag flags, hwaddr start,

@@ -14,7 +14,7 @@
 
 /* x86: what TARGET_PAGE_BITS is there */
 #define RAM_ADDR_PAGE_BITS      12
-#define RAM_ADDR_WORD_BITS      64
+#define RAM_ADDR_WORD_BITS      (sizeof(unsigned long) * CHAR_BIT)
 
 #define DIRTY_CLIENTS_NOCODE \
     (1 << DIRTY_MEMORY_VGA | 1 << DIRTY_MEMORY_MIGRATION)
@@ -82,10 +82,10 @@ static inline void ram_addr_set_dirty_word(ram_addr_t page, unsigned long word)
 }
 
 /*
- * Mark the pages whose bit is set in @bitmap: @pages from @start on, which
- * must be that of a whole word. Differs from QEMU's in one thing: no page
- * counts as dirty for TCG's code, which would hide later writes of a vCPU
- * to code that was translated.
+ * Mark the pages whose bit is set in @bitmap, in little-endian words: @pages
+ * from @start on, which must be that of a whole word. Differs from QEMU's in
+ * one thing: no page counts as dirty for TCG's code, which would hide later
+ * writes of a vCPU to code that was translated.
  */
 static inline void
 cpu_physical_memory_set_dirty_lebitmap(unsigned long *bitmap,
@@ -97,12 +97,10 @@ cpu_physical_memory_set_dirty_lebitmap(unsigned long *bitmap,
     assert(page % RAM_ADDR_WORD_BITS == 0);
     for (i = 0; i * RAM_ADDR_WORD_BITS < pages; i++) {
         if (bitmap[i]) {
-            ram_addr_set_dirty_word(page + i * RAM_ADDR_WORD_BITS, bitmap[i]);
+            ram_addr_set_dirty_word(page + i * RAM_ADDR_WORD_BITS,
+                                    GULONG_FROM_LE(bitmap[i]));
         }
     }
 }
-
-_Static_assert(sizeof(unsigned long) * CHAR_BIT == RAM_ADDR_WORD_BITS,
-               "QEMU 7.2 ABI");
 
 #endif /* RAM_ADDR_H */

@@ -27,7 +27,7 @@ typedef struct RAMList {
 } RAMList;
 extern RAMList ram_list;
 
-_Static_assert(offsetof(DirtyMemoryBlocks, blocks) == 16, "QEMU 7.2 ABI");
-_Static_assert(offsetof(RAMList, dirty_memory) == 64, "QEMU 7.2 ABI");
+QEMU_ABI(offsetof(DirtyMemoryBlocks, blocks) == 16);
+QEMU_ABI(offsetof(RAMList, dirty_memory) == 64);
 
 #endif /* RAMLIST_H */

@@ -19,7 +19,7 @@ typedef struct VMStateIfClass {
     char *(*get_id)(VMStateIf *obj);
 } VMStateIfClass;
 
-_Static_assert(sizeof(VMStateIfClass) == 120, "QEMU 7.2 ABI");
+QEMU_ABI(sizeof(VMStateIfClass) == 120);
 
 /* The caller frees the string; NULL: the device has no id */
 static inline char *vmstate_if_get_id(VMStateIf *vmif)

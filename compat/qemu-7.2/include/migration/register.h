@@ -31,8 +31,8 @@ typedef struct SaveVMHandlers {
     int (*resume_prepare)(MigrationState *s, void *opaque);
 } SaveVMHandlers;
 
-_Static_assert(offsetof(SaveVMHandlers, save_setup) == 64, "QEMU 7.2 ABI");
-_Static_assert(sizeof(SaveVMHandlers) == 112, "QEMU 7.2 ABI");
+QEMU_ABI(offsetof(SaveVMHandlers, save_setup) == 64);
+QEMU_ABI(sizeof(SaveVMHandlers) == 112);
 
 #define VMSTATE_INSTANCE_ID_ANY UINT32_MAX
 

@@ -20,8 +20,8 @@ typedef struct MigrationInfo {
     uint8_t after[184];
 } MigrationInfo;
 
-_Static_assert(offsetof(MigrationInfo, has_vfio) == 40, "QEMU 7.2 ABI");
-_Static_assert(offsetof(MigrationInfo, vfio) == 48, "QEMU 7.2 ABI");
-_Static_assert(sizeof(MigrationInfo) == 240, "QEMU 7.2 ABI");
+QEMU_ABI(offsetof(MigrationInfo, has_vfio) == 40);
+QEMU_ABI(offsetof(MigrationInfo, vfio) == 48);
+QEMU_ABI(sizeof(MigrationInfo) == 240);
 
 #endif /* QAPI_TYPES_MIGRATION_H */

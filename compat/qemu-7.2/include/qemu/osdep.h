@@ -46,6 +46,13 @@
 #define QEMU_BUILD_BUG_ON(x)    _Static_assert(!(x), "not expecting: " #x)
 #define QEMU_BUILD_BUG_MSG(x, msg) _Static_assert(!(x), msg)
 
+/* What attach relies on; it knows x86-64 only */
+#ifdef __x86_64__
+#define QEMU_ABI(x)             _Static_assert(x, "QEMU 7.2 ABI")
+#else
+#define QEMU_ABI(x)             _Static_assert(true, "QEMU 7.2 ABI")
+#endif
+
 #ifndef likely
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)

@@ -21,7 +21,7 @@ typedef struct TraceEvent {
     uint16_t *dstate;
 } TraceEvent;
 
-_Static_assert(sizeof(TraceEvent) == 32, "QEMU 7.2 ABI");
+QEMU_ABI(sizeof(TraceEvent) == 32);
 
 extern int trace_events_enabled_count;
 

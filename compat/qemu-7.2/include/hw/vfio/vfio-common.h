@@ -116,17 +116,16 @@ struct VFIOGroup {
     bool ram_block_discard_allowed;
 };
 
-_Static_assert(sizeof(VFIOMmap) == 304, "QEMU 7.2 ABI");
-_Static_assert(sizeof(VFIORegion) == 56, "QEMU 7.2 ABI");
-_Static_assert(sizeof(VFIOMigration) == 112, "QEMU 7.2 ABI");
-_Static_assert(offsetof(VFIOMigration, device_state) == 72, "QEMU 7.2 ABI");
-_Static_assert(offsetof(VFIOContainer, dirty_pages_supported) == 417,
-               "QEMU 7.2 ABI");
-_Static_assert(sizeof(VFIOContainer) == 504, "QEMU 7.2 ABI");
-_Static_assert(sizeof(VFIODeviceOps) == 48, "QEMU 7.2 ABI");
-_Static_assert(offsetof(VFIODevice, migration) == 88, "QEMU 7.2 ABI");
-_Static_assert(sizeof(VFIODevice) == 112, "QEMU 7.2 ABI");
-_Static_assert(sizeof(VFIOGroup) == 64, "QEMU 7.2 ABI");
+QEMU_ABI(sizeof(VFIOMmap) == 304);
+QEMU_ABI(sizeof(VFIORegion) == 56);
+QEMU_ABI(sizeof(VFIOMigration) == 112);
+QEMU_ABI(offsetof(VFIOMigration, device_state) == 72);
+QEMU_ABI(offsetof(VFIOContainer, dirty_pages_supported) == 417);
+QEMU_ABI(sizeof(VFIOContainer) == 504);
+QEMU_ABI(sizeof(VFIODeviceOps) == 48);
+QEMU_ABI(offsetof(VFIODevice, migration) == 88);
+QEMU_ABI(sizeof(VFIODevice) == 112);
+QEMU_ABI(sizeof(VFIOGroup) == 64);
 
 typedef QLIST_HEAD(VFIOGroupList, VFIOGroup) VFIOGroupList;
 extern VFIOGroupList vfio_group_list;
@@ -165,9 +164,9 @@ typedef struct VFIOHostDMAWindow {
     QLIST_ENTRY(VFIOHostDMAWindow) hostwin_next;
 } VFIOHostDMAWindow;
 
-_Static_assert(sizeof(VFIOGuestIOMMU) == 96, "QEMU 7.2 ABI");
-_Static_assert(offsetof(VFIOGuestIOMMU, n) == 24, "QEMU 7.2 ABI");
-_Static_assert(sizeof(VFIOHostDMAWindow) == 40, "QEMU 7.2 ABI");
-_Static_assert(offsetof(VFIOContainer, giommu_list) == 456, "QEMU 7.2 ABI");
+QEMU_ABI(sizeof(VFIOGuestIOMMU) == 96);
+QEMU_ABI(offsetof(VFIOGuestIOMMU, n) == 24);
+QEMU_ABI(sizeof(VFIOHostDMAWindow) == 40);
+QEMU_ABI(offsetof(VFIOContainer, giommu_list) == 456);
 
 #endif /* HW_VFIO_VFIO_COMMON_H */
