@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The guest's driver of the migration test devices: what its files share
+ *
+ * Owns: the report of one device (counts, first error), its interrupts, the
+ * list of what a device's part must offer.
+ * Does not own: the devices' registers (vmg-test.c, vmg-edu.c), the worker
+ * and the printing (vmg-main.c), the check of plain RAM (vmg-ram.c).
+ * Locks: none of its own. One worker a device; interrupt handlers touch
+ * only the atomic counters and the completions.
+ */
+#ifndef VMG_H
+#define VMG_H
+
+#include <linux/atomic.h>
+#include <linux/completion.h>
+#include <linux/pci.h>
+
+/* Handlers tell vectors apart as far as that; more are not asked for. */
+#define VMG_VECTORS	2
+#define VMG_BURST_VECTOR 0
+#define VMG_DOORBELL_VECTOR 1
+
+/*
+ * How long an interrupt may take. The guest's clock stands still while the
+ * VM does, so that a migration's downtime does not count.
+ */
+#define VMG_IRQ_MS	5000
+
+struct vmg;
+
+struct vmg_vector {
+	struct vmg *vmg;
+	atomic_t count;
+	struct completion arrived;
+};
+
+enum vmg_irq {
+	VMG_IRQ_NOT_OURS,	/* with MSI: one that nobody asked for */
+	VMG_IRQ_AWAITED,	/* vmg_irq_wait() waits for it */
+	VMG_IRQ_OTHER,		/* the device's part has counted it */
+};
+
+/* One device's part. @round: one round of use and checks. */
+struct vmg_ops {
+	const char *name;
+	int (*start)(struct vmg *vmg);
+	void (*round)(struct vmg *vmg);
+	void (*stop)(struct vmg *vmg);
+	/* In the handler: what was it? */
+	enum vmg_irq (*irq)(struct vmg *vmg, struct vmg_vector *vector);
+};
+
+struct vmg {
+	struct pci_dev *pdev;
+	const struct vmg_ops *ops;
+	void __iomem *regs;
+	struct task_struct *task;
+	void *priv;		/* of the device's part */
+	bool checks_ram;
+
+	const char *irq_mode;	/* "msix", "msi", "intx" */
+	int n_vectors;
+	struct vmg_vector vectors[VMG_VECTORS];
+
+	u64 *buffer;		/* for the device's DMA */
+	dma_addr_t buffer_bus;
+	size_t buffer_bytes;
+
+	/* The report */
+	unsigned long rounds;
+	unsigned long doorbells;	/* interrupts asked for, one by one */
+	unsigned long irqs;		/* that came of these */
+	atomic_t extra_irqs;		/* that nobody asked for */
+	unsigned long bursts;		/* of DMA, as the device counts */
+	u64 dma_words;			/* words of DMA compared */
+	unsigned long dma_whole;	/* complete checks with DMA at rest */
+	unsigned long irq_max_ms;	/* longest wait for one */
+	unsigned int errors;
+	char first_error[160];
+};
+
+/* Count an error, print it, keep the first one for the report. */
+__printf(2, 3) void vmg_error(struct vmg *vmg, const char *fmt, ...);
+
+static inline u32 vmg_read(struct vmg *vmg, u32 reg)
+{
+	return readl(vmg->regs + reg);
+}
+
+static inline void vmg_write(struct vmg *vmg, u32 reg, u32 value)
+{
+	writel(value, vmg->regs + reg);
+}
+
+/*
+ * Wait for the interrupt that was just asked for. Returns false after
+ * counting the error if it does not come in VMG_IRQ_MS. Call
+ * vmg_irq_prepare() before asking.
+ */
+void vmg_irq_prepare(struct vmg *vmg, int vector);
+bool vmg_irq_wait(struct vmg *vmg, int vector, const char *what);
+
+int vmg_ram_init(void);
+void vmg_ram_exit(void);
+
+/* Check a part of the RAM, and write it anew. */
+void vmg_ram_round(struct vmg *vmg);
+
+extern const struct vmg_ops vmg_test_ops;
+extern const struct vmg_ops vmg_edu_ops;
+
+#endif
