@@ -101,6 +101,32 @@ static void test_only_migratable(gconstpointer data)
     comp_sim_end();
 }
 
+/* A container of POWER: blocked, and left to QEMU's own code. */
+static void test_not_type1(void)
+{
+    VFIODevice *vbasedev;
+    VFIOContainer *container;
+    MemoryListener before;
+    g_autofree char *tracking = NULL;
+
+    comp_sim(ONE_DEVICE);
+    vbasedev = comp_open("src");
+    vfio_migration_finalize(vbasedev);
+    container = vbasedev->group->container;
+    container->iommu_type = VFIO_SPAPR_TCE_v2_IOMMU;
+    before = container->listener;
+    g_assert_cmpint(vfio_migration_probe(vbasedev, NULL), ==, 0);
+    g_assert_null(vbasedev->migration);
+    g_assert_cmpuint(vfio_host_nr_blockers(), ==, 1);
+    comp_assert_has(vfio_host_blocker(0), "src: cannot migrate: its IOMMU is "
+                    "not of type1");
+    g_assert_true(container->listener.log_sync == before.log_sync);
+    g_assert_true(container->listener.region_del == before.region_del);
+    tracking = comp_property_str(vbasedev, "dirty-tracking");
+    g_assert_cmpstr(tracking, ==, "none");
+    comp_sim_end();
+}
+
 static void test_good_device(void)
 {
     VFIODevice *vbasedev;
@@ -392,6 +418,7 @@ int main(int argc, char **argv)
         g_test_add_data_func(a, c, test_blocker);
         g_test_add_data_func(b, c, test_only_migratable);
     }
+    g_test_add_func("/probe/not-type1", test_not_type1);
     g_test_add_func("/probe/good", test_good_device);
     g_test_add_func("/probe/only-migratable/good", test_only_migratable_good);
     g_test_add_func("/probe/no-id", test_no_id);

@@ -22,6 +22,7 @@ typedef struct Reason {
     const char *props;
     const char *migration;      /* key of dev0 */
     const char *fault;
+    const char *iommu;          /* kind of container */
 } Reason;
 
 static const Reason reasons[] = {
@@ -32,6 +33,7 @@ static const Reason reasons[] = {
     { "region-error", "migration region", .migration = "info-error" },
     { "state-unreadable", "Input/output error", .fault =
       "event=state-read;errno=EIO" },
+    { "not-type1", "IOMMU is not of type1", .iommu = "spapr" },
 };
 
 static VFIOSide *new_side(const Reason *r)
@@ -46,6 +48,9 @@ static VFIOSide *new_side(const Reason *r)
     }
     if (r->fault) {
         vfio_side_fault(side, "row", r->fault);
+    }
+    if (r->iommu) {
+        vfio_side_container(side, "iommu-type", r->iommu);
     }
     return side;
 }

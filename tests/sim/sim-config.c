@@ -259,10 +259,12 @@ static bool load_sim(GKeyFile *file, GError **err)
 static bool load_container(GKeyFile *file, GError **err)
 {
     static const char *const modes[] = { "pinned", "all", NULL };
+    static const char *const types[] = { "type1", "spapr", NULL };
     SimContainerConfig *c = &sim_world.container_cfg;
     SimKeys k;
 
     sim_keys_open(&k, file, "container", err);
+    c->spapr = sim_keys_choice(&k, "iommu-type", types, 0) == 1;
     c->dirty_tracking = sim_keys_bool(&k, "dirty-tracking", true);
     c->dirty_all = sim_keys_choice(&k, "dirty-mode", modes, 0) == 1;
     c->page_sizes = sim_keys_size(&k, "page-sizes", PAGE_BYTES);

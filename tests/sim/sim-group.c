@@ -60,10 +60,14 @@ void sim_container_free(SimContainer *c)
 
 static int check_extension(SimContainer *c, unsigned long extension)
 {
+    bool spapr = sim_world.container_cfg.spapr;
+
     switch (extension) {
     case VFIO_TYPE1_IOMMU:
     case VFIO_TYPE1v2_IOMMU:
-        return 1;
+        return !spapr;
+    case VFIO_SPAPR_TCE_IOMMU:
+        return spapr;
     default:
         return 0;
     }
@@ -74,15 +78,44 @@ static int set_iommu(SimContainer *c, unsigned long type)
     if (!c->groups || c->iommu_set) {
         return -EINVAL;
     }
-    if (type != VFIO_TYPE1v2_IOMMU) {
+    if (type != (sim_world.container_cfg.spapr ? VFIO_SPAPR_TCE_IOMMU
+                                               : VFIO_TYPE1v2_IOMMU)) {
         return -ENODEV;
     }
     c->iommu_set = true;
     return 0;
 }
 
+/* One window of 4 GiB from 0 on, its size as the 32 bits there have it */
+static int spapr_get_info(struct vfio_iommu_spapr_tce_info *info)
+{
+    if (info->argsz < offsetof(struct vfio_iommu_spapr_tce_info, ddw)) {
+        return -EINVAL;
+    }
+    info->flags = 0;
+    info->dma32_window_start = 0;
+    info->dma32_window_size = 0;
+    return 0;
+}
+
+/* What differs from type1; -ENOTTY for what does not */
+static int spapr_ioctl(unsigned long request, void *arg)
+{
+    switch (request) {
+    case VFIO_IOMMU_ENABLE:
+        return 0;
+    case VFIO_IOMMU_SPAPR_TCE_GET_INFO:
+        return spapr_get_info(arg);
+    case VFIO_IOMMU_DIRTY_PAGES:
+        return -EINVAL;
+    }
+    return -ENOTTY;
+}
+
 int sim_container_ioctl(SimContainer *c, unsigned long request, void *arg)
 {
+    int ret;
+
     switch (request) {
     case VFIO_GET_API_VERSION:
         return API_VERSION;
@@ -94,6 +127,12 @@ int sim_container_ioctl(SimContainer *c, unsigned long request, void *arg)
     /* Without an IOMMU driver the kernel knows no further number. */
     if (!c->iommu_set) {
         return -EINVAL;
+    }
+    if (sim_world.container_cfg.spapr) {
+        ret = spapr_ioctl(request, arg);
+        if (ret != -ENOTTY) {
+            return ret;
+        }
     }
     switch (request) {
     case VFIO_IOMMU_GET_INFO:

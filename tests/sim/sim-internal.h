@@ -168,6 +168,7 @@ typedef struct SimDeviceConfig {
 } SimDeviceConfig;
 
 typedef struct SimContainerConfig {
+    bool spapr;                     /* not of type1 */
     bool dirty_tracking;
     bool dirty_all;                 /* every mapped page, each time */
     uint64_t page_sizes;
