@@ -255,6 +255,7 @@ static ssize_t read_register(uint64_t reg, void *buf, size_t size)
         reg == VFIO_MIG_REG_DATA_OFFSET ? EVENT_OFFSET_READ : EVENT_SIZE_READ;
     const Deed deed = next_deed(event);
     uint64_t value;
+    uint32_t value32;
 
     note("read register 0x%" PRIx64 ", state 0x%x", reg, kern.device_state);
     g_assert_cmpuint(size, ==, width);
@@ -275,7 +276,9 @@ static ssize_t read_register(uint64_t reg, void *buf, size_t size)
         return kern.number % width;
     }
     note(" = 0x%" PRIx64 "%s\n", value, deed == DEED_LIE ? ", a lie" : "");
-    memcpy(buf, &value, width);
+    value32 = value;
+    memcpy(buf, width == sizeof(value32) ? (const void *)&value32 : &value,
+           width);
     register_told(reg, value);
     return width;
 }
