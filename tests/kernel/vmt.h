@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Test driver for VFIO migration: what its files share
+ *
+ * Owns: the types of the driver and the calls between its files. The
+ * behaviour of the migration region is the model in tests/sim (sim-model.h),
+ * which this driver is a host of; its names are in QEMU's style.
+ *
+ * Locks, in the order in which they may be taken:
+ *   vmt_device.config_lock	configuration, open or not
+ *   vmt_device.mig_lock	migration region: the model
+ *   vmt_dma.lock		DMA engine, registers of BAR 0; held for one
+ *				burst at a time, so that "stopped" is true
+ *   vmt_pins.lock		pinned pages; also taken in .dma_unmap
+ *   (locks of VFIO's type1 IOMMU, inside of vfio_pin_pages, vfio_dma_rw)
+ *   vmt_emu.lock		spinlock: config space
+ *   vmt_emu.irq_lock		spinlock: eventfds, INTx level
+ *   vmt_faults.lock		spinlock
+ *   vmt_log.lock		spinlock, innermost
+ */
+#ifndef VMT_H
+#define VMT_H
+
+#include <linux/completion.h>
+#include <linux/debugfs.h>
+#include <linux/device.h>
+#include <linux/eventfd.h>
+#include <linux/kthread.h>
+#include <linux/ktime.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/pci_regs.h>
+#include <linux/seq_file.h>
+#include <linux/spinlock.h>
+#include <linux/uaccess.h>
+#include <linux/version.h>
+#include <linux/vfio.h>
+#include <linux/wait.h>
+
+#include "sim-model.h"
+#include "vfio-mig-test-regs.h"
+
+/* Regions are where VFIO's PCI drivers have them. */
+#define VMT_REGION_SHIFT	40
+#define VMT_REGION_MASK		((1ULL << VMT_REGION_SHIFT) - 1)
+#define VMT_MIGRATION_REGION	VFIO_PCI_NUM_REGIONS
+
+/* Memory that a configuration may ask for: this is a test machine. */
+#define VMT_MAX_WINDOW_BYTES	(1ULL << 30)
+#define VMT_MAX_BURST_BYTES	(1ULL << 20)
+#define VMT_MAX_PINS		4096
+#define VMT_MAX_RULES		64
+#define VMT_MAX_VECTORS		64
+#define VMT_LOG_BYTES		(2UL << 20)
+#define VMT_MAX_VIOLATIONS	64
+#define VMT_MAX_KEYS		64
+
+/* eventfd_signal() lost its count in 6.8. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+#define vmt_eventfd_signal(ctx)	eventfd_signal(ctx)
+#else
+#define vmt_eventfd_signal(ctx)	eventfd_signal(ctx, 1)
+#endif
+
+struct vmt_device;
+
+/* The keys of a device that the model does not read (docs/test-driver.md). */
+struct vmt_config {
+	u64 vendor_id;
+	u64 device_id;
+	u64 bar0_size;
+	u64 msix_vectors;
+	u64 intx;
+	u64 reset;
+	u64 reset_clears_config;
+	u64 dma_rate;		/* bytes a second, 0 = none */
+	u64 dma_start;		/* IOVA */
+	u64 dma_size;
+	u64 dma_burst;
+	u64 dma_pattern;	/* 0 sequential, 1 random */
+	u64 dma_bus_master;
+	char pinned[SIM_LIST_CHARS];
+};
+
+extern const SimKey vmt_keys[];
+
+/* Registers of BAR 0 (vfio-mig-test-regs.h). Under vmt_dma.lock. */
+struct vmt_regs {
+	u32 scratch;
+	u32 counter;
+	u64 dma_addr;
+	u32 dma_size;
+	u32 dma_ctrl;
+	u32 dma_bursts;
+	u32 dma_interval_us;
+	u32 dma_errors;
+	u64 dma_seq;		/* words written in the life of the device */
+	u64 dma_at;		/* bytes from dma_addr: where it goes on */
+};
+
+struct vmt_dma {
+	struct mutex lock;
+	wait_queue_head_t wait;
+	struct task_struct *thread;
+	bool kick;
+	bool running;		/* the device runs; DMA may be off */
+	u64 steps;
+	u64 bytes;
+	u64 misses;		/* bursts that met no mapping */
+	s64 done_us;		/* configured DMA is done up to here */
+	s64 next_us;		/* when the registers' next burst is due */
+	u64 stop_digest;
+	u64 start_digest;
+	bool stop_digest_valid;
+	bool start_digest_valid;
+	u8 *buf;
+};
+
+struct vmt_pin {
+	u64 iova;
+	bool pinned;
+};
+
+struct vmt_pins {
+	struct mutex lock;
+	struct vmt_pin *pages;
+	unsigned int count;	/* entries of pages */
+	unsigned int held;	/* of them, pinned now */
+	unsigned int refused;	/* attempts that failed */
+};
+
+struct vmt_faults {
+	spinlock_t lock;
+	SimRule *rules;
+	unsigned int count;
+};
+
+struct vmt_log {
+	spinlock_t lock;
+	char *text;
+	size_t used;
+	u64 dropped;		/* lines, for want of room */
+	char violations[VMT_MAX_VIOLATIONS][SIM_WHY_CHARS];
+	unsigned int num_violations;
+};
+
+/* What differs between the emulated device and the real one. */
+struct vmt_ops {
+	/* Registers of the stopped device; see sim_host_save_extra(). */
+	size_t (*save)(struct vmt_device *vmt, u8 *extra, size_t max);
+	bool (*load)(struct vmt_device *vmt, const u8 *extra, size_t len);
+	/* The device stops, or goes on, doing things by itself. */
+	void (*stop)(struct vmt_device *vmt);
+	void (*start)(struct vmt_device *vmt);
+	/* What else a reset does, between stop and start; may be NULL. */
+	void (*reset)(struct vmt_device *vmt);
+	bool (*bus_master)(struct vmt_device *vmt);
+	/* A burst of the registers' DMA is done and wants an interrupt. */
+	void (*interrupt)(struct vmt_device *vmt, unsigned int vector);
+	u16 (*command)(struct vmt_device *vmt);
+	unsigned int (*msix_armed)(struct vmt_device *vmt);
+};
+
+struct vmt_device {
+	const char *name;
+	struct vfio_device *vdev;
+	const struct vmt_ops *ops;
+	struct mutex config_lock;
+	unsigned int open_count;
+	struct vmt_config cfg;
+	struct mutex mig_lock;
+	SimMig model;
+	struct vmt_dma dma;
+	struct vmt_regs regs;
+	struct vmt_pins pins;
+	struct vmt_faults faults;
+	struct vmt_log log;
+	struct dentry *dir;
+	char *given[VMT_MAX_KEYS];	/* text of the keys that were given */
+};
+
+/* ---- vmt-device.c ---- */
+/*
+ * vmt_init: make @vmt ready, without a window, and debugfs for it. @name
+ * must live as long. vmt_destroy: undo it; the device is closed and gone.
+ */
+int vmt_init(struct vmt_device *vmt, const char *name,
+	     struct vfio_device *vdev, const struct vmt_ops *ops);
+void vmt_destroy(struct vmt_device *vmt);
+/* vmt_open: first open of the device: memory, model, DMA thread. */
+int vmt_open(struct vmt_device *vmt);
+void vmt_close(struct vmt_device *vmt);
+void vmt_reset(struct vmt_device *vmt);
+/*
+ * vmt_call: count a call outside of the migration region and ask the fault
+ * rules. Returns the errno (positive) that the call must fail with, or 0.
+ * Takes mig_lock if the device goes to the error state.
+ */
+int vmt_call(struct vmt_device *vmt, SimEvent ev, SimOutcome *out);
+SimEvent vmt_ioctl_event(unsigned int cmd);
+/* vmt_log: a line of the transcript. Any context but interrupts. */
+void vmt_log(struct vmt_device *vmt, const char *fmt, ...)
+	__printf(2, 3);
+static inline struct vmt_device *vmt_of(SimMig *m)
+{
+	return container_of(m, struct vmt_device, model);
+}
+
+/* ---- vmt-region.c ---- */
+ssize_t vmt_region_rw(struct vmt_device *vmt, bool write, char __user *buf,
+		      size_t count, u64 offset);
+int vmt_region_mmap(struct vmt_device *vmt, struct vm_area_struct *vma,
+		    u64 offset);
+u32 vmt_region_flags(struct vmt_device *vmt);
+u64 vmt_region_size(struct vmt_device *vmt);
+int vmt_region_sparse_cap(struct vmt_device *vmt, struct vfio_info_cap *caps);
+
+/* ---- vmt-dma.c ---- */
+void vmt_dma_init(struct vmt_device *vmt);
+int vmt_dma_open(struct vmt_device *vmt);
+void vmt_dma_close(struct vmt_device *vmt);
+void vmt_dma_start(struct vmt_device *vmt);
+/* vmt_dma_stop: on return no DMA is under way and none will start. */
+void vmt_dma_stop(struct vmt_device *vmt);
+void vmt_dma_digest_at_stop(struct vmt_device *vmt);
+void vmt_dma_digest_at_start(struct vmt_device *vmt);
+void vmt_dma_kick(struct vmt_device *vmt);
+
+/* ---- vmt-pins.c ---- */
+void vmt_pins_init(struct vmt_device *vmt);
+/* vmt_pins_set: the pages of @list, none of them pinned yet. */
+int vmt_pins_set(struct vmt_device *vmt, const char *list);
+/* vmt_pins_add: one more page, pinned at once. */
+int vmt_pins_add(struct vmt_device *vmt, u64 iova);
+/* vmt_pins_hold: pin what is not pinned and can be. */
+void vmt_pins_hold(struct vmt_device *vmt);
+void vmt_pins_drop(struct vmt_device *vmt, u64 iova, u64 length);
+void vmt_pins_clear(struct vmt_device *vmt);
+
+/* ---- vmt-config.c ---- */
+int vmt_config_apply(struct vmt_device *vmt, char *lines);
+void vmt_config_show(struct vmt_device *vmt, struct seq_file *s);
+void vmt_config_free(struct vmt_device *vmt);
+
+/* ---- vmt-debugfs.c ---- */
+int vmt_debugfs_add(struct vmt_device *vmt);
+void vmt_debugfs_remove(struct vmt_device *vmt);
+/* vmt_put_json: @text as a JSON string. */
+void vmt_put_json(struct seq_file *s, const char *text);
+void vmt_debugfs_init(void);
+void vmt_debugfs_exit(void);
+
+/* ---- vmt-faults.c ---- */
+bool vmt_faults_hit(struct vmt_device *vmt, SimEvent ev, u32 to,
+		    SimOutcome *out);
+int vmt_faults_write(struct vmt_device *vmt, char *lines);
+void vmt_faults_show(struct vmt_device *vmt, struct seq_file *s);
+void vmt_faults_json(struct vmt_device *vmt, struct seq_file *s);
+void vmt_faults_clear(struct vmt_device *vmt);
+
+/* ---- the two drivers ---- */
+int vmt_mdev_init(void);
+void vmt_mdev_exit(void);
+int vmt_pci_init(void);
+void vmt_pci_exit(void);
+
+#endif /* VMT_H */

@@ -1,0 +1,406 @@
+/*
+ * Model of a migratable VFIO device: the registers of the migration region
+ *
+ * Owns: the v1 register protocol as the driver's side of the contract
+ * (requirements 1.1-1.7): widths, order of accesses, device_state and its
+ * arcs, trapped access to the data window. Whatever the client does that
+ * the contract forbids is recorded as a violation.
+ * Does not own: what is in a chunk (sim-model-stream.c, sim-model-load.c).
+ *
+ * Locks: the host's, around each access, reset included, so a slow vendor
+ * delays other accesses to this region but not config space.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "sim-model.h"
+
+typedef unsigned long long ull;
+
+/* Virgin content of a device that nobody loaded. */
+static uint64_t initial_state(SimMig *m)
+{
+    return sim_mix(m->cfg.seed);
+}
+
+void sim_mig_init(SimMig *m)
+{
+    sim_mig_set_state(m, m->cfg.reserved_bits | SIM_RUNNING);
+    m->state_id = initial_state(m);
+    m->saved_id = m->loaded_id = 0;
+    m->state_lost = false;
+    m->loaded = false;
+    memset(&m->save, 0, sizeof(m->save));
+    memset(&m->load, 0, sizeof(m->load));
+}
+
+void sim_mig_reset(SimMig *m)
+{
+    m->count.resets++;
+    /*
+     * A machine resets its devices before it first runs, too: only a device
+     * that was stopped, or in a migration, loses something by it.
+     */
+    if ((m->state & SIM_STATE_MASK) != SIM_RUNNING) {
+        m->state_lost = true;
+    }
+    sim_mig_set_state(m, m->cfg.reserved_bits | SIM_RUNNING);
+    m->state_id = initial_state(m);
+    m->loaded = false;
+    memset(&m->save, 0, sizeof(m->save));
+    memset(&m->load, 0, sizeof(m->load));
+}
+
+bool sim_mig_migrating(SimEvent ev, uint32_t from, uint32_t to)
+{
+    return (from & SIM_STATE_MASK) != SIM_RUNNING ||
+           (ev == SIM_EV_STATE_WRITE && (to & SIM_STATE_MASK) != SIM_RUNNING);
+}
+
+bool sim_mig_mappable(SimMig *m, uint64_t offset, uint64_t size)
+{
+    const SimMigConfig *c = &m->cfg;
+    unsigned i;
+
+    if (c->migration != SIM_MIGRATION_YES || !c->mmap_flag ||
+        offset >= c->region_size || size > c->region_size - offset) {
+        return false;
+    }
+    if (!c->sparse_cap) {
+        return true;
+    }
+    /* A mapping must lie in one area; across two that touch: refused. */
+    for (i = 0; i < c->num_areas; i++) {
+        const SimRange *r = &c->areas[i];
+
+        if (offset >= r->offset && offset - r->offset < r->size_bytes &&
+            size <= r->size_bytes - (offset - r->offset)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ------------------------------------------------------------------------ */
+/* device_state                                                             */
+
+static bool saving(uint32_t state)
+{
+    return (state & SIM_STATE_MASK) == SIM_PRE_COPY ||
+           (state & SIM_STATE_MASK) == SIM_STOP_COPY;
+}
+
+static void leave_running(SimMig *m)
+{
+    sim_host_stopped(m);
+    /* What ran has changed: its state is now another one than before. */
+    if (!sim_headless(m)) {
+        m->state_id = sim_mix(m->state_id + 1);
+    }
+    m->loaded = false;
+}
+
+/* True when the driver took the state that it was given, or needs none. */
+static bool finish_load(SimMig *m)
+{
+    char why[SIM_WHY_CHARS];
+
+    if (sim_load_finish(m, why)) {
+        return true;
+    }
+    m->count.incomplete++;
+    sim_host_log(m, "incomplete %s", why);
+    if (m->cfg.incomplete_is_error) {
+        sim_mig_set_state(m, (m->state & ~SIM_STATE_MASK) | SIM_ERROR);
+    }
+    return false;
+}
+
+static int perform_arc(SimMig *m, uint32_t from, uint32_t to)
+{
+    if (from == to) {
+        return 0;
+    }
+    if (from == SIM_RESUMING && !finish_load(m)) {
+        return -EINVAL;
+    }
+    if ((from & SIM_RUNNING) && !(to & SIM_RUNNING)) {
+        leave_running(m);
+    }
+    if (saving(to)) {
+        if (!saving(from)) {
+            sim_save_begin(m);
+        }
+        if (to == SIM_STOP_COPY) {
+            sim_save_stop_phase(m);
+        }
+    } else if (saving(from)) {
+        sim_save_end(m);
+    }
+    if (to == SIM_RESUMING) {
+        sim_load_begin(m);
+    }
+    sim_mig_set_state(m, (m->state & ~SIM_STATE_MASK) | to);
+    if ((to & SIM_RUNNING) && !(from & SIM_RUNNING)) {
+        sim_host_started(m);
+    }
+    return 0;
+}
+
+static int check_state(SimMig *m, uint32_t value)
+{
+    uint32_t to = value & SIM_STATE_MASK, now = m->state;
+
+    if ((value & ~SIM_STATE_MASK) != (now & ~SIM_STATE_MASK)) {
+        sim_host_violation(m, "device_state write of 0x%x does not keep "
+                           "reserved bits 0x%x (U-2)", value,
+                           now & ~SIM_STATE_MASK);
+    }
+    if (to > SIM_RESUMING) {
+        sim_host_violation(m, "device_state write of the invalid state 0x%x",
+                           value);
+        return -EINVAL;
+    }
+    /* Only a reset leads out of the error state. */
+    if ((now & SIM_STATE_MASK) == SIM_ERROR) {
+        return -EINVAL;
+    }
+    if (!m->cfg.arcs[now & SIM_STATE_MASK][to]) {
+        m->count.refused++;
+        return -(int)m->cfg.refuse_errno;
+    }
+    return 0;
+}
+
+static ssize_t state_write(SimMig *m, uint32_t value)
+{
+    uint32_t from = m->state & SIM_STATE_MASK, to = value & SIM_STATE_MASK;
+    SimOutcome out;
+    ssize_t ret;
+
+    sim_host_event(m, SIM_EV_STATE_WRITE, value, &out);
+    ret = out.err ? -out.err : check_state(m, value);
+    if (!ret) {
+        ret = perform_arc(m, from, to);
+    }
+    sim_host_log(m, "state-write from=%s to=%s ret=%d now=%s",
+                 sim_state_name(from), sim_state_name(to), (int)ret,
+                 sim_state_name(m->state));
+    sim_host_changed(m);
+    if (!ret) {
+        ret = out.has_short ? SIM_MIN(out.short_len, sizeof(value))
+                            : sizeof(value);
+    }
+    return ret;
+}
+
+/* ------------------------------------------------------------------------ */
+/* Registers                                                                */
+
+static int read_register(SimMig *m, uint64_t reg, uint64_t *value)
+{
+    uint32_t state = m->state & SIM_STATE_MASK;
+
+    if (reg == SIM_REG_STATE) {
+        *value = m->state;
+        return 0;
+    }
+    if (state == SIM_ERROR) {
+        return -EIO;
+    }
+    switch (reg) {
+    case SIM_REG_PENDING:
+        *value = saving(state) ? sim_save_pending(m) : 0;
+        return 0;
+    case SIM_REG_DATA_OFFSET:
+        if (saving(state)) {
+            return sim_save_stage(m, value);
+        }
+        if (state == SIM_RESUMING) {
+            *value = sim_load_offset(m);
+            return 0;
+        }
+        sim_host_violation(m, "data_offset read in state %s",
+                           sim_state_name(state));
+        return -EINVAL;
+    default:
+        if (saving(state) && !m->save.staged) {
+            sim_host_violation(m, "data_size read before data_offset "
+                               "(U-14)");
+            return -EINVAL;
+        }
+        m->save.size_read = true;
+        *value = saving(state) ? m->save.chunk_size : m->load.last_size;
+        return 0;
+    }
+}
+
+static SimEvent read_event(uint64_t reg)
+{
+    switch (reg) {
+    case SIM_REG_STATE:
+        return SIM_EV_STATE_READ;
+    case SIM_REG_PENDING:
+        return SIM_EV_PENDING_READ;
+    case SIM_REG_DATA_OFFSET:
+        return SIM_EV_DATA_OFFSET_READ;
+    default:
+        return SIM_EV_DATA_SIZE_READ;
+    }
+}
+
+static ssize_t register_read(SimMig *m, uint64_t reg, void *buf, size_t len)
+{
+    SimEvent ev = read_event(reg);
+    SimOutcome out;
+    uint64_t value = 0;
+    ssize_t ret;
+
+    sim_host_event(m, ev, m->state, &out);
+    ret = out.err ? -out.err : read_register(m, reg, &value);
+    if (!ret) {
+        if (out.has_value) {
+            value = out.value;
+            sim_chunk_lie(m, reg, value);
+        }
+        ret = out.has_short ? SIM_MIN(out.short_len, len) : len;
+        memcpy(buf, &value, ret);
+    }
+    sim_host_log(m, "%s value=0x%llx ret=%zd", sim_event_name(ev),
+                 (ull)value, ret);
+    return ret;
+}
+
+static ssize_t size_write(SimMig *m, uint64_t size)
+{
+    SimOutcome out;
+    ssize_t ret;
+
+    sim_host_event(m, SIM_EV_DATA_SIZE_WRITE, m->state, &out);
+    if (out.err || (m->state & SIM_STATE_MASK) == SIM_ERROR) {
+        ret = -(out.err ? out.err : EIO);
+    } else if ((m->state & SIM_STATE_MASK) != SIM_RESUMING) {
+        sim_host_violation(m, "data_size write in state %s",
+                           sim_state_name(m->state));
+        ret = -EINVAL;
+    } else {
+        ret = sim_load_consume(m, size);
+    }
+    sim_host_log(m, "data-size-write value=%llu ret=%zd", (ull)size, ret);
+    if (!ret) {
+        ret = out.has_short ? SIM_MIN(out.short_len, sizeof(size))
+                            : sizeof(size);
+    }
+    return ret;
+}
+
+static ssize_t register_write(SimMig *m, uint64_t reg, const void *buf)
+{
+    uint32_t state;
+    uint64_t size;
+
+    switch (reg) {
+    case SIM_REG_STATE:
+        memcpy(&state, buf, sizeof(state));
+        return state_write(m, state);
+    case SIM_REG_DATA_SIZE:
+        memcpy(&size, buf, sizeof(size));
+        return size_write(m, size);
+    default:
+        sim_host_violation(m, "write to the read-only register at 0x%llx",
+                           (ull)reg);
+        return -EINVAL;
+    }
+}
+
+static ssize_t register_rw(SimMig *m, bool write, void *buf, size_t len,
+                           uint64_t offset)
+{
+    size_t width = offset < SIM_REG_PENDING ? 4 : 8;
+
+    if (len != width || offset % width) {
+        sim_host_violation(m, "register %s of %zu bytes at 0x%llx (U-1)",
+                           write ? "write" : "read", len, (ull)offset);
+        return -EINVAL;
+    }
+    if (offset == SIM_REG_RESERVED) {
+        if (!write) {
+            memset(buf, 0, len);
+        }
+        return len;
+    }
+    return write ? register_write(m, offset, buf)
+                 : register_read(m, offset, buf, len);
+}
+
+/* ------------------------------------------------------------------------ */
+/* The data window, trapped                                                 */
+
+static ssize_t data_access(SimMig *m, bool write, void *buf, size_t len,
+                           uint64_t offset, SimOutcome *out)
+{
+    ssize_t n;
+
+    if (out->err || (m->state & SIM_STATE_MASK) == SIM_ERROR) {
+        return -(out->err ? out->err : EIO);
+    }
+    if (m->cfg.max_access && len > m->cfg.max_access) {
+        return -EINVAL;
+    }
+    if (out->has_short) {
+        len = SIM_MIN(len, out->short_len);
+    }
+    if (!sim_in_chunk(m, write, offset, len)) {
+        sim_host_violation(m, "data %s of %zu bytes at 0x%llx is outside of "
+                           "the chunk", write ? "write" : "read", len,
+                           (ull)offset);
+        return -EINVAL;
+    }
+    n = sim_host_move(m, write, buf, len, offset);
+    if (n < 0) {
+        return n;
+    }
+    if (write) {
+        m->load.chunk_trapped += n;
+        m->load.chunk_calls++;
+    } else {
+        m->save.chunk_trapped += n;
+        m->save.chunk_calls++;
+    }
+    m->count.trapped_bytes += n;
+    m->count.trapped_calls++;
+    return n;
+}
+
+static ssize_t data_rw(SimMig *m, bool write, void *buf, size_t len,
+                       uint64_t offset)
+{
+    SimOutcome out;
+    ssize_t ret;
+
+    sim_host_event(m, write ? SIM_EV_DATA_WRITE : SIM_EV_DATA_READ, m->state,
+                   &out);
+    ret = data_access(m, write, buf, len, offset, &out);
+    if (m->cfg.data_in_transcript || ret != (ssize_t)len) {
+        sim_host_log(m, "%s offset=0x%llx size=%zu ret=%zd",
+                     write ? "data-write" : "data-read", (ull)offset, len,
+                     ret);
+    }
+    return ret;
+}
+
+ssize_t sim_mig_rw(SimMig *m, bool write, void *buf, size_t len,
+                   uint64_t offset)
+{
+    uint64_t end = m->cfg.data_offset + m->cfg.window_size;
+
+    if (offset < SIM_REGS_SIZE && len <= SIM_REGS_SIZE - offset) {
+        return register_rw(m, write, buf, len, offset);
+    }
+    if (offset >= m->cfg.data_offset && offset < end && len <= end - offset) {
+        return data_rw(m, write, buf, len, offset);
+    }
+    sim_host_violation(m, "%s of %zu bytes at 0x%llx is neither registers "
+                       "nor data window", write ? "write" : "read", len,
+                       (ull)offset);
+    return -EINVAL;
+}

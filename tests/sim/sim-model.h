@@ -1,0 +1,527 @@
+/*
+ * Model of a migratable VFIO device, protocol v1
+ *
+ * Owns: the types of the model, and the calls between it and its host. The
+ * model is the device's side of the contract: states and arcs, registers,
+ * sessions, chunks, what the state consists of, fault rules, and the keys
+ * that configure all that. Its hosts are the simulated device (tests/sim)
+ * and the kernel's test driver (tests/kernel): so every file of the model
+ * (sim-model-*.c) compiles in user space and in the kernel, calls no
+ * library but memory and string functions, and uses no floating point.
+ * Does not own: file descriptors, interrupts, DMA, config space, memory.
+ *
+ * Locks: none. The host lets one thread at a time into a SimMig; only the
+ * state may be read by others (sim_mig_state()).
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef TESTS_SIM_SIM_MODEL_H
+#define TESTS_SIM_SIM_MODEL_H
+
+#ifdef __KERNEL__
+#include <linux/types.h>
+#include <linux/errno.h>
+#include <linux/math64.h>
+#include <linux/minmax.h>
+#include <linux/stdarg.h>
+#include <linux/string.h>
+#include <linux/kernel.h>
+#include <asm/byteorder.h>
+#define UINT64_C(c) (c ## ULL)
+#define UINT64_MAX U64_MAX
+#define UINT32_MAX U32_MAX
+#define SIM_MIN(a, b) min_t(uint64_t, a, b)
+#define SIM_COUNT(array) ARRAY_SIZE(array)
+#define SIM_LE64(v) ((__force uint64_t)cpu_to_le64(v))
+#else
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/types.h>
+#include <glib.h>
+#define SIM_MIN(a, b) MIN(a, b)
+#define SIM_COUNT(array) G_N_ELEMENTS(array)
+#define SIM_LE64(v) GUINT64_TO_LE(v)
+#endif
+
+#define SIM_PRINTF(a, b) __attribute__((format(printf, a, b)))
+
+/* The registers of the migration region (requirements 1.1). */
+enum {
+    SIM_REG_STATE = 0x00,
+    SIM_REG_RESERVED = 0x04,
+    SIM_REG_PENDING = 0x08,
+    SIM_REG_DATA_OFFSET = 0x10,
+    SIM_REG_DATA_SIZE = 0x18,
+    SIM_REGS_SIZE = 0x20,
+};
+
+/* Values of device_state (requirements 1.2). */
+enum {
+    SIM_STOP = 0,
+    SIM_RUNNING = 1,
+    SIM_STOP_COPY = 2,
+    SIM_PRE_COPY = 3,
+    SIM_RESUMING = 4,
+    SIM_ERROR = 6,
+    SIM_STATE_MASK = 7,
+    SIM_NUM_STATES = 8,
+};
+
+typedef enum SimEvent {
+    SIM_EV_STATE_WRITE,
+    SIM_EV_STATE_READ,
+    SIM_EV_PENDING_READ,
+    SIM_EV_DATA_OFFSET_READ,
+    SIM_EV_DATA_SIZE_READ,
+    SIM_EV_DATA_SIZE_WRITE,
+    SIM_EV_DATA_READ,
+    SIM_EV_DATA_WRITE,
+    SIM_EV_MMAP,
+    SIM_EV_DEVICE_INFO,
+    SIM_EV_REGION_INFO,
+    SIM_EV_IRQ_INFO,
+    SIM_EV_SET_IRQS,
+    SIM_EV_RESET,
+    SIM_EV_CONFIG_READ,
+    SIM_EV_CONFIG_WRITE,
+    SIM_EV_BAR_READ,
+    SIM_EV_BAR_WRITE,
+    SIM_EV_OTHER,               /* any other call on the device's fd */
+    SIM_EV_LAST_DEVICE = SIM_EV_OTHER,
+    SIM_EV_MAP_DMA,
+    SIM_EV_UNMAP_DMA,
+    SIM_EV_DIRTY_START,
+    SIM_EV_DIRTY_STOP,
+    SIM_EV_DIRTY_GET,
+    SIM_EV_IOMMU_INFO,
+    SIM_EV_LAST_CONTAINER = SIM_EV_IOMMU_INFO,
+    SIM_EV_ANY_CALL,
+    SIM_EV_ANY_CONTAINER_CALL,
+    SIM_NUM_EVENTS,
+} SimEvent;
+
+/* What a fault rule wants of the call that it fires at. */
+typedef struct SimOutcome {
+    int err;                        /* errno to return, 0 = none */
+    bool has_short;
+    size_t short_len;
+    bool has_value;
+    uint64_t value;
+    bool set_error;
+    uint64_t delay_ms;
+} SimOutcome;
+
+typedef struct SimRange {
+    uint64_t offset;
+    uint64_t size_bytes;
+} SimRange;
+
+typedef enum SimPresence {
+    SIM_MIGRATION_YES,
+    SIM_MIGRATION_NO,
+    SIM_MIGRATION_ZERO_SIZE,
+    SIM_MIGRATION_INFO_ERROR,
+} SimPresence;
+
+typedef enum SimVerify {
+    SIM_VERIFY_FULL,
+    SIM_VERIFY_SAMPLED,
+    SIM_VERIFY_NONE,
+} SimVerify;
+
+/* Longest text of a list (areas, chunk sizes, arcs), with its NUL. */
+#define SIM_LIST_CHARS 1024
+#define SIM_NAME_CHARS 96
+#define SIM_WHY_CHARS 160
+#define SIM_MAX_AREAS 65536
+#define SIM_MAX_CHUNK_SIZES 256
+
+/* The keys of a device that the model reads (docs/sim.md). */
+typedef struct SimMigConfig {
+    uint64_t migration;             /* SimPresence */
+    uint64_t region_size;
+    uint64_t data_offset;
+    uint64_t window_size;
+    bool mmap_flag;
+    bool sparse_cap;
+    SimRange *areas;                /* relative to the region */
+    unsigned num_areas;
+    uint64_t chunk_sizes[SIM_MAX_CHUNK_SIZES];
+    unsigned num_chunk_sizes;
+    uint64_t chunk_starts[SIM_MAX_CHUNK_SIZES];
+    unsigned num_chunk_starts;
+    uint64_t state_size;
+    uint64_t precopy_size;
+    uint64_t precopy_rate;          /* bytes a second made dirty again */
+    uint64_t precopy_max;
+    uint64_t save_rate;             /* bytes a second, 0 = no limit */
+    uint64_t load_rate;
+    uint64_t seed;
+
+    bool arcs[SIM_NUM_STATES][SIM_NUM_STATES];
+    uint64_t refuse_errno;
+    uint64_t reserved_bits;
+    uint64_t max_access;            /* largest data access, 0 = no limit */
+    uint64_t trapped_by_memory;
+    uint64_t verify;                /* SimVerify */
+    uint64_t corrupt_fails;
+    uint64_t split_allowed;
+    uint64_t require_data;
+    uint64_t incomplete_is_error;   /* device goes to ERROR */
+    uint64_t data_in_transcript;
+
+    /* as written, until sim_config_finish() reads them */
+    uint64_t strictness;
+    uint64_t given_region_size;     /* 0: both together */
+    uint64_t given_precopy_max;     /* UINT64_MAX: precopy_size */
+    char areas_text[SIM_LIST_CHARS];
+    char chunk_size_text[SIM_LIST_CHARS];
+    char chunk_start_text[SIM_LIST_CHARS];
+    char accept_text[SIM_LIST_CHARS];
+    char refuse_text[SIM_LIST_CHARS];
+} SimMigConfig;
+
+/* Largest vendor part of a state (registers), in bytes, its check included. */
+#define SIM_EXTRA_MAX 256
+#define SIM_HEAD_BYTES 64
+#define SIM_ZONE_MAX (SIM_HEAD_BYTES + SIM_EXTRA_MAX)
+
+/* The chunk that a save session has on offer, and the session's progress. */
+typedef struct SimSave {
+    bool active;
+    bool stop_phase;
+    uint64_t session;
+    uint64_t content_id;
+    uint64_t total_bytes;           /* of the stop-and-copy stream */
+    uint64_t position;              /* bytes of this phase consumed */
+    uint64_t sequence;
+    uint64_t precopy_pending;
+    int64_t precopy_seen_us;
+    uint64_t precopy_acked;
+    uint64_t precopy_offered;       /* acked + a chunk left in the air */
+    bool armed;                     /* pending_bytes read, not zero */
+    bool staged;
+    bool size_read;
+    bool lied;                      /* by a fault rule, to the client */
+    uint64_t chunk_offset;          /* in the region */
+    uint64_t chunk_size;
+    uint64_t chunk_trapped;
+    unsigned chunk_calls;
+    size_t extra_bytes;
+    uint8_t extra[SIM_EXTRA_MAX];
+} SimSave;
+
+/* What a load session has seen of the stream. */
+typedef struct SimLoad {
+    bool active;
+    bool any_data;
+    bool broken;
+    bool head_known;
+    bool stop_phase;
+    uint8_t zone[SIM_ZONE_MAX];     /* head, and the vendor's part */
+    size_t zone_bytes;              /* how long it is, as far as known */
+    uint64_t content_id;
+    uint64_t total_bytes;
+    uint64_t position;
+    uint64_t sequence;
+    uint64_t chunk_left;            /* of a chunk that came in parts */
+    uint64_t precopy_bytes;
+    uint64_t precopy_acked;
+    uint64_t precopy_offered;
+    bool offset_read;
+    bool lied;                      /* by a fault rule, to the client */
+    uint64_t chunks;
+    uint64_t chunk_offset;
+    uint64_t last_size;
+    uint64_t chunk_trapped;
+    unsigned chunk_calls;
+} SimLoad;
+
+typedef struct SimCounters {
+    uint64_t calls;
+    uint64_t migration_calls;
+    uint64_t save_sessions;
+    uint64_t load_sessions;
+    uint64_t saved_chunks;
+    uint64_t saved_bytes;
+    uint64_t saved_precopy_bytes;
+    uint64_t loaded_chunks;
+    uint64_t loaded_bytes;
+    uint64_t loaded_precopy_bytes;
+    uint64_t trapped_bytes;
+    uint64_t trapped_calls;
+    uint64_t mapped_bytes;
+    unsigned repeated_offset_reads;
+    unsigned unacked_chunks;
+    unsigned corrupt;
+    unsigned incomplete;
+    unsigned refused;
+    unsigned resets;
+    unsigned mmaps;
+} SimCounters;
+
+typedef struct SimMig {
+    SimMigConfig cfg;
+    uint8_t *window;                /* memory of the region, from offset 0 */
+    uint32_t state;                 /* device_state, bits 0..31 */
+    uint64_t state_id;              /* what the device state is made of */
+    uint64_t saved_id;              /* last state that was read to its end */
+    uint64_t loaded_id;             /* last state that was taken whole */
+    bool state_lost;
+    bool loaded;
+    SimSave save;
+    SimLoad load;
+    SimCounters count;
+} SimMig;
+
+/* Any thread may ask; changes only under the host's lock. */
+static inline uint32_t sim_mig_state(const SimMig *m)
+{
+    return __atomic_load_n(&m->state, __ATOMIC_RELAXED);
+}
+
+static inline void sim_mig_set_state(SimMig *m, uint32_t state)
+{
+    __atomic_store_n(&m->state, state, __ATOMIC_RELAXED);
+}
+
+/* @a * @b / @c without overflow in between; @c is not 0. */
+static inline uint64_t sim_muldiv(uint64_t a, uint64_t b, uint64_t c)
+{
+#ifdef __KERNEL__
+    return mul_u64_u64_div_u64(a, b, c);
+#else
+    return (unsigned __int128)a * b / c;
+#endif
+}
+
+/* ---- What the host gives ---- */
+
+/* Microseconds of CLOCK_MONOTONIC. */
+int64_t sim_host_now_us(void);
+void sim_host_sleep_until_us(int64_t deadline_us);
+/* Zeroed memory, or NULL. */
+void *sim_host_alloc(size_t bytes);
+void sim_host_free(void *memory);
+/* A line of the transcript, and one that is a violation. */
+void sim_host_log(SimMig *m, const char *fmt, ...) SIM_PRINTF(2, 3);
+void sim_host_violation(SimMig *m, const char *fmt, ...) SIM_PRINTF(2, 3);
+/*
+ * sim_host_event: count one call and ask the fault rules. Returns true when
+ * @out holds something to do; else @out is all zero. @to is the state asked
+ * for, or the current one.
+ */
+bool sim_host_event(SimMig *m, SimEvent ev, uint32_t to, SimOutcome *out);
+/* RUNNING was cleared: on return the device does nothing by itself (U-4). */
+void sim_host_stopped(SimMig *m);
+/* The device runs again. */
+void sim_host_started(SimMig *m);
+/* Something that a status shows has changed. */
+void sim_host_changed(SimMig *m);
+/*
+ * sim_host_move: a trapped access of @len bytes of the data window between
+ * @buf, which is the host's business, and the region at @offset.
+ * Returns the bytes moved or a negative errno.
+ */
+ssize_t sim_host_move(SimMig *m, bool write, void *buf, size_t len,
+                      uint64_t offset);
+/*
+ * sim_host_save_extra: the vendor's part of the state of the stopped device,
+ * at most @max bytes. Returns its length, a multiple of 8; 0 = none.
+ * sim_host_load_extra: the same bytes at the other side, checked for
+ * damage; whether they make sense is for the host to say. @len may be 0.
+ */
+size_t sim_host_save_extra(SimMig *m, uint8_t *extra, size_t max);
+bool sim_host_load_extra(SimMig *m, const uint8_t *extra, size_t len);
+
+/* ---- sim-model-text.c ---- */
+/* sim_parse_size: "4096", "0x1000", "64K", "1M", "2G", "1T". */
+bool sim_parse_size(const char *text, uint64_t *value);
+/* sim_parse_state: "running" or "001". */
+bool sim_parse_state(const char *text, uint32_t *state);
+bool sim_parse_bool(const char *text, bool *value);
+/* sim_parse_errno: "EIO". Returns 0 if there is no such name. */
+int sim_parse_errno(const char *text);
+/* sim_parse_range: "OFFSET+SIZE". */
+bool sim_parse_range(const char *text, SimRange *range);
+/*
+ * sim_next_item: copy the next item of a list "A;B;C" without blanks around
+ * it, and move @list behind it. Returns false at the end. An item that is
+ * longer than @size - 1 is cut, so no reader of it takes it.
+ */
+bool sim_next_item(const char **list, char *item, size_t size);
+const char *sim_state_name(uint32_t state);
+const char *sim_event_name(SimEvent ev);
+/* sim_parse_event: the event, or -1. */
+int sim_parse_event(const char *text);
+
+/* ---- sim-model-config.c ---- */
+typedef enum SimKeyKind {
+    SIM_KEY_SIZE,                   /* uint64_t */
+    SIM_KEY_BOOL,                   /* uint64_t, 0 or 1 */
+    SIM_KEY_CHOICE,                 /* uint64_t, index in choices */
+    SIM_KEY_ERRNO,                  /* uint64_t */
+    SIM_KEY_LIST,                   /* char[SIM_LIST_CHARS] */
+} SimKeyKind;
+
+/* One key: where its value goes, and what it is when nobody gives it. */
+typedef struct SimKey {
+    const char *name;
+    SimKeyKind kind;
+    size_t offset;
+    const char *fallback;
+    const char *const *choices;
+} SimKey;
+
+/* The keys of SimMigConfig; the last has no name. */
+extern const SimKey sim_mig_keys[];
+
+/* sim_key_find: the key of that name in @keys, or NULL. */
+const SimKey *sim_key_find(const SimKey *keys, const char *name);
+/*
+ * sim_key_set: give the key's field in @base the value of @text. On false,
+ * @why says what is wanted. sim_keys_default: all fallbacks.
+ */
+bool sim_key_set(const SimKey *key, void *base, const char *text,
+                 char why[SIM_WHY_CHARS]);
+void sim_keys_default(const SimKey *keys, void *base);
+/*
+ * sim_mig_config_finish: see whether the values go together, and lay out
+ * areas, chunks and arcs. On false @key names the key that is wrong and @why
+ * says why. Frees what an earlier call had laid out.
+ */
+bool sim_mig_config_finish(SimMigConfig *c, const char **key,
+                           char why[SIM_WHY_CHARS]);
+void sim_mig_config_clear(SimMigConfig *c);
+
+/* ---- sim-model-arcs.c ---- */
+/*
+ * sim_arcs_set: which arcs a driver of that strictness (an index in
+ * sim_strictness_names) accepts, changed by the lists @accept and @refuse.
+ * On false @key is the list that cannot be read.
+ */
+extern const char *const sim_strictness_names[];
+bool sim_arcs_set(bool arcs[SIM_NUM_STATES][SIM_NUM_STATES],
+                  unsigned strictness, const char *accept,
+                  const char *refuse, const char **key);
+
+/* ---- sim-model-content.c ---- */
+uint64_t sim_mix(uint64_t value);
+void sim_content_fill(uint64_t id, uint64_t position, uint8_t *buf,
+                      uint64_t len);
+bool sim_content_check(uint64_t id, uint64_t position, const uint8_t *buf,
+                       uint64_t len, SimVerify verify, uint64_t *bad);
+/*
+ * sim_words_digest: digest of the words at @from, going on from @hash;
+ * SIM_DIGEST_START begins. @bytes is a multiple of 8.
+ */
+#define SIM_DIGEST_START UINT64_C(0xcbf29ce484222325)
+uint64_t sim_words_digest(uint64_t hash, const uint8_t *from,
+                          uint64_t bytes);
+
+/* ---- sim-model-stream.c: sessions and chunks ---- */
+void sim_save_begin(SimMig *m);
+void sim_save_stop_phase(SimMig *m);
+void sim_save_end(SimMig *m);
+uint64_t sim_save_pending(SimMig *m);
+int sim_save_stage(SimMig *m, uint64_t *offset);
+/* A fault rule gave @value for register @reg: what follows from the lie. */
+void sim_chunk_lie(SimMig *m, uint64_t reg, uint64_t value);
+bool sim_in_chunk(SimMig *m, bool write, uint64_t offset, uint64_t len);
+
+/* ---- sim-model-load.c ---- */
+void sim_load_begin(SimMig *m);
+/* On false the state is not whole, and @why says why. */
+bool sim_load_finish(SimMig *m, char why[SIM_WHY_CHARS]);
+uint64_t sim_load_offset(SimMig *m);
+int sim_load_consume(SimMig *m, uint64_t size);
+
+/* The heads in a stream, shared by the two files above. */
+#define SIM_HEAD_MAGIC UINT64_C(0x3164616548466956)
+#define SIM_CHUNK_MAGIC UINT64_C(0x316b6e7568436956)
+#define SIM_PHASE_STOP 1
+
+typedef struct SimStreamHead {
+    uint64_t magic;
+    uint32_t phase;
+    uint32_t extra_bytes;           /* of the vendor, behind the head */
+    uint64_t content_id;
+    uint64_t total_bytes;           /* 0 in pre-copy: not known */
+    uint64_t precopy_acked;
+    uint64_t precopy_offered;
+    uint64_t session;
+    uint64_t check;
+} SimStreamHead;
+
+typedef struct SimChunkHead {
+    uint64_t magic;
+    uint64_t sequence;
+    uint64_t size_bytes;
+    uint64_t check;
+} SimChunkHead;
+
+uint64_t sim_head_check(const SimStreamHead *h);
+uint64_t sim_chunk_check(uint64_t id, uint64_t position,
+                         const SimChunkHead *h);
+uint64_t sim_extra_check(uint64_t id, const uint8_t *extra, size_t bytes);
+/* A state too small for a head: both sides then know size and seed. */
+bool sim_headless(SimMig *m);
+/*
+ * Where the chunk head of a chunk at @position of @size bytes stands in
+ * the chunk. Returns false if it has none. @zone_bytes: head of the stream.
+ */
+bool sim_chunk_head_at(SimMig *m, uint64_t position, uint64_t size,
+                       size_t zone_bytes, uint64_t *at);
+void sim_pace(int64_t start_us, uint64_t bytes, uint64_t rate);
+void sim_count_mapped(SimMig *m, uint64_t size, uint64_t trapped);
+
+/* ---- sim-model-region.c: registers and states ---- */
+/* sim_mig_init: as the device is when it is first opened. */
+void sim_mig_init(SimMig *m);
+/* sim_mig_reset: the same after use; the device was stopped by the host. */
+void sim_mig_reset(SimMig *m);
+/*
+ * sim_mig_rw: an access to the region. @buf is memory of @len bytes for
+ * accesses to registers (below SIM_REGS_SIZE), else what sim_host_move()
+ * wants. Returns bytes or a negative errno.
+ */
+ssize_t sim_mig_rw(SimMig *m, bool write, void *buf, size_t len,
+                   uint64_t offset);
+/* sim_mig_mappable: may these bytes of the region be mapped at once? */
+bool sim_mig_mappable(SimMig *m, uint64_t offset, uint64_t size);
+/* sim_mig_migrating: is a call in @from, asking for @to, in a migration? */
+bool sim_mig_migrating(SimEvent ev, uint32_t from, uint32_t to);
+
+/* ---- sim-model-fault.c ---- */
+typedef struct SimRule {
+    char name[SIM_NAME_CHARS];
+    char device[SIM_NAME_CHARS];    /* empty = any */
+    int event;                      /* SimEvent, -1 = not given */
+    bool has_state, has_from, has_to;
+    uint32_t state, from, to;
+    bool migration_only;
+    uint64_t nth;                   /* first match that fires, from 1 */
+    bool once;
+    SimOutcome outcome;
+    unsigned matched;
+    unsigned fired;
+} SimRule;
+
+/* sim_rule_init: a rule without keys; false if @name is too long. */
+bool sim_rule_init(SimRule *r, const char *name);
+bool sim_rule_set(SimRule *r, const char *key, const char *text,
+                  char why[SIM_WHY_CHARS]);
+bool sim_rule_finish(SimRule *r, const char **key, char why[SIM_WHY_CHARS]);
+/*
+ * sim_rule_hit: count a call at the rule. Returns true when it is the
+ * rule's turn; fired is for the caller to count, if the rule may act.
+ */
+bool sim_rule_hit(SimRule *r, const char *device, SimEvent ev, uint32_t from,
+                  uint32_t to, bool migrating);
+
+#endif /* TESTS_SIM_SIM_MODEL_H */
