@@ -41,6 +41,10 @@ check-sanitize: deps-all
 check-compilers: deps-all
 	@scripts/check compile=gcc compile=clang
 
+check-cross:
+	@scripts/deps build cross
+	@scripts/check cross=s390x cross=i386
+
 demo: deps-run
 	@scripts/demo $(DEMO)
 
@@ -54,7 +58,8 @@ install: all
 	@$(MESON) install -C $(BUILD) --no-rebuild
 
 clean:
-	@rm -rf build build-gcc build-clang build-sanitize build-fuzz
+	@rm -rf build build-gcc build-clang build-sanitize build-fuzz \
+		build-s390x build-i386
 
 help:
 	@sed -n 's/^# help: //p' Makefile
@@ -67,6 +72,7 @@ help:
 # help: make check-qtest      pairs of real QEMUs
 # help: make check-sanitize   unit and component tests with ASan and UBSan
 # help: make check-compilers  gcc and clang, warnings are errors
+# help: make check-cross      pure parts on a big-endian and a 32-bit machine
 # help: make bench            our code against QEMU 7.2's own, JSON and a table
 # help:                       (BENCH='--help' for more)
 # help: make fuzz             each fuzzer for FUZZ_SECONDS [60]
@@ -75,4 +81,5 @@ help:
 # help: make clean            remove build/ and the other build directories
 
 .PHONY: all deps deps-build deps-run deps-all check check-unit check-qtest \
-	check-sanitize check-compilers demo bench fuzz install clean help
+	check-sanitize check-compilers check-cross demo bench fuzz install \
+	clean help
