@@ -46,6 +46,7 @@ typedef struct World {
     bool translated;            /* sections of the IOMMU, or of RAM */
     bool mapped[GIOVA_UNITS];   /* a guest's mapping begins there */
     uint64_t length[GIOVA_UNITS];
+    bool populated[PARTS_UNITS]; /* by unit */
     GRand *rand;
     bool running;               /* the device may write */
     unsigned writes;
@@ -289,13 +290,34 @@ static void device_writes(void)
 
 /* ---- the migration of RAM ---- */
 
+/* What is not plugged is not touched (B-26) */
+static bool is_there(Ram *ram, uint64_t at)
+{
+    return ram != &world->parts || world->populated[at / UNIT];
+}
+
 static void copy_ram(Ram *ram, bool all)
 {
     for (uint64_t at = 0; at < ram->units * UNIT; at += PAGE) {
-        if (vfio_host_ram_dirty(ram->mr, at, true) || all) {
+        bool dirty = vfio_host_ram_dirty(ram->mr, at, true);
+
+        g_assert_true(!dirty || is_there(ram, at));
+        if (dirty || all) {
             memcpy(ram->copy + at, vfio_host_ram_ptr(ram->mr) + at, PAGE);
         }
     }
+}
+
+/* As many records as the guest has mappings, while there is an IOMMU */
+static void check_records(void)
+{
+    VFIODirtyTracker *t = vfio_dirty_tracker_of(world->container);
+    unsigned mapped = 0;
+
+    for (unsigned i = 0; i < GIOVA_UNITS; i++) {
+        mapped += world->translated && world->mapped[i];
+    }
+    g_assert_cmpuint(vfio_dirty_mappings_count(t->mappings), ==, mapped);
 }
 
 static void sync_and_copy(void)
@@ -303,6 +325,7 @@ static void sync_and_copy(void)
     MemoryListener *listener = world->listener;
     MemoryRegionSection section;
 
+    check_records();
     if (world->translated) {
         for (unsigned half = 0; half < 2; half++) {
             section = iommu_section(half);
@@ -402,6 +425,14 @@ static void ram_destroy(Ram *ram)
     g_free(ram->copy);
 }
 
+static void populate(uint64_t at, bool populated)
+{
+    vfio_host_ram_populate(world->parts.mr, at, PARTS_GRANULE, populated);
+    for (uint64_t i = 0; i < PARTS_GRANULE / UNIT; i++) {
+        world->populated[at / UNIT + i] = populated;
+    }
+}
+
 /* @config: of the container */
 static void world_begin(const char *config, uint32_t seed)
 {
@@ -427,7 +458,7 @@ static void world_begin(const char *config, uint32_t seed)
     ram_init(&world->parts, PARTS_UNITS);
     vfio_host_ram_in_parts(world->parts.mr, PARTS_GRANULE);
     for (uint64_t at = 0; at < PARTS_UNITS * UNIT; at += PARTS_GRANULE) {
-        vfio_host_ram_populate(world->parts.mr, at, PARTS_GRANULE, any(2));
+        populate(at, any(2));
     }
     world->iommu = vfio_host_iommu_new();
     ram_appears(&world->ram);
@@ -625,6 +656,160 @@ static void test_exact(void)
     world_end();
 }
 
+/* A bitmap of 64 pages, and RAM in parts of 64: each is read alone (D-2). */
+static void test_exact_parts(void)
+{
+    world_begin("[container]\nmax-bitmap-size=8\n" SRC, 4);
+    ram_goes(&world->parts);
+    for (uint64_t at = 0; at < PARTS_UNITS * UNIT; at += PARTS_GRANULE) {
+        populate(at, at != PARTS_GRANULE);
+    }
+    ram_appears(&world->parts);
+    log_start();
+    vfio_host_ram_dirty_count();
+    for (uint64_t at = 2 * PARTS_GRANULE; at < PARTS_UNITS * UNIT;
+         at += PARTS_GRANULE) {
+        MemoryRegionSection section = ram_section(&world->parts);
+
+        g_assert_true(vfio_sim_dma_write("src", world->parts.iova + at,
+                                         PAGE));
+        world->listener->log_sync(world->listener, &section);
+        expect_dirty(&world->parts, at, PAGE);
+    }
+    g_assert_cmpuint(vfio_host_ram_dirty_count(), ==, 0);
+    log_stop();
+    world_end();
+}
+
+/* ---- behind the guest's IOMMU ---- */
+
+static void begin_translated(const char *config, uint32_t seed)
+{
+    world_begin(config, seed);
+    switch_translation();
+    log_start();
+    vfio_host_ram_dirty_count();
+}
+
+static void map_at(uint64_t giova_unit, uint64_t ram_unit, uint64_t units)
+{
+    world->mapped[giova_unit] = true;
+    world->length[giova_unit] = units;
+    vfio_host_iommu_map(world->iommu, GIOVA + giova_unit * UNIT,
+                        world->ram.mr, ram_unit * UNIT, units * UNIT);
+}
+
+/* Mapped elsewhere without an unmap: the bits of what was there stay. */
+static void test_remap(void)
+{
+    begin_translated(SRC, 5);
+    map_at(0, 3, 1);
+    g_assert_true(vfio_sim_dma_write("src", GIOVA, PAGE));
+    map_at(0, 9, 1);
+    expect_dirty(&world->ram, 3 * UNIT, PAGE);
+    g_assert_true(vfio_sim_dma_write("src", GIOVA + PAGE, PAGE));
+    check_records();
+    guest_unmap();
+    expect_dirty(&world->ram, 9 * UNIT + PAGE, PAGE);
+    log_stop();
+    world_end();
+}
+
+static void map_hook(VFIOHostPhase phase, unsigned round, void *opaque)
+{
+    bool *strayed = opaque;
+
+    if (phase == VFIO_HOST_PHASE_SETUP) {
+        log_start();
+    } else if (phase == VFIO_HOST_PHASE_ITERATE && round == 0) {
+        *strayed = vfio_sim_dma_write("src", GIOVA + UNIT, PAGE);
+        sync_and_copy();
+    }
+}
+
+/* What the kernel has mapped and nobody knows of: no guess, an error. */
+static void test_stray(void)
+{
+    bool strayed = false;
+    VFIOHostSaveOptions options = {
+        .min_rounds = 1, .hook = map_hook, .opaque = &strayed,
+    };
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_autofree char *error = NULL;
+
+    world_begin(SRC, 6);
+    switch_translation();
+    map_at(0, 3, 1);
+    map_at(2, 5, 1);
+    g_assert_cmpint(vfio_dirty_map(world->container, GIOVA + UNIT, UNIT,
+                                   vfio_host_ram_ptr(world->ram.mr), false),
+                    ==, 0);
+    g_assert_cmpint(comp_save(bytes, &options, &error), <, 0);
+    g_assert_true(strayed);
+    comp_assert_has(error, "outside of what the guest's IOMMU");
+    log_stop();
+    world_end();
+}
+
+/* A section of the IOMMU that begins elsewhere than its addresses */
+static void test_iommu_offset(void)
+{
+    const uint64_t base = UINT64_C(1) << 44;
+    MemoryRegionSection section = {
+        .size = int128_make64(UINT64_C(1) << 43),
+        .offset_within_region = 0,
+        .offset_within_address_space = base,
+    };
+
+    world_begin(SRC, 7);
+    section.mr = world->iommu;
+    world->listener->region_add(world->listener, &section);
+    vfio_host_iommu_map(world->iommu, UNIT, world->ram.mr, UNIT, UNIT);
+    log_start();
+    vfio_host_ram_dirty_count();
+    g_assert_true(vfio_sim_dma_write("src", base + UNIT, PAGE));
+    world->listener->log_sync(world->listener, &section);
+    expect_dirty(&world->ram, UNIT, PAGE);
+    log_stop();
+    world->listener->region_del(world->listener, &section);
+    g_assert_false(vfio_sim_dma_write("src", base + UNIT, PAGE));
+    world_end();
+}
+
+/* All of 2^64 at once (B-12), more than the size of one ioctl can say */
+static void test_unmap_all(void)
+{
+    world_begin(SRC, 8);
+    g_assert_cmpint(vfio_dirty_unmap(world->container, 0, UINT64_MAX), ==, 0);
+    g_assert_false(vfio_sim_dma_write("src", world->ram.iova, 8));
+    world_end();
+}
+
+/* ---- devices ---- */
+
+/*
+ * No device of the container can migrate, and nothing is tracked: while the
+ * VM runs it is not taken for stopped.
+ */
+static void test_no_object(void)
+{
+    MemoryRegionSection section;
+
+    world_begin("[container]\ndirty-tracking=no\n" SRC "migration=no\n", 9);
+    g_assert_null(world->vbasedev->migration);
+    section = ram_section(&world->ram);
+    log_start();
+    vfio_host_ram_dirty_count();
+    world->listener->log_sync(world->listener, &section);
+    g_assert_cmpuint(vfio_host_ram_dirty_count(), ==, 0);
+    vfio_host_vm_stop(RUN_STATE_PAUSED);
+    world->listener->log_sync(world->listener, &section);
+    g_assert_cmpuint(vfio_host_ram_dirty_count(), ==,
+                     RAM_UNITS * UNIT / PAGE);
+    log_stop();
+    world_end();
+}
+
 /*
  * A device without migration object beside one that migrates, as a failover
  * primary: what it writes is found too (L-10).
@@ -743,6 +928,12 @@ int main(int argc, char **argv)
         g_test_add_data_func(name, &faults[i], test_fault);
     }
     g_test_add_func("/dirty/exact", test_exact);
+    g_test_add_func("/dirty/exact-parts", test_exact_parts);
+    g_test_add_func("/dirty/remap", test_remap);
+    g_test_add_func("/dirty/stray", test_stray);
+    g_test_add_func("/dirty/iommu-offset", test_iommu_offset);
+    g_test_add_func("/dirty/unmap-all", test_unmap_all);
+    g_test_add_func("/dirty/no-object", test_no_object);
     g_test_add_func("/dirty/beside", test_beside);
     g_test_add_func("/dirty/detach", test_detach);
     g_test_add_func("/dirty/attach-late", test_attach_late);

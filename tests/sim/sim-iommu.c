@@ -380,6 +380,14 @@ static void set_tracking(SimContainer *c, bool on)
     }
 }
 
+/* A kernel that fails may have written to the caller's bitmap before. */
+static void scribble(const struct vfio_bitmap *bitmap)
+{
+    if (bitmap->data && bitmap->size >= sizeof(uint64_t)) {
+        memset(bitmap->data, 0xff, sizeof(uint64_t));
+    }
+}
+
 static int dirty_op(SimContainer *c, uint32_t flags, void *arg)
 {
     struct vfio_iommu_type1_dirty_bitmap *head = arg;
@@ -399,7 +407,11 @@ static int dirty_op(SimContainer *c, uint32_t flags, void *arg)
             return -EINVAL;
         }
         ret = take_fault(c, SIM_EV_DIRTY_GET);
-        ret = ret ? ret : get_dirty(c, get);
+        if (ret) {
+            scribble(&get->bitmap);
+        } else {
+            ret = get_dirty(c, get);
+        }
         sim_log("container", "dirty-range id=%u iova=0x%llx size=0x%llx "
                 "ret=%d", c->id, (unsigned long long)get->iova,
                 (unsigned long long)get->size, ret);
@@ -499,6 +511,8 @@ int sim_iommu_unmap(SimContainer *c, void *arg)
 
     if (!ret) {
         ret = check_unmap(unmap, bitmap);
+    } else if (bitmap) {
+        scribble(bitmap);
     }
     if (!ret) {
         g_mutex_lock(&c->lock);
