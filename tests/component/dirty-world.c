@@ -1,0 +1,460 @@
+/*
+ * A small migration of RAM, with a device that writes to it
+ *
+ * Owns: see dirty-world.h.
+ * Locks: none; one thread.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+#include "dirty-world.h"
+
+World *world;
+
+static uint64_t any(uint64_t limit)
+{
+    return g_rand_int(world->rand) % limit;
+}
+
+/* ---- what QEMU's common.c does with sections ---- */
+
+static int map_part(MemoryRegionSection *section, void *opaque)
+{
+    VFIOContainer *container = opaque;
+    uint64_t size = int128_get64(section->size), done, piece;
+
+    for (done = 0; done < size; done += piece) {
+        uint8_t *ram = vfio_host_ram_ptr(section->mr) +
+                       section->offset_within_region + done;
+
+        piece = memory_region_has_ram_discard_manager(section->mr)
+                ? PARTS_GRANULE : size;
+        g_assert_cmpint(vfio_dirty_map(
+            container, section->offset_within_address_space + done, piece,
+            ram, section->readonly), ==, 0);
+    }
+    return 0;
+}
+
+static void common_region_add(MemoryListener *listener,
+                              MemoryRegionSection *section)
+{
+    VFIOContainer *container = container_of(listener, VFIOContainer,
+                                            listener);
+    RamDiscardManager *rdm =
+        memory_region_get_ram_discard_manager(section->mr);
+
+    g_assert_null(memory_region_get_iommu(section->mr));
+    memory_region_ref(section->mr);
+    if (rdm) {
+        ram_discard_manager_replay_populated(rdm, section, map_part,
+                                             container);
+    } else {
+        map_part(section, container);
+    }
+}
+
+static void common_drop_giommu(VFIOContainer *container,
+                               MemoryRegionSection *section)
+{
+    VFIOGuestIOMMU *giommu;
+
+    QLIST_FOREACH(giommu, &container->giommu_list, giommu_next) {
+        if ((MemoryRegion *)giommu->iommu_mr == section->mr &&
+            giommu->n.start == section->offset_within_region) {
+            memory_region_unregister_iommu_notifier(section->mr, &giommu->n);
+            QLIST_REMOVE(giommu, giommu_next);
+            g_free(giommu);
+            return;
+        }
+    }
+    g_assert_not_reached();
+}
+
+static void common_region_del(MemoryListener *listener,
+                              MemoryRegionSection *section)
+{
+    VFIOContainer *container = container_of(listener, VFIOContainer,
+                                            listener);
+    uint64_t last = section->offset_within_address_space +
+                    int128_get64(int128_sub(section->size, int128_one()));
+
+    if (memory_region_get_iommu(section->mr)) {
+        common_drop_giommu(container, section);
+    }
+    vfio_dirty_unmap(container, section->offset_within_address_space, last);
+    memory_region_unref(section->mr);
+}
+
+/* ---- sections ---- */
+
+MemoryRegionSection world_ram_section(Ram *ram)
+{
+    return (MemoryRegionSection) {
+        .size = int128_make64(ram->units * UNIT),
+        .mr = ram->mr,
+        .offset_within_address_space = ram->iova,
+    };
+}
+
+/* All of 2^64, in two halves as round the interrupt window of x86 */
+static MemoryRegionSection iommu_section(unsigned half)
+{
+    uint64_t border = UINT64_C(0xfee00000);
+
+    return (MemoryRegionSection) {
+        .size = half ? int128_sub(int128_2_64(), int128_make64(border))
+                     : int128_make64(border),
+        .mr = world->iommu,
+        .offset_within_region = half ? border : 0,
+        .offset_within_address_space = half ? border : 0,
+    };
+}
+
+void world_ram_appears(Ram *ram)
+{
+    /* Never two at one place; above and below 4 GiB */
+    uint64_t base = ram == &world->ram ? 0 : UINT64_C(1) << 40;
+    MemoryRegionSection section;
+
+    ram->iova = base + any(200) * UINT64_C(0x4000000);
+    ram->present = true;
+    section = world_ram_section(ram);
+    world->listener->region_add(world->listener, &section);
+}
+
+void world_ram_goes(Ram *ram)
+{
+    MemoryRegionSection section = world_ram_section(ram);
+
+    world->listener->region_del(world->listener, &section);
+    ram->present = false;
+    /* No mapping stays behind (L-8) */
+    g_assert_false(vfio_sim_dma_write("src", ram->iova, 8));
+}
+
+static void iommu_appears(void)
+{
+    for (unsigned half = 0; half < 2; half++) {
+        MemoryRegionSection section = iommu_section(half);
+
+        world->listener->region_add(world->listener, &section);
+    }
+    world->translated = true;
+}
+
+void world_iommu_goes(void)
+{
+    for (unsigned half = 0; half < 2; half++) {
+        MemoryRegionSection section = iommu_section(half);
+
+        world->listener->region_del(world->listener, &section);
+    }
+    world->translated = false;
+}
+
+void world_switch_translation(void)
+{
+    if (world->translated) {
+        world_iommu_goes();
+        world_ram_appears(&world->ram);
+        world_ram_appears(&world->parts);
+    } else {
+        world_ram_goes(&world->ram);
+        world_ram_goes(&world->parts);
+        iommu_appears();
+    }
+}
+
+/* ---- the guest's IOMMU ---- */
+
+void world_guest_map(void)
+{
+    uint64_t first = any(GIOVA_UNITS);
+    uint64_t length = 1 + any(MIN(8, GIOVA_UNITS - first));
+    uint64_t from = any(RAM_UNITS - 8);
+
+    for (uint64_t i = 0; i < GIOVA_UNITS; i++) {
+        if (world->mapped[i] && i < first + length &&
+            first < i + world->length[i]) {
+            return;
+        }
+    }
+    world->mapped[first] = true;
+    world->length[first] = length;
+    vfio_host_iommu_map(world->iommu, GIOVA + first * UNIT, world->ram.mr,
+                        from * UNIT, length * UNIT);
+}
+
+/* One that is mapped, if any is */
+static bool any_mapping(uint64_t *first)
+{
+    *first = any(GIOVA_UNITS);
+    for (unsigned i = 0; i < GIOVA_UNITS && !world->mapped[*first]; i++) {
+        *first = (*first + 1) % GIOVA_UNITS;
+    }
+    return world->mapped[*first];
+}
+
+/* One mapping, or all of them at once */
+void world_guest_unmap(void)
+{
+    uint64_t first, length = GIOVA_UNITS;
+
+    if (any(8) == 0) {
+        memset(world->mapped, 0, sizeof(world->mapped));
+        first = 0;
+    } else if (!any_mapping(&first)) {
+        return;
+    } else {
+        world->mapped[first] = false;
+        length = world->length[first];
+    }
+    vfio_host_iommu_unmap(world->iommu, GIOVA + first * UNIT, length * UNIT);
+    if (world->translated) {
+        g_assert_false(vfio_sim_dma_write("src", GIOVA + first * UNIT, 8));
+    }
+}
+
+/* ---- the device ---- */
+
+static void write_to(uint64_t iova, uint64_t units)
+{
+    uint64_t pages = units * UNIT / PAGE;
+    uint64_t first = any(pages);
+    uint64_t count = 1 + any(MIN(20, pages - first));
+
+    world->writes += vfio_sim_dma_write("src", iova + first * PAGE,
+                                        count * PAGE);
+}
+
+static void device_writes(void)
+{
+    uint64_t first;
+
+    if (!world->running) {
+        return;
+    }
+    if (!world->translated) {
+        write_to(world->ram.iova, RAM_UNITS);
+        /* Within one part */
+        write_to(world->parts.iova + any(PARTS_UNITS / 4) * PARTS_GRANULE,
+                 PARTS_GRANULE / UNIT);
+    } else if (any_mapping(&first)) {
+        write_to(GIOVA + first * UNIT, world->length[first]);
+    }
+}
+
+/* ---- the migration of RAM ---- */
+
+/* What is not plugged is not touched (B-26) */
+static bool is_there(Ram *ram, uint64_t at)
+{
+    return ram != &world->parts || world->populated[at / UNIT];
+}
+
+static void copy_ram(Ram *ram, bool all)
+{
+    for (uint64_t at = 0; at < ram->units * UNIT; at += PAGE) {
+        bool dirty = vfio_host_ram_dirty(ram->mr, at, true);
+
+        g_assert_true(!dirty || is_there(ram, at));
+        if (dirty || all) {
+            memcpy(ram->copy + at, vfio_host_ram_ptr(ram->mr) + at, PAGE);
+        }
+    }
+}
+
+/* As many records as the guest has mappings, while there is an IOMMU */
+void world_check_records(void)
+{
+    VFIODirtyTracker *t = vfio_dirty_tracker_of(world->container);
+    unsigned mapped = 0;
+
+    for (unsigned i = 0; i < GIOVA_UNITS; i++) {
+        mapped += world->translated && world->mapped[i];
+    }
+    g_assert_cmpuint(vfio_dirty_mappings_count(t->mappings), ==, mapped);
+}
+
+void world_sync(void)
+{
+    MemoryListener *listener = world->listener;
+    MemoryRegionSection section;
+
+    world_check_records();
+    if (world->translated) {
+        for (unsigned half = 0; half < 2; half++) {
+            section = iommu_section(half);
+            listener->log_sync(listener, &section);
+        }
+    } else {
+        section = world_ram_section(&world->ram);
+        listener->log_sync(listener, &section);
+        section = world_ram_section(&world->parts);
+        listener->log_sync(listener, &section);
+    }
+    copy_ram(&world->ram, false);
+    copy_ram(&world->parts, false);
+}
+
+bool world_ram_is_same(Ram *ram)
+{
+    return !memcmp(ram->copy, vfio_host_ram_ptr(ram->mr), ram->units * UNIT);
+}
+
+static void one_step(void)
+{
+    switch (any(12)) {
+    case 0:
+        world_sync();
+        break;
+    case 1:
+        world_switch_translation();
+        break;
+    case 2:
+        if (!world->translated) {
+            world_ram_goes(&world->ram);
+            world_ram_appears(&world->ram);
+        }
+        break;
+    case 3:
+        world_guest_unmap();
+        break;
+    case 4:
+    case 5:
+    case 6:
+        world_guest_map();
+        break;
+    default:
+        device_writes();
+    }
+}
+
+void world_log_start(void)
+{
+    global_dirty_tracking = 1;
+    world->listener->log_global_start(world->listener);
+}
+
+void world_log_stop(void)
+{
+    global_dirty_tracking = 0;
+    world->listener->log_global_stop(world->listener);
+}
+
+/* As QEMU: RAM is set up before devices, and its last sync before theirs. */
+static void phase_hook(VFIOHostPhase phase, unsigned round, void *opaque)
+{
+    switch (phase) {
+    case VFIO_HOST_PHASE_SETUP:
+        world_log_start();
+        world_sync();
+        break;
+    case VFIO_HOST_PHASE_ITERATE:
+        if (round == 0) {
+            copy_ram(&world->ram, true);
+            copy_ram(&world->parts, true);
+        }
+        for (unsigned i = 0; i < STEPS; i++) {
+            one_step();
+        }
+        break;
+    case VFIO_HOST_PHASE_SWITCHOVER:
+        world->running = false;
+        world_sync();
+        break;
+    }
+}
+
+/* ---- a world ---- */
+
+static void ram_init(Ram *ram, uint64_t units)
+{
+    ram->mr = vfio_host_ram_new(units * UNIT);
+    ram->units = units;
+    ram->copy = g_malloc0(units * UNIT);
+}
+
+void world_ram_destroy(Ram *ram)
+{
+    vfio_host_ram_free(ram->mr);
+    g_free(ram->copy);
+}
+
+void world_populate(uint64_t at, bool populated)
+{
+    vfio_host_ram_populate(world->parts.mr, at, PARTS_GRANULE, populated);
+    for (uint64_t i = 0; i < PARTS_GRANULE / UNIT; i++) {
+        world->populated[at / UNIT + i] = populated;
+    }
+}
+
+/* @config: of the container */
+void world_begin(const char *config, uint32_t seed)
+{
+    VFIODirtyTracker *t;
+
+    comp_sim(config);
+    world = g_new0(World, 1);
+    world->rand = g_rand_new_with_seed(seed);
+    world->vbasedev = comp_open("src");
+    world->container = world->vbasedev->group->container;
+    world->listener = &world->container->listener;
+    t = vfio_dirty_tracker_of(world->container);
+    t->original.region_add = common_region_add;
+    t->original.region_del = common_region_del;
+    world->window.max_iova = UINT64_MAX;
+    QLIST_INSERT_HEAD(&world->container->hostwin_list, &world->window,
+                      hostwin_next);
+
+    /* RAM offsets are no addresses, and not aligned to words of a bitmap */
+    vfio_host_ram_skip(any(3) * UNIT + any(2) * PAGE * 7);
+    ram_init(&world->ram, RAM_UNITS);
+    vfio_host_ram_skip(any(70) * PAGE);
+    ram_init(&world->parts, PARTS_UNITS);
+    vfio_host_ram_in_parts(world->parts.mr, PARTS_GRANULE);
+    for (uint64_t at = 0; at < PARTS_UNITS * UNIT; at += PARTS_GRANULE) {
+        world_populate(at, any(2));
+    }
+    world->iommu = vfio_host_iommu_new();
+    world_ram_appears(&world->ram);
+    world_ram_appears(&world->parts);
+    world->running = true;
+    vfio_host_vm_start();
+}
+
+void world_end(void)
+{
+    if (world->translated) {
+        world_switch_translation();
+    }
+    world_ram_goes(&world->ram);
+    world_ram_goes(&world->parts);
+    QLIST_REMOVE(&world->window, hostwin_next);
+    comp_close_all();
+    vfio_host_iommu_free(world->iommu);
+    world_ram_destroy(&world->ram);
+    world_ram_destroy(&world->parts);
+    g_rand_free(world->rand);
+    g_free(world);
+    world = NULL;
+    comp_sim_end();
+}
+
+int world_migrate(char **error)
+{
+    VFIOHostSaveOptions options = {
+        .threshold_bytes = 1 << 20, .min_rounds = 3, .hook = phase_hook,
+    };
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    int ret;
+
+    for (unsigned i = 0; i < STEPS; i++) {
+        one_step();
+    }
+    vfio_host_ram_dirty_count();
+    ret = comp_save(bytes, &options, error);
+    world_log_stop();
+    return ret;
+}

@@ -1,0 +1,95 @@
+/*
+ * A small migration of RAM, with a device that writes to it
+ *
+ * Owns: RAM that comes, goes and moves, a guest's IOMMU, what QEMU's
+ * common.c does with sections, and the migration of RAM beside the device's:
+ * all is copied at first, then what is dirty after each sync.
+ * Does not own: what must come of it (test-dirty-tracking.c).
+ * Locks: none; one thread.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef TESTS_COMPONENT_DIRTY_WORLD_H
+#define TESTS_COMPONENT_DIRTY_WORLD_H
+
+#include "hw/vfio/dirty-container.h"
+#include "hw/vfio/dirty-tracking.h"
+#include "hw/vfio/vfio-common.h"
+#include "migration/memory.h"
+#include "component.h"
+
+#define UNIT            UINT64_C(0x10000)   /* of what is mapped */
+#define PAGE            UINT64_C(4096)
+#define RAM_UNITS       48
+#define PARTS_UNITS     32
+#define PARTS_GRANULE   (4 * UNIT)
+#define GIOVA_UNITS     64              /* addresses behind the IOMMU */
+#define GIOVA           UINT64_C(0xffff000000000)
+#define STEPS           60
+
+/* RAM, and the destination's copy of it */
+typedef struct Ram {
+    MemoryRegion *mr;
+    uint64_t units;
+    uint8_t *copy;
+    uint64_t iova;              /* of its section, where there is one */
+    bool present;
+} Ram;
+
+typedef struct World {
+    VFIODevice *vbasedev;
+    VFIOContainer *container;
+    MemoryListener *listener;
+    VFIOHostDMAWindow window;
+    Ram ram, parts;
+    MemoryRegion *iommu;
+    bool translated;            /* sections of the IOMMU, or of RAM */
+    bool mapped[GIOVA_UNITS];   /* a guest's mapping begins there */
+    uint64_t length[GIOVA_UNITS];
+    bool populated[PARTS_UNITS]; /* by unit */
+    GRand *rand;
+    bool running;               /* the device may write */
+    unsigned writes;
+} World;
+
+extern World *world;
+
+/*
+ * world_begin: a device "src" with RAM and nothing translated, running
+ *
+ * @config: of the simulation
+ * @seed: of all that is random
+ */
+void world_begin(const char *config, uint32_t seed);
+void world_end(void);
+
+/* Random steps, and a migration with more of them. Returns 0, or -errno */
+int world_migrate(char **error);
+
+/* Has the copy all that is in @ram? */
+bool world_ram_is_same(Ram *ram);
+
+/* Plug or unplug the part of world->parts at @at; it must have no section. */
+void world_populate(uint64_t at, bool populated);
+void world_ram_destroy(Ram *ram);
+
+/* Sections come and go, as QEMU's memory listener tells it. */
+MemoryRegionSection world_ram_section(Ram *ram);
+void world_ram_appears(Ram *ram);
+void world_ram_goes(Ram *ram);
+void world_iommu_goes(void);
+/* From RAM to the guest's IOMMU, and back */
+void world_switch_translation(void);
+
+/* The guest maps something, and unmaps one of it or all. */
+void world_guest_map(void);
+void world_guest_unmap(void);
+/* As many records as the guest has mappings, while there is an IOMMU */
+void world_check_records(void);
+
+void world_log_start(void);
+void world_log_stop(void);
+/* Sync all sections and copy what is dirty. */
+void world_sync(void);
+
+#endif /* TESTS_COMPONENT_DIRTY_WORLD_H */
