@@ -1,0 +1,676 @@
+/*
+ * Test: virsh migrate, save and managedsave of a VM with VFIO devices
+ *
+ * Owns: the cases. Two libvirtd, each a host of its own as far as it can see
+ * (node.c), one domain with <hostdev> devices and our wrapper as <emulator>
+ * (domain.c), devices of the simulation or of the kernel (world-*.c).
+ * All is done by virsh; what it prints is in the log of the test.
+ *
+ * VFIO_LIBVIRT_WORLD=kernel takes the kernel's devices. VFIO_LIBVIRT_CODE is
+ * for comparison: `builtin` runs QEMU's own code as it is, `builtin-on` with
+ * x-enable-migration=on. Cases are then only reported, as nobody promised
+ * them to pass: the exit status says nothing.
+ *
+ * No locks.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "domain.h"
+#include "sandbox.h"
+
+/* In which a device gets from one state to the next, on a slow machine. */
+#define STATE_TRIES 400
+#define USEC_PER_TRY 50000
+#define MIGRATE_URI "tcp://127.0.0.1"
+
+/* Ends the case; what has been found out is in the log. */
+#define NEED(condition, ...)                            \
+    do {                                                \
+        if (!(condition)) {                             \
+            fail_case(__LINE__, __VA_ARGS__);           \
+            return;                                     \
+        }                                               \
+    } while (0)
+
+static World *world;
+static Node *src, *dst;
+static char *missing;               /* why nothing can be run, or NULL */
+
+/* ------------------------------------------------------------------------ */
+/* Before and after each case                                               */
+
+static void G_GNUC_PRINTF(2, 3) fail_case(int line, const char *format, ...)
+{
+    g_autofree char *text = NULL;
+    va_list ap;
+
+    va_start(ap, format);
+    text = g_strdup_vprintf(format, ap);
+    va_end(ap);
+    g_test_message("FAILED at line %d: %s", line, text);
+    for (int i = 0; i < 2; i++) {
+        g_autofree char *log = node_log_tail(i ? dst : src, DOMAIN, 4);
+
+        g_test_message("end of QEMU's log at the %s:\n%s",
+                       i ? "destination" : "source", log);
+    }
+    g_test_fail();
+}
+
+static bool start_nodes(GError **error)
+{
+    if (src) {
+        return true;
+    }
+    if (!world->prepare(error)) {
+        return false;
+    }
+    src = node_start("source", 0, world->furnish, error);
+    dst = src ? node_start("destination", 1, world->furnish, error) : NULL;
+    return dst;
+}
+
+/* False: the case is skipped, or has failed already. */
+static bool ready(void)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (missing) {
+        g_test_skip(missing);
+        return false;
+    }
+    if (!start_nodes(&error)) {
+        g_test_message("%s", error->message);
+        g_test_fail();
+        missing = g_strdup("libvirtd did not start in an earlier case");
+        return false;
+    }
+    return true;
+}
+
+static void clear_away(void)
+{
+    if (dst) {
+        domain_remove(src);
+        domain_remove(dst);
+    }
+}
+
+/* ------------------------------------------------------------------------ */
+/* Steps                                                                    */
+
+/* Devices of the case, and the domain made of them, at the source. */
+typedef struct Setup {
+    Device source[2], target[2];
+    unsigned count;
+    const char *emulator;           /* lines of the emulator's script */
+    char *target_xml;               /* where it is to be given to virsh */
+    uint64_t counter;               /* of the guest, when last looked at */
+    uint64_t earlier_bytes;         /* saved by a try that failed */
+} Setup;
+
+static void setup_clear(Setup *s)
+{
+    g_clear_pointer(&s->target_xml, g_free);
+    clear_away();
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Setup, setup_clear)
+
+#define PRECOPY "state-size=2M;precopy-size=2M"
+
+static Setup one_device(DeviceKind kind)
+{
+    Setup s = { .count = 1 };
+
+    s.source[0] = s.target[0] = (Device){ .kind = kind, .config = PRECOPY };
+    return s;
+}
+
+static Setup two_devices(void)
+{
+    Setup s = one_device(DEVICE_MDEV);
+
+    s.count = 2;
+    s.source[1] = s.target[1] = s.source[0];
+    s.source[1].number = s.target[1].number = 1;
+    return s;
+}
+
+static bool arrange(Setup *s, const Node *node)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!world->arrange(node, node == src ? s->source : s->target, s->count,
+                        s->emulator, &error)) {
+        g_test_message("cannot arrange devices: %s", error->message);
+        return false;
+    }
+    return true;
+}
+
+/* Writes what virsh needs; returns the path of the source's domain. */
+static char *describe(Setup *s)
+{
+    g_autoptr(GError) error = NULL;
+    char *path = domain_write_xml(world, src, "domain.xml", s->source,
+                                  s->count, &error);
+
+    g_assert_no_error(error);
+    if (world->one_kernel || s->source[0].number != s->target[0].number) {
+        s->target_xml = domain_write_xml(world, dst, "target.xml", s->target,
+                                         s->count, &error);
+        g_assert_no_error(error);
+    }
+    return path;
+}
+
+/* How the domain is brought up: `virsh create`, or `define` and `start`. */
+static bool start(Setup *s, bool persistent)
+{
+    g_auto(Virsh) run = { 0 };
+    g_autofree char *xml = NULL;
+
+    if (!arrange(s, src) || !arrange(s, dst)) {
+        return false;
+    }
+    xml = describe(s);
+    if (!persistent) {
+        return virsh(src, &run, "create", xml, NULL) &&
+               domain_counts(src, &s->counter);
+    }
+    return virsh(src, &run, "define", xml, NULL) &&
+           virsh(src, &run, "start", DOMAIN, NULL) &&
+           domain_counts(src, &s->counter);
+}
+
+static GSubprocess *begin_migrate(Setup *s, const char *option)
+{
+    return virsh_begin(src, "migrate", "--live", DOMAIN, dst->uri,
+                       "--migrateuri", MIGRATE_URI,
+                       s->target_xml ? "--xml" : option,
+                       s->target_xml ? s->target_xml : NULL, option, NULL);
+}
+
+static bool migrate(Setup *s, const char *option, Virsh *run)
+{
+    return virsh_end(begin_migrate(s, option), run);
+}
+
+static bool read_status(const Node *node, const Device *device,
+                        DeviceStatus *status)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!world->status(node, device, status, &error)) {
+        g_test_message("no status of the device at the %s: %s", node->name,
+                       error->message);
+        return false;
+    }
+    return true;
+}
+
+static bool device_becomes(const Node *node, const Device *device,
+                           const char *state)
+{
+    g_auto(DeviceStatus) status = { 0 };
+
+    for (unsigned i = 0; i < STATE_TRIES; i++) {
+        if (read_status(node, device, &status) &&
+            strcmp(status.state, state) == 0) {
+            return true;
+        }
+        g_usleep(USEC_PER_TRY);
+    }
+    g_test_message("the device at the %s is in state %s and not in %s",
+                   node->name, status.state, state);
+    return false;
+}
+
+/* Before another try: what the first device has been asked for so far. */
+static bool note_earlier(Setup *s)
+{
+    g_auto(DeviceStatus) status = { 0 };
+
+    if (!read_status(src, &s->source[0], &status)) {
+        return false;
+    }
+    s->earlier_bytes = status.saved_bytes;
+    return true;
+}
+
+/* Did each word of the state get from one device into the other? */
+static bool state_arrived(const DeviceStatus *saved, uint64_t earlier_bytes,
+                          const Node *node, const Device *to)
+{
+    uint64_t saved_bytes = saved->saved_bytes - earlier_bytes;
+    g_auto(DeviceStatus) loaded = { 0 };
+
+    if (!read_status(node, to, &loaded)) {
+        return false;
+    }
+    g_test_message("device state: saved %" G_GUINT64_FORMAT " bytes, digest "
+                   "%s; loaded %" G_GUINT64_FORMAT " bytes, digest %s",
+                   saved_bytes, saved->saved, loaded.loaded_bytes,
+                   loaded.loaded);
+    return saved->saved[0] && strcmp(saved->saved, loaded.loaded) == 0 &&
+           saved_bytes == loaded.loaded_bytes &&
+           saved->wrong == 0 && loaded.wrong == 0 &&
+           strcmp(loaded.state, "running") == 0;
+}
+
+static bool devices_arrived(const Setup *s)
+{
+    for (unsigned i = 0; i < s->count; i++) {
+        g_auto(DeviceStatus) saved = { 0 };
+
+        if (!read_status(src, &s->source[i], &saved) ||
+            !state_arrived(&saved, s->earlier_bytes, dst, &s->target[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The domain is at @node, and only there, and runs. */
+static bool runs_at(Setup *s, const Node *node)
+{
+    return domain_is(node, "running") &&
+           domain_is(node == src ? dst : src, "none") &&
+           domain_counts(node, &s->counter);
+}
+
+static bool says(const char *text, const char *part)
+{
+    if (!strstr(text, part)) {
+        g_test_message("this is missing: %s", part);
+        return false;
+    }
+    return true;
+}
+
+/* ------------------------------------------------------------------------ */
+/* Migrations that go well                                                  */
+
+static void check_moves(Setup *s, const char *option)
+{
+    g_auto(Virsh) run = { 0 };
+
+    NEED(start(s, false), "the domain did not start");
+    NEED(migrate(s, option, &run), "virsh migrate failed");
+    NEED(runs_at(s, dst), "the domain does not run at the destination");
+    NEED(devices_arrived(s), "the device's state did not arrive");
+}
+
+static void test_migrate(const void *data)
+{
+    g_auto(Setup) s = one_device(GPOINTER_TO_INT(data));
+
+    if (ready()) {
+        check_moves(&s, NULL);
+    }
+}
+
+/* The destination's mdev has another UUID: virsh migrate --xml. */
+static void test_other_uuid(void)
+{
+    g_auto(Setup) s = one_device(DEVICE_MDEV);
+
+    if (ready()) {
+        s.target[0].number = 2;
+        check_moves(&s, NULL);
+    }
+}
+
+/* The source's libvirtd drives it, as with virt-manager. */
+static void test_peer_to_peer(void)
+{
+    g_auto(Setup) s = one_device(DEVICE_MDEV);
+
+    if (ready()) {
+        check_moves(&s, "--p2p");
+    }
+}
+
+/* By the user's own script as emulator: two devices, opted in. */
+static void test_two_allowed(void)
+{
+    g_auto(Setup) s = two_devices();
+
+    if (ready()) {
+        s.emulator = "export VFIO_MIGRATION_MULTI=allow\n";
+        check_moves(&s, NULL);
+    }
+}
+
+/* There and back again, and there. */
+static void test_back(void)
+{
+    g_auto(Setup) s = one_device(DEVICE_MDEV);
+    g_auto(Virsh) run = { 0 };
+
+    if (!ready()) {
+        return;
+    }
+    check_moves(&s, NULL);
+    if (g_test_failed()) {
+        return;
+    }
+    NEED(arrange(&s, src), "no device to come back to");
+    NEED(virsh(dst, &run, "migrate", "--live", DOMAIN, src->uri,
+               "--migrateuri", MIGRATE_URI, NULL), "the way back failed");
+    NEED(runs_at(&s, src), "the domain does not run at the source again");
+}
+
+/* ------------------------------------------------------------------------ */
+/* Files                                                                    */
+
+static void test_save(const void *data)
+{
+    g_auto(Setup) s = one_device(GPOINTER_TO_INT(data));
+    g_auto(Virsh) run = { 0 };
+    g_auto(DeviceStatus) saved = { 0 };
+    g_autofree char *file = NULL;
+
+    if (!ready()) {
+        return;
+    }
+    file = g_build_filename(src->dir, "saved", NULL);
+    NEED(start(&s, false), "the domain did not start");
+    NEED(virsh(src, &run, "save", DOMAIN, file, NULL), "virsh save failed");
+    NEED(domain_is(src, "none"), "the domain is still there");
+    NEED(read_status(src, &s.source[0], &saved), "no status");
+    NEED(arrange(&s, src), "cannot make the device ready again");
+    NEED(virsh(src, &run, "restore", file, NULL), "virsh restore failed");
+    NEED(runs_at(&s, src), "the domain does not run after virsh restore");
+    NEED(state_arrived(&saved, 0, src, &s.source[0]),
+         "the device's state did not come back");
+}
+
+static void test_managedsave(void)
+{
+    g_auto(Setup) s = one_device(DEVICE_MDEV);
+    g_auto(Virsh) run = { 0 };
+    g_auto(DeviceStatus) saved = { 0 };
+
+    if (!ready()) {
+        return;
+    }
+    NEED(start(&s, true), "the domain did not start");
+    NEED(virsh(src, &run, "managedsave", DOMAIN, NULL), "managedsave failed");
+    NEED(domain_is(src, "shut off"), "the domain is not off");
+    NEED(read_status(src, &s.source[0], &saved), "no status");
+    NEED(arrange(&s, src), "cannot make the device ready again");
+    NEED(virsh(src, &run, "start", DOMAIN, NULL), "virsh start failed");
+    NEED(runs_at(&s, src), "the domain does not run after virsh start");
+    NEED(state_arrived(&saved, 0, src, &s.source[0]),
+         "the device's state did not come back");
+}
+
+/* ------------------------------------------------------------------------ */
+/* While it runs                                                            */
+
+/*
+ * 24 MiB of pre-copy at 4 MiB/s: it lasts until it is aborted. domjobinfo of
+ * libvirt 9.0 counts RAM only; the device's bytes are in `info migrate`.
+ */
+static void test_abort(const void *data)
+{
+    g_auto(Setup) s = one_device(GPOINTER_TO_INT(data));
+    g_auto(Virsh) run = { 0 };
+    GSubprocess *migration;
+    bool seen, aborted;
+
+    if (!ready()) {
+        return;
+    }
+    s.source[0].config = s.target[0].config =
+        "state-size=2M;precopy-size=24M";
+    NEED(start(&s, false), "the domain did not start");
+    NEED(virsh(src, &run, "migrate-setspeed", DOMAIN, "4", NULL), "no speed");
+    migration = begin_migrate(&s, NULL);
+    seen = device_becomes(src, &s.source[0], "pre-copy");
+    g_usleep(G_USEC_PER_SEC);
+    seen = seen && virsh(src, &run, "domjobinfo", DOMAIN, NULL) &&
+           says(run.out, "Data processed:") && says(run.out, "Unbounded") &&
+           virsh(src, &run, "qemu-monitor-command", DOMAIN, "--hmp",
+                 "info migrate", NULL) &&
+           says(run.out, "vfio device transferred:");
+    aborted = virsh(src, &run, "domjobabort", DOMAIN, NULL);
+    NEED(!virsh_end(migration, &run), "the migration was not aborted");
+    NEED(seen, "domjobinfo did not show the migration");
+    NEED(aborted, "domjobabort failed");
+    NEED(says(run.err, "canceled by client"), "it failed of something else");
+    NEED(runs_at(&s, src), "the domain does not run on");
+    NEED(device_becomes(src, &s.source[0], "running"), "device not running");
+
+    NEED(note_earlier(&s) && arrange(&s, dst), "cannot try again");
+    NEED(virsh(src, &run, "migrate-setspeed", DOMAIN, "4000", NULL),
+         "no speed");
+    NEED(migrate(&s, NULL, &run), "the second try failed");
+    NEED(runs_at(&s, dst), "the domain does not run at the destination");
+    NEED(devices_arrived(&s), "the device's state did not arrive");
+    NEED(virsh(dst, &run, "domjobinfo", "--completed", DOMAIN, NULL),
+         "no figures of the migration");
+    NEED(says(run.out, "Total downtime:"), "no downtime");
+}
+
+/* ------------------------------------------------------------------------ */
+/* Failures                                                                 */
+
+/* After a failure: the VM runs at the source, and the next try succeeds. */
+static void check_survives(Setup *s)
+{
+    g_auto(Virsh) run = { 0 };
+
+    NEED(runs_at(s, src), "the domain does not run on at the source");
+    NEED(device_becomes(src, &s->source[0], "running"), "device not running");
+    s->target[0].fault = NULL;
+    NEED(note_earlier(s) && arrange(s, dst), "cannot try again");
+    NEED(migrate(s, NULL, &run), "the second try failed");
+    NEED(runs_at(s, dst), "the domain does not run at the destination");
+    NEED(devices_arrived(s), "the device's state did not arrive");
+}
+
+static void test_load_fails(void)
+{
+    g_auto(Setup) s = one_device(DEVICE_MDEV);
+    g_auto(Virsh) run = { 0 };
+    g_auto(DeviceStatus) status = { 0 };
+
+    if (!ready()) {
+        return;
+    }
+    s.target[0].fault = "event=data-size-write;errno=EIO";
+    NEED(start(&s, false), "the domain did not start");
+    NEED(!migrate(&s, NULL, &run), "it went well, in spite of the fault");
+    NEED(says(run.err, "did not accept a chunk of"), "virsh says no reason");
+    NEED(says(run.err, "Input/output error"), "virsh says no errno");
+    NEED(read_status(dst, &s.target[0], &status) && status.fired == 1,
+         "the fault did not fire");
+    check_survives(&s);
+}
+
+static void test_save_fails(void)
+{
+    g_auto(Setup) s = one_device(DEVICE_MDEV);
+    g_auto(Virsh) run = { 0 };
+    g_auto(DeviceStatus) status = { 0 };
+
+    if (!ready()) {
+        return;
+    }
+    s.source[0].fault = "event=data-size-read;state=stop-copy;errno=EIO";
+    NEED(start(&s, false), "the domain did not start");
+    NEED(!migrate(&s, NULL, &run), "it went well, in spite of the fault");
+    NEED(says(run.err, "cannot read data_size of the migration region: "
+              "Input/output error"), "virsh says no reason");
+    NEED(read_status(src, &s.source[0], &status) && status.fired == 1,
+         "the fault did not fire");
+    check_survives(&s);
+}
+
+/* ------------------------------------------------------------------------ */
+/* Devices that cannot migrate                                              */
+
+/* virsh says why, at once, and nothing happens. */
+static void check_blocked(Setup *s, const char *reason, const char *option)
+{
+    g_auto(Virsh) run = { 0 };
+
+    NEED(start(s, false), "the domain did not start");
+    NEED(!migrate(s, option, &run), "it went well");
+    NEED(says(run.err, reason), "virsh does not say the reason");
+    NEED(runs_at(s, src), "the domain does not run on at the source");
+}
+
+static void test_no_region(void)
+{
+    g_auto(Setup) s = one_device(DEVICE_MDEV);
+    g_auto(Virsh) run = { 0 };
+    g_autofree char *file = NULL;
+
+    if (!ready()) {
+        return;
+    }
+    file = g_build_filename(src->dir, "saved", NULL);
+    s.source[0].config = s.target[0].config = "migration=no";
+    check_blocked(&s, "cannot migrate: its kernel driver offers no migration "
+                  "region", NULL);
+    if (g_test_failed()) {
+        return;
+    }
+    NEED(!virsh(src, &run, "save", DOMAIN, file, NULL), "saved without it");
+    NEED(says(run.err, "offers no migration region"),
+         "virsh save does not say the reason");
+    NEED(runs_at(&s, src), "the domain does not run on after virsh save");
+}
+
+static void test_opt_out(void)
+{
+    g_auto(Setup) s = one_device(DEVICE_MDEV);
+
+    if (ready()) {
+        s.emulator = "arguments='-global vfio-pci.x-enable-migration=off'\n";
+        check_blocked(&s, "cannot migrate: its property x-enable-migration "
+                      "is off", NULL);
+    }
+}
+
+static void test_two_devices(void)
+{
+    g_auto(Setup) s = two_devices();
+
+    if (ready()) {
+        check_blocked(&s, "cannot migrate together with", NULL);
+    }
+}
+
+static void test_postcopy(void)
+{
+    g_auto(Setup) s = one_device(DEVICE_MDEV);
+
+    if (ready()) {
+        check_blocked(&s, "a VFIO device does not support postcopy",
+                      "--postcopy");
+    }
+}
+
+/* Attaching was required and failed: virsh shows why there is no domain. */
+static void test_not_attached(void)
+{
+    g_auto(Setup) s = one_device(DEVICE_MDEV);
+    g_auto(Virsh) run = { 0 };
+    g_autofree char *xml = NULL;
+
+    if (!ready()) {
+        return;
+    }
+    s.emulator = "export VFIO_MIGRATION_ATTACH=required\n";
+    NEED(arrange(&s, src), "no device");
+    xml = describe(&s);
+    NEED(!virsh(src, &run, "create", xml, NULL), "the domain did start");
+    NEED(says(run.err, "VFIO_MIGRATION_ATTACH has 'required'"),
+         "virsh does not say the reason");
+    NEED(domain_is(src, "none"), "the domain is there");
+}
+
+/* ------------------------------------------------------------------------ */
+
+static void add_cases(void)
+{
+    g_test_add_data_func("/libvirt/migrate/mdev",
+                         GINT_TO_POINTER(DEVICE_MDEV), test_migrate);
+    g_test_add_data_func("/libvirt/migrate/pci",
+                         GINT_TO_POINTER(DEVICE_PCI), test_migrate);
+    g_test_add_data_func("/libvirt/save/mdev",
+                         GINT_TO_POINTER(DEVICE_MDEV), test_save);
+    g_test_add_func("/libvirt/managedsave", test_managedsave);
+    g_test_add_data_func("/libvirt/abort/mdev",
+                         GINT_TO_POINTER(DEVICE_MDEV), test_abort);
+    g_test_add_func("/libvirt/fails/load", test_load_fails);
+    g_test_add_func("/libvirt/blocked/no-region", test_no_region);
+}
+
+/* Those that need an emulator of the test's own, or say little more. */
+static void add_sim_cases(void)
+{
+    g_test_add_func("/libvirt/migrate/other-uuid", test_other_uuid);
+    g_test_add_func("/libvirt/migrate/p2p", test_peer_to_peer);
+    g_test_add_func("/libvirt/migrate/back", test_back);
+    g_test_add_func("/libvirt/migrate/two-allowed", test_two_allowed);
+    g_test_add_data_func("/libvirt/save/pci",
+                         GINT_TO_POINTER(DEVICE_PCI), test_save);
+    g_test_add_data_func("/libvirt/abort/pci",
+                         GINT_TO_POINTER(DEVICE_PCI), test_abort);
+    g_test_add_func("/libvirt/fails/save", test_save_fails);
+    g_test_add_func("/libvirt/blocked/opt-out", test_opt_out);
+    g_test_add_func("/libvirt/blocked/two-devices", test_two_devices);
+    g_test_add_func("/libvirt/blocked/postcopy", test_postcopy);
+    g_test_add_func("/libvirt/not-attached", test_not_attached);
+}
+
+static char *programs_missing(void)
+{
+    static const char *const programs[] = {
+        "virsh", "timeout", "qemu-system-x86_64"
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(programs); i++) {
+        g_autofree char *path = g_find_program_in_path(programs[i]);
+
+        if (!path) {
+            return g_strdup_printf("%s is not installed (scripts/deps "
+                                   "libvirt)", programs[i]);
+        }
+    }
+    if (!g_file_test("/usr/sbin/libvirtd", G_FILE_TEST_IS_EXECUTABLE)) {
+        return g_strdup("libvirtd is not installed (scripts/deps libvirt)");
+    }
+    return world->lacking();
+}
+
+int main(int argc, char **argv)
+{
+    int status;
+
+    g_test_init(&argc, &argv, NULL);
+    world = &world_sim;
+    missing = programs_missing();
+    if (!missing) {
+        sandbox_enter(&missing);
+    }
+    add_cases();
+    add_sim_cases();
+    status = g_test_run();
+    if (dst) {
+        node_stop(src);
+        node_stop(dst);
+    }
+    fflush(stdout);
+    return status;
+}

@@ -1,0 +1,328 @@
+/*
+ * A "host": a libvirtd with files, sockets and devices of its own
+ *
+ * Owns: libvirtd's configuration and the directories that are private to it,
+ * starting and ending it, running virsh against it.
+ * Does not own: the namespaces (sandbox.c), devices (world-*.c), domains.
+ *
+ * libvirtd is run from a copy of its file: where AppArmor has a profile for
+ * /usr/sbin/libvirtd, it is for the machine's own and not for this one.
+ *
+ * No locks.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "node.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <glib/gstdio.h>
+
+#include "sandbox.h"
+
+#define LIBVIRTD "/usr/sbin/libvirtd"
+/* A slow machine, and a VM without KVM, take some seconds. */
+#define START_SECONDS 90
+#define VIRSH_SECONDS "150"
+#define USEC_PER_TRY 50000
+
+static const struct {
+    const char *sub, *covers;
+} private_dirs[] = {
+    { "run", "/run" },
+    { "lib", "/var/lib/libvirt" },
+    { "cache", "/var/cache/libvirt" },
+    { "log", "/var/log/libvirt" },
+    { "etc", "/etc/libvirt" },
+};
+
+/* ------------------------------------------------------------------------ */
+/* Files                                                                    */
+
+static bool write_configuration(const Node *node, GError **error)
+{
+    g_autofree char *daemon = g_build_filename(node->dir, "etc",
+                                               "libvirtd.conf", NULL);
+    g_autofree char *qemu = g_build_filename(node->dir, "etc", "qemu.conf",
+                                             NULL);
+    g_autofree char *text = g_strdup_printf(
+        "unix_sock_dir = \"/run/libvirt\"\n"
+        "auth_unix_rw = \"none\"\n"
+        "auth_unix_ro = \"none\"\n"
+        "host_uuid = \"%u%u%u%u0000-0000-4000-8000-000000000000\"\n"
+        "log_outputs = \"2:file:/var/log/libvirt/libvirtd.log\"\n",
+        node->index + 1, node->index + 1, node->index + 1, node->index + 1);
+
+    return sandbox_write(daemon, text, error) &&
+           sandbox_write(qemu,
+                         "user = \"root\"\n"
+                         "group = \"root\"\n"
+                         "security_driver = \"none\"\n"
+                         "cgroup_controllers = []\n"
+                         "namespaces = []\n"
+                         "stdio_handler = \"file\"\n"
+                         "dynamic_ownership = 0\n"
+                         "remember_owner = 0\n", error);
+}
+
+/* A user that a line of @file is for; libvirtd wants to know its own. */
+static bool add_user(const Node *node, const char *file, const char *line,
+                     GError **error)
+{
+    g_autofree char *system = g_build_filename("/etc", file, NULL);
+    g_autofree char *own = g_build_filename(node->dir, file, NULL);
+    g_autofree char *old = NULL, *text = NULL;
+
+    if (!g_file_get_contents(system, &old, NULL, error)) {
+        return false;
+    }
+    text = g_strconcat(line, old, NULL);
+    return sandbox_write(own, text, error) &&
+           sandbox_cover(system, own, error);
+}
+
+static bool cover_dirs(const Node *node, GError **error)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(private_dirs); i++) {
+        g_autofree char *own = g_build_filename(node->dir,
+                                                private_dirs[i].sub, NULL);
+
+        if (!sandbox_cover(private_dirs[i].covers, own, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool make_dirs(Node *node, GError **error)
+{
+    g_autofree char *lock = g_build_filename(node->dir, "run", "lock", NULL);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(private_dirs); i++) {
+        g_autofree char *own = g_build_filename(node->dir,
+                                                private_dirs[i].sub, NULL);
+
+        g_mkdir_with_parents(own, 0755);
+    }
+    g_mkdir_with_parents(lock, 0755);
+    return write_configuration(node, error);
+}
+
+static bool copy_daemon(char **copy, GError **error)
+{
+    g_autoptr(GFile) from = g_file_new_for_path(LIBVIRTD);
+    g_autoptr(GFile) to = NULL;
+
+    *copy = g_build_filename(sandbox_dir(), "libvirtd", NULL);
+    to = g_file_new_for_path(*copy);
+    return g_file_test(*copy, G_FILE_TEST_EXISTS) ||
+           g_file_copy(from, to, G_FILE_COPY_NONE, NULL, NULL, NULL, error);
+}
+
+/* ------------------------------------------------------------------------ */
+/* The daemon                                                               */
+
+static void G_GNUC_NORETURN run_daemon(const Node *node, const char *program,
+                                       NodeFurnish *furnish)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *log = g_build_filename(node->dir, "daemon.txt", NULL);
+    const char *env[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C",
+                          NULL };
+
+    if (!sandbox_own_mounts(&error) || !cover_dirs(node, &error) ||
+        !add_user(node, "passwd", "libvirt-qemu:x:64055:64055::/:/bin/false\n",
+                  &error) ||
+        !add_user(node, "group", "libvirt-qemu:x:64055:\n", &error) ||
+        (furnish && !furnish(node, &error))) {
+        g_printerr("%s: %s\n", node->name, error->message);
+        _exit(125);
+    }
+    if (!g_freopen(log, "w", stdout) ||
+        dup2(STDOUT_FILENO, STDERR_FILENO) < 0 || chdir("/") < 0) {
+        _exit(125);
+    }
+    setsid();
+    execle(program, "libvirtd", NULL, env);
+    _exit(127);
+}
+
+static bool answers(const Node *node)
+{
+    const char *argv[] = { "virsh", "-c", node->uri, "version", NULL };
+    int status;
+
+    return g_spawn_sync(NULL, (char **)argv, NULL,
+                        G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL |
+                        G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL, NULL, NULL,
+                        &status, NULL) && status == 0;
+}
+
+static bool wait_for_daemon(const Node *node, GError **error)
+{
+    g_autofree char *socket = g_build_filename(node->dir, "run", "libvirt",
+                                               "libvirt-sock", NULL);
+    gint64 end = g_get_monotonic_time() + START_SECONDS * G_USEC_PER_SEC;
+
+    while (g_get_monotonic_time() < end) {
+        if (waitpid(node->pid, NULL, WNOHANG) != 0) {
+            break;
+        }
+        if (g_file_test(socket, G_FILE_TEST_EXISTS) && answers(node)) {
+            return true;
+        }
+        g_usleep(USEC_PER_TRY);
+    }
+    g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
+                "libvirtd of the %s does not answer; see %s/log",
+                node->name, node->dir);
+    return false;
+}
+
+Node *node_start(const char *name, unsigned index, NodeFurnish *furnish,
+                 GError **error)
+{
+    g_autofree char *program = NULL;
+    Node *node = g_new0(Node, 1);
+
+    node->name = name;
+    node->index = index;
+    node->dir = g_build_filename(sandbox_dir(), name, NULL);
+    node->uri = g_strdup_printf("qemu+unix:///system?socket=%s/run/libvirt/"
+                                "libvirt-sock", node->dir);
+    if (!make_dirs(node, error) || !copy_daemon(&program, error)) {
+        return NULL;
+    }
+    node->pid = fork();
+    if (node->pid == 0) {
+        run_daemon(node, program, furnish);
+    }
+    return wait_for_daemon(node, error) ? node : NULL;
+}
+
+void node_stop(Node *node)
+{
+    kill(node->pid, SIGTERM);
+    waitpid(node->pid, NULL, 0);
+}
+
+char *node_log_tail(const Node *node, const char *domain, unsigned lines)
+{
+    g_autofree char *name = g_strconcat(domain, ".log", NULL);
+    g_autofree char *path = g_build_filename(node->dir, "log", "qemu", name,
+                                             NULL);
+    g_autofree char *text = NULL;
+    const char *at;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL)) {
+        return g_strdup("(no log)");
+    }
+    for (at = text + strlen(text); at > text; at--) {
+        if (at[-1] == '\n' && at[0] && lines-- == 0) {
+            break;
+        }
+    }
+    return g_strdup(at);
+}
+
+/* ------------------------------------------------------------------------ */
+/* virsh                                                                    */
+
+void virsh_clear(Virsh *run)
+{
+    g_clear_pointer(&run->out, g_free);
+    g_clear_pointer(&run->err, g_free);
+}
+
+static GSubprocess *begin(const Node *node, bool log, va_list ap)
+{
+    g_autoptr(GPtrArray) argv = g_ptr_array_new();
+    g_autoptr(GString) shown = g_string_new("virsh");
+    g_autoptr(GError) error = NULL;
+    GSubprocess *process;
+    const char *word;
+
+    g_ptr_array_add(argv, (void *)"timeout");
+    g_ptr_array_add(argv, (void *)"--kill-after=5");
+    g_ptr_array_add(argv, (void *)VIRSH_SECONDS);
+    g_ptr_array_add(argv, (void *)"virsh");
+    g_ptr_array_add(argv, (void *)"-c");
+    g_ptr_array_add(argv, node->uri);
+    while ((word = va_arg(ap, const char *))) {
+        g_ptr_array_add(argv, (void *)word);
+        g_string_append_printf(shown, " %s", word);
+    }
+    g_ptr_array_add(argv, NULL);
+    if (log) {
+        g_test_message("%s$ %s", node->name, shown->str);
+    }
+    process = g_subprocess_newv((const char *const *)argv->pdata,
+                                G_SUBPROCESS_FLAGS_STDOUT_PIPE |
+                                G_SUBPROCESS_FLAGS_STDERR_PIPE, &error);
+    g_assert_no_error(error);
+    return process;
+}
+
+GSubprocess *virsh_begin(const Node *node, ...)
+{
+    GSubprocess *process;
+    va_list ap;
+
+    va_start(ap, node);
+    process = begin(node, true, ap);
+    va_end(ap);
+    return process;
+}
+
+static bool finish(GSubprocess *process, Virsh *run)
+{
+    g_autoptr(GError) error = NULL;
+
+    virsh_clear(run);
+    g_subprocess_communicate_utf8(process, NULL, NULL, &run->out, &run->err,
+                                  &error);
+    g_assert_no_error(error);
+    run->status = g_subprocess_get_if_exited(process)
+        ? g_subprocess_get_exit_status(process) : 128;
+    g_object_unref(process);
+    g_strchomp(run->out);
+    g_strchomp(run->err);
+    return run->status == 0;
+}
+
+bool virsh_end(GSubprocess *process, Virsh *run)
+{
+    bool ok = finish(process, run);
+
+    if (run->out[0]) {
+        g_test_message("%s", run->out);
+    }
+    if (run->err[0] || run->status) {
+        g_test_message("%s (exit status %d)", run->err, run->status);
+    }
+    return ok;
+}
+
+bool virsh_ask(const Node *node, Virsh *run, ...)
+{
+    GSubprocess *process;
+    va_list ap;
+
+    va_start(ap, run);
+    process = begin(node, false, ap);
+    va_end(ap);
+    return finish(process, run);
+}
+
+bool virsh(const Node *node, Virsh *run, ...)
+{
+    GSubprocess *process;
+    va_list ap;
+
+    va_start(ap, run);
+    process = begin(node, true, ap);
+    va_end(ap);
+    return virsh_end(process, run);
+}

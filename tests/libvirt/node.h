@@ -1,0 +1,68 @@
+/*
+ * A "host": a libvirtd with files, sockets and devices of its own
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef TESTS_LIBVIRT_NODE_H
+#define TESTS_LIBVIRT_NODE_H
+
+#include <stdbool.h>
+#include <gio/gio.h>
+
+typedef struct Node {
+    const char *name;           /* "source", "destination" */
+    unsigned index;             /* 0, 1 */
+    char *dir;                  /* on the outside: logs, sockets, devices */
+    char *uri;                  /* what virsh connects to */
+    GPid pid;
+} Node;
+
+/* What else is to be done in the node's mount namespace. */
+typedef bool NodeFurnish(const Node *node, GError **error);
+
+/**
+ * node_start: start a libvirtd and wait until it answers.
+ * @furnish: called in its mount namespace, before it starts; or NULL
+ * Returns NULL with @error set where it does not come up.
+ */
+Node *node_start(const char *name, unsigned index, NodeFurnish *furnish,
+                 GError **error);
+
+/**
+ * node_stop: end libvirtd (not its domains), keep the files.
+ */
+void node_stop(Node *node);
+
+/**
+ * node_log_tail: the last lines of QEMU's log of @domain; to be freed.
+ */
+char *node_log_tail(const Node *node, const char *domain, unsigned lines);
+
+/* What a virsh command did. */
+typedef struct Virsh {
+    int status;                 /* of its exit; 124: it took too long */
+    char *out;                  /* what it printed, without the last newline */
+    char *err;
+} Virsh;
+
+void virsh_clear(Virsh *run);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Virsh, virsh_clear)
+
+/**
+ * virsh: run `virsh ARGUMENT...` (NULL at the end) on @node. The command and
+ * what it printed go into the test's log. True if it exited with 0.
+ */
+bool virsh(const Node *node, Virsh *run, ...) G_GNUC_NULL_TERMINATED;
+
+/**
+ * virsh_ask: the same, and nothing into the log: to wait for something.
+ */
+bool virsh_ask(const Node *node, Virsh *run, ...) G_GNUC_NULL_TERMINATED;
+
+/**
+ * virsh_begin: the same as virsh, without waiting for its end.
+ */
+GSubprocess *virsh_begin(const Node *node, ...) G_GNUC_NULL_TERMINATED;
+bool virsh_end(GSubprocess *process, Virsh *run);
+
+#endif /* TESTS_LIBVIRT_NODE_H */

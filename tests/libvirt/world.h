@@ -1,0 +1,73 @@
+/*
+ * Where the devices come from: the simulation, or the kernel's test driver
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef TESTS_LIBVIRT_WORLD_H
+#define TESTS_LIBVIRT_WORLD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <glib.h>
+
+#include "node.h"
+
+typedef enum DeviceKind {
+    DEVICE_MDEV,
+    DEVICE_PCI,
+} DeviceKind;
+
+/* A device as a test wants it. */
+typedef struct Device {
+    DeviceKind kind;
+    unsigned number;            /* among those of its kind on the node */
+    const char *config;         /* keys of docs/sim.md, "a=b;c=d"; or NULL */
+    const char *fault;          /* a rule, "event=...;errno=..."; or NULL */
+} Device;
+
+/* What a device says of itself, as in docs/sim.md. */
+typedef struct DeviceStatus {
+    char *state;
+    char *saved, *loaded;       /* digests, empty where there is none */
+    uint64_t saved_bytes, loaded_bytes;
+    uint64_t wrong;             /* corrupt, incomplete, violations */
+    uint64_t fired;             /* of fault rules */
+} DeviceStatus;
+
+void device_status_clear(DeviceStatus *status);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(DeviceStatus, device_status_clear)
+
+typedef struct World {
+    const char *name;
+    const char *emulator;       /* path of <emulator> */
+    bool one_kernel;            /* both nodes see the same devices */
+
+    /* The reason why it cannot be used here, to be freed; NULL: it can. */
+    char *(*lacking)(void);
+    bool (*prepare)(GError **error);
+    NodeFurnish *furnish;
+
+    /*
+     * Set what the node's devices are, before a domain opens them.
+     * @emulator: lines of shell for the emulator's script, or NULL
+     */
+    bool (*arrange)(const Node *node, const Device *devices, unsigned count,
+                    const char *emulator, GError **error);
+    /* UUID of an mdev, address of a PCI device; to be freed. */
+    char *(*device_name)(const Node *node, const Device *device);
+    bool (*status)(const Node *node, const Device *device,
+                   DeviceStatus *status, GError **error);
+} World;
+
+extern World world_sim;
+extern World world_kernel;
+
+/**
+ * world_parse_status: take the status of a device out of the JSON of docs/
+ * sim.md; @faults may be NULL.
+ */
+struct _JsonObject;
+void world_parse_status(struct _JsonObject *device,
+                        struct _JsonObject *faults, DeviceStatus *status);
+
+#endif /* TESTS_LIBVIRT_WORLD_H */
