@@ -31,7 +31,7 @@ static unsigned int round_ms = 20;
 module_param(round_ms, uint, 0444);
 MODULE_PARM_DESC(round_ms, "pause between rounds of checks");
 
-static unsigned int report_ms = 250;
+static unsigned int report_ms = 500;
 module_param(report_ms, uint, 0444);
 MODULE_PARM_DESC(report_ms, "time between reports");
 

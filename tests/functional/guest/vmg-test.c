@@ -21,7 +21,7 @@
 #include "vmg.h"
 
 #define DMA_INTERVAL_US	5000
-#define WHOLE_EVERY	25	/* rounds between checks with DMA at rest */
+#define WHOLE_EVERY	15	/* rounds between checks with DMA at rest */
 #define NUMBER_MASK	((1ULL << VMT_DMA_TAG_SHIFT) - 1)
 
 struct test {

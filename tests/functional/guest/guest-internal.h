@@ -1,0 +1,24 @@
+/*
+ * What guest.c and guest-report.c share
+ *
+ * Locks: none.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef TESTS_FUNCTIONAL_GUEST_INTERNAL_H
+#define TESTS_FUNCTIONAL_GUEST_INTERNAL_H
+
+#include "guest.h"
+
+/*
+ * guest_wait_report: the newest report on the console of @side, of tick @tick
+ * or later, without an error. Fails the case after @seconds.
+ */
+GuestReport *guest_wait_report(GuestSide *side, int64_t tick,
+                               unsigned seconds);
+void guest_report_free(GuestReport *report);
+
+/* guest_expect_no_error: neither the driver nor the kernel says one. */
+void guest_expect_no_error(GuestSide *side);
+
+#endif /* TESTS_FUNCTIONAL_GUEST_INTERNAL_H */

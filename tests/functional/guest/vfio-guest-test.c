@@ -1,0 +1,180 @@
+/*
+ * Live migration of a running Linux guest that uses its device
+ *
+ * Owns: the cases: a mediated and a PCI device, its kinds of interrupts, one
+ * move in slow motion, many moves to and fro, many cancelled moves; the
+ * limits of memory.
+ * Does not own: the guest (guest.h).
+ * Locks: none. Runs in the testbed's VM; "-m slow" makes 50 moves of a few.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "guest.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Moves before the first figures count: caches fill. */
+#define WARM_UP 4
+
+/*
+ * How much more may be in use after the last of 50 moves than after WARM_UP:
+ * less than one page a move and process would be more than this.
+ */
+#define QEMU_LIMIT_KIB 1024
+#define KERNEL_LIMIT_KIB 2048
+#define GUEST_LIMIT_KIB 512
+
+typedef struct GuestCase {
+    const char *name;
+    bool pci;
+    const char *irq;
+} GuestCase;
+
+static unsigned moves(void)
+{
+    return g_test_slow() ? 50 : 3;
+}
+
+/* Seconds for a case with @n moves; 20 s each is a busy machine. */
+static void set_time(unsigned n)
+{
+    qtest_set_case_seconds(GUEST_BOOT_SECONDS + GUEST_REPORT_SECONDS + 40 * n);
+}
+
+static GuestPair *boot(const GuestCase *c)
+{
+    GuestPair *pair = guest_pair_new(c->pci, c->irq);
+
+    if (!c->pci && !strcmp(c->irq, "intx")) {
+        guest_pair_set(pair, "intx", "yes");
+    }
+    guest_pair_set(pair, "precopy-size", "4M");
+    guest_pair_set(pair, "precopy-rate", "16M");
+    guest_pair_boot(pair);
+    return pair;
+}
+
+/*
+ * The device is in use before, in pre-copy, and after; the move is held back
+ * till the guest has made reports in each phase.
+ */
+static void use_all_along(GuestPair *pair)
+{
+    int64_t downtime_ms;
+    g_autofree char *status = NULL;
+
+    guest_expect_use(pair, pair->here, 2);
+    guest_pair_ready(pair);
+    guest_pair_hold(pair);
+    guest_pair_begin(pair);
+    wait_for_migration_status(pair->here->qts, "active", NULL);
+    guest_expect_use(pair, pair->here, 1);
+    guest_expect_use(pair, pair->here, 3);
+    status = migrate_status(pair->here->qts);
+    g_assert_cmpstr(status, ==, "active");
+    guest_pair_let_go(pair);
+    downtime_ms = guest_pair_finish(pair);
+    guest_expect_use(pair, pair->here, 4);
+    g_test_message("held move: downtime %d ms; %s", (int)downtime_ms,
+                   pair->last->text);
+}
+
+static void print_memory(const char *when, const GuestMemory *m)
+{
+    g_test_message("%s: QEMU %d KiB, kernel %d KiB, VM available %d KiB, "
+                   "guest free %d KiB, driver in use %d", when,
+                   (int)m->qemu_kib, (int)m->kernel_kib,
+                   (int)m->available_kib, (int)m->guest_free_kib,
+                   (int)m->module_refs);
+}
+
+static void expect_below(const char *what, int64_t growth_kib,
+                         int64_t limit_kib, unsigned n)
+{
+    if (growth_kib > limit_kib) {
+        qtest_fail("%s: %d KiB more in use after %u moves, the limit is %d",
+                   what, (int)growth_kib, n, (int)limit_kib);
+    }
+}
+
+static void compare_memory(const GuestMemory *first, const GuestMemory *last,
+                           unsigned n)
+{
+    print_memory("first figures", first);
+    print_memory("last figures", last);
+    expect_below("QEMU", last->qemu_kib - first->qemu_kib, QEMU_LIMIT_KIB, n);
+    expect_below("kernel", last->kernel_kib - first->kernel_kib,
+                 KERNEL_LIMIT_KIB, n);
+    expect_below("guest", first->guest_free_kib - last->guest_free_kib,
+                 GUEST_LIMIT_KIB, n);
+    g_assert_cmpint(last->module_refs, ==, first->module_refs);
+}
+
+/* To and fro; even numbers, so that figures of the same side compare. */
+static void move_often(GuestPair *pair, unsigned n)
+{
+    GuestMemory first = guest_memory(pair);
+    int64_t longest_ms = 0, sum_ms = 0;
+
+    for (unsigned i = 1; i <= n; i++) {
+        int64_t downtime_ms = guest_pair_move(pair);
+
+        sum_ms += downtime_ms;
+        longest_ms = MAX(longest_ms, downtime_ms);
+        if (i <= WARM_UP && i < n) {
+            first = guest_memory(pair);
+        }
+    }
+    g_test_message("%u moves: downtime %d ms on average, %d ms at most; %s",
+                   n, (int)(sum_ms / n), (int)longest_ms, pair->last->text);
+    if (n > WARM_UP) {
+        GuestMemory last = guest_memory(pair);
+
+        compare_memory(&first, &last, n);
+    }
+}
+
+static void test_moves(const void *opaque)
+{
+    const GuestCase *c = opaque;
+    int64_t refs = guest_module_refs();
+    GuestPair *pair;
+
+    set_time(1 + moves());
+    pair = boot(c);
+    use_all_along(pair);
+    move_often(pair, moves());
+    guest_pair_free(pair);
+    g_assert_cmpint(guest_module_refs(), ==, refs);
+}
+
+static void run_case(const void *opaque)
+{
+    const char *why;
+
+    if (!guest_available(&why)) {
+        qtest_skip(why);
+        return;
+    }
+    kernel_log_begin();
+    test_moves(opaque);
+    kernel_log_check();
+}
+
+int main(int argc, char **argv)
+{
+    static const GuestCase cases[] = {
+        { "guest/mdev-msix", false, "msix" },
+        { "guest/pci-msi", true, "msi" },
+        { "guest/mdev-intx", false, "intx" },
+    };
+
+    g_test_init(&argc, &argv, NULL);
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        if (i < 2 || !g_test_slow()) {
+            qtest_add_data_func(cases[i].name, &cases[i], run_case);
+        }
+    }
+    return g_test_run();
+}
