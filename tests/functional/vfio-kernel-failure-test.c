@@ -1,0 +1,272 @@
+/*
+ * Migrations that fail or are stopped, with the kernel's own VFIO
+ *
+ * Owns: cancel and another try; an error of the driver in each phase; the
+ * guest's reset and the device's removal while it migrates.
+ * Does not own: every error that there is: vfio-failure-test.c of
+ * tests/qtest has them, with the simulated device.
+ * Locks: none. Runs in the VM of scripts/vm-testbed, as root.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "kernel-side.h"
+
+#include <string.h>
+
+#define EIO_TEXT "Input/output error"
+
+typedef enum Outcome {
+    FAILS,                      /* at the source */
+    LOAD_FAILS,                 /* at the destination */
+    CONT_FAILS,                 /* when the destination's VM goes on */
+} Outcome;
+
+typedef struct Fault {
+    const char *name;
+    Outcome outcome;
+    const char *keys;
+} Fault;
+
+static const Fault faults[] = {
+    { "setup", FAILS, "event=state-write;to=pre-copy;errno=EIO" },
+    { "setup-error", FAILS,
+      "event=state-write;to=pre-copy;device-state=error" },
+    { "pre-copy", FAILS, "event=data-size-read;state=pre-copy;errno=EIO" },
+    { "stop", FAILS,
+      "event=state-write;from=pre-copy;to=stop-copy;errno=EIO" },
+    { "stop-error", FAILS,
+      "event=state-write;from=pre-copy;to=stop-copy;device-state=error" },
+    { "stop-copy", FAILS,
+      "event=data-offset-read;state=stop-copy;errno=EIO" },
+    { "stop-copy-data", FAILS,
+      "event=data-read;state=stop-copy;errno=EIO" },
+    { "resume", LOAD_FAILS, "event=state-write;to=resuming;errno=EIO" },
+    { "resume-data", LOAD_FAILS, "event=data-write;count=2;errno=EIO" },
+    { "load", LOAD_FAILS, "event=data-size-write;count=2;errno=EIO" },
+    { "load-error", LOAD_FAILS,
+      "event=data-size-write;count=2;device-state=error" },
+    { "cont", CONT_FAILS,
+      "event=state-write;to=running;device-state=error" },
+};
+
+/* ---- an error of the driver in each phase ---- */
+
+static void expect_failure(KernelPair *pair, Outcome outcome)
+{
+    KernelSide *side = outcome == FAILS ? pair->src : pair->dst;
+    KernelDevice *dev = side->devices->pdata[0];
+    /* The message names the device as QEMU does: by its UUID. */
+    g_autofree char *words = g_strconcat(dev->name, ";" EIO_TEXT, NULL);
+    g_autofree char *err = NULL;
+
+    if (outcome == FAILS) {
+        kernel_expect_failed(pair->src, words);
+        kernel_expect_load_failed(pair->dst, "");
+        return;
+    }
+    if (outcome == LOAD_FAILS) {
+        kernel_expect_load_failed(pair->dst, words);
+        kernel_expect_failed(pair->src, "");
+        return;
+    }
+    kernel_pair_finish(pair);
+    qtest_qmp_assert_success(pair->dst->qts, "{'execute': 'cont'}");
+    migrate_wait_run_state(pair->dst->qts, "internal-error");
+    err = qtest_stderr(pair->dst->qts);
+    kernel_expect_text(pair->dst, "stderr", err, words);
+    /* The source still has all of it. */
+    qtest_qmp_assert_success(pair->src->qts, "{'execute': 'cont'}");
+}
+
+static void test_fault(const void *opaque)
+{
+    const Fault *f = opaque;
+    KernelPair *pair = kernel_pair_new_mdev();
+    KernelSide *side = f->outcome == FAILS ? pair->src : pair->dst;
+
+    kernel_device_fault(side->devices->pdata[0], "row", f->keys);
+    if (strstr(f->keys, "data-read") || strstr(f->keys, "data-write")) {
+        kernel_pair_set(pair, "areas", "none");
+    }
+    if (f->outcome == LOAD_FAILS) {
+        /* So that the source hears of a load that failed at its end. */
+        g_string_append(pair->src->args,
+                        " -global migration.x-return-path=on");
+        g_string_append(pair->dst->args,
+                        " -global migration.x-return-path=on");
+    }
+    if (strstr(f->keys, "state=pre-copy")) {
+        kernel_pair_much_precopy(pair);
+    }
+    kernel_pair_start(pair);
+    if (strstr(f->keys, "state=pre-copy")) {
+        kernel_pair_stay_in_precopy(pair);
+    }
+    kernel_pair_begin(pair);
+    expect_failure(pair, f->outcome);
+    kernel_expect_fired(side, "row");
+    kernel_pair_retry(pair);
+    kernel_pair_free(pair);
+}
+
+/* ---- stopped, reset, removed: while it migrates ---- */
+
+static KernelPair *pair_in_precopy(KernelPair *pair)
+{
+    kernel_pair_much_precopy(pair);
+    kernel_pair_start(pair);
+    kernel_pair_stay_in_precopy(pair);
+    kernel_pair_begin(pair);
+    kernel_pair_in_precopy(pair);
+    return pair;
+}
+
+static void cancel(KernelPair *pair)
+{
+    g_autofree char *end = NULL;
+
+    migrate_cancel(pair->src->qts);
+    end = migrate_wait_end(pair->src->qts, KERNEL_END_MS);
+    g_assert_cmpstr(end, ==, "cancelled");
+    kernel_expect_load_failed(pair->dst, "");
+}
+
+static void test_cancel(const void *opaque)
+{
+    KernelPair *pair = pair_in_precopy(kernel_pair_new_mdev());
+
+    cancel(pair);
+    kernel_pair_retry(pair);
+    kernel_pair_free(pair);
+}
+
+/* The device stopped, none of it sent after that: back to running. */
+static void test_cancel_at_switchover(const void *opaque)
+{
+    KernelPair *pair = kernel_pair_new_mdev();
+
+    kernel_pair_start(pair);
+    migrate_set_capability(pair->src->qts, "pause-before-switchover", true);
+    kernel_pair_begin(pair);
+    wait_for_migration_status(pair->src->qts, "pre-switchover", NULL);
+    kernel_expect_state(pair->src, 0, "stop-copy");
+    cancel(pair);
+    migrate_set_capability(pair->src->qts, "pause-before-switchover", false);
+    kernel_pair_retry(pair);
+    kernel_pair_free(pair);
+}
+
+/*
+ * The guest resets itself, and so the device, in pre-copy: it runs again,
+ * and what is migrated is the state after the reset.
+ */
+static void test_reset(const void *opaque)
+{
+    KernelPair *pair = pair_in_precopy(kernel_pair_new_mdev());
+    KernelDevice *dev = pair->src->devices->pdata[0];
+    g_autofree char *end = NULL;
+
+    qtest_qmp_assert_success(pair->src->qts, "{'execute': 'system_reset'}");
+    qtest_qmp_eventwait(pair->src->qts, "RESET");
+    g_assert_cmpint(kernel_device_int(dev, "resets"), >, 0);
+    kernel_side_program(pair->src);
+    kernel_pair_let_go(pair);
+    end = migrate_wait_end(pair->src->qts, KERNEL_END_MS);
+    if (!g_strcmp0(end, "completed")) {
+        kernel_pair_finish(pair);
+        kernel_pair_check(pair);
+    } else {
+        /* A state that was lost must not look as if it had arrived. */
+        kernel_expect_failed(pair->src, dev->name);
+        kernel_expect_load_failed(pair->dst, "");
+        kernel_side_program(pair->src);
+        kernel_pair_retry(pair);
+    }
+    kernel_pair_free(pair);
+}
+
+/*
+ * The administrator removes the device in pre-copy. The kernel asks QEMU to
+ * let go of it, and waits. QEMU 7.2 unplugs nothing while it migrates: the
+ * migration goes on, and the removal ends when the source does.
+ */
+static void remove_in_precopy(KernelPair *pair)
+{
+    pid_t remover;
+
+    pair_in_precopy(pair);
+    remover = kernel_device_remove(pair->src->devices->pdata[0]);
+    g_assert_false(kernel_device_removed(remover, 1000));
+    kernel_pair_let_go(pair);
+    kernel_pair_finish(pair);
+    kernel_pair_check(pair);
+    g_assert_false(kernel_device_removed(remover, 100));
+    kernel_side_quit(pair->src);
+    g_assert_true(kernel_device_removed(remover, 10000));
+    kernel_pair_free(pair);
+}
+
+static void test_remove(const void *opaque)
+{
+    remove_in_precopy(kernel_pair_new_mdev());
+}
+
+static void test_unbind(const void *opaque)
+{
+    remove_in_precopy(kernel_pair_new_pci());
+}
+
+/*
+ * The same, but the migration is cancelled: the kernel asks again (after
+ * 10 s at most), the guest lets go, and the VM runs on without the device.
+ */
+static void test_remove_and_cancel(const void *opaque)
+{
+    KernelPair *pair = pair_in_precopy(kernel_pair_new_mdev());
+    pid_t remover = kernel_device_remove(pair->src->devices->pdata[0]);
+    int64_t end_us;
+
+    g_assert_false(kernel_device_removed(remover, 1000));
+    cancel(pair);
+    end_us = g_get_monotonic_time() + 30 * G_USEC_PER_SEC;
+    while (!kernel_device_removed(remover, 500)) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end_us);
+        kernel_side_eject(pair->src, 0);
+    }
+    qtest_qmp_eventwait(pair->src->qts, "DEVICE_DELETED");
+    migrate_wait_run_state(pair->src->qts, "running");
+    kernel_side_kill(pair->dst);
+    kernel_pair_free(pair);
+}
+
+/* A QEMU that is killed while it migrates leaves nothing behind. */
+static void test_kill(const void *opaque)
+{
+    KernelPair *pair = pair_in_precopy(kernel_pair_new_mdev());
+    pid_t remover;
+
+    kernel_side_kill(pair->src);
+    kernel_expect_load_failed(pair->dst, "");
+    kernel_side_kill(pair->dst);
+    remover = kernel_device_remove(pair->src->devices->pdata[0]);
+    g_assert_true(kernel_device_removed(remover, 5000));
+    kernel_pair_free(pair);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    for (unsigned i = 0; i < G_N_ELEMENTS(faults); i++) {
+        g_autofree char *name = g_strconcat("fault/", faults[i].name, NULL);
+
+        kernel_add_case(name, test_fault, &faults[i]);
+    }
+    kernel_add_case("cancel/pre-copy", test_cancel, NULL);
+    kernel_add_case("cancel/switchover", test_cancel_at_switchover, NULL);
+    kernel_add_case("reset/pre-copy", test_reset, NULL);
+    kernel_add_case("remove/mdev", test_remove, NULL);
+    kernel_add_case("remove/pci", test_unbind, NULL);
+    kernel_add_case("remove/and-cancel", test_remove_and_cancel, NULL);
+    kernel_add_case("kill/source", test_kill, NULL);
+    return g_test_run();
+}

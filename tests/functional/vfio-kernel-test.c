@@ -1,0 +1,247 @@
+/*
+ * Migrations with the kernel's own VFIO
+ *
+ * Owns: what a migration must carry over when container, type1 IOMMU,
+ * pinned pages, dirty bits and interrupts are those of the kernel: layouts
+ * of the data window, DMA till the last moment, several devices, a PCI
+ * device behind an IOMMU, a paused VM, a file.
+ * Does not own: migrations that fail or are stopped
+ * (vfio-kernel-failure-test.c); a guest that runs (guest/).
+ * Locks: none. Runs in the VM of scripts/vm-testbed, as root.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "kernel-side.h"
+
+#include <string.h>
+
+#include "vfio-mig-test-regs.h"
+
+/* Registers of edu */
+#define EDU_FACTORIAL 0x08
+#define EDU_STATUS 0x20
+#define EDU_STATUS_COMPUTING 0x01
+#define EDU_DMA_COMMAND 0x98
+#define EDU_DMA_START 0x1
+#define EDU_DMA_TO_MEMORY 0x2
+
+/* ---- layouts of the data window ---- */
+
+static void test_layout(const void *areas)
+{
+    KernelPair *pair = kernel_pair_new_mdev();
+    g_autofree char *arcs = NULL;
+    KernelDevice *dev = pair->src->devices->pdata[0];
+    int64_t mapped, trapped;
+
+    kernel_pair_set(pair, "areas", areas);
+    kernel_pair_start(pair);
+    kernel_pair_migrate(pair);
+    arcs = kernel_device_arcs(dev);
+    kernel_expect_text(pair->src, "arcs", arcs,
+                       "running>pre-copy;pre-copy>stop-copy");
+    mapped = kernel_device_int(dev, "saved-bytes")
+        - kernel_device_int(dev, "trapped-bytes");
+    trapped = kernel_device_int(dev, "trapped-bytes");
+    g_assert_true((mapped > 0) == (strcmp(areas, "none") != 0));
+    g_assert_true((trapped > 0) == (strcmp(areas, "all") != 0));
+    kernel_pair_free(pair);
+}
+
+/* The destination's driver has another window than the source's. */
+static void test_other_window(const void *opaque)
+{
+    KernelPair *pair = kernel_pair_new_mdev();
+    KernelDevice *dst = pair->dst->devices->pdata[0];
+
+    kernel_device_set(dst, "window-size", "32K");
+    kernel_device_set(dst, "chunk-size", "32K");
+    kernel_device_set(dst, "areas", "stripes:4K");
+    kernel_device_set(dst, "split", "allow");
+    kernel_pair_start(pair);
+    kernel_pair_migrate(pair);
+    kernel_pair_free(pair);
+}
+
+/* 64 MiB of state, half of it mapped: sizes are not only small. */
+static void test_big(const void *opaque)
+{
+    KernelPair *pair = kernel_pair_new_mdev();
+
+    kernel_pair_set(pair, "window-size", "1M");
+    kernel_pair_set(pair, "chunk-size", "1M");
+    kernel_pair_set(pair, "areas", "stripes:64K");
+    kernel_pair_set(pair, "state-size", "64M");
+    kernel_pair_set(pair, "verify", "sampled");
+    kernel_pair_start(pair);
+    kernel_pair_migrate(pair);
+    kernel_pair_free(pair);
+}
+
+/* ---- DMA ---- */
+
+/*
+ * The device writes in pre-copy and until it is stopped: each round of RAM
+ * finds pages that only the kernel's dirty bits tell of.
+ */
+static void test_dma(const void *opaque)
+{
+    KernelPair *pair = kernel_pair_new_mdev();
+    uint32_t before, during;
+
+    kernel_pair_much_precopy(pair);
+    kernel_pair_start(pair);
+    kernel_set_reg(pair->src, 0, VMT_REG_DMA_INTERVAL_US, 200);
+    kernel_pair_stay_in_precopy(pair);
+    kernel_pair_begin(pair);
+    kernel_pair_in_precopy(pair);
+    before = kernel_reg(pair->src, 0, VMT_REG_DMA_BURSTS);
+    g_usleep(500 * 1000);
+    during = kernel_reg(pair->src, 0, VMT_REG_DMA_BURSTS);
+    g_assert_cmpuint(during, >, before);
+    kernel_pair_let_go(pair);
+    kernel_pair_finish(pair);
+    g_assert_cmpuint(kernel_reg(pair->src, 0, VMT_REG_DMA_BURSTS), >=,
+                     during);
+    g_assert_cmpuint(kernel_reg(pair->src, 0, VMT_REG_DMA_ERRORS), ==, 0);
+    kernel_pair_check(pair);
+    kernel_pair_free(pair);
+}
+
+/* Pages that the driver keeps pinned stay dirty till the end. */
+static void test_pinned(const void *opaque)
+{
+    KernelPair *pair = kernel_pair_new_mdev();
+
+    kernel_pair_set(pair, "pinned", "0x1400000+0x40000");
+    kernel_pair_start(pair);
+    kernel_pair_migrate(pair);
+    kernel_pair_free(pair);
+}
+
+/* ---- several devices ---- */
+
+static void test_two_devices(const void *opaque)
+{
+    KernelPair *pair = kernel_pair_new_mdev();
+
+    kernel_pair_add_mdev(pair);
+    pair->src->multi = pair->dst->multi = true;
+    kernel_pair_start(pair);
+    kernel_pair_migrate(pair);
+    kernel_pair_free(pair);
+}
+
+/* Not without the opt-in: the devices could reach each other. */
+static void test_two_devices_blocked(const void *opaque)
+{
+    KernelPair *pair = kernel_pair_new_mdev();
+    g_autofree char *why = NULL;
+
+    kernel_pair_add_mdev(pair);
+    kernel_pair_start(pair);
+    why = migrate_refused(pair->src->qts, pair->dst->incoming);
+    kernel_expect_text(pair->src, "the refusal", why,
+                       "cannot migrate together");
+    kernel_expect_well(pair->src);
+    kernel_pair_free(pair);
+}
+
+/* ---- a PCI device behind an IOMMU ---- */
+
+static void edu_wait(KernelSide *side, unsigned reg, uint32_t bit)
+{
+    int64_t end_us = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
+
+    while (kernel_reg(side, 0, reg) & bit) {
+        if (g_get_monotonic_time() > end_us) {
+            qtest_fail("%s: edu's register 0x%x keeps bit 0x%x", side->name,
+                       reg, bit);
+        }
+        g_usleep(5000);
+    }
+}
+
+static uint32_t edu_factorial(KernelSide *side, uint32_t of)
+{
+    kernel_set_reg(side, 0, EDU_FACTORIAL, of);
+    edu_wait(side, EDU_STATUS, EDU_STATUS_COMPUTING);
+    return kernel_reg(side, 0, EDU_FACTORIAL);
+}
+
+/* Its buffer goes to memory, through the IOMMU's tables. */
+static void edu_dma(KernelSide *side)
+{
+    kernel_set_reg(side, 0, EDU_DMA_COMMAND,
+                   EDU_DMA_START | EDU_DMA_TO_MEMORY);
+    edu_wait(side, EDU_DMA_COMMAND, EDU_DMA_START);
+}
+
+static void test_pci(const void *opaque)
+{
+    KernelPair *pair = kernel_pair_new_pci();
+
+    kernel_pair_start(pair);
+    g_assert_cmpuint(edu_factorial(pair->src, 6), ==, 720);
+    edu_dma(pair->src);
+    kernel_pair_migrate(pair);
+    g_assert_cmpuint(kernel_reg(pair->dst, 0, EDU_FACTORIAL), ==, 720);
+    g_assert_cmpuint(edu_factorial(pair->dst, 5), ==, 120);
+    edu_dma(pair->dst);
+    kernel_pair_free(pair);
+}
+
+/* ---- VMs that do not run ---- */
+
+static void test_paused(const void *opaque)
+{
+    KernelPair *pair = kernel_pair_new_mdev();
+
+    kernel_pair_start(pair);
+    qtest_qmp_assert_success(pair->src->qts, "{'execute': 'stop'}");
+    kernel_expect_state(pair->src, 0, "stop");
+    kernel_pair_migrate(pair);
+    kernel_pair_free(pair);
+}
+
+/* To a file, and another QEMU from it. */
+static void test_file(const void *opaque)
+{
+    KernelPair *pair = kernel_pair_new_mdev();
+    g_autofree char *path = g_build_filename(qtest_tmpdir(), "state", NULL);
+    g_autofree char *to = g_strconcat("exec:cat >", path, NULL);
+
+    g_free(pair->dst->incoming);
+    pair->dst->incoming = g_strdup_printf("'exec:cat %s'", path);
+    kernel_side_start(pair->src);
+    kernel_expect_state(pair->src, 0, "running");
+    migrate_qmp(pair->src->qts, to, "{}");
+    wait_for_migration_complete(pair->src->qts);
+    kernel_side_start(pair->dst);
+    wait_for_migration_complete(pair->dst->qts);
+    kernel_pair_check(pair);
+    kernel_pair_free(pair);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    kernel_add_case("layout/mapped", test_layout, "all");
+    kernel_add_case("layout/mixed", test_layout, "stripes:4K");
+    kernel_add_case("layout/all-but-last-page", test_layout,
+                    "all-but-last-page");
+    kernel_add_case("layout/trapped", test_layout, "none");
+    kernel_add_case("layout/other-window", test_other_window, NULL);
+    kernel_add_case("layout/big", test_big, NULL);
+    kernel_add_case("dma/until-stop", test_dma, NULL);
+    kernel_add_case("dma/pinned", test_pinned, NULL);
+    kernel_add_case("devices/two", test_two_devices, NULL);
+    if (!kernel_builtin()) {
+        kernel_add_case("devices/two-blocked", test_two_devices_blocked,
+                        NULL);
+    }
+    kernel_add_case("devices/pci", test_pci, NULL);
+    kernel_add_case("vm/paused", test_paused, NULL);
+    kernel_add_case("vm/file", test_file, NULL);
+    return g_test_run();
+}
