@@ -297,6 +297,8 @@ static int make_window(struct vmt_device *vmt)
 
 int vmt_open(struct vmt_device *vmt)
 {
+	const struct vmt_ops *ops = vmt->ops;
+	const char *pinned = vmt->cfg.pinned;
 	int ret = 0;
 
 	mutex_lock(&vmt->config_lock);
@@ -308,7 +310,9 @@ int vmt_open(struct vmt_device *vmt)
 	sim_mig_init(&vmt->model);
 	ret = make_window(vmt);
 	if (!ret) {
-		ret = vmt_pins_set(vmt, vmt->cfg.pinned);
+		if (!pinned[0] && ops->default_pinned)
+			pinned = ops->default_pinned;
+		ret = vmt_pins_set(vmt, pinned);
 		if (!ret)
 			ret = vmt_dma_open(vmt);
 		if (ret) {

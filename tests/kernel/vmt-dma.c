@@ -99,8 +99,9 @@ static void registers_burst(struct vmt_device *vmt)
 		r->dma_at = 0;
 	n = min_t(u64, size - r->dma_at, VMT_DMA_BURST_BYTES);
 	fill_words(vmt->dma.buf, n, r->dma_seq);
-	/* A range beyond the end of addresses wraps: VFIO refuses it. */
-	if (vfio_dma_rw(vmt->vdev, start + r->dma_at, vmt->dma.buf, n, true))
+	/* The guest's numbers may lead beyond the end of all addresses. */
+	if (start < r->dma_addr || start > U64_MAX - size ||
+	    vfio_dma_rw(vmt->vdev, start + r->dma_at, vmt->dma.buf, n, true))
 		r->dma_errors++;
 	r->dma_seq += n / sizeof(u64);
 	r->dma_at += n;

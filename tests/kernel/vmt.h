@@ -161,6 +161,8 @@ struct vmt_ops {
 	void (*interrupt)(struct vmt_device *vmt, unsigned int vector);
 	u16 (*command)(struct vmt_device *vmt);
 	unsigned int (*msix_armed)(struct vmt_device *vmt);
+	/* Pages to pin when the configuration names none; may be NULL. */
+	const char *default_pinned;
 };
 
 struct vmt_device {

@@ -1,0 +1,328 @@
+/*
+ * Tests of the kernel's test driver: a device of it, and a client for it
+ *
+ * Owns: see driver-client.h.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "driver-client.h"
+
+#define TYPE_DIR "/sys/class/mdev_bus/vfio_mig_test/" \
+                 "mdev_supported_types/vfio_mig_test-v1"
+#define PCI_DRIVER "/sys/bus/pci/drivers/vfio_mig_test_pci"
+#define PCI_DEVICES "/sys/bus/pci/devices"
+#define EDU_MODALIAS "pci:v00001234d000011E8"
+#define CONFIG_AT ((uint64_t)VFIO_PCI_CONFIG_REGION_INDEX << 40)
+
+bool driver_loaded(void)
+{
+    return g_file_test(TYPE_DIR, G_FILE_TEST_IS_DIR) &&
+           access("/dev/vfio/vfio", R_OK | W_OK) == 0;
+}
+
+/* ------------------------------------------------------------------------ */
+/* Files                                                                    */
+
+static int write_file(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
+
+    if (fd < 0) {
+        return errno;
+    }
+    if (write(fd, text, strlen(text)) < 0) {
+        err = errno;
+    }
+    close(fd);
+    return err;
+}
+
+static char *debug_path(DriverDevice *dev, const char *file)
+{
+    return g_build_filename("/sys/kernel/debug/vfio_mig_test", dev->name,
+                            file, NULL);
+}
+
+int driver_write(DriverDevice *dev, const char *file, const char *text)
+{
+    g_autofree char *path = debug_path(dev, file);
+
+    return write_file(path, text);
+}
+
+char *driver_read(DriverDevice *dev, const char *file)
+{
+    g_autofree char *path = debug_path(dev, file);
+    char *text = NULL;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL)) {
+        g_error("cannot read %s", path);
+    }
+    return text;
+}
+
+static JsonNode *status_node(DriverDevice *dev, const char *path)
+{
+    g_autofree char *text = driver_read(dev, "status");
+    g_autoptr(JsonNode) root = json_from_string(text, NULL);
+    g_auto(GStrv) steps = g_strsplit(path, ".", -1);
+    JsonNode *node = root;
+
+    if (!root) {
+        g_error("the status of %s is no JSON: %s", dev->name, text);
+    }
+    for (int i = 0; steps[i]; i++) {
+        node = json_object_get_member(json_node_get_object(node), steps[i]);
+        if (!node) {
+            g_error("no %s in the status of %s", path, dev->name);
+        }
+    }
+    return json_node_copy(node);
+}
+
+gint64 driver_number(DriverDevice *dev, const char *path)
+{
+    g_autoptr(JsonNode) node = status_node(dev, path);
+
+    return json_node_get_value_type(node) == G_TYPE_BOOLEAN ?
+           json_node_get_boolean(node) : json_node_get_int(node);
+}
+
+char *driver_text(DriverDevice *dev, const char *path)
+{
+    g_autoptr(JsonNode) node = status_node(dev, path);
+
+    return json_node_dup_string(node);
+}
+
+gint64 driver_fired(DriverDevice *dev, const char *name)
+{
+    g_autofree char *path = g_strdup_printf("faults.%s.fired", name);
+
+    return driver_number(dev, path);
+}
+
+/* ------------------------------------------------------------------------ */
+/* Life                                                                     */
+
+static unsigned group_of(const char *sysfs)
+{
+    g_autofree char *link = g_build_filename(sysfs, "iommu_group", NULL);
+    g_autofree char *target = g_file_read_link(link, NULL);
+    g_autofree char *number = NULL;
+
+    g_assert_nonnull(target);
+    number = g_path_get_basename(target);
+    return g_ascii_strtoull(number, NULL, 10);
+}
+
+static void configure(DriverDevice *dev, const char *lines)
+{
+    g_assert_cmpint(driver_write(dev, "config", "clear\n"), ==, 0);
+    g_assert_cmpint(driver_write(dev, "faults", "clear\n"), ==, 0);
+    if (driver_write(dev, "config", lines)) {
+        g_error("%s does not take the configuration %s", dev->name, lines);
+    }
+}
+
+DriverDevice *driver_new(const char *lines)
+{
+    DriverDevice *dev = g_new0(DriverDevice, 1);
+    g_autofree char *sysfs = NULL;
+
+    dev->name = g_uuid_string_random();
+    g_assert_cmpint(write_file(TYPE_DIR "/create", dev->name), ==, 0);
+    sysfs = g_build_filename("/sys/bus/mdev/devices", dev->name, NULL);
+    dev->group = group_of(sysfs);
+    configure(dev, lines);
+    return dev;
+}
+
+static char *find_edu(unsigned nth)
+{
+    g_autoptr(GDir) dir = g_dir_open(PCI_DEVICES, 0, NULL);
+    g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(g_free);
+    const char *name;
+
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *path = g_build_filename(PCI_DEVICES, name,
+                                                 "modalias", NULL);
+        g_autofree char *alias = NULL;
+
+        if (g_file_get_contents(path, &alias, NULL, NULL) &&
+            g_str_has_prefix(alias, EDU_MODALIAS)) {
+            g_ptr_array_add(found, g_strdup(name));
+        }
+    }
+    g_ptr_array_sort(found, (GCompareFunc)g_strcmp0);
+    return nth < found->len ? g_strdup(found->pdata[nth]) : NULL;
+}
+
+DriverDevice *driver_new_edu(unsigned nth, const char *lines)
+{
+    g_autofree char *name = find_edu(nth);
+    g_autofree char *sysfs = NULL, *override = NULL, *unbind = NULL;
+    DriverDevice *dev;
+
+    if (!name) {
+        return NULL;
+    }
+    dev = g_new0(DriverDevice, 1);
+    dev->name = g_steal_pointer(&name);
+    dev->is_pci = true;
+    sysfs = g_build_filename(PCI_DEVICES, dev->name, NULL);
+    override = g_build_filename(sysfs, "driver_override", NULL);
+    unbind = g_build_filename(sysfs, "driver", "unbind", NULL);
+    write_file(unbind, dev->name);
+    g_assert_cmpint(write_file(override, "vfio_mig_test_pci"), ==, 0);
+    g_assert_cmpint(write_file(PCI_DRIVER "/bind", dev->name), ==, 0);
+    dev->group = group_of(sysfs);
+    configure(dev, lines);
+    return dev;
+}
+
+/* The file whose writing takes the device away, as text @driver_free writes. */
+char *driver_remove_path(DriverDevice *dev)
+{
+    return dev->is_pci ? g_strdup(PCI_DRIVER "/unbind") :
+           g_build_filename("/sys/bus/mdev/devices", dev->name, "remove",
+                            NULL);
+}
+
+void driver_free(DriverDevice *dev)
+{
+    g_autofree char *path = driver_remove_path(dev);
+
+    if (dev->client) {
+        driver_close(dev);
+    }
+    if (g_file_test(path, G_FILE_TEST_EXISTS)) {
+        write_file(path, dev->is_pci ? dev->name : "1");
+    }
+    g_free(dev->name);
+    g_free(dev);
+}
+
+void driver_map(DriverDevice *dev)
+{
+    struct vfio_iommu_type1_dma_map map = {
+        .argsz = sizeof(map),
+        .flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
+        .vaddr = (uintptr_t)dev->ram,
+        .size = DRIVER_RAM_BYTES,
+    };
+
+    g_assert_cmpint(ioctl(dev->client->container, VFIO_IOMMU_MAP_DMA, &map),
+                    ==, 0);
+}
+
+void driver_unmap(DriverDevice *dev)
+{
+    struct vfio_iommu_type1_dma_unmap unmap = {
+        .argsz = sizeof(unmap),
+        .size = DRIVER_RAM_BYTES,
+    };
+
+    g_assert_cmpint(ioctl(dev->client->container, VFIO_IOMMU_UNMAP_DMA,
+                          &unmap), ==, 0);
+}
+
+void driver_open(DriverDevice *dev)
+{
+    dev->client = client_open(dev->name, dev->group);
+    dev->ram = mmap(NULL, DRIVER_RAM_BYTES, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    g_assert_true(dev->ram != MAP_FAILED);
+    driver_map(dev);
+}
+
+void driver_close(DriverDevice *dev)
+{
+    client_close(dev->client);
+    dev->client = NULL;
+    munmap(dev->ram, DRIVER_RAM_BYTES);
+    dev->ram = NULL;
+}
+
+/* ------------------------------------------------------------------------ */
+/* The device                                                               */
+
+uint32_t driver_reg_read(DriverDevice *dev, uint32_t reg)
+{
+    uint32_t value = 0;
+
+    g_assert_cmpint(pread(dev->client->device, &value, 4, reg), ==, 4);
+    return value;
+}
+
+void driver_reg_write(DriverDevice *dev, uint32_t reg, uint32_t value)
+{
+    g_assert_cmpint(pwrite(dev->client->device, &value, 4, reg), ==, 4);
+}
+
+void driver_set_command(DriverDevice *dev, uint16_t command)
+{
+    g_assert_cmpint(pwrite(dev->client->device, &command, 2, CONFIG_AT + 4),
+                    ==, 2);
+}
+
+int driver_set_irq(DriverDevice *dev, uint32_t flags, uint32_t index,
+                   uint32_t start, uint32_t count, int fd)
+{
+    SimIrqRequest set = {
+        .argsz = sizeof(set), .flags = flags, .index = index,
+        .start = start, .count = count, .fds = { fd },
+    };
+
+    return ioctl(dev->client->device, VFIO_DEVICE_SET_IRQS, &set) < 0 ?
+           -errno : 0;
+}
+
+void driver_dirty_ioctl(DriverDevice *dev, uint32_t flags)
+{
+    struct vfio_iommu_type1_dirty_bitmap req = {
+        .argsz = sizeof(req), .flags = flags,
+    };
+
+    g_assert_cmpint(ioctl(dev->client->container, VFIO_IOMMU_DIRTY_PAGES,
+                          &req), ==, 0);
+}
+
+void driver_dirty_get(DriverDevice *dev, uint64_t *bits)
+{
+    SimDirtyRequest req = {
+        .argsz = sizeof(req),
+        .flags = VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP,
+        .size = DRIVER_RAM_BYTES,
+        .bitmap = {
+            .pgsize = DRIVER_PAGE_BYTES,
+            .size = DRIVER_RAM_BYTES / DRIVER_PAGE_BYTES / 8,
+            .data = (void *)bits,
+        },
+    };
+
+    memset(bits, 0, req.bitmap.size);
+    g_assert_cmpint(ioctl(dev->client->container, VFIO_IOMMU_DIRTY_PAGES,
+                          &req), ==, 0);
+}
+
+bool driver_dirty_page(const uint64_t *bits, uint64_t page)
+{
+    return bits[page / 64] >> page % 64 & 1;
+}
+
+bool driver_wait_eventfd(int fd, int ms)
+{
+    struct pollfd p = { .fd = fd, .events = POLLIN };
+    uint64_t count;
+
+    return poll(&p, 1, ms) == 1 && read(fd, &count, 8) == 8;
+}

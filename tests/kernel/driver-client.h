@@ -1,0 +1,75 @@
+/*
+ * Tests of the kernel's test driver: a device of it, and a client for it
+ *
+ * Owns: making and removing devices of the driver, their files in debugfs,
+ * and opening them with memory mapped for DMA. The migration region is
+ * driven by the client of the simulated device's tests (tests/sim,
+ * sim-client.h), which knows VFIO's interface only.
+ *
+ * No locks; one thread.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef TESTS_KERNEL_DRIVER_CLIENT_H
+#define TESTS_KERNEL_DRIVER_CLIENT_H
+
+#include <json-glib/json-glib.h>
+
+#include "sim-client.h"
+#include "vfio-mig-test-regs.h"
+
+#define DRIVER_RAM_BYTES (16u << 20)
+#define DRIVER_PAGE_BYTES 4096
+
+typedef struct DriverDevice {
+    char *name;                     /* UUID or PCI address */
+    bool is_pci;
+    unsigned group;
+    SimClient *client;              /* NULL while it is closed */
+    uint8_t *ram;                   /* at IOVA 0, while it is open */
+} DriverDevice;
+
+/* driver_loaded: is the driver in this kernel? */
+bool driver_loaded(void);
+/* driver_new: a new mdev with the configuration @lines ("key=value\n..."). */
+DriverDevice *driver_new(const char *lines);
+/* driver_new_edu: the @nth of QEMU's edu devices, or NULL if there is none. */
+DriverDevice *driver_new_edu(unsigned nth, const char *lines);
+/* driver_free: close and remove it. */
+void driver_free(DriverDevice *dev);
+void driver_open(DriverDevice *dev);
+void driver_close(DriverDevice *dev);
+/* driver_map: DRIVER_RAM_BYTES at IOVA 0; done by driver_open(), too. */
+void driver_map(DriverDevice *dev);
+void driver_unmap(DriverDevice *dev);
+
+/* Write to a file of the device in debugfs; 0 or an errno. */
+int driver_write(DriverDevice *dev, const char *file, const char *text);
+char *driver_read(DriverDevice *dev, const char *file);
+char *driver_remove_path(DriverDevice *dev);
+/* Members of the status; @path is "key" or "object.key". */
+gint64 driver_number(DriverDevice *dev, const char *path);
+char *driver_text(DriverDevice *dev, const char *path);
+/* How often the fault rule @name has fired. */
+gint64 driver_fired(DriverDevice *dev, const char *name);
+
+/* Registers of BAR 0 and config space; fail the test if refused. */
+uint32_t driver_reg_read(DriverDevice *dev, uint32_t reg);
+void driver_reg_write(DriverDevice *dev, uint32_t reg, uint32_t value);
+void driver_set_command(DriverDevice *dev, uint16_t command);
+/* VFIO_DEVICE_SET_IRQS; 0 or a negative errno. @fd -1: none. */
+int driver_set_irq(DriverDevice *dev, uint32_t flags, uint32_t index,
+                   uint32_t start, uint32_t count, int fd);
+/* driver_dirty: dirty bits of the memory; the ioctl must succeed. */
+void driver_dirty_ioctl(DriverDevice *dev, uint32_t flags);
+bool driver_dirty_page(const uint64_t *bits, uint64_t page);
+void driver_dirty_get(DriverDevice *dev, uint64_t *bits);
+/* Waits until an eventfd has been signalled; false after @ms. */
+bool driver_wait_eventfd(int fd, int ms);
+
+/* ---- the tests, by file ---- */
+void driver_add_region_tests(void);
+void driver_add_device_tests(void);
+void driver_add_life_tests(void);
+
+#endif /* TESTS_KERNEL_DRIVER_CLIENT_H */

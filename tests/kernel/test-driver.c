@@ -1,0 +1,155 @@
+/*
+ * Tests of the kernel's test driver, in a kernel that has it
+ *
+ * Owns: the program, and the life of devices: made and removed, opened and
+ * closed under load, taken away from a user. Output is TAP. Without the
+ * driver there is nothing to test: the whole program is skipped. The
+ * kernel's log is read by who runs this (scripts/vm-testbed).
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "driver-client.h"
+
+#define BUSY_LINES "dma-rate=64M\ndma-size=1M\npinned=0+64K\n" \
+                   "precopy-size=1M\n"
+#define ROUNDS 100
+#define OPENS 30
+#define WAIT_MS 20000
+
+static void test_rounds(void)
+{
+    for (int i = 0; i < ROUNDS; i++) {
+        driver_free(driver_new("areas=stripes:4K"));
+    }
+}
+
+static void test_open_under_dma(void)
+{
+    DriverDevice *dev = driver_new(BUSY_LINES);
+
+    for (int i = 0; i < OPENS; i++) {
+        driver_open(dev);
+        g_assert_cmpint(client_set_state(dev->client, 3), ==, 0);
+        g_usleep(i * 500);
+        driver_close(dev);
+        g_assert_cmpint(driver_number(dev, "pinned-pages"), ==, 0);
+        g_assert_cmpint(driver_number(dev, "open"), ==, 0);
+    }
+    driver_free(dev);
+}
+
+/* The user is killed, with everything going on. */
+static void test_killed(void)
+{
+    DriverDevice *dev = driver_new(BUSY_LINES "save-rate=1K\n");
+
+    for (int i = 0; i < 5; i++) {
+        int status;
+        pid_t pid = fork();
+
+        g_assert_cmpint(pid, >=, 0);
+        if (!pid) {
+            uint64_t value;
+
+            driver_open(dev);
+            client_set_state(dev->client, 3);
+            client_pending(dev->client, &value);
+            /* Takes 17 minutes at this rate. */
+            client_data_offset(dev->client, &value);
+            _exit(0);
+        }
+        g_usleep(100000 + i * 30000);
+        g_assert_cmpint(kill(pid, SIGKILL), ==, 0);
+        g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+        g_assert_true(WIFSIGNALED(status));
+        g_assert_cmpint(driver_number(dev, "open"), ==, 0);
+    }
+    driver_free(dev);
+}
+
+/* ------------------------------------------------------------------------ */
+/* Taken away from its user                                                 */
+
+static gpointer remove_thread(gpointer opaque)
+{
+    DriverDevice *dev = opaque;
+    g_autofree char *path = driver_remove_path(dev);
+    const char *text = dev->is_pci ? dev->name : "1";
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    g_assert_cmpint(fd, >=, 0);
+    /* Returns when the user has closed the device. */
+    g_assert_cmpint(write(fd, text, strlen(text)), >, 0);
+    close(fd);
+    return NULL;
+}
+
+static void remove_under_use(DriverDevice *dev)
+{
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    uint64_t pending;
+    GThread *thread;
+
+    driver_open(dev);
+    g_assert_cmpint(driver_set_irq(dev, VFIO_IRQ_SET_DATA_EVENTFD |
+                                   VFIO_IRQ_SET_ACTION_TRIGGER,
+                                   VFIO_PCI_REQ_IRQ_INDEX, 0, 1, fd), ==, 0);
+    g_assert_cmpint(client_set_state(dev->client, 3), ==, 0);
+    thread = g_thread_new("remove", remove_thread, dev);
+    g_assert_true(driver_wait_eventfd(fd, WAIT_MS));
+    /* It still works until it is given back. */
+    g_assert_cmpint(client_pending(dev->client, &pending), ==, 0);
+    g_assert_cmpint(client_set_state(dev->client, 1), ==, 0);
+    driver_close(dev);
+    g_thread_join(thread);
+    close(fd);
+    driver_free(dev);
+}
+
+static void test_removed(void)
+{
+    remove_under_use(driver_new(BUSY_LINES));
+}
+
+static void test_edu_removed(void)
+{
+    DriverDevice *dev = driver_new_edu(0, BUSY_LINES);
+
+    if (!dev) {
+        g_test_skip("this machine has no edu device");
+        return;
+    }
+    remove_under_use(dev);
+}
+
+void driver_add_life_tests(void)
+{
+    g_test_add_func("/driver/life/rounds", test_rounds);
+    g_test_add_func("/driver/life/open-under-dma", test_open_under_dma);
+    g_test_add_func("/driver/life/killed", test_killed);
+    g_test_add_func("/driver/life/removed", test_removed);
+    g_test_add_func("/driver/life/edu-removed", test_edu_removed);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    if (!driver_loaded()) {
+        printf("1..0 # SKIP no test driver in this kernel: run it in "
+               "scripts/vm-testbed\n");
+        return 0;
+    }
+    driver_add_region_tests();
+    driver_add_device_tests();
+    driver_add_life_tests();
+    return g_test_run();
+}

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Test driver for VFIO migration: the registers of QEMU's "edu" device
+ *
+ * Owns: reading and writing them as a part of the migrated state, waiting
+ * for the device to be idle, and the page of guest memory that a DMA of the
+ * device is about to write. Source: docs/specs/edu of QEMU.
+ *
+ * Not in the state: the 4 KiB buffer inside of the device, which only a DMA
+ * can read, and the direction of the last DMA.
+ *
+ * Locks: mig_lock is held by the callers but vmt_edu_see_write(); inside of
+ * it vfio_pci_core_device.memory_lock, so that the guest does not switch
+ * the device's memory off in between.
+ */
+#include <linux/delay.h>
+#include <linux/io.h>
+#include <linux/pci.h>
+
+#include "vmt-pci.h"
+
+#define EDU_LIVENESS		0x04	/* reads inverted */
+#define EDU_FACTORIAL		0x08	/* write n, read n! */
+#define EDU_STATUS		0x20
+#define   EDU_STATUS_BUSY	0x01
+#define   EDU_STATUS_INTR	0x80
+#define EDU_INTR_STATUS		0x24
+#define EDU_INTR_RAISE		0x60
+#define EDU_INTR_ACK		0x64
+#define EDU_DMA_SRC		0x80
+#define EDU_DMA_DST		0x88
+#define EDU_DMA_COUNT		0x90
+#define EDU_DMA_CMD		0x98
+#define   EDU_DMA_RUN		0x01
+#define   EDU_DMA_TO_MEMORY	0x02
+#define EDU_BUFFER_BYTES	4096
+/* The addresses that the device can reach; beyond, it cuts bits off. */
+#define EDU_DMA_MASK		DMA_BIT_MASK(28)
+
+#define SETTLE_STEP_MS		2
+#define SETTLE_MS		2000
+
+struct extra {
+	__le32 magic;
+	__le32 version;
+	__le32 liveness;
+	__le32 factorial_of;
+	__le32 factorial_known;
+	__le32 status;
+	__le32 intr_status;
+	__le32 reserved;
+	__le64 dma_src;
+	__le64 dma_dst;
+	__le64 dma_count;
+};
+
+#define EXTRA_MAGIC	0x32554445	/* "EDU2" in memory */
+#define EXTRA_VERSION	1
+
+/* ------------------------------------------------------------------------ */
+/* Access                                                                   */
+
+/* Switch the device's memory on. Returns what PCI_COMMAND was. */
+static u16 enter(struct vmt_pci *vp)
+{
+	u16 command;
+
+	down_write(&vp->core.memory_lock);
+	pci_read_config_word(vp->core.pdev, PCI_COMMAND, &command);
+	if (!(command & PCI_COMMAND_MEMORY))
+		pci_write_config_word(vp->core.pdev, PCI_COMMAND,
+				      command | PCI_COMMAND_MEMORY);
+	return command;
+}
+
+static void leave(struct vmt_pci *vp, u16 command)
+{
+	if (!(command & PCI_COMMAND_MEMORY))
+		pci_write_config_word(vp->core.pdev, PCI_COMMAND, command);
+	up_write(&vp->core.memory_lock);
+}
+
+int vmt_edu_open(struct vmt_pci *vp)
+{
+	if (pci_resource_len(vp->core.pdev, 0) < EDU_DMA_CMD + sizeof(u64))
+		return -ENODEV;
+	vp->bar = pci_iomap(vp->core.pdev, 0, 0);
+	vp->factorial_known = false;
+	return vp->bar ? 0 : -ENOMEM;
+}
+
+void vmt_edu_close(struct vmt_pci *vp)
+{
+	pci_iounmap(vp->core.pdev, vp->bar);
+	vp->bar = NULL;
+}
+
+static bool is_busy(struct vmt_pci *vp)
+{
+	return (readl(vp->bar + EDU_STATUS) & EDU_STATUS_BUSY) ||
+	       (readl(vp->bar + EDU_DMA_CMD) & EDU_DMA_RUN);
+}
+
+/* Called between enter() and leave(). */
+static void settle(struct vmt_pci *vp)
+{
+	unsigned int ms;
+
+	for (ms = 0; is_busy(vp) && ms < SETTLE_MS; ms += SETTLE_STEP_MS)
+		msleep(SETTLE_STEP_MS);
+	if (ms >= SETTLE_MS)
+		pci_err(vp->core.pdev, "still busy after %d ms\n", SETTLE_MS);
+}
+
+void vmt_edu_settle(struct vmt_pci *vp)
+{
+	u16 command = enter(vp);
+
+	settle(vp);
+	leave(vp, command);
+}
+
+/* ------------------------------------------------------------------------ */
+/* What the guest writes                                                    */
+
+/* The device will write to guest memory: these pages are dirty from now on. */
+static int pin_target(struct vmt_pci *vp)
+{
+	u64 at, count, page;
+	u16 command = enter(vp);
+	int ret = 0;
+
+	at = readq(vp->bar + EDU_DMA_DST) & EDU_DMA_MASK;
+	count = readq(vp->bar + EDU_DMA_COUNT);
+	leave(vp, command);
+	count = min_t(u64, count, EDU_BUFFER_BYTES);
+	for (page = at & PAGE_MASK; page < at + count && ret != -ENOSPC;
+	     page += PAGE_SIZE)
+		ret = vmt_pins_add(&vp->vmt, page);
+	if (ret)
+		vmt_log(&vp->vmt, "dma-pin iova=0x%llx size=%llu ret=%d", at,
+			count, ret);
+	/* What is not mapped the IOMMU will refuse; that is the guest's. */
+	return ret == -ENOSPC ? ret : 0;
+}
+
+int vmt_edu_see_write(struct vmt_pci *vp, const char __user *buf,
+		      size_t count, u64 offset)
+{
+	__le32 data;
+	u32 value;
+
+	if ((count != 4 && count != 8) ||
+	    (offset != EDU_FACTORIAL && offset != EDU_DMA_CMD))
+		return 0;
+	if (copy_from_user(&data, buf, sizeof(data)))
+		return -EFAULT;
+	value = le32_to_cpu(data);
+	if (offset == EDU_FACTORIAL) {
+		vp->factorial_of = value;
+		vp->factorial_known = true;
+		return 0;
+	}
+	if ((value & EDU_DMA_RUN) && (value & EDU_DMA_TO_MEMORY))
+		return pin_target(vp);
+	return 0;
+}
+
+/* ------------------------------------------------------------------------ */
+/* State                                                                    */
+
+size_t vmt_edu_save(struct vmt_pci *vp, u8 *to, size_t max)
+{
+	struct extra x = {
+		.magic = cpu_to_le32(EXTRA_MAGIC),
+		.version = cpu_to_le32(EXTRA_VERSION),
+		.factorial_of = cpu_to_le32(vp->factorial_of),
+		.factorial_known = cpu_to_le32(vp->factorial_known),
+	};
+	u16 command;
+
+	if (sizeof(x) > max)
+		return 0;
+	command = enter(vp);
+	x.liveness = cpu_to_le32(readl(vp->bar + EDU_LIVENESS));
+	x.status = cpu_to_le32(readl(vp->bar + EDU_STATUS));
+	x.intr_status = cpu_to_le32(readl(vp->bar + EDU_INTR_STATUS));
+	x.dma_src = cpu_to_le64(readq(vp->bar + EDU_DMA_SRC));
+	x.dma_dst = cpu_to_le64(readq(vp->bar + EDU_DMA_DST));
+	x.dma_count = cpu_to_le64(readq(vp->bar + EDU_DMA_COUNT));
+	leave(vp, command);
+	memcpy(to, &x, sizeof(x));
+	return sizeof(x);
+}
+
+/* The order keeps the device from raising what the guest has had already. */
+static void write_state(struct vmt_pci *vp, const struct extra *x)
+{
+	u16 command = enter(vp);
+	u32 old;
+
+	settle(vp);
+	writel(0, vp->bar + EDU_STATUS);
+	if (vp->factorial_known) {
+		writel(vp->factorial_of, vp->bar + EDU_FACTORIAL);
+		settle(vp);
+	}
+	writel(le32_to_cpu(x->status) & EDU_STATUS_INTR, vp->bar + EDU_STATUS);
+	writel(~le32_to_cpu(x->liveness), vp->bar + EDU_LIVENESS);
+	writeq(le64_to_cpu(x->dma_src), vp->bar + EDU_DMA_SRC);
+	writeq(le64_to_cpu(x->dma_dst), vp->bar + EDU_DMA_DST);
+	writeq(le64_to_cpu(x->dma_count), vp->bar + EDU_DMA_COUNT);
+	old = readl(vp->bar + EDU_INTR_STATUS);
+	if (old & ~le32_to_cpu(x->intr_status))
+		writel(old & ~le32_to_cpu(x->intr_status),
+		       vp->bar + EDU_INTR_ACK);
+	if (le32_to_cpu(x->intr_status) & ~old)
+		writel(le32_to_cpu(x->intr_status) & ~old,
+		       vp->bar + EDU_INTR_RAISE);
+	leave(vp, command);
+}
+
+bool vmt_edu_load(struct vmt_pci *vp, const u8 *from, size_t len)
+{
+	struct extra x;
+
+	if (len != sizeof(x))
+		return false;
+	memcpy(&x, from, sizeof(x));
+	if (le32_to_cpu(x.magic) != EXTRA_MAGIC ||
+	    le32_to_cpu(x.version) != EXTRA_VERSION)
+		return false;
+	vp->factorial_known = x.factorial_known;
+	vp->factorial_of = le32_to_cpu(x.factorial_of);
+	write_state(vp, &x);
+	return true;
+}
+
+void vmt_edu_reset(struct vmt_pci *vp)
+{
+	/* Liveness reads inverted: all ones is what 0 was written as. */
+	struct extra x = { .liveness = cpu_to_le32(U32_MAX) };
+
+	vp->factorial_known = false;
+	write_state(vp, &x);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Test driver for VFIO migration: QEMU's "edu" behind vfio_pci_core
+ *
+ * Owns: the type of that device, and the calls of vmt-edu.c that vmt-pci.c
+ * makes. Locks: see vmt.h.
+ */
+#ifndef VMT_PCI_H
+#define VMT_PCI_H
+
+#include <linux/vfio_pci_core.h>
+
+#include "vmt.h"
+
+#define VMT_EDU_VENDOR_ID	0x1234
+#define VMT_EDU_DEVICE_ID	0x11e8
+
+struct vmt_pci {
+	struct vfio_pci_core_device core;
+	struct vmt_device vmt;
+	bool core_resets;		/* what core.reset_works was */
+	void __iomem *bar;		/* while it is open */
+	u32 factorial_of;		/* last number written, see vmt-edu.c */
+	bool factorial_known;
+};
+
+static inline struct vmt_pci *vmt_pci_of(struct vmt_device *vmt)
+{
+	return container_of(vmt, struct vmt_pci, vmt);
+}
+
+int vmt_edu_open(struct vmt_pci *vp);
+void vmt_edu_close(struct vmt_pci *vp);
+/* vmt_edu_see_write: the guest writes to BAR 0. Returns 0 if it may. */
+int vmt_edu_see_write(struct vmt_pci *vp, const char __user *buf,
+		      size_t count, u64 offset);
+/* vmt_edu_settle: wait until it does nothing by itself any more. */
+void vmt_edu_settle(struct vmt_pci *vp);
+void vmt_edu_reset(struct vmt_pci *vp);
+size_t vmt_edu_save(struct vmt_pci *vp, u8 *extra, size_t max);
+bool vmt_edu_load(struct vmt_pci *vp, const u8 *extra, size_t len);
+
+#endif /* VMT_PCI_H */
