@@ -205,6 +205,13 @@ static void test_contents(Fixture *f, const void *data)
     /* each source is built, */
     do_sh(f, "for file in hw/vfio/migration*.c hw/vfio/dirty-*.c; do "
              "grep -q \"'${file#hw/vfio/}',\" hw/vfio/meson.build; done");
+    /* as are all of the tests, which find what they include, */
+    do_sh(f, "for dir in tests/vfio-sim tests/qtest/vfio; do cd $dir; "
+             "for file in *.c; do grep -q \"'$file',\" meson.build || "
+             "test $file = vfio-sim-setup.c; done; "
+             "sed -n 's/^#include \"\\([a-z-]*\\.h\\)\"$/\\1/p' *.[ch] | "
+             "sort -u | while read header; do test -e $header; done; "
+             "! grep '@' meson.build; cd \"$OLDPWD\"; done");
     /* each event is there once, */
     do_sh(f, "grep -o '^vfio_migration_[a-z_]*(' "
              "\"$SERIES_TOP/hw/vfio/trace-events\" | while read event; do "
@@ -364,7 +371,7 @@ static const Wrong wrong[] = {
     { "one-a-file", "sed -i 's/Migration disabled/off/' hw/vfio/pci.c; "
       "sed -i 's/^vfio-ccw$/ccw/' MAINTAINERS" COMMIT,
       "error_report(\"%s: off\", vbasedev->name);\n"
-      "29-maintainers.step: " },
+      "50-maintainers.step: " },
     { "twice", "echo vfio-ccw >> MAINTAINERS" COMMIT,
       "MAINTAINERS: stands 2 times in the file (lines " },
     { "all-at-once", "sed -i 's/\"migration.h\"/\"m.h\"/' migration/target.c; "
