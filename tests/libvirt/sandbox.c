@@ -221,18 +221,18 @@ static bool mirror_entry(const char *from, const char *to, GError **error)
     return bind_to(from, to, error);
 }
 
-static bool mirror_entries(const char *dir, const char *to,
-                           const char *const *except, GError **error)
+bool sandbox_fill(const char *dir, const char *from,
+                  const char *const *except, GError **error)
 {
-    g_autoptr(GDir) handle = g_dir_open(dir, 0, error);
+    g_autoptr(GDir) handle = g_dir_open(from, 0, error);
     const char *name;
 
     if (!handle) {
         return false;
     }
     while ((name = g_dir_read_name(handle))) {
-        g_autofree char *old = g_build_filename(dir, name, NULL);
-        g_autofree char *new = g_build_filename(to, name, NULL);
+        g_autofree char *old = g_build_filename(from, name, NULL);
+        g_autofree char *new = g_build_filename(dir, name, NULL);
 
         if (!(except && g_strv_contains(except, name)) &&
             !mirror_entry(old, new, error)) {
@@ -254,7 +254,7 @@ bool sandbox_mirror(const char *dir, const char *const *except,
     if (mount("tmpfs", scratch, "tmpfs", 0, "mode=0755") < 0) {
         return fail(error, "mount on", scratch);
     }
-    if (!mirror_entries(dir, scratch, except, error)) {
+    if (!sandbox_fill(scratch, dir, except, error)) {
         return false;
     }
     if (mount(scratch, dir, NULL, MS_MOVE, NULL) < 0) {

@@ -48,6 +48,13 @@ bool sandbox_mirror(const char *dir, const char *const *except,
                     GError **error);
 
 /**
+ * sandbox_fill: let the empty directory @dir show what @from has, without
+ * @except.
+ */
+bool sandbox_fill(const char *dir, const char *from,
+                  const char *const *except, GError **error);
+
+/**
  * sandbox_write: create a file with this text, and its directories.
  */
 bool sandbox_write(const char *path, const char *text, GError **error);

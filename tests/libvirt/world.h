@@ -45,6 +45,7 @@ typedef struct World {
     /* The reason why it cannot be used here, to be freed; NULL: it can. */
     char *(*lacking)(void);
     bool (*prepare)(GError **error);
+    void (*finish)(void);       /* undo prepare() and arrange(); or NULL */
     NodeFurnish *furnish;
 
     /*

@@ -1,0 +1,260 @@
+/*
+ * Devices of the kernel's test driver, in the VM of scripts/vm-testbed
+ *
+ * Owns: making mediated devices and binding PCI devices, their configuration
+ * and fault rules through debugfs, what they say of themselves.
+ * Does not own: the driver (tests/kernel). The emulator is the wrapper
+ * itself, without a script and without a preloaded simulation.
+ *
+ * Both libvirtd see the devices of the one kernel. A migration is from one
+ * to another, as `virsh migrate --xml` has it.
+ *
+ * No locks.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "world.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+#include <glib/gstdio.h>
+#include <json-glib/json-glib.h>
+
+#include "sandbox.h"
+
+#define MDEV_CREATE "/sys/class/mdev_bus/vfio_mig_test/" \
+                    "mdev_supported_types/vfio_mig_test-v1/create"
+#define MDEV_DEVICES "/sys/bus/mdev/devices"
+#define PCI_DRIVER "vfio_mig_test_pci"
+#define PCI_DEVICES "/sys/bus/pci/devices"
+#define DEBUGFS "/sys/kernel/debug/vfio_mig_test"
+
+/* A device is closed when its QEMU has ended, which may take a moment. */
+#define BUSY_TRIES 100
+#define USEC_PER_TRY 50000
+
+static const char *const mdevs[2][2] = {
+    { "4b20d080-1b54-4048-85b3-a6a62d165c01",
+      "4b20d080-1b54-4048-85b3-a6a62d165c02" },
+    { "c0ffee00-1b54-4048-85b3-a6a62d165c01",
+      "c0ffee00-1b54-4048-85b3-a6a62d165c02" },
+};
+
+/* Where scripts/vm-testbed puts them. */
+static const char *const addresses[2] = { "0000:00:10.0", "0000:00:11.0" };
+
+/* ------------------------------------------------------------------------ */
+/* Files of sysfs and debugfs                                               */
+
+/* One write(), as these files want it. */
+static bool put(const char *path, const char *text, GError **error)
+{
+    for (unsigned i = 0; i < BUSY_TRIES; i++) {
+        int fd = open(path, O_WRONLY | O_CLOEXEC);
+        bool ok = fd >= 0 && write(fd, text, strlen(text)) >= 0;
+        int saved = errno;
+
+        if (fd >= 0) {
+            close(fd);
+        }
+        if (ok) {
+            return true;
+        }
+        if (saved != EBUSY) {
+            errno = saved;
+            break;
+        }
+        g_usleep(USEC_PER_TRY);
+    }
+    g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno),
+                "cannot write to %s: %s", path, g_strerror(errno));
+    return false;
+}
+
+static char *kernel_device_name(const Node *node, const Device *device)
+{
+    return g_strdup(device->kind == DEVICE_MDEV
+                    ? mdevs[node->index][device->number]
+                    : addresses[node->index]);
+}
+
+static bool debug_put(const char *device, const char *file, const char *text,
+                      GError **error)
+{
+    g_autofree char *path = g_build_filename(DEBUGFS, device, file, NULL);
+
+    return put(path, text, error);
+}
+
+static char *debug_get(const char *device, const char *file, GError **error)
+{
+    g_autofree char *path = g_build_filename(DEBUGFS, device, file, NULL);
+    char *text = NULL;
+
+    return g_file_get_contents(path, &text, NULL, error) ? text : NULL;
+}
+
+/* ------------------------------------------------------------------------ */
+/* Devices                                                                  */
+
+static bool make_mdev(const char *uuid, GError **error)
+{
+    g_autofree char *path = g_build_filename(MDEV_DEVICES, uuid, NULL);
+
+    return g_file_test(path, G_FILE_TEST_EXISTS) ||
+           put(MDEV_CREATE, uuid, error);
+}
+
+static bool bind_pci(const char *address, GError **error)
+{
+    g_autofree char *override = g_build_filename(PCI_DEVICES, address,
+                                                 "driver_override", NULL);
+    g_autofree char *shown = g_build_filename(DEBUGFS, address, NULL);
+
+    return g_file_test(shown, G_FILE_TEST_EXISTS) ||
+           (put(override, PCI_DRIVER, error) &&
+            put("/sys/bus/pci/drivers_probe", address, error));
+}
+
+static char *kernel_lacking(void)
+{
+    if (access(MDEV_CREATE, W_OK) < 0) {
+        return g_strdup("the kernel's test driver is not loaded: run this by "
+                        "scripts/vm-testbed");
+    }
+    return NULL;
+}
+
+static bool kernel_prepare(GError **error)
+{
+    world_kernel.emulator = WRAPPER;
+    return bind_pci(addresses[0], error) && bind_pci(addresses[1], error);
+}
+
+static void kernel_finish(void)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        g_autofree char *path = g_build_filename(MDEV_DEVICES,
+                                                 mdevs[i / 2][i % 2],
+                                                 "remove", NULL);
+
+        if (g_file_test(path, G_FILE_TEST_EXISTS)) {
+            put(path, "1", NULL);
+        }
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(addresses); i++) {
+        g_autofree char *override = g_build_filename(PCI_DEVICES,
+                                                     addresses[i],
+                                                     "driver_override", NULL);
+
+        put("/sys/bus/pci/drivers/" PCI_DRIVER "/unbind", addresses[i], NULL);
+        put(override, "\n", NULL);
+    }
+}
+
+/*
+ * libvirt 9.0 takes an unmanaged PCI device only from a driver of the name
+ * vfio-pci, as the drivers with protocol v1 have it that are made from the
+ * kernel's own. Ours has another name, and the kernel's own is loaded too.
+ * So the link to the driver is all that differs here from the real /sys.
+ */
+static bool show_as_vfio_pci(const char *address, GError **error)
+{
+    const char *const driver[] = { "driver", NULL };
+    g_autofree char *real = g_strconcat("/sys/devices/pci0000:00/", address,
+                                        NULL);
+    g_autofree char *dir = g_build_filename(PCI_DEVICES, address, NULL);
+    g_autofree char *link = g_build_filename(dir, "driver", NULL);
+
+    return g_mkdir(dir, 0755) == 0 && sandbox_fill(dir, real, driver, error) &&
+           sandbox_link("/sys/bus/pci/drivers/vfio-pci", link, error);
+}
+
+static bool kernel_furnish(const Node *node, GError **error)
+{
+    const char *const ours[] = { addresses[0], addresses[1], NULL };
+
+    return sandbox_mirror(PCI_DEVICES, ours, error) &&
+           show_as_vfio_pci(addresses[0], error) &&
+           show_as_vfio_pci(addresses[1], error);
+}
+
+static bool arrange_one(const char *name, const Device *device, unsigned seed,
+                        GError **error)
+{
+    g_autofree char *config = g_strdup_printf("clear;seed=%u;%s\n", seed,
+                                              device->config
+                                              ? device->config : "");
+    g_autofree char *faults = g_strdup_printf("clear;%s%s\n",
+                                              device->fault ? "rule " : "",
+                                              device->fault
+                                              ? device->fault : "");
+    char *rule = strchr(faults, ';') + 1;
+
+    g_strdelimit(config, ";", '\n');
+    faults[strlen("clear")] = '\n';
+    g_strdelimit(rule, ";", ' ');
+    if (device->kind == DEVICE_MDEV && !make_mdev(name, error)) {
+        return false;
+    }
+    return debug_put(name, "config", config, error) &&
+           debug_put(name, "faults", faults, error);
+}
+
+static bool kernel_arrange(const Node *node, const Device *devices,
+                           unsigned count, const char *emulator,
+                           GError **error)
+{
+    for (unsigned i = 0; i < count; i++) {
+        g_autofree char *name = kernel_device_name(node, &devices[i]);
+
+        if (!arrange_one(name, &devices[i], 1 + i + 10 * node->index,
+                         error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* How often a rule has fired: once a line of the transcript. */
+static uint64_t count_fired(const char *transcript)
+{
+    uint64_t fired = 0;
+
+    for (const char *p = transcript; (p = strstr(p, "fault name=")); p++) {
+        fired++;
+    }
+    return fired;
+}
+
+static bool kernel_status(const Node *node, const Device *device,
+                          DeviceStatus *status, GError **error)
+{
+    g_autofree char *name = kernel_device_name(node, device);
+    g_autofree char *text = debug_get(name, "status", error);
+    g_autofree char *transcript = text ? debug_get(name, "transcript", error)
+                                       : NULL;
+    g_autoptr(JsonParser) parser = json_parser_new();
+
+    if (!transcript || !json_parser_load_from_data(parser, text, -1, error)) {
+        return false;
+    }
+    world_parse_status(json_node_get_object(json_parser_get_root(parser)),
+                       NULL, status);
+    status->fired = count_fired(transcript);
+    return true;
+}
+
+World world_kernel = {
+    .name = "kernel",
+    .one_kernel = true,
+    .lacking = kernel_lacking,
+    .prepare = kernel_prepare,
+    .finish = kernel_finish,
+    .furnish = kernel_furnish,
+    .arrange = kernel_arrange,
+    .device_name = kernel_device_name,
+    .status = kernel_status,
+};
