@@ -380,10 +380,13 @@ static void set_tracking(SimContainer *c, bool on)
     }
 }
 
-/* A kernel that fails may have written to the caller's bitmap before. */
-static void scribble(const struct vfio_bitmap *bitmap)
+/*
+ * A kernel that fails may have written to the caller's bitmap before; but
+ * for EINTR, after which nothing has happened.
+ */
+static void scribble(const struct vfio_bitmap *bitmap, int ret)
 {
-    if (bitmap->data && bitmap->size >= sizeof(uint64_t)) {
+    if (ret != -EINTR && bitmap->data && bitmap->size >= sizeof(uint64_t)) {
         memset(bitmap->data, 0xff, sizeof(uint64_t));
     }
 }
@@ -408,7 +411,7 @@ static int dirty_op(SimContainer *c, uint32_t flags, void *arg)
         }
         ret = take_fault(c, SIM_EV_DIRTY_GET);
         if (ret) {
-            scribble(&get->bitmap);
+            scribble(&get->bitmap, ret);
         } else {
             ret = get_dirty(c, get);
         }
@@ -512,7 +515,7 @@ int sim_iommu_unmap(SimContainer *c, void *arg)
     if (!ret) {
         ret = check_unmap(unmap, bitmap);
     } else if (bitmap) {
-        scribble(bitmap);
+        scribble(bitmap, ret);
     }
     if (!ret) {
         g_mutex_lock(&c->lock);
