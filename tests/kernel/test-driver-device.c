@@ -425,12 +425,14 @@ static void test_unmap_under_dma(void)
 #define EDU_DMA_DST 0x88
 #define EDU_DMA_COUNT 0x90
 #define EDU_DMA_CMD 0x98
+/* With all 4096 bytes of its buffer QEMU 7.2 takes the end for outside. */
+#define EDU_BYTES 2048
 
 static void edu_dma(DriverDevice *dev, uint64_t src, uint64_t dst, bool out)
 {
     driver_reg_write(dev, EDU_DMA_SRC, src);
     driver_reg_write(dev, EDU_DMA_DST, dst);
-    driver_reg_write(dev, EDU_DMA_COUNT, 4096);
+    driver_reg_write(dev, EDU_DMA_COUNT, EDU_BYTES);
     driver_reg_write(dev, EDU_DMA_CMD, 1 | (out ? 2 : 0));
     for (int i = 0; driver_reg_read(dev, EDU_DMA_CMD) & 1; i++) {
         g_assert_cmpint(i, <, 5000);
@@ -491,11 +493,11 @@ static void test_edu_dma(void)
     driver_dirty_ioctl(dev, VFIO_IOMMU_DIRTY_PAGES_FLAG_START);
     driver_dirty_get(dev, bits);
     expect_pages(dev, 0, 1);
-    memset(dev->ram + 0x20000, 0x5a, 4096);
+    memset(dev->ram + 0x20000, 0x5a, EDU_BYTES);
     edu_dma(dev, 0x20000, 0x40000, false);
     edu_dma(dev, 0x40000, 0x1000, true);
     g_assert_cmphex(dev->ram[0x1000], ==, 0x5a);
-    g_assert_cmphex(dev->ram[0x1fff], ==, 0x5a);
+    g_assert_cmphex(dev->ram[0x1000 + EDU_BYTES - 1], ==, 0x5a);
     expect_pages(dev, 0, 2);
     driver_free(dev);
 }
