@@ -22,9 +22,14 @@ deps-run:
 	@scripts/deps build run
 
 deps-all:
-	@scripts/deps all
+	@scripts/deps build run clang
+	@scripts/deps --try vm libvirt
 
-deps: deps-all
+deps-vm:
+	@scripts/deps build run vm
+
+deps:
+	@scripts/deps all
 
 check: deps-all
 	@scripts/check docs build tests compile=clang sanitize
@@ -34,6 +39,12 @@ check-unit: deps-build
 
 check-qtest: deps-run
 	@scripts/check build tests=qtest
+
+check-functional: deps-vm
+	@scripts/check build tests=functional
+
+check-slow: deps-all
+	@scripts/check build tests=slow
 
 check-sanitize: deps-all
 	@scripts/check sanitize
@@ -70,6 +81,8 @@ help:
 # help: make check            build and test everything (about 10 minutes)
 # help: make check-unit       pure parts and the subsystem without QEMU
 # help: make check-qtest      pairs of real QEMUs
+# help: make check-functional the kernel's own VFIO and a Linux guest, in a VM
+# help: make check-slow       what takes minutes a case, after make check
 # help: make check-sanitize   unit and component tests with ASan and UBSan
 # help: make check-compilers  gcc and clang, warnings are errors
 # help: make check-cross      pure parts on a big-endian and a 32-bit machine
@@ -80,6 +93,6 @@ help:
 # help: make deps             install the Debian packages that are missing
 # help: make clean            remove build/ and the other build directories
 
-.PHONY: all deps deps-build deps-run deps-all check check-unit check-qtest \
-	check-sanitize check-compilers check-cross demo bench fuzz install \
-	clean help
+.PHONY: all deps deps-build deps-run deps-all deps-vm check check-unit \
+	check-qtest check-functional check-slow check-sanitize \
+	check-compilers check-cross demo bench fuzz install clean help
