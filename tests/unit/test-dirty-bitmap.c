@@ -358,6 +358,174 @@ static void test_is_clear(void)
     }
 }
 
+/* ---- a section from end to end ---- */
+
+#define SECTION_PAGES   40
+#define RAM_PAGE        UINT64_C(4096)
+#define RAM_PAGES       (SECTION_PAGES * 16 + 16)
+#define WRITES          12
+
+/*
+ * A section of RAM that a device writes to. The model is a list of writes;
+ * what is tested has only their bits, piece by piece.
+ */
+typedef struct Section {
+    uint64_t first, last;       /* IOVA */
+    unsigned shift;             /* of the IOMMU's pages */
+    uint64_t ram;               /* offset of the first whole page */
+    uint64_t from[WRITES], to[WRITES];
+    bool want[RAM_PAGES], got[RAM_PAGES];   /* pages of 4 KiB from @ram on */
+} Section;
+
+static void section_init(Section *s, unsigned shift)
+{
+    uint64_t page = UINT64_C(1) << shift;
+    uint64_t bytes;
+
+    memset(s, 0, sizeof(*s));
+    s->shift = shift;
+    s->first = random_anchor(shift);
+    bytes = random_below((SECTION_PAGES - 1) * page);
+    s->last = s->first > UINT64_MAX - bytes ? UINT64_MAX : s->first + bytes;
+    if (g_test_rand_bit()) {
+        s->first = s->first >> shift << shift;
+    }
+    if (g_test_rand_bit()) {
+        s->last |= page - 1;
+    }
+    /* Small pages are placed with those of RAM; large ones anyhow */
+    s->ram = random_below(1 << 20) * RAM_PAGE;
+    for (unsigned i = 0; i < WRITES; i++) {
+        uint64_t size = s->last - s->first + !!(s->last - s->first);
+
+        s->from[i] = s->first + random_below(size ? size : 1);
+        s->to[i] = s->from[i] + random_below(MIN(s->last - s->from[i],
+                                                 3 * page) + 1);
+    }
+}
+
+static bool section_written(const Section *s, uint64_t from, uint64_t to)
+{
+    bool written = false;
+
+    for (unsigned i = 0; i < WRITES; i++) {
+        written |= s->from[i] <= to && from <= s->to[i];
+    }
+    return written;
+}
+
+/* Each page of the IOMMU that lies wholly inside and was written to */
+static void section_model(Section *s)
+{
+    uint64_t page = UINT64_C(1) << s->shift;
+    uint64_t from = s->first / page * page, to = from + (page - 1);
+    uint64_t n = 0;
+
+    for (; to <= s->last; from += page, to += page) {
+        for (uint64_t i = 0; from >= s->first && i < page / RAM_PAGE; i++) {
+            s->want[n++] = section_written(s, from, to);
+        }
+        if (to == UINT64_MAX) {
+            break;
+        }
+    }
+}
+
+static void section_mark(Section *s, uint64_t ram_page)
+{
+    uint64_t n = ram_page - s->ram / RAM_PAGE;
+
+    g_assert_cmpuint(ram_page, >=, s->ram / RAM_PAGE);
+    g_assert_cmpuint(n, <, RAM_PAGES);
+    s->got[n] = true;
+}
+
+static void section_words(const uint64_t *words, uint64_t first_page,
+                          uint64_t nr_words, void *opaque)
+{
+    for (uint64_t i = 0; i < nr_words * 64; i++) {
+        if (GUINT64_FROM_LE(words[i / 64]) >> i % 64 & 1) {
+            section_mark(opaque, first_page + i);
+        }
+    }
+}
+
+/* Pages of the IOMMU, counted from the piece's start */
+typedef struct SectionPiece {
+    Section *section;
+    uint64_t ram;
+} SectionPiece;
+
+static void section_run(uint64_t first_page, uint64_t pages, void *opaque)
+{
+    SectionPiece *piece = opaque;
+    unsigned shift = piece->section->shift;
+
+    for (uint64_t at = first_page << shift;
+         at < (first_page + pages) << shift; at += RAM_PAGE) {
+        section_mark(piece->section, (piece->ram + at) / RAM_PAGE);
+    }
+}
+
+/* What a kernel gives for a piece, and where it is taken to */
+static void section_take(Section *s, const VFIODirtyRange *range,
+                         uint64_t ram)
+{
+    uint64_t bitmap[SECTION_PAGES / 64 + 1] = { 0 };
+    SectionPiece piece = { s, ram };
+
+    for (uint64_t i = 0; i < range->pages; i++) {
+        uint64_t from = range->iova + (i << s->shift);
+        uint64_t to = from + ((UINT64_C(1) << s->shift) - 1);
+
+        bitmap[i / 64] |= (uint64_t)section_written(s, from, to) << i % 64;
+    }
+    if (UINT64_C(1) << s->shift == RAM_PAGE) {
+        vfio_dirty_take_words(bitmap, 0, range->pages, ram / RAM_PAGE,
+                              section_words, s);
+    } else {
+        vfio_dirty_take_runs(bitmap, 0, range->pages, 0, section_run,
+                             &piece);
+    }
+    g_assert_true(vfio_dirty_is_clear(bitmap, range->pages));
+}
+
+static void section_sync(Section *s)
+{
+    uint64_t granule = 1 + random_below(8);
+    uint64_t max = granule + random_below(SECTION_PAGES);
+    uint64_t done = 0, offset = random_below(8);
+    VFIODirtyRange all;
+
+    vfio_dirty_range(s->first, s->last, s->shift, &all);
+    while (done < all.pages) {
+        VFIODirtyRange range = { .iova = all.iova + (done << s->shift) };
+
+        range.pages = vfio_dirty_piece(offset + done, granule,
+                                       all.pages - done, max);
+        g_assert_cmpuint(range.pages, >, 0);
+        g_assert_cmpuint(range.pages, <=, max);
+        section_take(s, &range, s->ram + (done << s->shift));
+        done += range.pages;
+    }
+}
+
+static void test_section(void)
+{
+    unsigned dirty = 0;
+
+    for (unsigned i = 0; i < 6000; i++) {
+        Section s;
+
+        section_init(&s, page_shifts[i % G_N_ELEMENTS(page_shifts)]);
+        section_model(&s);
+        section_sync(&s);
+        g_assert_cmpmem(s.got, sizeof(s.got), s.want, sizeof(s.want));
+        dirty += s.got[0];
+    }
+    g_assert_cmpuint(dirty, >, 100);
+}
+
 /* ---- mappings ---- */
 
 #define SLOTS   64              /* pages that are modelled */
@@ -515,6 +683,7 @@ int main(int argc, char **argv)
     g_test_add_func("/dirty-bitmap/take-large", test_take_large);
     g_test_add_func("/dirty-bitmap/runs", test_runs);
     g_test_add_func("/dirty-bitmap/is-clear", test_is_clear);
+    g_test_add_func("/dirty-bitmap/section", test_section);
     g_test_add_func("/dirty-bitmap/mappings", test_mappings);
     return g_test_run();
 }
