@@ -322,6 +322,38 @@ static void test_no_object(void)
     world_end();
 }
 
+static uint64_t synced_pages(void)
+{
+    MemoryRegionSection section = world_ram_section(&world->ram);
+
+    world->listener->log_sync(world->listener, &section);
+    return vfio_host_ram_dirty_count();
+}
+
+/* All is marked when devices are stopped; once each time that they ran. */
+static void test_untracked_again(void)
+{
+    const uint64_t all = RAM_UNITS * UNIT / PAGE;
+
+    world_begin("[container]\ndirty-tracking=no\n" SRC, 10);
+    world_log_start();
+    vfio_host_ram_dirty_count();
+    for (unsigned i = 0; i < 3; i++) {
+        g_assert_cmpuint(synced_pages(), ==, 0);
+        vfio_host_vm_stop(RUN_STATE_PAUSED);
+        g_assert_cmpuint(synced_pages(), ==, all);
+        g_assert_cmpuint(synced_pages(), ==, 0);
+        vfio_host_vm_start();
+    }
+    /* A VM that does not run writes nothing from log start on */
+    vfio_host_vm_stop(RUN_STATE_PAUSED);
+    world_log_stop();
+    world_log_start();
+    g_assert_cmpuint(synced_pages(), ==, 0);
+    world_log_stop();
+    world_end();
+}
+
 /*
  * A device without migration object beside one that migrates, as a failover
  * primary: what it writes is found too (L-10).
@@ -446,6 +478,7 @@ int main(int argc, char **argv)
     g_test_add_func("/dirty/iommu-offset", test_iommu_offset);
     g_test_add_func("/dirty/unmap-all", test_unmap_all);
     g_test_add_func("/dirty/no-object", test_no_object);
+    g_test_add_func("/dirty/untracked-again", test_untracked_again);
     g_test_add_func("/dirty/beside", test_beside);
     g_test_add_func("/dirty/detach", test_detach);
     g_test_add_func("/dirty/attach-late", test_attach_late);

@@ -80,7 +80,10 @@ static void expect_tracking(VFIOSide *side, const char *device,
     qobject_unref(property);
 }
 
-/* In set-up nothing is read (B-19); the bits are there for the next sync. */
+/*
+ * In set-up nothing is read (B-19); the bits are there for the next sync.
+ * Tracking is started once (D-4).
+ */
 static void test_setup(void)
 {
     VFIOPair *pair = dirty_new_pair(SIDE_ATTACHED, SIDE_ATTACHED);
@@ -92,6 +95,7 @@ static void test_setup(void)
     vfio_pair_migrate(pair);
     setup = lines_between(pair->src, "dirty-start id=0", "to=pre-copy");
     expect_lines(pair->src, setup, "dirty-get", false);
+    expect_lines(pair->src, setup + 1, "dirty-start", false);
     rest = lines_between(pair->src, "to=pre-copy", "save-end");
     expect_lines(pair->src, rest, "dirty-get", true);
     vfio_pair_free(pair);
