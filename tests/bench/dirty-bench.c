@@ -233,12 +233,16 @@ static void row_take(Row *row, unsigned repetition, unsigned syncs)
 
 static void row_print(Row *row)
 {
-    printf("# %-9s %-17s %10.0f %10.0f %10.0f %10.0f %7.2f\n",
+    double ratio = median(row->ratios);     /* sorts them */
+
+    printf("# %-9s %-17s %10.0f %10.0f %10.0f %10.0f %7.2f  %.2f-%.2f\n",
            row->size->name, row->pattern->name,
            median(row->sync_us[SIDE_ATTACHED]),
            median(row->sync_us[SIDE_BUILTIN]),
            median(row->own_us[SIDE_ATTACHED]),
-           median(row->own_us[SIDE_BUILTIN]), median(row->ratios));
+           median(row->own_us[SIDE_BUILTIN]), ratio,
+           g_array_index(row->ratios, double, 0),
+           g_array_index(row->ratios, double, row->ratios->len - 1));
     fflush(stdout);
 }
 
@@ -284,9 +288,9 @@ static Row *new_rows(void)
 static void print_head(void)
 {
     printf("# median of one sync, microseconds; \"own\" without the simulated "
-           "kernel\n# %-9s %-17s %10s %10s %10s %10s %7s\n", "RAM",
+           "kernel\n# %-9s %-17s %10s %10s %10s %10s %7s  %s\n", "RAM",
            "dirty of 1 GiB", "ours", "builtin", "ours own", "builtin own",
-           "ratio");
+           "ratio", "least-most");
 }
 
 static void test_all(void)
