@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RAM_MIB 128
+#define RAM_MIB 96
 
 /*
  * What the guest's kernel need not do. Of the family that "host" has in an
@@ -251,6 +251,11 @@ int64_t guest_pair_finish(GuestPair *pair)
     expect_completed(pair->there);
     info = migrate_query(left->qts);
     downtime_ms = qdict_get_try_int(info, "downtime", -1);
+    if (g_test_verbose()) {
+        g_autofree char *text = qdict_to_text(info);
+
+        g_test_message("%s", text);
+    }
     qobject_unref(info);
     guest_expect_no_error(left);
     qtest_quit(left->qts);
@@ -261,13 +266,28 @@ int64_t guest_pair_finish(GuestPair *pair)
     return downtime_ms;
 }
 
+static int since_ms(int64_t *start_us)
+{
+    int64_t now_us = g_get_monotonic_time();
+    int ms = (now_us - *start_us) / 1000;
+
+    *start_us = now_us;
+    return ms;
+}
+
 int64_t guest_pair_move(GuestPair *pair)
 {
-    int64_t downtime_ms;
+    int64_t start_us = g_get_monotonic_time(), downtime_ms;
+    int ready_ms, move_ms;
 
     guest_pair_ready(pair);
+    ready_ms = since_ms(&start_us);
     guest_pair_begin(pair);
     downtime_ms = guest_pair_finish(pair);
+    move_ms = since_ms(&start_us);
     guest_expect_use(pair, pair->here, 2);
+    g_test_message("move %u: QEMU started in %d ms, moved in %d ms, downtime "
+                   "%d ms, seen well in %d ms", pair->moves, ready_ms,
+                   move_ms, (int)downtime_ms, since_ms(&start_us));
     return downtime_ms;
 }

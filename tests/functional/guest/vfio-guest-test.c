@@ -49,8 +49,8 @@ static GuestPair *boot(const GuestCase *c)
     if (!c->pci && !strcmp(c->irq, "intx")) {
         guest_pair_set(pair, "intx", "yes");
     }
-    guest_pair_set(pair, "precopy-size", "4M");
-    guest_pair_set(pair, "precopy-rate", "16M");
+    guest_pair_set(pair, "precopy-size", "1M");
+    guest_pair_set(pair, "precopy-rate", "256K");
     guest_pair_boot(pair);
     return pair;
 }

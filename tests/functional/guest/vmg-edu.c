@@ -50,7 +50,7 @@
 #define RECEIVE_AT	(BLOCK_BYTES * 2)
 
 #define REST_ROUNDS	5
-#define DMA_MS		10000
+#define DMA_MS		VMG_IRQ_MS
 
 enum step { FILL, TO_DEVICE, REST, FROM_DEVICE };
 

@@ -27,7 +27,7 @@
 #include "vfio-mig-test-regs.h"
 #include "vmg.h"
 
-static unsigned int round_ms = 20;
+static unsigned int round_ms = 30;
 module_param(round_ms, uint, 0444);
 MODULE_PARM_DESC(round_ms, "pause between rounds of checks");
 

@@ -20,7 +20,7 @@
 #include "vfio-mig-test-regs.h"
 #include "vmg.h"
 
-#define DMA_INTERVAL_US	5000
+#define DMA_INTERVAL_US	20000
 #define WHOLE_EVERY	15	/* rounds between checks with DMA at rest */
 #define NUMBER_MASK	((1ULL << VMT_DMA_TAG_SHIFT) - 1)
 
@@ -196,11 +196,8 @@ static enum vmg_irq test_irq(struct vmg *vmg, struct vmg_vector *vector)
 
 static void test_round(struct vmg *vmg)
 {
-	int i;
-
 	check_registers(vmg);
-	for (i = 0; i < 3; i++)
-		ring(vmg);
+	ring(vmg);
 	if (vmg->rounds % WHOLE_EVERY == WHOLE_EVERY - 1)
 		check_dma_whole(vmg);
 	else
