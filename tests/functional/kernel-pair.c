@@ -50,7 +50,7 @@ static KernelSide *side_new(const char *name)
     g_assert_cmpint(g_mkdir_with_parents(side->dir, 0700), ==, 0);
     side->devices = g_ptr_array_new();
     side->args = g_string_new(NULL);
-    side->ram_mib = 64;
+    side->ram_mib = 12;
     qtest_add_abrt_handler(describe_hook, side);
     return side;
 }
@@ -174,7 +174,7 @@ void kernel_pair_begin(KernelPair *pair)
 
 void kernel_pair_in_precopy(KernelPair *pair)
 {
-    int64_t end_us = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
+    int64_t end_us = g_get_monotonic_time() + 60 * G_USEC_PER_SEC;
 
     while (true) {
         g_autofree char *transcript =
@@ -184,15 +184,39 @@ void kernel_pair_in_precopy(KernelPair *pair)
             return;
         }
         if (g_get_monotonic_time() > end_us) {
-            qtest_fail("source: no data in pre-copy after 20 s");
+            qtest_fail("source: no data in pre-copy after 60 s");
         }
-        g_usleep(5000);
+        g_usleep(KERNEL_POLL_US);
     }
 }
 
-static void expect_end(KernelSide *side, const char *wanted)
+/* Returns the status of a migration that has ended, else NULL. */
+static char *wait_end(KernelSide *side)
 {
-    g_autofree char *end = migrate_wait_end(side->qts, KERNEL_END_MS);
+    int64_t end_us = g_get_monotonic_time() + KERNEL_END_MS * 1000;
+
+    while (g_get_monotonic_time() < end_us) {
+        QDict *answer = qtest_qmp_timeout(side->qts, KERNEL_END_MS,
+                                          "{'execute': 'query-migrate'}");
+        g_autofree char *status = NULL;
+
+        if (!answer) {
+            return NULL;
+        }
+        status = g_strdup(qdict_get_try_str(qdict_get_qdict(answer, "return"),
+                                            "status"));
+        qobject_unref(answer);
+        if (status && strstr("completed failed cancelled", status)) {
+            return g_steal_pointer(&status);
+        }
+        g_usleep(KERNEL_POLL_US);
+    }
+    return NULL;
+}
+
+void kernel_expect_end(KernelSide *side, const char *wanted)
+{
+    g_autofree char *end = wait_end(side);
 
     if (g_strcmp0(end, wanted)) {
         g_autofree char *why = end ? migrate_error(side->qts) : NULL;
@@ -205,15 +229,15 @@ static void expect_end(KernelSide *side, const char *wanted)
 
 void kernel_pair_finish(KernelPair *pair)
 {
-    expect_end(pair->src, "completed");
-    expect_end(pair->dst, "completed");
+    kernel_expect_end(pair->src, "completed");
+    kernel_expect_end(pair->dst, "completed");
 }
 
 void kernel_expect_failed(KernelSide *side, const char *words)
 {
     g_autofree char *why = NULL;
 
-    expect_end(side, "failed");
+    kernel_expect_end(side, "failed");
     why = migrate_error(side->qts);
     kernel_expect_text(side, "error-desc", why, words);
 }
@@ -325,7 +349,7 @@ static void check_goes_on(KernelPair *pair, unsigned index)
 {
     uint32_t bursts = kernel_reg(pair->src, index, VMT_REG_DMA_BURSTS);
     uint32_t seq = kernel_reg(pair->src, index, VMT_REG_DMA_SEQ);
-    int64_t end_us = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
+    int64_t end_us = g_get_monotonic_time() + 30 * G_USEC_PER_SEC;
 
     while (kernel_reg(pair->dst, index, VMT_REG_DMA_BURSTS) <= bursts
            || kernel_reg(pair->dst, index, VMT_REG_DMA_SEQ) <= seq) {
@@ -333,7 +357,7 @@ static void check_goes_on(KernelPair *pair, unsigned index)
             qtest_fail("destination: dev%u has written nothing since it "
                        "runs", index);
         }
-        g_usleep(5000);
+        g_usleep(KERNEL_POLL_US);
     }
     g_assert_cmphex(kernel_reg(pair->dst, index, VMT_REG_DMA_ERRORS), ==, 0);
 }

@@ -31,7 +31,7 @@
 #define ACPI_PCIHP_SELECT 0x10
 
 /* Where the guest lets its devices write: 1 MiB each. */
-#define DMA_BASE (16u << 20)
+#define DMA_BASE (8u << 20)
 #define DMA_BYTES (1u << 20)
 #define DMA_INTERVAL_US 500
 
@@ -267,6 +267,8 @@ void kernel_side_start(KernelSide *side)
                    side->builtin ? "builtin" : "attached");
     }
     migrate_defaults(side->qts);
+    /* In a VM that is busy memory may take longer than the device. */
+    migrate_set_parameter_int(side->qts, "downtime-limit", 20000);
     if (!side->incoming) {
         kernel_side_program(side);
     }
@@ -307,7 +309,7 @@ void kernel_expect_state(KernelSide *side, unsigned index,
                          const char *state)
 {
     KernelDevice *dev = side->devices->pdata[index];
-    int64_t end_us = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
+    int64_t end_us = g_get_monotonic_time() + 30 * G_USEC_PER_SEC;
 
     while (true) {
         g_autofree char *now = kernel_device_str(dev, "state");
@@ -319,7 +321,7 @@ void kernel_expect_state(KernelSide *side, unsigned index,
             qtest_fail("%s: dev%u is '%s', not '%s'", side->name, index, now,
                        state);
         }
-        g_usleep(5000);
+        g_usleep(KERNEL_POLL_US);
     }
 }
 

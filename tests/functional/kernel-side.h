@@ -20,10 +20,13 @@
  * How long a migration may take to end or to say that it failed. The VM is
  * an emulated machine on a host that may be busy.
  */
-#define KERNEL_END_MS 60000
+#define KERNEL_END_MS 90000
 
-/* Of a case: a migration that hangs ends as one that is out of time. */
-#define KERNEL_CASE_SECONDS 120
+/* Of a case: a migration that hangs ends before as one that has no end. */
+#define KERNEL_CASE_SECONDS 300
+
+/* Between looks: each costs the VM's one processor some milliseconds. */
+#define KERNEL_POLL_US 50000
 
 typedef struct KernelSide {
     char *name;                 /* "source" */
@@ -99,7 +102,12 @@ void kernel_pair_begin(KernelPair *pair);
 /* kernel_pair_in_precopy: wait till device data has been sent. */
 void kernel_pair_in_precopy(KernelPair *pair);
 
-/* kernel_pair_finish: wait till it has completed on both sides. */
+/*
+ * kernel_expect_end: wait till the side's migration has ended, which must be
+ * as @wanted ("completed", "failed", "cancelled"). kernel_pair_finish: till
+ * it has completed on both sides.
+ */
+void kernel_expect_end(KernelSide *side, const char *wanted);
 void kernel_pair_finish(KernelPair *pair);
 
 /*

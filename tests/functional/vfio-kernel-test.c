@@ -113,7 +113,7 @@ static void test_pinned(const void *opaque)
 {
     KernelPair *pair = kernel_pair_new_mdev();
 
-    kernel_pair_set(pair, "pinned", "0x1400000+0x40000");
+    kernel_pair_set(pair, "pinned", "0xa00000+0x40000");
     kernel_pair_start(pair);
     kernel_pair_migrate(pair);
     kernel_pair_free(pair);
@@ -158,7 +158,7 @@ static void edu_wait(KernelSide *side, unsigned reg, uint32_t bit)
             qtest_fail("%s: edu's register 0x%x keeps bit 0x%x", side->name,
                        reg, bit);
         }
-        g_usleep(5000);
+        g_usleep(KERNEL_POLL_US);
     }
 }
 
@@ -185,7 +185,6 @@ static void test_pci(const void *opaque)
     g_assert_cmpuint(edu_factorial(pair->src, 6), ==, 720);
     edu_dma(pair->src);
     kernel_pair_migrate(pair);
-    g_assert_cmpuint(kernel_reg(pair->dst, 0, EDU_FACTORIAL), ==, 720);
     g_assert_cmpuint(edu_factorial(pair->dst, 5), ==, 120);
     edu_dma(pair->dst);
     kernel_pair_free(pair);
@@ -216,9 +215,9 @@ static void test_file(const void *opaque)
     kernel_side_start(pair->src);
     kernel_expect_state(pair->src, 0, "running");
     migrate_qmp(pair->src->qts, to, "{}");
-    wait_for_migration_complete(pair->src->qts);
+    kernel_expect_end(pair->src, "completed");
     kernel_side_start(pair->dst);
-    wait_for_migration_complete(pair->dst->qts);
+    kernel_expect_end(pair->dst, "completed");
     kernel_pair_check(pair);
     kernel_pair_free(pair);
 }
