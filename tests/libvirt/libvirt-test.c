@@ -9,6 +9,7 @@
  * `--kernel` takes the kernel's devices, and fewer cases. For comparison,
  * VFIO_LIBVIRT_CODE=builtin runs QEMU's own code as it is, `builtin-on` with
  * x-enable-migration=on (with the simulation only); many cases fail then.
+ * VFIO_LIBVIRT_KEEP=DIR copies logs, XML and status files there at the end.
  *
  * No locks.
  *
@@ -69,7 +70,11 @@ static bool start_nodes(GError **error)
         return false;
     }
     src = node_start("source", 0, world->furnish, error);
-    dst = src ? node_start("destination", 1, world->furnish, error) : NULL;
+    if (!src || !world->arrange(src, NULL, 0, NULL, error)) {
+        return false;
+    }
+    node_share_capabilities(src, world->emulator, "destination");
+    dst = node_start("destination", 1, world->furnish, error);
     return dst;
 }
 
@@ -669,6 +674,19 @@ static char *programs_missing(void)
     return world->lacking();
 }
 
+/* Everything in the sandbox is gone when the test ends. */
+static void keep_files(void)
+{
+    const char *to = g_getenv("VFIO_LIBVIRT_KEEP");
+    const char *argv[] = { "cp", "-r", src->dir, dst->dir, to, NULL };
+
+    if (to) {
+        g_mkdir_with_parents(to, 0755);
+        g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH, NULL,
+                     NULL, NULL, NULL, NULL, NULL);
+    }
+}
+
 int main(int argc, char **argv)
 {
     int status;
@@ -686,6 +704,7 @@ int main(int argc, char **argv)
     }
     status = g_test_run();
     if (dst) {
+        keep_files();
         node_stop(src);
         node_stop(dst);
     }

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <gio/gunixsocketaddress.h>
 #include <glib/gstdio.h>
 
 #include "sandbox.h"
@@ -27,6 +28,9 @@
 #define START_SECONDS 90
 #define VIRSH_SECONDS "150"
 #define USEC_PER_TRY 50000
+
+/* When the first libvirtd was started; the log's times begin there. */
+static double started_s;
 
 static const struct {
     const char *sub, *covers;
@@ -149,15 +153,15 @@ static void G_GNUC_NORETURN run_daemon(const Node *node, const char *program,
     _exit(127);
 }
 
-static bool answers(const Node *node)
+static bool listens(const char *path)
 {
-    const char *argv[] = { "virsh", "-c", node->uri, "version", NULL };
-    int status;
+    g_autoptr(GSocketAddress) address = g_unix_socket_address_new(path);
+    g_autoptr(GSocketClient) client = g_socket_client_new();
+    g_autoptr(GSocketConnection) connection =
+        g_socket_client_connect(client, G_SOCKET_CONNECTABLE(address), NULL,
+                                NULL);
 
-    return g_spawn_sync(NULL, (char **)argv, NULL,
-                        G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL |
-                        G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL, NULL, NULL,
-                        &status, NULL) && status == 0;
+    return connection;
 }
 
 static bool wait_for_daemon(const Node *node, GError **error)
@@ -170,7 +174,7 @@ static bool wait_for_daemon(const Node *node, GError **error)
         if (waitpid(node->pid, NULL, WNOHANG) != 0) {
             break;
         }
-        if (g_file_test(socket, G_FILE_TEST_EXISTS) && answers(node)) {
+        if (listens(socket)) {
             return true;
         }
         g_usleep(USEC_PER_TRY);
@@ -195,11 +199,41 @@ Node *node_start(const char *name, unsigned index, NodeFurnish *furnish,
     if (!make_dirs(node, error) || !copy_daemon(&program, error)) {
         return NULL;
     }
+    if (!started_s) {
+        started_s = g_get_monotonic_time() / 1e6;
+    }
     node->pid = fork();
     if (node->pid == 0) {
         run_daemon(node, program, furnish);
     }
     return wait_for_daemon(node, error) ? node : NULL;
+}
+
+void node_share_capabilities(const Node *from, const char *emulator,
+                             const char *name)
+{
+    g_autofree char *sub = g_build_filename("cache", "qemu", "capabilities",
+                                            NULL);
+    g_autofree char *old = g_build_filename(from->dir, sub, NULL);
+    g_autofree char *new = g_build_filename(sandbox_dir(), name, sub, NULL);
+    g_auto(Virsh) run = { 0 };
+    g_autoptr(GDir) handle = NULL;
+    const char *file;
+
+    virsh_ask(from, &run, "domcapabilities", "--emulatorbin", emulator,
+              "--virttype", "qemu", "--arch", "x86_64", NULL);
+    handle = g_dir_open(old, 0, NULL);
+    g_mkdir_with_parents(new, 0755);
+    while (handle && (file = g_dir_read_name(handle))) {
+        g_autofree char *from_path = g_build_filename(old, file, NULL);
+        g_autofree char *to_path = g_build_filename(new, file, NULL);
+        g_autofree char *text = NULL;
+        gsize length;
+
+        if (g_file_get_contents(from_path, &text, &length, NULL)) {
+            g_file_set_contents(to_path, text, length, NULL);
+        }
+    }
 }
 
 void node_stop(Node *node)
@@ -256,7 +290,8 @@ static GSubprocess *begin(const Node *node, bool log, va_list ap)
     }
     g_ptr_array_add(argv, NULL);
     if (log) {
-        g_test_message("%s$ %s", node->name, shown->str);
+        g_test_message("[%.1f s] %s$ %s", g_get_monotonic_time() / 1e6 -
+                       started_s, node->name, shown->str);
     }
     process = g_subprocess_newv((const char *const *)argv->pdata,
                                 G_SUBPROCESS_FLAGS_STDOUT_PIPE |

@@ -29,6 +29,13 @@ Node *node_start(const char *name, unsigned index, NodeFurnish *furnish,
                  GError **error);
 
 /**
+ * node_share_capabilities: ask @from what @emulator can do, and let node
+ * @name, which is not started yet, know that too. Asking QEMU takes long.
+ */
+void node_share_capabilities(const Node *from, const char *emulator,
+                             const char *name);
+
+/**
  * node_stop: end libvirtd (not its domains), keep the files.
  */
 void node_stop(Node *node);
