@@ -236,22 +236,11 @@ bool domain_is(const Node *node, const char *state)
     return false;
 }
 
-static bool there(const Node *node, const char *option)
-{
-    g_auto(Virsh) run = { 0 };
-
-    return virsh_ask(node, &run, "list", "--name", option, NULL) &&
-           strcmp(run.out, DOMAIN) == 0;
-}
-
 void domain_remove(const Node *node)
 {
     g_auto(Virsh) run = { 0 };
 
-    if (there(node, "--state-running") || there(node, "--state-paused")) {
-        virsh(node, &run, "destroy", DOMAIN, NULL);
-    }
-    if (there(node, "--all")) {
-        virsh(node, &run, "undefine", DOMAIN, "--managed-save", NULL);
-    }
+    /* One process; each command fails where there is nothing for it. */
+    virsh_ask(node, &run, "undefine " DOMAIN " --managed-save; "
+              "destroy " DOMAIN, NULL);
 }
