@@ -65,6 +65,7 @@ static GuestReport *parse(const char *line)
     r->bursts = number(r->text, "bursts");
     r->dma_words = number(r->text, "dma");
     r->whole = number(r->text, "whole");
+    r->resent = number(r->text, "resent");
     r->free_kib = number(r->text, "free-kib");
     r->errors = number(r->text, "errors");
     return r;
@@ -175,6 +176,8 @@ void guest_expect_use(GuestPair *pair, GuestSide *side, unsigned ticks)
         grown(side, now, "burst-irqs", last->burst_irqs, now->burst_irqs);
     }
     g_assert_cmpint(now->rung, ==, now->irqs);
+    /* The move that is under way may leave one, too. */
+    g_assert_cmpint(now->resent, <=, pair->moves + 1);
     g_assert_cmpstr(now->mode, ==, last->mode);
     guest_report_free(last);
     pair->last = now;

@@ -22,7 +22,7 @@
  */
 #define GUEST_CPU "host,family=23,model=1"
 #define GUEST_APPEND "console=ttyS0 quiet panic=1 nowatchdog mitigations=off " \
-    "nokaslr no_timer_check random.trust_cpu=on cryptomgr.notests"
+    "nokaslr no_timer_check random.trust_cpu=on cryptomgr.notests init_on_free=1"
 
 bool guest_available(const char **why)
 {

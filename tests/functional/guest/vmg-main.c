@@ -168,14 +168,14 @@ static void vmg_report(struct vmg *vmg, unsigned long tick)
 	struct sysinfo info;
 
 	si_meminfo(&info);
-	pr_notice("VMG dev=%s tick=%lu ms=%lld mode=%s vectors=%d rounds=%lu rung=%lu irq=%lu extra=%d burst-irqs=%d bursts=%lu dma=%llu whole=%lu irq-max-ms=%lu free-kib=%lu errors=%u%s%s\n",
+	pr_notice("VMG dev=%s tick=%lu ms=%lld mode=%s vectors=%d rounds=%lu rung=%lu irq=%lu extra=%d burst-irqs=%d bursts=%lu dma=%llu whole=%lu resent=%lu irq-max-ms=%lu free-kib=%lu errors=%u%s%s\n",
 		  vmg->ops->name, tick, ktime_to_ms(ktime_get()),
 		  vmg->irq_mode, vmg->n_vectors, vmg->rounds, vmg->doorbells,
 		  vmg->irqs, atomic_read(&vmg->extra_irqs),
 		  vmg->n_vectors > VMG_DOORBELL_VECTOR
 		  ? atomic_read(&vmg->vectors[VMG_BURST_VECTOR].count) : 0,
 		  vmg->bursts, vmg->dma_words, vmg->dma_whole,
-		  vmg->irq_max_ms, info.freeram * (PAGE_SIZE / 1024),
+		  vmg->resent, vmg->irq_max_ms, info.freeram * (PAGE_SIZE / 1024),
 		  vmg->errors, vmg->errors ? " first: " : "",
 		  vmg->first_error);
 }
