@@ -419,7 +419,7 @@ static void test_managedsave(void)
 /* While it runs                                                            */
 
 /*
- * 24 MiB of pre-copy at 4 MiB/s: it lasts until it is aborted. domjobinfo of
+ * 64 MiB of pre-copy at 2 MiB/s: it lasts until it is aborted. domjobinfo of
  * libvirt 9.0 counts RAM only; the device's bytes are in `info migrate`.
  */
 static void test_abort(const void *data)
@@ -433,9 +433,9 @@ static void test_abort(const void *data)
         return;
     }
     s.source[0].config = s.target[0].config =
-        "state-size=2M;precopy-size=24M";
+        "state-size=2M;precopy-size=64M";
     NEED(start(&s, false), "the domain did not start");
-    NEED(virsh(src, &run, "migrate-setspeed", DOMAIN, "4", NULL), "no speed");
+    NEED(virsh(src, &run, "migrate-setspeed", DOMAIN, "2", NULL), "no speed");
     migration = begin_migrate(&s, NULL);
     seen = device_becomes(src, &s.source[0], "pre-copy");
     g_usleep(G_USEC_PER_SEC);
@@ -443,7 +443,11 @@ static void test_abort(const void *data)
            says(run.out, "Data processed:") && says(run.out, "Unbounded") &&
            virsh(src, &run, "qemu-monitor-command", DOMAIN, "--hmp",
                  "info migrate", NULL) &&
-           says(run.out, "vfio device transferred:");
+           says(run.out, "vfio device transferred:") &&
+           virsh(src, &run, "qemu-monitor-command", DOMAIN, "--hmp",
+                 "qom-get /machine/peripheral/hostdev0 vfio-migration",
+                 NULL) &&
+           says(run.out, "\"state\": \"pre-copy\"");
     aborted = virsh(src, &run, "domjobabort", DOMAIN, NULL);
     NEED(!virsh_end(migration, &run), "the migration was not aborted");
     NEED(seen, "domjobinfo did not show the migration");
@@ -453,7 +457,8 @@ static void test_abort(const void *data)
     NEED(device_becomes(src, &s.source[0], "running"), "device not running");
 
     NEED(note_earlier(&s) && arrange(&s, dst), "cannot try again");
-    NEED(virsh(src, &run, "migrate-setspeed", DOMAIN, "4000", NULL),
+    NEED(virsh(src, &run, "migrate-setspeed", DOMAIN, "4000", NULL) &&
+         virsh(src, &run, "migrate-setmaxdowntime", DOMAIN, "1000", NULL),
          "no speed");
     NEED(migrate(&s, NULL, &run), "the second try failed");
     NEED(runs_at(&s, dst), "the domain does not run at the destination");
@@ -619,6 +624,24 @@ static void test_not_attached(void)
     NEED(domain_is(src, "none"), "the domain is there");
 }
 
+/* A vendor's driver, which libvirt 9.0 does not take for one of VFIO. */
+static void test_driver_name(void)
+{
+    g_auto(Setup) s = one_device(DEVICE_PCI);
+    g_auto(Virsh) run = { 0 };
+    g_autofree char *xml = NULL;
+
+    if (!ready()) {
+        return;
+    }
+    s.source[0].number = s.target[0].number = 1;
+    NEED(arrange(&s, src), "no device");
+    xml = describe(&s);
+    NEED(!virsh(src, &run, "create", xml, NULL), "the domain did start");
+    NEED(says(run.err, "must be manually detached from the host"),
+         "virsh says something else");
+}
+
 /* ------------------------------------------------------------------------ */
 
 static void add_cases(void)
@@ -652,6 +675,7 @@ static void add_sim_cases(void)
     g_test_add_func("/libvirt/blocked/two-devices", test_two_devices);
     g_test_add_func("/libvirt/blocked/postcopy", test_postcopy);
     g_test_add_func("/libvirt/not-attached", test_not_attached);
+    g_test_add_func("/libvirt/driver-name", test_driver_name);
 }
 
 static char *programs_missing(void)
