@@ -222,7 +222,7 @@ static void test_faults(const void *opaque)
     unsigned n, fired = 0, completed = 0;
     bool more = true;
 
-    qtest_set_case_seconds(1800);
+    qtest_set_case_seconds(g_test_slow() ? 5400 : 900);
     for (n = 1; more && (n <= f->max_calls || g_test_slow()); n++) {
         more = false;
         for (unsigned i = 0; i < G_N_ELEMENTS(errnos); i++) {
