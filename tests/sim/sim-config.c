@@ -19,57 +19,6 @@
 #include "sim-keys.h"
 
 #define PAGE_BYTES 4096
-#define STREAM_HEADS_BYTES 96
-
-/* ------------------------------------------------------------------------ */
-/* Values                                                                   */
-
-bool sim_parse_size(const char *text, uint64_t *value)
-{
-    static const char suffixes[] = "KMGT";
-    const char *suffix;
-    char *end;
-    unsigned shift = 0;
-
-    if (!g_ascii_isdigit(*text)) {
-        return false;
-    }
-    errno = 0;
-    /* A leading 0 does not make a number octal here. */
-    *value = g_ascii_strtoull(text, &end, g_str_has_prefix(text, "0x") ? 16
-                                                                       : 10);
-    if (errno || end == text) {
-        return false;
-    }
-    if (*end) {
-        suffix = strchr(suffixes, g_ascii_toupper(*end));
-        if (!suffix || end[1]) {
-            return false;
-        }
-        shift = 10 * (suffix - suffixes + 1);
-    }
-    if (shift && *value > UINT64_MAX >> shift) {
-        return false;
-    }
-    *value <<= shift;
-    return true;
-}
-
-bool sim_parse_state(const char *text, uint32_t *state)
-{
-    if (strlen(text) == 3 && strspn(text, "01") == 3) {
-        *state = (text[0] - '0') << 2 | (text[1] - '0') << 1 |
-                 (text[2] - '0');
-        return true;
-    }
-    for (uint32_t s = 0; s < SIM_NUM_STATES; s++) {
-        if (strcmp(sim_state_name(s), text) == 0) {
-            *state = s;
-            return true;
-        }
-    }
-    return false;
-}
 
 /* ------------------------------------------------------------------------ */
 /* A reader of one group: the first error wins, later calls do nothing      */
@@ -165,37 +114,6 @@ int sim_keys_choice(SimKeys *k, const char *key, const char *const *names,
     return fallback;
 }
 
-GArray *sim_keys_sizes(SimKeys *k, const char *key)
-{
-    GArray *sizes = g_array_new(FALSE, FALSE, sizeof(uint64_t));
-    g_autofree char *text = sim_keys_text(k, key);
-    g_auto(GStrv) parts = text ? g_strsplit(text, ";", -1) : NULL;
-
-    for (size_t i = 0; parts && parts[i]; i++) {
-        const char *part = g_strstrip(parts[i]);
-        uint64_t value;
-
-        if (!*part) {
-            continue;
-        }
-        if (!sim_parse_size(part, &value)) {
-            sim_keys_fail(k, key, "want sizes separated by ';'");
-            break;
-        }
-        g_array_append_val(sizes, value);
-    }
-    return sizes;
-}
-
-static bool parse_range(const char *text, SimRange *range)
-{
-    g_auto(GStrv) ends = g_strsplit(text, "+", 2);
-
-    return ends[0] && ends[1] &&
-           sim_parse_size(g_strstrip(ends[0]), &range->offset) &&
-           sim_parse_size(g_strstrip(ends[1]), &range->size_bytes);
-}
-
 static void add_ranges(SimKeys *k, const char *key, const char *text,
                        GArray *ranges)
 {
@@ -208,7 +126,7 @@ static void add_ranges(SimKeys *k, const char *key, const char *text,
         if (!*part) {
             continue;
         }
-        if (!parse_range(part, &range)) {
+        if (!sim_parse_range(part, &range)) {
             sim_keys_fail(k, key, "want OFFSET+SIZE separated by ';'");
             return;
         }
@@ -300,141 +218,23 @@ static void read_pci(SimKeys *k, SimDeviceConfig *c)
     }
 }
 
-static void add_stripes(SimDeviceConfig *c, uint64_t stripe)
+/* The keys of the migration region and of its state are the model's. */
+static void read_migration(SimKeys *k, SimMigConfig *c)
 {
-    for (uint64_t at = 0; at < c->window_size; at += 2 * stripe) {
-        SimRange r = { c->data_offset + at,
-                       MIN(stripe, c->window_size - at) };
+    char why[SIM_WHY_CHARS];
+    const char *wrong;
 
-        g_array_append_val(c->areas, r);
-    }
-}
+    sim_keys_default(sim_mig_keys, c);
+    for (const SimKey *key = sim_mig_keys; key->name; key++) {
+        g_autofree char *text = sim_keys_text(k, key->name);
 
-/* A named layout, or a list of areas. */
-static void read_areas(SimKeys *k, SimDeviceConfig *c)
-{
-    g_autofree char *text = sim_keys_text(k, "areas");
-    SimRange all = { c->data_offset, c->window_size };
-    uint64_t stripe;
-
-    c->areas = g_array_new(FALSE, FALSE, sizeof(SimRange));
-    c->mmap_flag = c->sparse_cap = true;
-    if (!text || strcmp(text, "all") == 0) {
-        g_array_append_val(c->areas, all);
-    } else if (strcmp(text, "none") == 0) {
-        c->mmap_flag = c->sparse_cap = false;
-    } else if (strcmp(text, "empty-list") == 0) {
-        return;
-    } else if (strcmp(text, "whole-region") == 0) {
-        c->sparse_cap = false;
-    } else if (strcmp(text, "all-but-last-page") == 0) {
-        if (all.size_bytes > PAGE_BYTES) {
-            all.size_bytes -= PAGE_BYTES;
-            g_array_append_val(c->areas, all);
+        if (text && !sim_key_set(key, c, text, why)) {
+            sim_keys_fail(k, key->name, why);
         }
-    } else if (g_str_has_prefix(text, "stripes:")) {
-        if (!sim_parse_size(text + strlen("stripes:"), &stripe) || !stripe) {
-            sim_keys_fail(k, "areas", "want stripes:SIZE");
-            return;
-        }
-        add_stripes(c, stripe);
-    } else {
-        add_ranges(k, "areas", text, c->areas);
     }
-}
-
-static void check_chunks(SimKeys *k, SimDeviceConfig *c)
-{
-    bool tiny = false;
-
-    for (unsigned i = 0; i < c->chunk_sizes->len; i++) {
-        uint64_t size = g_array_index(c->chunk_sizes, uint64_t, i);
-
-        if (!size || size > c->window_size) {
-            sim_keys_fail(k, "chunk-size", "want 1 to window-size");
-        }
-        tiny |= size < STREAM_HEADS_BYTES;
+    if (!sim_mig_config_finish(c, &wrong, why)) {
+        sim_keys_fail(k, wrong, why);
     }
-    for (unsigned i = 0; i < c->chunk_starts->len; i++) {
-        uint64_t start = g_array_index(c->chunk_starts, uint64_t, i);
-
-        if (start >= c->window_size) {
-            sim_keys_fail(k, "chunk-start", "want less than window-size");
-        }
-        tiny |= c->window_size - start < STREAM_HEADS_BYTES;
-    }
-    if (c->precopy_size && (tiny || c->precopy_size < STREAM_HEADS_BYTES ||
-                            c->state_size < STREAM_HEADS_BYTES)) {
-        sim_keys_fail(k, "precopy-size", "it, state-size and each chunk must "
-                      "be at least 96 bytes");
-    }
-}
-
-static void read_region(SimKeys *k, SimDeviceConfig *c)
-{
-    static const char *const presence[] = {
-        "yes", "no", "zero-size", "info-error", NULL
-    };
-    uint64_t limit = UINT64_C(1) << SIM_REGION_SHIFT, zero = 0;
-
-    c->migration = sim_keys_choice(k, "migration", presence, 0);
-    c->data_offset = sim_keys_size(k, "data-offset", PAGE_BYTES);
-    c->window_size = sim_keys_size(k, "window-size", 1024 * 1024);
-    if (!c->window_size || c->window_size > limit / 2 ||
-        c->data_offset < SIM_REGS_SIZE || c->data_offset > limit / 4) {
-        sim_keys_fail(k, "window-size", "window-size or data-offset is off");
-        c->window_size = PAGE_BYTES;
-        c->data_offset = PAGE_BYTES;
-    }
-    c->region_size = sim_keys_size(k, "region-size",
-                                   c->data_offset + c->window_size);
-    if (c->region_size < c->data_offset + c->window_size ||
-        c->region_size > limit) {
-        sim_keys_fail(k, "region-size", "does not hold the window");
-    }
-    read_areas(k, c);
-    c->chunk_sizes = sim_keys_sizes(k, "chunk-size");
-    c->chunk_starts = sim_keys_sizes(k, "chunk-start");
-    if (!c->chunk_starts->len) {
-        g_array_append_val(c->chunk_starts, zero);
-    }
-    if (!c->chunk_sizes->len) {
-        g_array_append_val(c->chunk_sizes, c->window_size);
-    }
-}
-
-static void read_stream(SimKeys *k, SimDeviceConfig *c)
-{
-    static const char *const verify[] = { "full", "sampled", "none", NULL };
-    static const char *const fail[] = { "record", "fail", NULL };
-    static const char *const split[] = { "refuse", "allow", NULL };
-    static const char *const incomplete[] = { "keep", "error", NULL };
-    static const char *const trapped[] = { "syscall", "memory", NULL };
-
-    c->state_size = sim_keys_size(k, "state-size", 1024 * 1024);
-    c->precopy_size = sim_keys_size(k, "precopy-size", 0);
-    c->precopy_rate = sim_keys_size(k, "precopy-rate", 0);
-    c->precopy_max = sim_keys_size(k, "precopy-max", c->precopy_size);
-    c->save_rate = sim_keys_size(k, "save-rate", 0);
-    c->load_rate = sim_keys_size(k, "load-rate", 0);
-    c->seed = sim_keys_size(k, "seed", 1);
-    c->reserved_bits = sim_keys_size(k, "reserved-bits", 0);
-    c->max_access = sim_keys_size(k, "max-access", 0);
-    c->trapped_by_memory = sim_keys_choice(k, "trapped-by", trapped, 0);
-    c->verify = sim_keys_choice(k, "verify", verify, SIM_VERIFY_FULL);
-    c->corrupt_fails = sim_keys_choice(k, "on-corrupt", fail, 1);
-    c->split_allowed = sim_keys_choice(k, "split", split, 0);
-    c->require_data = sim_keys_bool(k, "require-data", false);
-    c->incomplete_is_error = sim_keys_choice(k, "on-incomplete", incomplete,
-                                             0);
-    c->data_in_transcript = sim_keys_bool(k, "transcript-data", false);
-    if (c->reserved_bits & SIM_STATE_MASK) {
-        sim_keys_fail(k, "reserved-bits", "bits 0..2 are not reserved");
-    }
-    if (c->precopy_rate && !c->precopy_size) {
-        sim_keys_fail(k, "precopy-rate", "needs precopy-size");
-    }
-    check_chunks(k, c);
 }
 
 static void read_dma(SimKeys *k, SimDeviceConfig *c)
@@ -456,72 +256,6 @@ static void read_dma(SimKeys *k, SimDeviceConfig *c)
     }
 }
 
-/* ------------------------------------------------------------------------ */
-/* Strictness: which arcs the driver accepts                                */
-
-/* Drawn in the kernel's header, and further ones that QEMU 5.2-7.2 does. */
-static const char kernel_arcs[] = "001>000;001>010;010>000;001>011;"
-                                  "011>010;001>100;100>001";
-static const char qemu_arcs[] = "011>001;010>001;000>001;000>010;000>100";
-/* The table of libvfio-user's v1 server (requirements 5.4). */
-static const char libvfio_user_arcs[] =
-    "000>001;001>000;001>010;001>011;001>100;010>000;010>001;011>000;"
-    "011>010;100>001";
-
-static void set_arcs(SimKeys *k, const char *key, SimDeviceConfig *c,
-                     const char *text, bool accept)
-{
-    g_auto(GStrv) arcs = g_strsplit(text, ";", -1);
-
-    for (size_t i = 0; arcs[i]; i++) {
-        g_auto(GStrv) ends = NULL;
-        uint32_t from, to;
-
-        if (!*g_strstrip(arcs[i])) {
-            continue;
-        }
-        ends = g_strsplit(arcs[i], ">", 2);
-        if (!ends[1] || !sim_parse_state(g_strstrip(ends[0]), &from) ||
-            !sim_parse_state(g_strstrip(ends[1]), &to)) {
-            sim_keys_fail(k, key, "want FROM>TO separated by ';', "
-                          "such as 011>001 or pre-copy>running");
-            return;
-        }
-        c->arcs[from][to] = accept;
-    }
-}
-
-static void read_arcs(SimKeys *k, SimDeviceConfig *c)
-{
-    static const char *const modes[] = {
-        "drawn", "kernel", "lenient", "libvfio-user", NULL
-    };
-    static const uint32_t valid[] = {
-        SIM_STOP, SIM_RUNNING, SIM_STOP_COPY, SIM_PRE_COPY, SIM_RESUMING
-    };
-    int mode = sim_keys_choice(k, "strictness", modes, 0);
-    g_autofree char *refuse = sim_keys_text(k, "refuse");
-    g_autofree char *accept = sim_keys_text(k, "accept");
-
-    for (size_t i = 0; i < G_N_ELEMENTS(valid); i++) {
-        for (size_t j = 0; j < G_N_ELEMENTS(valid); j++) {
-            c->arcs[valid[i]][valid[j]] = mode == 2 || i == j;
-        }
-    }
-    if (mode == 0 || mode == 1) {
-        set_arcs(k, "strictness", c, kernel_arcs, true);
-    }
-    if (mode == 0) {
-        set_arcs(k, "strictness", c, qemu_arcs, true);
-    }
-    if (mode == 3) {
-        set_arcs(k, "strictness", c, libvfio_user_arcs, true);
-    }
-    set_arcs(k, "accept", c, accept ? accept : "", true);
-    set_arcs(k, "refuse", c, refuse ? refuse : "", false);
-    c->refuse_errno = sim_keys_errno(k, "refuse-errno", EINVAL);
-}
-
 static bool load_device(GKeyFile *file, const char *group, const char *name,
                         GError **err)
 {
@@ -539,9 +273,7 @@ static bool load_device(GKeyFile *file, const char *group, const char *name,
     g_ptr_array_add(sim_world.devices, d);
     sim_keys_open(&k, file, group, err);
     read_pci(&k, &d->cfg);
-    read_region(&k, &d->cfg);
-    read_stream(&k, &d->cfg);
-    read_arcs(&k, &d->cfg);
+    read_migration(&k, &d->mig.cfg);
     read_dma(&k, &d->cfg);
     return sim_keys_close(&k);
 }
@@ -549,9 +281,6 @@ static bool load_device(GKeyFile *file, const char *group, const char *name,
 void sim_device_config_clear(SimDeviceConfig *c)
 {
     g_clear_pointer(&c->name, g_free);
-    g_clear_pointer(&c->areas, g_array_unref);
-    g_clear_pointer(&c->chunk_sizes, g_array_unref);
-    g_clear_pointer(&c->chunk_starts, g_array_unref);
     g_clear_pointer(&c->pinned, g_array_unref);
 }
 

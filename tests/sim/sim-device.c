@@ -35,6 +35,7 @@ SimDevice *sim_device_new(void)
 void sim_device_free(SimDevice *d)
 {
     sim_device_config_clear(&d->cfg);
+    sim_mig_config_clear(&d->mig.cfg);
     g_ptr_array_unref(d->violations);
     g_mutex_clear(&d->mig_lock);
     g_mutex_clear(&d->pci_lock);
@@ -45,14 +46,12 @@ void sim_device_free(SimDevice *d)
 
 bool sim_call(SimDevice *d, SimEvent ev, uint32_t to, SimOutcome *out)
 {
-    uint32_t from = d->state;
-    bool migrating = (from & SIM_STATE_MASK) != SIM_RUNNING ||
-                     (ev == SIM_EV_STATE_WRITE &&
-                      (to & SIM_STATE_MASK) != SIM_RUNNING);
+    uint32_t from = sim_mig_state(&d->mig);
+    bool migrating = sim_mig_migrating(ev, from, to);
 
-    __atomic_fetch_add(&d->count.calls, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&d->mig.count.calls, 1, __ATOMIC_RELAXED);
     if (migrating) {
-        __atomic_fetch_add(&d->count.migration_calls, 1, __ATOMIC_RELAXED);
+        __atomic_fetch_add(&d->mig.count.migration_calls, 1, __ATOMIC_RELAXED);
     }
     if (!sim_fault_hit(d, ev, from, to, migrating, out)) {
         return false;
@@ -60,7 +59,7 @@ bool sim_call(SimDevice *d, SimEvent ev, uint32_t to, SimOutcome *out)
     if (out->set_error) {
         out->err = out->err ? out->err : EIO;
         sim_dma_stop(d);
-        d->state = (from & ~SIM_STATE_MASK) | SIM_ERROR;
+        sim_mig_set_state(&d->mig, (from & ~SIM_STATE_MASK) | SIM_ERROR);
         sim_log(d->cfg.name, "state from=%s to=error by=fault",
                 sim_state_name(from));
         sim_status_write();
@@ -80,11 +79,11 @@ static bool make_memory(SimDevice *d)
     if (d->memfd < 0 || ftruncate(d->memfd, end) < 0) {
         return false;
     }
-    d->window = sim_real_mmap(NULL, d->cfg.region_size,
+    d->mig.window = sim_real_mmap(NULL, d->mig.cfg.region_size,
                               PROT_READ | PROT_WRITE, MAP_SHARED, d->memfd,
                               at);
-    if (d->window == MAP_FAILED) {
-        d->window = NULL;
+    if (d->mig.window == MAP_FAILED) {
+        d->mig.window = NULL;
         return false;
     }
     return true;
@@ -92,9 +91,9 @@ static bool make_memory(SimDevice *d)
 
 static void drop_memory(SimDevice *d)
 {
-    if (d->window) {
-        munmap(d->window, d->cfg.region_size);
-        d->window = NULL;
+    if (d->mig.window) {
+        munmap(d->mig.window, d->mig.cfg.region_size);
+        d->mig.window = NULL;
     }
     if (d->memfd >= 0) {
         sim_real_close(d->memfd);
@@ -124,7 +123,7 @@ int sim_device_open(SimDevice *d, SimContainer *c)
     }
     d->container = c;
     if (d->open_count++ == 0) {
-        sim_migration_init(d);
+        sim_mig_init(&d->mig);
         sim_pci_init(d);
         sim_dma_open(d);
     }
@@ -159,7 +158,7 @@ void sim_device_close(SimDevice *d)
 
 static bool has_migration_region(SimDevice *d)
 {
-    return d->cfg.migration != SIM_MIGRATION_NO;
+    return d->mig.cfg.migration != SIM_MIGRATION_NO;
 }
 
 static int device_info(SimDevice *d, struct vfio_device_info *info)
@@ -257,7 +256,7 @@ int sim_device_ioctl(SimDevice *d, unsigned long request, void *arg)
     SimOutcome out;
     int ret;
 
-    sim_call(d, ev, d->state, &out);
+    sim_call(d, ev, sim_mig_state(&d->mig), &out);
     ret = out.err ? -out.err : do_ioctl(d, ev, arg);
     if (ev == SIM_EV_REGION_INFO) {
         sim_log(d->cfg.name, "region-info index=%u ret=%d",
@@ -280,7 +279,8 @@ static ssize_t bar_rw(SimDevice *d, bool write, void *buf, size_t len,
     SimOutcome out;
     ssize_t ret;
 
-    sim_call(d, write ? SIM_EV_BAR_WRITE : SIM_EV_BAR_READ, d->state, &out);
+    sim_call(d, write ? SIM_EV_BAR_WRITE : SIM_EV_BAR_READ,
+             sim_mig_state(&d->mig), &out);
     if (out.err) {
         return -out.err;
     }
@@ -298,8 +298,8 @@ static ssize_t config_rw(SimDevice *d, bool write, void *buf, size_t len,
 {
     SimOutcome out;
 
-    sim_call(d, write ? SIM_EV_CONFIG_WRITE : SIM_EV_CONFIG_READ, d->state,
-             &out);
+    sim_call(d, write ? SIM_EV_CONFIG_WRITE : SIM_EV_CONFIG_READ,
+             sim_mig_state(&d->mig), &out);
     if (out.err) {
         return -out.err;
     }
@@ -338,23 +338,8 @@ static bool mappable(SimDevice *d, uint64_t index, uint64_t offset,
         return offset < d->cfg.bar0_size &&
                size <= d->cfg.bar0_size - offset;
     }
-    if (index != SIM_MIGRATION_REGION || !has_migration_region(d) ||
-        !d->cfg.mmap_flag || offset >= d->cfg.region_size ||
-        length > d->cfg.region_size - offset) {
-        return false;
-    }
-    if (!d->cfg.sparse_cap) {
-        return true;
-    }
-    for (unsigned i = 0; i < d->cfg.areas->len; i++) {
-        SimRange *r = &g_array_index(d->cfg.areas, SimRange, i);
-
-        if (offset >= r->offset && offset - r->offset < r->size_bytes &&
-            length <= r->size_bytes - (offset - r->offset)) {
-            return true;
-        }
-    }
-    return false;
+    return index == SIM_MIGRATION_REGION &&
+           sim_mig_mappable(&d->mig, offset, length);
 }
 
 void *sim_device_mmap(SimDevice *d, void *addr, size_t length, int prot,
@@ -365,7 +350,7 @@ void *sim_device_mmap(SimDevice *d, void *addr, size_t length, int prot,
     SimOutcome out;
     void *ptr = MAP_FAILED;
 
-    sim_call(d, SIM_EV_MMAP, d->state, &out);
+    sim_call(d, SIM_EV_MMAP, sim_mig_state(&d->mig), &out);
     if (out.err) {
         errno = out.err;
     } else if (!(flags & MAP_SHARED) || !mappable(d, index, at, length)) {
@@ -374,7 +359,7 @@ void *sim_device_mmap(SimDevice *d, void *addr, size_t length, int prot,
         ptr = sim_real_mmap(addr, length, prot, flags, fd, offset);
     }
     if (ptr != MAP_FAILED && index == SIM_MIGRATION_REGION) {
-        d->count.mmaps++;
+        d->mig.count.mmaps++;
     }
     sim_log(d->cfg.name, "mmap region=%u offset=0x%llx size=0x%zx ret=%d",
             (unsigned)index, (unsigned long long)at, length,

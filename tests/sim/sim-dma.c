@@ -213,23 +213,11 @@ void vfio_sim_dma_unlock(const char *name)
 /* ------------------------------------------------------------------------ */
 /* Digest of the range                                                      */
 
-static uint64_t hash_words(uint64_t hash, const uint8_t *from, uint64_t bytes)
-{
-    uint64_t word;
-
-    for (; bytes >= 8; bytes -= 8, from += 8) {
-        memcpy(&word, from, sizeof(word));
-        hash = (hash ^ word) * UINT64_C(0x100000001b3);
-        hash ^= hash >> 32;
-    }
-    return hash;
-}
-
 static uint64_t range_digest(SimDevice *d)
 {
     SimContainer *c = d->container;
     uint64_t at = d->cfg.dma_start, end = at + d->cfg.dma_size;
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    uint64_t hash = SIM_DIGEST_START;
 
     g_mutex_lock(&c->lock);
     while (at < end) {
@@ -242,7 +230,7 @@ static uint64_t range_digest(SimDevice *d)
             continue;
         }
         n = MIN(end - at, m->size_bytes - (at - m->iova));
-        hash = hash_words(hash, m->vaddr + (at - m->iova), n);
+        hash = sim_words_digest(hash, m->vaddr + (at - m->iova), n);
         at += n;
     }
     g_mutex_unlock(&c->lock);

@@ -16,37 +16,14 @@
 #ifndef TESTS_SIM_SIM_INTERNAL_H
 #define TESTS_SIM_SIM_INTERNAL_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stddef.h>
 #include <sys/types.h>
 #include <linux/vfio.h>
 #include <glib.h>
 
+#include "sim-model.h"
 #include "vfio-sim.h"
-
-/* The registers of the migration region (requirements 1.1). */
-enum {
-    SIM_REG_STATE = 0x00,
-    SIM_REG_RESERVED = 0x04,
-    SIM_REG_PENDING = 0x08,
-    SIM_REG_DATA_OFFSET = 0x10,
-    SIM_REG_DATA_SIZE = 0x18,
-    SIM_REGS_SIZE = 0x20,
-};
-
-/* Values of device_state (requirements 1.2). */
-enum {
-    SIM_STOP = 0,
-    SIM_RUNNING = VFIO_DEVICE_STATE_V1_RUNNING,
-    SIM_STOP_COPY = VFIO_DEVICE_STATE_V1_SAVING,
-    SIM_PRE_COPY = VFIO_DEVICE_STATE_V1_SAVING | VFIO_DEVICE_STATE_V1_RUNNING,
-    SIM_RESUMING = VFIO_DEVICE_STATE_V1_RESUMING,
-    SIM_ERROR = VFIO_DEVICE_STATE_V1_SAVING | VFIO_DEVICE_STATE_V1_RESUMING,
-    SIM_STATE_MASK = VFIO_DEVICE_STATE_MASK,
-    SIM_NUM_STATES = 8,
-};
 
 /* File offset = region index << shift; keeps mmap of any region native. */
 #define SIM_REGION_SHIFT 40
@@ -54,67 +31,6 @@ enum {
 #define SIM_MIGRATION_REGION VFIO_PCI_NUM_REGIONS
 #define SIM_CONFIG_SIZE 256
 #define SIM_MAX_VECTORS 64
-
-typedef enum SimEvent {
-    SIM_EV_STATE_WRITE,
-    SIM_EV_STATE_READ,
-    SIM_EV_PENDING_READ,
-    SIM_EV_DATA_OFFSET_READ,
-    SIM_EV_DATA_SIZE_READ,
-    SIM_EV_DATA_SIZE_WRITE,
-    SIM_EV_DATA_READ,
-    SIM_EV_DATA_WRITE,
-    SIM_EV_MMAP,
-    SIM_EV_DEVICE_INFO,
-    SIM_EV_REGION_INFO,
-    SIM_EV_IRQ_INFO,
-    SIM_EV_SET_IRQS,
-    SIM_EV_RESET,
-    SIM_EV_CONFIG_READ,
-    SIM_EV_CONFIG_WRITE,
-    SIM_EV_BAR_READ,
-    SIM_EV_BAR_WRITE,
-    SIM_EV_OTHER,               /* any other call on the device's fd */
-    SIM_EV_LAST_DEVICE = SIM_EV_OTHER,
-    SIM_EV_MAP_DMA,
-    SIM_EV_UNMAP_DMA,
-    SIM_EV_DIRTY_START,
-    SIM_EV_DIRTY_STOP,
-    SIM_EV_DIRTY_GET,
-    SIM_EV_IOMMU_INFO,
-    SIM_EV_LAST_CONTAINER = SIM_EV_IOMMU_INFO,
-    SIM_EV_ANY_CALL,
-    SIM_EV_ANY_CONTAINER_CALL,
-    SIM_NUM_EVENTS,
-} SimEvent;
-
-/* What a fault rule wants of the call that it fires at. */
-typedef struct SimOutcome {
-    int err;                        /* errno to return, 0 = none */
-    bool has_short;
-    size_t short_len;
-    bool has_value;
-    uint64_t value;
-    bool set_error;
-} SimOutcome;
-
-typedef struct SimRange {
-    uint64_t offset;
-    uint64_t size_bytes;
-} SimRange;
-
-typedef enum SimPresence {
-    SIM_MIGRATION_YES,
-    SIM_MIGRATION_NO,
-    SIM_MIGRATION_ZERO_SIZE,
-    SIM_MIGRATION_INFO_ERROR,
-} SimPresence;
-
-typedef enum SimVerify {
-    SIM_VERIFY_FULL,
-    SIM_VERIFY_SAMPLED,
-    SIM_VERIFY_NONE,
-} SimVerify;
 
 /* One [device NAME] group of the configuration, as read. */
 typedef struct SimDeviceConfig {
@@ -127,36 +43,6 @@ typedef struct SimDeviceConfig {
     bool intx;
     bool has_reset;
     bool reset_clears_config;
-
-    SimPresence migration;
-    uint64_t region_size;
-    uint64_t data_offset;
-    uint64_t window_size;
-    bool mmap_flag;
-    bool sparse_cap;
-    GArray *areas;                  /* SimRange, relative to the region */
-    GArray *chunk_sizes;            /* uint64_t, taken in turn */
-    GArray *chunk_starts;           /* uint64_t in the window, in turn */
-    uint64_t state_size;
-    uint64_t precopy_size;
-    uint64_t precopy_rate;          /* bytes a second made dirty again */
-    uint64_t precopy_max;
-    uint64_t save_rate;             /* bytes a second, 0 = no limit */
-    uint64_t load_rate;
-    uint64_t seed;
-
-    bool arcs[SIM_NUM_STATES][SIM_NUM_STATES];
-    int refuse_errno;
-    uint32_t reserved_bits;
-    uint64_t max_access;            /* largest data access, 0 = no limit */
-    bool trapped_by_memory;
-    SimVerify verify;
-    bool corrupt_fails;
-    bool split_allowed;
-    bool require_data;
-    bool incomplete_is_error;       /* device goes to ERROR */
-    bool data_in_transcript;
-
     uint64_t dma_rate;              /* bytes a second, 0 = no DMA */
     uint64_t dma_start;             /* IOVA */
     uint64_t dma_size;
@@ -223,77 +109,6 @@ struct SimGroup {
     SimContainer *container;
 };
 
-/* The chunk that a save session has on offer, and the session's progress. */
-typedef struct SimSave {
-    bool active;
-    bool stop_phase;
-    uint64_t session;
-    uint64_t content_id;
-    uint64_t total_bytes;           /* of the stop-and-copy stream */
-    uint64_t position;              /* bytes of this phase consumed */
-    uint64_t sequence;
-    uint64_t precopy_pending;
-    int64_t precopy_seen_us;
-    uint64_t precopy_acked;
-    uint64_t precopy_offered;       /* acked + a chunk left in the air */
-    bool armed;                     /* pending_bytes read, not zero */
-    bool staged;
-    bool size_read;
-    bool lied;                      /* by a fault rule, to the client */
-    uint64_t chunk_offset;          /* in the region */
-    uint64_t chunk_size;
-    uint64_t chunk_trapped;
-    unsigned chunk_calls;
-} SimSave;
-
-/* What a load session has seen of the stream. */
-typedef struct SimLoad {
-    bool active;
-    bool any_data;
-    bool broken;
-    bool head_known;
-    bool stop_phase;
-    uint8_t head[64];
-    uint64_t content_id;
-    uint64_t total_bytes;
-    uint64_t position;
-    uint64_t sequence;
-    uint64_t chunk_left;            /* of a chunk that came in parts */
-    uint64_t precopy_bytes;
-    uint64_t precopy_acked;
-    uint64_t precopy_offered;
-    bool offset_read;
-    bool lied;                      /* by a fault rule, to the client */
-    uint64_t chunks;
-    uint64_t chunk_offset;
-    uint64_t last_size;
-    uint64_t chunk_trapped;
-    unsigned chunk_calls;
-} SimLoad;
-
-typedef struct SimCounters {
-    uint64_t calls;
-    uint64_t migration_calls;
-    uint64_t save_sessions;
-    uint64_t load_sessions;
-    uint64_t saved_chunks;
-    uint64_t saved_bytes;
-    uint64_t saved_precopy_bytes;
-    uint64_t loaded_chunks;
-    uint64_t loaded_bytes;
-    uint64_t loaded_precopy_bytes;
-    uint64_t trapped_bytes;
-    uint64_t trapped_calls;
-    uint64_t mapped_bytes;
-    unsigned repeated_offset_reads;
-    unsigned unacked_chunks;
-    unsigned corrupt;
-    unsigned incomplete;
-    unsigned refused;
-    unsigned resets;
-    unsigned mmaps;
-} SimCounters;
-
 typedef struct SimDma {
     GMutex lock;
     GCond wake;
@@ -327,16 +142,7 @@ struct SimDevice {
     SimContainer *container;
     unsigned open_count;
     int memfd;
-    uint8_t *window;                /* own mapping of the whole region */
-    _Atomic uint32_t state;         /* device_state, bits 0..31 */
-    uint64_t state_id;              /* what the device state is made of */
-    uint64_t saved_id;              /* last state that was read to its end */
-    uint64_t loaded_id;             /* last state that was taken whole */
-    bool state_lost;
-    bool loaded;
-    SimSave save;
-    SimLoad load;
-    SimCounters count;
+    SimMig mig;                     /* the model of its migration region */
     GPtrArray *violations;          /* char *, the first SIM_MAX_VIOLATIONS */
     unsigned num_violations;
     SimPci pci;
@@ -369,18 +175,10 @@ extern SimWorld sim_world;
 bool sim_config_load(GKeyFile *keys, GError **err);
 void sim_device_config_clear(SimDeviceConfig *cfg);
 
-/* sim_parse_size: "4096", "0x1000", "64K", "1M", "2G", "1T". */
-bool sim_parse_size(const char *text, uint64_t *value);
-/* sim_parse_state: "running" or "001". */
-bool sim_parse_state(const char *text, uint32_t *state);
-
 /* ---- sim-world.c ---- */
 bool sim_world_active(void);
 void sim_world_clear(void);
 SimDevice *sim_find_device(const char *name);
-const char *sim_state_name(uint32_t state);
-void sim_sleep_until_us(int64_t deadline_us);
-uint64_t sim_mix(uint64_t value);
 
 /* ---- sim-preload.c: the real calls, and the table of our files ---- */
 /* sim_container_of: the container behind a descriptor of ours, or NULL. */
@@ -461,32 +259,11 @@ uint64_t sim_pci_bar_size(SimDevice *d, unsigned index);
 int sim_pci_irq_info(SimDevice *d, void *arg);
 int sim_pci_set_irqs(SimDevice *d, void *arg);
 
-/* ---- sim-migration.c: registers and states; mig_lock held inside ---- */
-void sim_migration_init(SimDevice *d);
+/* ---- sim-migration.c: the model's host; mig_lock held inside ---- */
 ssize_t sim_migration_rw(SimDevice *d, bool write, void *buf, size_t len,
                          uint64_t offset);
 int sim_migration_reset(SimDevice *d);
 int sim_migration_region_info(SimDevice *d, void *arg);
-
-/* ---- sim-chunk.c: sessions and chunks; mig_lock held by the caller ---- */
-void sim_save_begin(SimDevice *d);
-void sim_save_stop_phase(SimDevice *d);
-void sim_save_end(SimDevice *d);
-uint64_t sim_save_pending(SimDevice *d);
-int sim_save_stage(SimDevice *d, uint64_t *offset);
-void sim_load_begin(SimDevice *d);
-bool sim_load_finish(SimDevice *d, char **why);
-uint64_t sim_load_offset(SimDevice *d);
-int sim_load_consume(SimDevice *d, uint64_t size);
-bool sim_in_chunk(SimDevice *d, bool write, uint64_t offset, uint64_t len);
-/* A fault rule gave @value for register @reg: what follows from the lie. */
-void sim_chunk_lie(SimDevice *d, uint64_t reg, uint64_t value);
-
-/* ---- sim-content.c: pure ---- */
-void sim_content_fill(uint64_t id, uint64_t position, uint8_t *buf,
-                      uint64_t len);
-bool sim_content_check(uint64_t id, uint64_t position, const uint8_t *buf,
-                       uint64_t len, SimVerify verify, uint64_t *bad);
 
 /* ---- sim-fault.c ---- */
 typedef struct SimFault SimFault;
@@ -505,7 +282,6 @@ bool sim_fault_hit(SimDevice *d, SimEvent ev, uint32_t from, uint32_t to,
 void sim_fault_foreach(void (*fn)(const char *name, unsigned matched,
                                   unsigned fired, void *opaque),
                        void *opaque);
-const char *sim_event_name(SimEvent ev);
 
 /* ---- sim-transcript.c ---- */
 /*
@@ -516,7 +292,10 @@ const char *sim_event_name(SimEvent ev);
 void sim_transcript_open(void);
 void sim_transcript_close(void);
 void sim_log(const char *who, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
-void sim_violation(SimDevice *d, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
+void sim_vlog(const char *who, const char *fmt, va_list ap)
+    G_GNUC_PRINTF(2, 0);
+void sim_vviolation(SimDevice *d, const char *fmt, va_list ap)
+    G_GNUC_PRINTF(2, 0);
 /* Calls @fn for each violation that was kept. */
 void sim_violations_foreach(SimDevice *d, GFunc fn, void *opaque);
 

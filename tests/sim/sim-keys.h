@@ -33,8 +33,6 @@ uint64_t sim_keys_size(SimKeys *k, const char *key, uint64_t fallback);
 bool sim_keys_bool(SimKeys *k, const char *key, bool fallback);
 int sim_keys_choice(SimKeys *k, const char *key, const char *const *names,
                     int fallback);
-int sim_keys_errno(SimKeys *k, const char *key, int fallback);
-GArray *sim_keys_sizes(SimKeys *k, const char *key);
 GArray *sim_keys_ranges(SimKeys *k, const char *key);
 
 #endif /* TESTS_SIM_SIM_KEYS_H */

@@ -2,9 +2,9 @@
  * Model of a migratable VFIO device: what its state looks like
  *
  * Owns: the rule that gives each 8-byte word of a stream from the stream's
- * content id and the word's index, and digests. No word occurs twice in a stream, so a
- * missing, doubled or moved piece is found, and any piece can be made or
- * checked by itself at memory speed.
+ * content id and the word's index, and digests. No word occurs twice in a
+ * stream, so a missing, doubled or moved piece is found, and any piece can
+ * be made or checked by itself at memory speed.
  *
  * Pure; no locks.
  *

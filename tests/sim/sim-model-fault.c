@@ -55,7 +55,11 @@ static bool set_condition(SimRule *r, const char *key, const char *text,
     *known = true;
     if (strcmp(key, "event") == 0) {
         r->event = sim_parse_event(text);
-        return r->event >= 0 || wrong(why, "no such event");
+        if (r->event < 0) {
+            snprintf(why, SIM_WHY_CHARS, "'%.40s' is none of the events in "
+                     "docs/sim.md", text);
+        }
+        return r->event >= 0;
     }
     if (strcmp(key, "device") == 0) {
         if (strlen(text) >= sizeof(r->device)) {

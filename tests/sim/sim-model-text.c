@@ -86,8 +86,7 @@ bool sim_next_item(const char **list, char *item, size_t size)
     if (!*from) {
         return false;
     }
-    for (end = from; *end && *end != ';'; end++) {
-    }
+    end = from + strcspn(from, ";");
     *list = end;
     while (end > from && (end[-1] == ' ' || end[-1] == '\t')) {
         end--;

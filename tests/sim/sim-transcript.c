@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -61,31 +62,33 @@ static void write_line(int fd, const char *who, const char *what)
     (void)ignored;
 }
 
-void sim_log(const char *who, const char *fmt, ...)
+void sim_vlog(const char *who, const char *fmt, va_list ap)
 {
     int fd = atomic_load_explicit(&transcript_fd, memory_order_relaxed);
     g_autofree char *what = NULL;
-    va_list ap;
     int saved_errno = errno;
 
     if (fd < 0) {
         return;
     }
-    va_start(ap, fmt);
     what = g_strdup_vprintf(fmt, ap);
-    va_end(ap);
     write_line(fd, who, what);
     errno = saved_errno;
 }
 
-void sim_violation(SimDevice *d, const char *fmt, ...)
+void sim_log(const char *who, const char *fmt, ...)
 {
-    char *what;
     va_list ap;
 
     va_start(ap, fmt);
-    what = g_strdup_vprintf(fmt, ap);
+    sim_vlog(who, fmt, ap);
     va_end(ap);
+}
+
+void sim_vviolation(SimDevice *d, const char *fmt, va_list ap)
+{
+    char *what = g_strdup_vprintf(fmt, ap);
+
     sim_log(d->cfg.name, "violation %s", what);
     g_mutex_lock(&violation_lock);
     d->num_violations++;

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "sim-internal.h"
 
@@ -127,34 +126,4 @@ SimDevice *sim_find_device(const char *name)
         }
     }
     return NULL;
-}
-
-const char *sim_state_name(uint32_t state)
-{
-    static const char *const names[SIM_NUM_STATES] = {
-        [SIM_STOP] = "stop",
-        [SIM_RUNNING] = "running",
-        [SIM_STOP_COPY] = "stop-copy",
-        [SIM_PRE_COPY] = "pre-copy",
-        [SIM_RESUMING] = "resuming",
-        [5] = "invalid-101",
-        [SIM_ERROR] = "error",
-        [7] = "invalid-111",
-    };
-
-    return names[state & SIM_STATE_MASK];
-}
-
-void sim_sleep_until_us(int64_t deadline_us)
-{
-    int64_t left_us;
-
-    while ((left_us = deadline_us - g_get_monotonic_time()) > 0) {
-        struct timespec ts = {
-            .tv_sec = left_us / G_USEC_PER_SEC,
-            .tv_nsec = left_us % G_USEC_PER_SEC * 1000,
-        };
-
-        nanosleep(&ts, NULL);
-    }
 }
