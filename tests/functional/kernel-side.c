@@ -339,9 +339,27 @@ static void expect_clean(KernelSide *side)
     }
 }
 
+void kernel_expect_run_state(KernelSide *side, const char *state)
+{
+    int64_t end_us = g_get_monotonic_time() + KERNEL_END_MS * 1000;
+
+    while (true) {
+        g_autofree char *now = migrate_run_state(side->qts);
+
+        if (!strcmp(now, state)) {
+            return;
+        }
+        if (g_get_monotonic_time() > end_us) {
+            qtest_fail("%s: the VM is '%s', not '%s'", side->name, now,
+                       state);
+        }
+        g_usleep(KERNEL_POLL_US);
+    }
+}
+
 void kernel_expect_well(KernelSide *side)
 {
-    migrate_wait_run_state(side->qts, "running");
+    kernel_expect_run_state(side, "running");
     for (unsigned i = 0; i < side->devices->len; i++) {
         kernel_expect_state(side, i, "running");
     }

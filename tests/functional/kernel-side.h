@@ -134,6 +134,9 @@ void kernel_expect_text(KernelSide *side, const char *what, const char *text,
 void kernel_expect_state(KernelSide *side, unsigned index,
                          const char *state);
 
+/* kernel_expect_run_state: query-status of @side comes to be @state. */
+void kernel_expect_run_state(KernelSide *side, const char *state);
+
 /* kernel_expect_well: VM and devices run, and nothing was violated. */
 void kernel_expect_well(KernelSide *side);
 

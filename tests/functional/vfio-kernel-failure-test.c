@@ -71,7 +71,7 @@ static void expect_failure(KernelPair *pair, Outcome outcome)
     }
     kernel_pair_finish(pair);
     qtest_qmp_assert_success(pair->dst->qts, "{'execute': 'cont'}");
-    migrate_wait_run_state(pair->dst->qts, "internal-error");
+    kernel_expect_run_state(pair->dst, "internal-error");
     err = qtest_stderr(pair->dst->qts);
     kernel_expect_text(pair->dst, "stderr", err, words);
     /* The source still has all of it. */
@@ -237,7 +237,7 @@ static void test_remove_and_cancel(const void *opaque)
         kernel_side_eject(pair->src, 0);
     }
     qtest_qmp_eventwait(pair->src->qts, "DEVICE_DELETED");
-    migrate_wait_run_state(pair->src->qts, "running");
+    kernel_expect_run_state(pair->src, "running");
     kernel_side_kill(pair->dst);
     kernel_pair_free(pair);
 }

@@ -32,6 +32,13 @@ static GPtrArray *all_states;   /* QTestState, in the order of their start */
 
 /* ---- lines on a socket ---- */
 
+int qtest_answer_seconds(void)
+{
+    const char *seconds = g_getenv("QTEST_ANSWER_SECONDS");
+
+    return seconds ? atoi(seconds) : 20;
+}
+
 static int64_t now_ms(void)
 {
     return g_get_monotonic_time() / 1000;

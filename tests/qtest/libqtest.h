@@ -27,8 +27,12 @@
 
 typedef struct QTestState QTestState;
 
-/* How long a QMP or qtest command may take. */
-#define QTEST_ANSWER_SECONDS 20
+/*
+ * How long a QMP or qtest command may take: 20 s, or what the environment
+ * variable QTEST_ANSWER_SECONDS says (in an emulated machine all is slow).
+ */
+#define QTEST_ANSWER_SECONDS qtest_answer_seconds()
+int qtest_answer_seconds(void);
 
 /*
  * qtest_init, qtest_initf, qtest_vinitf: start the QEMU that QTEST_QEMU_BINARY
