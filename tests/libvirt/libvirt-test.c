@@ -23,7 +23,7 @@
 #include "sandbox.h"
 
 /* In which a device gets from one state to the next, on a slow machine. */
-#define STATE_TRIES 400
+#define STATE_TRIES 2400
 #define USEC_PER_TRY 50000
 #define MIGRATE_URI "tcp://127.0.0.1"
 
@@ -419,7 +419,7 @@ static void test_managedsave(void)
 /* While it runs                                                            */
 
 /*
- * 64 MiB of pre-copy at 2 MiB/s: it lasts until it is aborted. domjobinfo of
+ * 64 MiB of pre-copy at 1 MiB/s: it lasts until it is aborted. domjobinfo of
  * libvirt 9.0 counts RAM only; the device's bytes are in `info migrate`.
  */
 static void test_abort(const void *data)
@@ -435,7 +435,7 @@ static void test_abort(const void *data)
     s.source[0].config = s.target[0].config =
         "state-size=2M;precopy-size=64M";
     NEED(start(&s, false), "the domain did not start");
-    NEED(virsh(src, &run, "migrate-setspeed", DOMAIN, "2", NULL), "no speed");
+    NEED(virsh(src, &run, "migrate-setspeed", DOMAIN, "1", NULL), "no speed");
     migration = begin_migrate(&s, NULL);
     seen = device_becomes(src, &s.source[0], "pre-copy");
     g_usleep(G_USEC_PER_SEC);
