@@ -1,5 +1,5 @@
 /*
- * What guest.c and guest-report.c share
+ * What guest.c, guest-report.c and guest-sabotage.c share
  *
  * Locks: none.
  *
@@ -20,5 +20,8 @@ void guest_report_free(GuestReport *report);
 
 /* guest_expect_no_error: neither the driver nor the kernel says one. */
 void guest_expect_no_error(GuestSide *side);
+
+/* guest_ram_path: the file that is the guest's RAM. Caller frees. */
+char *guest_ram_path(GuestSide *side);
 
 #endif /* TESTS_FUNCTIONAL_GUEST_INTERNAL_H */

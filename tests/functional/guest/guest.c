@@ -22,7 +22,8 @@
  */
 #define GUEST_CPU "host,family=23,model=1"
 #define GUEST_APPEND "console=ttyS0 quiet panic=1 nowatchdog mitigations=off " \
-    "nokaslr no_timer_check random.trust_cpu=on cryptomgr.notests init_on_free=1"
+    "nokaslr no_timer_check random.trust_cpu=on cryptomgr.notests " \
+    "init_on_free=1"
 
 bool guest_available(const char **why)
 {
@@ -66,12 +67,16 @@ static char *kernel_image(void)
     return unpacked;
 }
 
+char *guest_ram_path(GuestSide *side)
+{
+    return g_strdup_printf("%s/%s.ram", qtest_tmpdir(), side->name);
+}
+
 static char *command_line(GuestSide *side)
 {
     g_autofree char *kernel = kernel_image();
     g_autofree char *device = kernel_device_path(side->device);
-    g_autofree char *ram = g_strdup_printf("%s/%s.ram", qtest_tmpdir(),
-                                           side->name);
+    g_autofree char *ram = guest_ram_path(side);
     GString *line = g_string_new(NULL);
 
     g_string_append_printf(

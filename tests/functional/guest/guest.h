@@ -20,7 +20,7 @@
  * The VM is an emulated machine with an emulated KVM, on a host that may be
  * busy: what takes 1 s here has been seen to take 10 s.
  */
-#define GUEST_BOOT_SECONDS 240
+#define GUEST_BOOT_SECONDS 400
 #define GUEST_REPORT_SECONDS 60
 #define GUEST_END_MS 120000
 
@@ -111,6 +111,13 @@ int64_t guest_pair_finish(GuestPair *pair);
 
 /* guest_pair_move: ready, begin, finish, and use. Returns the downtime. */
 int64_t guest_pair_move(GuestPair *pair);
+
+/*
+ * guest_expect_notices: change something behind the back of a guest with a
+ * mediated device, one thing after another; it must report each. It is of
+ * no use for anything else afterwards.
+ */
+void guest_expect_notices(GuestPair *pair);
 
 /* guest_memory: how much is in use now, with one QEMU running. */
 GuestMemory guest_memory(GuestPair *pair);

@@ -29,6 +29,8 @@ typedef struct GuestCase {
     const char *name;
     bool pci;
     const char *irq;
+    void (*run)(const void *);
+    bool slow;                  /* has a meaning with many moves */
 } GuestCase;
 
 static unsigned moves(void)
@@ -124,6 +126,11 @@ static void move_often(GuestPair *pair, unsigned n)
         longest_ms = MAX(longest_ms, downtime_ms);
         if (i <= WARM_UP && i < n) {
             first = guest_memory(pair);
+        } else if (i % 10 == 0) {
+            GuestMemory now = guest_memory(pair);
+            g_autofree char *when = g_strdup_printf("after %u moves", i);
+
+            print_memory(when, &now);
         }
     }
     g_test_message("%u moves: downtime %d ms on average, %d ms at most; %s",
@@ -138,10 +145,12 @@ static void move_often(GuestPair *pair, unsigned n)
 static void test_moves(const void *opaque)
 {
     const GuestCase *c = opaque;
-    int64_t refs = guest_module_refs();
+    int64_t refs;
     GuestPair *pair;
 
     set_time(1 + moves());
+    kernel_remove_all();
+    refs = guest_module_refs();
     pair = boot(c);
     use_all_along(pair);
     move_often(pair, moves());
@@ -149,8 +158,20 @@ static void test_moves(const void *opaque)
     g_assert_cmpint(guest_module_refs(), ==, refs);
 }
 
+/* Each check of the guest is seen to fail where it must. */
+static void test_notices(const void *opaque)
+{
+    GuestPair *pair;
+
+    set_time(4);
+    pair = boot(opaque);
+    guest_expect_notices(pair);
+    guest_pair_free(pair);
+}
+
 static void run_case(const void *opaque)
 {
+    const GuestCase *c = opaque;
     const char *why;
 
     if (!guest_available(&why)) {
@@ -158,21 +179,22 @@ static void run_case(const void *opaque)
         return;
     }
     kernel_log_begin();
-    test_moves(opaque);
+    c->run(c);
     kernel_log_check();
 }
 
 int main(int argc, char **argv)
 {
     static const GuestCase cases[] = {
-        { "guest/mdev-msix", false, "msix" },
-        { "guest/pci-msi", true, "msi" },
-        { "guest/mdev-intx", false, "intx" },
+        { "guest/mdev-msix", false, "msix", test_moves, true },
+        { "guest/pci-msi", true, "msi", test_moves, true },
+        { "guest/mdev-intx", false, "intx", test_moves, false },
+        { "guest/notices", false, "msix", test_notices, false },
     };
 
     g_test_init(&argc, &argv, NULL);
     for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
-        if (i < 2 || !g_test_slow()) {
+        if (cases[i].slow || !g_test_slow()) {
             qtest_add_data_func(cases[i].name, &cases[i], run_case);
         }
     }
