@@ -547,6 +547,28 @@ static void test_mmap(void)
     driver_free(dev);
 }
 
+/* The largest numbers there are, as rates and sizes. */
+static void test_extremes(void)
+{
+    DriverDevice *dev = driver_new(
+        "state-size=0xffffffffffffffff\nprecopy-size=0xffffffffffffff00\n"
+        "precopy-rate=0xffffffffffffffff\nsave-rate=0xffffffffffffffff\n"
+        "dma-rate=0xffffffffffffffff\ndma-size=0xffffffffffffffff\n"
+        "dma-burst=8\nwindow-size=4K\nareas=stripes:0xffffffffffffffff\n");
+    uint64_t pending;
+
+    driver_open(dev);
+    /* Not stopped: the digest of all addresses would take for ever. */
+    g_assert_cmpint(client_set_state(dev->client, 3), ==, 0);
+    for (int i = 0; i < 3; i++) {
+        g_usleep(1100 * 1000);
+        g_assert_cmpint(client_pending(dev->client, &pending), ==, 0);
+        g_assert_cmphex(pending, ==, UINT64_C(0xffffffffffffff00));
+        g_assert_cmpint(call_offset(dev->client), ==, 0);
+    }
+    driver_free(dev);
+}
+
 static void test_presence(void)
 {
     DriverDevice *dev = driver_new("migration=no");
@@ -608,5 +630,6 @@ void driver_add_region_tests(void)
     g_test_add_func("/driver/fault/value", test_fault_value);
     g_test_add_func("/driver/violations", test_violations);
     g_test_add_func("/driver/mmap", test_mmap);
+    g_test_add_func("/driver/extremes", test_extremes);
     g_test_add_func("/driver/presence", test_presence);
 }

@@ -128,16 +128,32 @@ static bool count_call(struct vmt_device *vmt, SimEvent ev, u32 to,
 	return true;
 }
 
-static void enter_error(struct vmt_device *vmt, SimOutcome *out)
+static void set_error_state(struct vmt_device *vmt, SimOutcome *out)
 {
 	u32 from = sim_mig_state(&vmt->model);
 
-	lockdep_assert_held(&vmt->mig_lock);
 	out->err = out->err ? out->err : EIO;
-	if (from & SIM_RUNNING)
-		vmt->ops->stop(vmt);
 	sim_mig_set_state(&vmt->model, (from & ~SIM_STATE_MASK) | SIM_ERROR);
 	vmt_log(vmt, "state from=%s to=error by=fault", sim_state_name(from));
+}
+
+static void enter_error(struct vmt_device *vmt, SimOutcome *out)
+{
+	lockdep_assert_held(&vmt->mig_lock);
+	if (sim_mig_state(&vmt->model) & SIM_RUNNING)
+		vmt->ops->stop(vmt);
+	set_error_state(vmt, out);
+}
+
+/*
+ * In mmap(2) the process' mmap_lock is held. An access that holds mig_lock,
+ * and a burst of DMA that holds dma.lock, may wait for it in a page fault,
+ * so neither is taken: a burst that is under way ends by itself.
+ */
+static void enter_error_in_mmap(struct vmt_device *vmt, SimOutcome *out)
+{
+	WRITE_ONCE(vmt->dma.running, false);
+	set_error_state(vmt, out);
 }
 
 bool sim_host_event(SimMig *m, SimEvent ev, uint32_t to, SimOutcome *out)
@@ -153,8 +169,12 @@ bool sim_host_event(SimMig *m, SimEvent ev, uint32_t to, SimOutcome *out)
 
 int vmt_call(struct vmt_device *vmt, SimEvent ev, SimOutcome *out)
 {
-	if (count_call(vmt, ev, sim_mig_state(&vmt->model), out) &&
-	    out->set_error) {
+	if (!count_call(vmt, ev, sim_mig_state(&vmt->model), out) ||
+	    !out->set_error)
+		return out->err;
+	if (ev == SIM_EV_MMAP) {
+		enter_error_in_mmap(vmt, out);
+	} else {
 		mutex_lock(&vmt->mig_lock);
 		enter_error(vmt, out);
 		mutex_unlock(&vmt->mig_lock);
@@ -239,7 +259,9 @@ int vmt_init(struct vmt_device *vmt, const char *name,
 	char nothing[] = "";
 	int ret;
 
-	vmt->name = name;
+	vmt->name = kstrdup(name, GFP_KERNEL_ACCOUNT);
+	if (!vmt->name)
+		return -ENOMEM;
 	vmt->vdev = vdev;
 	vmt->ops = ops;
 	mutex_init(&vmt->config_lock);
@@ -249,9 +271,7 @@ int vmt_init(struct vmt_device *vmt, const char *name,
 	vmt_dma_init(vmt);
 	vmt_pins_init(vmt);
 	vmt->log.text = vzalloc(VMT_LOG_BYTES);
-	if (!vmt->log.text)
-		return -ENOMEM;
-	ret = vmt_config_apply(vmt, nothing);
+	ret = vmt->log.text ? vmt_config_apply(vmt, nothing) : -ENOMEM;
 	if (!ret) {
 		sim_mig_init(&vmt->model);
 		ret = vmt_debugfs_add(vmt);
@@ -271,6 +291,8 @@ void vmt_destroy(struct vmt_device *vmt)
 	vmt->model.window = NULL;
 	vfree(vmt->log.text);
 	vmt->log.text = NULL;
+	kfree(vmt->name);
+	vmt->name = NULL;
 }
 
 static void forget_past(struct vmt_device *vmt)

@@ -185,8 +185,8 @@ struct vmt_device {
 
 /* ---- vmt-device.c ---- */
 /*
- * vmt_init: make @vmt ready, without a window, and debugfs for it. @name
- * must live as long. vmt_destroy: undo it; the device is closed and gone.
+ * vmt_init: make @vmt ready, without a window, and debugfs for it.
+ * vmt_destroy: undo it; the device is closed and gone.
  */
 int vmt_init(struct vmt_device *vmt, const char *name,
 	     struct vfio_device *vdev, const struct vmt_ops *ops);

@@ -183,8 +183,8 @@ static void redirty(SimMig *m)
                                 m->cfg.precopy_rate, 1000000);
 
     if (fresh) {
-        s->precopy_pending = SIM_MIN(m->cfg.precopy_max,
-                                     s->precopy_pending + fresh);
+        s->precopy_pending += SIM_MIN(fresh, UINT64_MAX - s->precopy_pending);
+        s->precopy_pending = SIM_MIN(m->cfg.precopy_max, s->precopy_pending);
         s->precopy_seen_us = now_us;
     }
 }

@@ -290,13 +290,19 @@ static inline void sim_mig_set_state(SimMig *m, uint32_t state)
     __atomic_store_n(&m->state, state, __ATOMIC_RELAXED);
 }
 
-/* @a * @b / @c without overflow in between; @c is not 0. */
+/*
+ * @a * @b / @c without overflow in between, UINT64_MAX if it is more; @c is
+ * not 0. (In the kernel a quotient that is too large would be a trap.)
+ */
 static inline uint64_t sim_muldiv(uint64_t a, uint64_t b, uint64_t c)
 {
 #ifdef __KERNEL__
-    return mul_u64_u64_div_u64(a, b, c);
+    return mul_u64_u64_shr(a, b, 64) >= c ? UINT64_MAX
+                                          : mul_u64_u64_div_u64(a, b, c);
 #else
-    return (unsigned __int128)a * b / c;
+    unsigned __int128 product = (unsigned __int128)a * b;
+
+    return product >> 64 >= c ? UINT64_MAX : product / c;
 #endif
 }
 
