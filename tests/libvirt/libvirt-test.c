@@ -419,7 +419,8 @@ static void test_managedsave(void)
 /* While it runs                                                            */
 
 /*
- * 64 MiB of pre-copy at 1 MiB/s: it lasts until it is aborted. domjobinfo of
+ * 64 MiB of pre-copy at 1 MiB/s, in small chunks as QEMU takes at least one
+ * each 100 ms: it lasts until it is aborted. domjobinfo of
  * libvirt 9.0 counts RAM only; the device's bytes are in `info migrate`.
  */
 static void test_abort(const void *data)
@@ -433,7 +434,7 @@ static void test_abort(const void *data)
         return;
     }
     s.source[0].config = s.target[0].config =
-        "state-size=2M;precopy-size=64M";
+        "state-size=2M;precopy-size=64M;chunk-size=64K";
     NEED(start(&s, false), "the domain did not start");
     NEED(virsh(src, &run, "migrate-setspeed", DOMAIN, "1", NULL), "no speed");
     migration = begin_migrate(&s, NULL);
