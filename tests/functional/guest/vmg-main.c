@@ -56,7 +56,7 @@ void vmg_error(struct vmg *vmg, const char *fmt, ...)
 	if (!vmg->errors++)
 		strscpy(vmg->first_error, text, sizeof(vmg->first_error));
 	/* The first ones tell; a broken device would fill the console. */
-	if (vmg->errors <= 20)
+	if (vmg->errors <= 500)
 		pr_err("VMG-ERROR dev=%s %s\n", vmg->ops->name, text);
 }
 
