@@ -20,6 +20,7 @@
 #define PCI_DRIVER "/sys/bus/pci/drivers/vfio_mig_test_pci"
 #define PCI_DEVICES "/sys/bus/pci/devices"
 #define EDU_MODALIAS "pci:v00001234d000011E8"
+#define GROUP_MS 5000
 #define CONFIG_AT ((uint64_t)VFIO_PCI_CONFIG_REGION_INDEX << 40)
 
 bool driver_loaded(void)
@@ -235,8 +236,28 @@ void driver_unmap(DriverDevice *dev)
                           &unmap), ==, 0);
 }
 
+/* Its node may come, or be free, a little after the device is there. */
+static void wait_for_group(DriverDevice *dev)
+{
+    g_autofree char *path = g_strdup_printf("/dev/vfio/%u", dev->group);
+    gint64 end_us = g_get_monotonic_time() + GROUP_MS * 1000;
+    int fd;
+
+    while ((fd = open(path, O_RDWR | O_CLOEXEC)) < 0) {
+        int err = errno;
+
+        if (g_get_monotonic_time() > end_us) {
+            g_error("%s of %s: %s", path, dev->name, strerror(err));
+        }
+        g_test_message("%s of %s: %s", path, dev->name, strerror(err));
+        g_usleep(20000);
+    }
+    close(fd);
+}
+
 void driver_open(DriverDevice *dev)
 {
+    wait_for_group(dev);
     dev->client = client_open(dev->name, dev->group);
     dev->ram = mmap(NULL, DRIVER_RAM_BYTES, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
