@@ -147,6 +147,11 @@ DriverDevice *driver_new(const char *lines)
     return dev;
 }
 
+static gint compare_names(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 static char *find_edu(unsigned nth)
 {
     g_autoptr(GDir) dir = g_dir_open(PCI_DEVICES, 0, NULL);
@@ -163,7 +168,7 @@ static char *find_edu(unsigned nth)
             g_ptr_array_add(found, g_strdup(name));
         }
     }
-    g_ptr_array_sort(found, (GCompareFunc)g_strcmp0);
+    g_ptr_array_sort(found, compare_names);
     return nth < found->len ? g_strdup(found->pdata[nth]) : NULL;
 }
 
