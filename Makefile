@@ -46,6 +46,9 @@ check-functional: deps-vm
 check-slow: deps-all
 	@scripts/check build tests=slow
 
+check-soak: deps-run
+	@scripts/check build tests=soak
+
 check-sanitize: deps-all
 	@scripts/check sanitize
 
@@ -83,6 +86,7 @@ help:
 # help: make check-qtest      pairs of real QEMUs
 # help: make check-functional the kernel's own VFIO and a Linux guest, in a VM
 # help: make check-slow       what takes minutes a case, after make check
+# help: make check-soak       dirty tracking for hours: every call, many rounds
 # help: make check-sanitize   unit and component tests with ASan and UBSan
 # help: make check-compilers  gcc and clang, warnings are errors
 # help: make check-cross      pure parts on a big-endian and a 32-bit machine
@@ -94,5 +98,5 @@ help:
 # help: make clean            remove build/ and the other build directories
 
 .PHONY: all deps deps-build deps-run deps-all deps-vm check check-unit \
-	check-qtest check-functional check-slow check-sanitize \
+	check-qtest check-functional check-slow check-soak check-sanitize \
 	check-compilers check-cross demo bench fuzz install clean help
