@@ -122,6 +122,9 @@ QEMU_BUILD_BUG_ON((int)RUN_STATE__MAX != (int)ABI_RUN_STATE_COUNT);
 QEMU_BUILD_BUG_ON((int)MODULE_INIT_MIGRATION !=
                   (int)ABI_MODULE_INIT_MIGRATION);
 
+const char vfio_mig_multi_device_option[] =
+    "VFIO_MIGRATION_MULTI=allow in QEMU's environment";
+
 bool vfio_mig_multi_device_allowed(VFIODevice *vbasedev)
 {
     static bool warned;

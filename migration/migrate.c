@@ -167,6 +167,8 @@ bool migrate_background_snapshot(void)
     return settings.background_snapshot;
 }
 
+const char vfio_mig_multi_device_option[] = "the setting multi_device";
+
 bool vfio_mig_multi_device_allowed(VFIODevice *vbasedev)
 {
     return settings.multi_device;

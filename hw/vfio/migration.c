@@ -202,8 +202,9 @@ static int vfio_mig_block_multi(VFIODeviceMigration *mig, Error **errp)
         return 0;
     }
     error_setg(&reason, "%s: cannot migrate together with %s: protocol v1 has "
-               "no state that stops peer-to-peer DMA between devices; allow "
-               "it if they do not do that", vbasedev->name, other->name);
+               "no state that stops peer-to-peer DMA between devices; where "
+               "they do none, allow it with %s", vbasedev->name, other->name,
+               vfio_mig_multi_device_option);
     return vfio_mig_block(vbasedev, reason, &mig->multi_blocker, errp);
 }
 

@@ -274,6 +274,7 @@ static void test_two_devices_only_migratable(void)
     comp_open("src");
     g_assert_null(comp_try_open("other", options, &err));
     comp_assert_has(error_get_pretty(err), "other: ");
+    comp_assert_has(error_get_pretty(err), "allow it with the setting ");
     error_free(err);
     g_assert_cmpuint(vfio_host_nr_handlers(), ==, 1);
     comp_sim_end();

@@ -218,4 +218,7 @@ void vfio_mig_stats_add(uint64_t *counter, uint64_t bytes);
  */
 bool vfio_mig_multi_device_allowed(VFIODevice *vbasedev);
 
+/* What the user has to say to allow it, as a message names it */
+extern const char vfio_mig_multi_device_option[];
+
 #endif /* HW_VFIO_MIGRATION_DEVICE_H */

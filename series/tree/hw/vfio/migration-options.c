@@ -14,6 +14,8 @@
 #include "qapi/error.h"
 #include "hw/vfio/migration-device.h"
 
+const char vfio_mig_multi_device_option[] = "x-multi-device-migration=on";
+
 bool vfio_mig_multi_device_allowed(VFIODevice *vbasedev)
 {
     return vbasedev->multi_device_migration;
