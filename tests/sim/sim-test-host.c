@@ -486,6 +486,18 @@ static unsigned check_changed(const uint8_t *ram, const uint8_t *before,
     return changed;
 }
 
+/* Wait till the device has written more than @bytes in all; up to 10 s. */
+static void wait_dma(uint64_t bytes)
+{
+    for (unsigned i = 0; i < 10000; i++) {
+        if (client_status("dev").dma_bytes > bytes) {
+            return;
+        }
+        g_usleep(1000);
+    }
+    g_assert_cmpuint(client_status("dev").dma_bytes, >, bytes);
+}
+
 static void test_dma(void)
 {
     g_autofree uint8_t *before = g_malloc(RAM_BYTES);
@@ -500,8 +512,9 @@ static void test_dma(void)
     g_assert_true(vfio_sim_dma_lock("dev"));
     g_assert_cmpint(dirty_start(c), ==, 0);
     memcpy(before, ram, RAM_BYTES);
+    s = client_status("dev");
     vfio_sim_dma_unlock("dev");
-    g_usleep(50 * 1000);
+    wait_dma(s.dma_bytes + 64 * PAGE);
     g_assert_cmpint(client_set_state(c, STOP), ==, 0);
     g_assert_cmpint(get(c, get_arg(0x100000, RAM_BYTES, bits, 32)), ==, 0);
     g_assert_cmpuint(check_changed(ram, before, bits), >, 4);
@@ -515,8 +528,7 @@ static void test_dma(void)
     g_assert_cmpuint(client_status("dev").dma_bytes, ==, s.dma_bytes);
     /* On again with the device; no memory is touched after an unmap. */
     g_assert_cmpint(client_set_state(c, RUNNING), ==, 0);
-    g_usleep(20 * 1000);
-    g_assert_cmpuint(client_status("dev").dma_bytes, >, s.dma_bytes);
+    wait_dma(s.dma_bytes);
     g_assert_cmpint(unmap(c, 0x100000, RAM_BYTES), ==, RAM_BYTES);
     munmap(ram, RAM_BYTES);
     g_usleep(20 * 1000);
