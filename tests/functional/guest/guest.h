@@ -36,7 +36,7 @@ typedef struct GuestReport {
     int64_t bursts;             /* of DMA, as the device counts */
     int64_t dma_words;          /* compared */
     int64_t whole;              /* complete comparisons, DMA at rest */
-    int64_t resent;             /* blocks that moves left in the device */
+    int64_t resent;             /* what moves left in the device */
     int64_t free_kib;           /* RAM of the guest */
     int64_t errors;
 } GuestReport;

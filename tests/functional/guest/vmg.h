@@ -75,7 +75,7 @@ struct vmg {
 	unsigned long bursts;		/* of DMA, as the device counts */
 	u64 dma_words;			/* words of DMA compared */
 	unsigned long dma_whole;	/* complete checks with DMA at rest */
-	unsigned long resent;		/* blocks that a move left behind */
+	unsigned long resent;		/* what a move left behind */
 	unsigned long irq_max_ms;	/* longest wait for one */
 	unsigned int errors;
 	char first_error[160];
