@@ -115,8 +115,7 @@ static void save_hook(VFIOHostPhase phase, unsigned round, void *opaque)
     }
 }
 
-/* A stream over a file of the caller's, from its start */
-static QEMUFile *open_stream(int fd, bool output, Error **errp)
+QEMUFile *tool_stream(int fd, bool output, Error **errp)
 {
     int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 
@@ -144,7 +143,7 @@ int tool_save(VFIODevice *vbasedev, int fd, const ToolSave *options,
         .hook = save_hook,
         .opaque = &saving,
     };
-    QEMUFile *f = open_stream(fd, true, errp);
+    QEMUFile *f = tool_stream(fd, true, errp);
     int ret;
 
     memset(saved, 0, sizeof(*saved));
@@ -170,7 +169,7 @@ int tool_save(VFIODevice *vbasedev, int fd, const ToolSave *options,
 
 int tool_load(int fd, uint64_t cut_after_bytes, Error **errp)
 {
-    QEMUFile *f = open_stream(fd, false, errp);
+    QEMUFile *f = tool_stream(fd, false, errp);
 
     if (!f) {
         return -EIO;

@@ -351,17 +351,18 @@ static bool case_cut_stream(Run *run)
 static bool case_snapshot(Run *run)
 {
     Error *err = NULL;
-    int ret;
+    QEMUFile *f;
 
     if (!open_device(run, run->test->source)) {
         return false;
     }
     vfio_host_vm_start();
-    ret = vfio_host_savevm(vfio_host_file_new_output(dup(run->fd)), &err);
-    if (ret == 0 && lseek(run->fd, 0, SEEK_SET) == 0) {
-        ret = vfio_host_loadvm(vfio_host_file_new_input(dup(run->fd)), &err);
+    f = tool_stream(run->fd, true, &err);
+    if (!f || vfio_host_savevm(f, &err) < 0) {
+        return fail_error(run, err);
     }
-    if (ret < 0) {
+    f = tool_stream(run->fd, false, &err);
+    if (!f || vfio_host_loadvm(f, &err) < 0) {
         return fail_error(run, err);
     }
     return expect_state(run, VFIO_MIG_STATE_RUNNING, "after loadvm");

@@ -51,6 +51,15 @@ VFIODevice *tool_open(const char *name, Error **errp);
 void tool_close(VFIODevice *vbasedev);
 
 /*
+ * tool_stream: a stream over @fd, from its start
+ *
+ * @fd: stays open; emptied for an @output
+ *
+ * Returns: the stream, closed by who takes it; NULL with @errp set.
+ */
+QEMUFile *tool_stream(int fd, bool output, Error **errp);
+
+/*
  * tool_save: migrate the VM, with the one device it has, to @fd
  *
  * @fd: written from its start; stays open
@@ -70,7 +79,7 @@ int tool_save(VFIODevice *vbasedev, int fd, const ToolSave *options,
  */
 int tool_load(int fd, uint64_t cut_after_bytes, Error **errp);
 
-/* tool_error: the text of @err, its hint included; takes it over. */
+/* tool_error: the text of @err, without its hint; takes it over. */
 char *tool_error(Error *err);
 
 typedef struct DriverTest {
