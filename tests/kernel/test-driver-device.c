@@ -346,13 +346,16 @@ static void test_dma_configured(void)
     g_autofree char *at_stop = NULL, *at_start = NULL;
     DriverDevice *src = driver_new(RATE_LINES);
     DriverDevice *dst = driver_new(RANGE_LINES);
+    gint64 misses;
 
     driver_open(src);
     driver_open(dst);
+    /* It runs from its opening on, before there is memory to write to. */
+    misses = driver_number(src, "dma.misses");
     g_usleep(100 * 1000);
     g_assert_cmpint(client_save(src->client, chunks, false, 0), ==, 0);
     g_assert_cmpint(driver_number(src, "dma.bursts"), >, 10);
-    g_assert_cmpint(driver_number(src, "dma.misses"), ==, 0);
+    g_assert_cmpint(driver_number(src, "dma.misses"), ==, misses);
     memcpy(dst->ram, src->ram, DRIVER_RAM_BYTES);
     g_assert_cmpint(client_load(dst->client, chunks, false), ==, 0);
     at_stop = driver_text(src, "dma.digest-at-stop");
