@@ -144,18 +144,6 @@ void kernel_pair_much_precopy(KernelPair *pair)
     kernel_pair_set(pair, "precopy-rate", "1G");
 }
 
-void kernel_pair_stay_in_precopy(KernelPair *pair)
-{
-    migrate_set_parameter_int(pair->src->qts, "max-bandwidth", 20 << 20);
-    migrate_set_parameter_int(pair->src->qts, "downtime-limit", 1);
-}
-
-void kernel_pair_let_go(KernelPair *pair)
-{
-    migrate_set_parameter_int(pair->src->qts, "max-bandwidth", MIGRATE_FAST);
-    migrate_set_parameter_int(pair->src->qts, "downtime-limit", 5000);
-}
-
 void kernel_pair_start(KernelPair *pair)
 {
     kernel_side_start(pair->src);
@@ -420,7 +408,7 @@ void kernel_pair_retry(KernelPair *pair)
 {
     kernel_expect_well(pair->src);
     kernel_pair_next(pair);
-    kernel_pair_let_go(pair);
+    migrate_let_go(pair->src->qts);
     kernel_pair_migrate(pair);
 }
 

@@ -70,10 +70,6 @@ void kernel_pair_set(KernelPair *pair, const char *key, const char *value);
 /* kernel_pair_much_precopy: the devices always have data to give. */
 void kernel_pair_much_precopy(KernelPair *pair);
 
-/* The next migration does not converge; it does (or that one does) now. */
-void kernel_pair_stay_in_precopy(KernelPair *pair);
-void kernel_pair_let_go(KernelPair *pair);
-
 /* Start one side; it must come up. A source's devices are programmed. */
 void kernel_side_start(KernelSide *side);
 void kernel_pair_start(KernelPair *pair);

@@ -100,7 +100,7 @@ static void test_fault(const void *opaque)
     }
     kernel_pair_start(pair);
     if (strstr(f->keys, "state=pre-copy")) {
-        kernel_pair_stay_in_precopy(pair);
+        migrate_stay_in_precopy(pair->src->qts);
     }
     kernel_pair_begin(pair);
     expect_failure(pair, f->outcome);
@@ -121,7 +121,7 @@ static KernelPair *pair_in_precopy(KernelPair *pair)
 {
     kernel_pair_much_precopy(pair);
     kernel_pair_start(pair);
-    kernel_pair_stay_in_precopy(pair);
+    migrate_stay_in_precopy(pair->src->qts);
     kernel_pair_begin(pair);
     kernel_pair_in_precopy(pair);
     return pair;
@@ -173,7 +173,7 @@ static void test_reset(const void *opaque)
     qtest_qmp_eventwait(pair->src->qts, "RESET");
     g_assert_cmpint(kernel_device_int(dev, "resets"), >, 0);
     kernel_side_program(pair->src);
-    kernel_pair_let_go(pair);
+    migrate_let_go(pair->src->qts);
     end = migrate_wait_end(pair->src->qts, KERNEL_END_MS);
     if (!g_strcmp0(end, "completed")) {
         kernel_pair_finish(pair);
@@ -200,7 +200,7 @@ static void remove_in_precopy(KernelPair *pair)
     pair_in_precopy(pair);
     remover = kernel_device_remove(pair->src->devices->pdata[0]);
     g_assert_false(kernel_device_removed(remover, 1000));
-    kernel_pair_let_go(pair);
+    migrate_let_go(pair->src->qts);
     kernel_pair_finish(pair);
     kernel_pair_check(pair);
     g_assert_false(kernel_device_removed(remover, 100));

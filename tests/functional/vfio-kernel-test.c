@@ -94,14 +94,14 @@ static void test_dma(const void *opaque)
     kernel_pair_much_precopy(pair);
     kernel_pair_start(pair);
     kernel_set_reg(pair->src, 0, VMT_REG_DMA_INTERVAL_US, 200);
-    kernel_pair_stay_in_precopy(pair);
+    migrate_stay_in_precopy(pair->src->qts);
     kernel_pair_begin(pair);
     kernel_pair_in_precopy(pair);
     before = kernel_reg(pair->src, 0, VMT_REG_DMA_BURSTS);
     g_usleep(500 * 1000);
     during = kernel_reg(pair->src, 0, VMT_REG_DMA_BURSTS);
     g_assert_cmpuint(during, >, before);
-    kernel_pair_let_go(pair);
+    migrate_let_go(pair->src->qts);
     kernel_pair_finish(pair);
     g_assert_cmpuint(kernel_reg(pair->src, 0, VMT_REG_DMA_BURSTS), >=,
                      during);

@@ -191,10 +191,26 @@ char *migrate_refused(QTestState *who, const char *uri)
     return text;
 }
 
+static void set_pace(QTestState *who, int64_t bytes_a_second,
+                     int64_t downtime_ms)
+{
+    migrate_set_parameter_int(who, "max-bandwidth", bytes_a_second);
+    migrate_set_parameter_int(who, "downtime-limit", downtime_ms);
+}
+
 void migrate_defaults(QTestState *who)
 {
-    migrate_set_parameter_int(who, "max-bandwidth", MIGRATE_FAST);
-    migrate_set_parameter_int(who, "downtime-limit", 300);
+    set_pace(who, MIGRATE_FAST, 300);
+}
+
+void migrate_stay_in_precopy(QTestState *who)
+{
+    set_pace(who, 8 << 20, 1);
+}
+
+void migrate_let_go(QTestState *who)
+{
+    set_pace(who, MIGRATE_FAST, 5000);
 }
 
 char *migrate_run_state(QTestState *who)

@@ -76,6 +76,15 @@ char *migrate_refused(QTestState *who, const char *uri);
 void migrate_defaults(QTestState *who);
 
 /*
+ * migrate_stay_in_precopy: the migration under way, or the next one, does
+ * not converge, though it sends data: far less may be left at its end than
+ * a device has at any time that gives some in pre-copy. migrate_let_go: it
+ * does, as fast as it can.
+ */
+void migrate_stay_in_precopy(QTestState *who);
+void migrate_let_go(QTestState *who);
+
+/*
  * migrate_run_state: status of query-status ("running", "paused",
  * "postmigrate", "inmigrate", ...).
  */

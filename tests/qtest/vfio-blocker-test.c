@@ -233,7 +233,7 @@ static void test_figures(void)
     expect_property(pair->src, "last-error", "");
     expect_property(pair->src, "blocked-reason", "");
 
-    vfio_pair_stay_in_precopy(pair);
+    migrate_stay_in_precopy(pair->src->qts);
     vfio_pair_begin(pair);
     wait_precopy_data(pair->src);
     g_assert_cmpint(transferred(pair->src), >, 0);
@@ -254,7 +254,7 @@ static void test_figures(void)
     g_assert_cmpint(transferred(pair->src), ==, 0);
     g_assert_cmpint(property_int(pair->src, "transferred-bytes"), ==, 0);
     g_assert_cmpint(property_int(pair->src, "chunks"), ==, 0);
-    vfio_pair_let_go(pair);
+    migrate_let_go(pair->src->qts);
     vfio_pair_finish(pair);
     vfio_pair_check(pair);
     vfio_pair_free(pair);

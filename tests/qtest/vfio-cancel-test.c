@@ -80,7 +80,7 @@ static void bring_to(VFIOPair *pair, Phase phase)
     if (phase == IN_PRECOPY) {
         migrate_set_parameter_int(qts, "max-bandwidth", MIGRATE_SLOW);
     } else if (phase == IN_PRECOPY_DATA) {
-        vfio_pair_stay_in_precopy(pair);
+        migrate_stay_in_precopy(pair->src->qts);
     } else if (phase == AT_SWITCHOVER) {
         migrate_set_capability(qts, "pause-before-switchover", true);
     }
@@ -111,7 +111,7 @@ static void bring_to(VFIOPair *pair, Phase phase)
 /* The next migration meets no obstacle. */
 static void clear_way(VFIOPair *pair)
 {
-    vfio_pair_let_go(pair);
+    migrate_let_go(pair->src->qts);
     migrate_set_capability(pair->src->qts, "pause-before-switchover", false);
 }
 
@@ -218,7 +218,7 @@ static void test_stop_in_precopy(void)
 
     bring_to(pair, c.phase);
     stop_vm(pair);
-    vfio_pair_let_go(pair);
+    migrate_let_go(pair->src->qts);
     vfio_pair_finish(pair);
     vfio_pair_check(pair);
     vfio_pair_free(pair);
@@ -233,7 +233,7 @@ static void test_stop_cont_before_data(void)
     stop_vm(pair);
     qtest_qmp_assert_success(pair->src->qts, "{'execute': 'cont'}");
     vfio_side_expect_state(pair->src, "dev0", "pre-copy");
-    vfio_pair_let_go(pair);
+    migrate_let_go(pair->src->qts);
     vfio_pair_finish(pair);
     vfio_pair_check(pair);
     vfio_pair_free(pair);

@@ -267,7 +267,7 @@ static VFIOPair *new_pair(const Row *row)
     }
     vfio_pair_start(pair);
     if (wants_precopy(row)) {
-        vfio_pair_stay_in_precopy(pair);
+        migrate_stay_in_precopy(pair->src->qts);
     }
     if (row->paused) {
         qtest_qmp_assert_success(pair->src->qts, "{'execute': 'stop'}");
@@ -340,7 +340,7 @@ static void test_row(const void *opaque)
     case COMPLETES:
         if (wants_precopy(row)) {
             vfio_wait_transcript(pair->src, "fault name=row");
-            vfio_pair_let_go(pair);
+            migrate_let_go(pair->src->qts);
         }
         vfio_pair_finish(pair);
         vfio_pair_check(pair);
@@ -367,7 +367,7 @@ static void test_row(const void *opaque)
         vfio_pair_free(pair);
         return;
     }
-    vfio_pair_let_go(pair);
+    migrate_let_go(pair->src->qts);
     vfio_pair_retry(pair);
     vfio_pair_free(pair);
 }

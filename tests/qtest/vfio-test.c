@@ -70,19 +70,6 @@ void vfio_pair_much_precopy(VFIOPair *pair)
     vfio_pair_set(pair, "precopy-rate", "1G");
 }
 
-/* Far less may be left at the end than the device has at any time. */
-void vfio_pair_stay_in_precopy(VFIOPair *pair)
-{
-    migrate_set_parameter_int(pair->src->qts, "max-bandwidth", 20 << 20);
-    migrate_set_parameter_int(pair->src->qts, "downtime-limit", 1);
-}
-
-void vfio_pair_let_go(VFIOPair *pair)
-{
-    migrate_set_parameter_int(pair->src->qts, "max-bandwidth", MIGRATE_FAST);
-    migrate_set_parameter_int(pair->src->qts, "downtime-limit", 5000);
-}
-
 void vfio_wait_transcript(VFIOSide *side, const char *words)
 {
     int64_t end_us = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;

@@ -47,12 +47,9 @@ void vfio_pair_start(VFIOPair *pair);
 
 /*
  * vfio_pair_much_precopy: before the start: dev0 always has data to give
- * while it runs. vfio_pair_stay_in_precopy: the next migration does not
- * converge by itself. vfio_pair_let_go: it does, or that one does now.
+ * while it runs; for migrate_stay_in_precopy().
  */
 void vfio_pair_much_precopy(VFIOPair *pair);
-void vfio_pair_stay_in_precopy(VFIOPair *pair);
-void vfio_pair_let_go(VFIOPair *pair);
 
 /* vfio_wait_transcript: wait up to 10 s till it holds @words. */
 void vfio_wait_transcript(VFIOSide *side, const char *words);

@@ -222,18 +222,6 @@ void guest_pair_begin(GuestPair *pair)
     migrate_qmp(pair->here->qts, pair->there->incoming, "{}");
 }
 
-void guest_pair_hold(GuestPair *pair)
-{
-    migrate_set_parameter_int(pair->here->qts, "max-bandwidth", 8 << 20);
-    migrate_set_parameter_int(pair->here->qts, "downtime-limit", 1);
-}
-
-void guest_pair_let_go(GuestPair *pair)
-{
-    migrate_set_parameter_int(pair->here->qts, "max-bandwidth", MIGRATE_FAST);
-    migrate_set_parameter_int(pair->here->qts, "downtime-limit", 2000);
-}
-
 static void expect_completed(GuestSide *side)
 {
     g_autofree char *end = migrate_wait_end(side->qts, GUEST_END_MS);

@@ -99,10 +99,6 @@ void guest_pair_ready(GuestPair *pair);
 /* guest_pair_begin: start the move, wait for nothing. */
 void guest_pair_begin(GuestPair *pair);
 
-/* Of the move: it must not end yet; it may end as fast as it can. */
-void guest_pair_hold(GuestPair *pair);
-void guest_pair_let_go(GuestPair *pair);
-
 /*
  * guest_pair_finish: wait till it has moved; ends the QEMU that it left;
  * here and there change places. Returns the downtime in ms.

@@ -69,14 +69,14 @@ static void use_all_along(GuestPair *pair)
 
     guest_expect_use(pair, pair->here, 2);
     guest_pair_ready(pair);
-    guest_pair_hold(pair);
+    migrate_stay_in_precopy(pair->here->qts);
     guest_pair_begin(pair);
     wait_for_migration_status(pair->here->qts, "active", NULL);
     guest_expect_use(pair, pair->here, 1);
     guest_expect_use(pair, pair->here, 3);
     status = migrate_status(pair->here->qts);
     g_assert_cmpstr(status, ==, "active");
-    guest_pair_let_go(pair);
+    migrate_let_go(pair->here->qts);
     downtime_ms = guest_pair_finish(pair);
     guest_expect_use(pair, pair->here, 4);
     g_test_message("held move: downtime %d ms; %s", (int)downtime_ms,
