@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "edu-regs.h"
 #include "vfio-mig-test-regs.h"
 
 typedef struct Case {
@@ -311,7 +312,9 @@ static const unsigned mdev_regs[] = {
     VMT_REG_ID, VMT_REG_SCRATCH, VMT_REG_COUNTER, VMT_REG_DMA_ADDR_LO,
     VMT_REG_DMA_SIZE, VMT_REG_DMA_CTRL, VMT_REG_DMA_INTERVAL_US,
 };
-static const unsigned edu_regs[] = { 0x00, 0x04, 0x80, 0x88, 0x90 };
+static const unsigned edu_regs[] = {
+    EDU_ID, EDU_LIVENESS, EDU_DMA_SRC, EDU_DMA_DST, EDU_DMA_COUNT,
+};
 
 /* The device has its registers when it runs again, not before. */
 static void check_registers(KernelPair *pair, unsigned index)

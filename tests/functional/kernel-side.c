@@ -4,7 +4,7 @@
  * Owns: sides, of kernel-side.h; the guest's use of the devices.
  * Does not own: pairs (kernel-pair.c).
  * Locks: none.
- * Source: vfio-mig-test-regs.h; docs/specs/edu.txt of QEMU;
+ * Source: vfio-mig-test-regs.h, edu-regs.h;
  * docs/specs/acpi_pci_hotplug.txt of QEMU for the eject.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "edu-regs.h"
 #include "vfio-mig-test-regs.h"
 
 #define FIRST_SLOT 4
@@ -34,14 +35,6 @@
 #define DMA_BASE (8u << 20)
 #define DMA_BYTES (1u << 20)
 #define DMA_INTERVAL_US 500
-
-/* edu: from its buffer to memory. QEMU 7.2 ends if it is asked for all 4096. */
-#define EDU_LIVENESS 0x04
-#define EDU_DMA_SOURCE 0x80
-#define EDU_DMA_DESTINATION 0x88
-#define EDU_DMA_COUNT 0x90
-#define EDU_BUFFER 0x40000
-#define EDU_DMA_BYTES 2048
 
 bool kernel_builtin(void)
 {
@@ -136,10 +129,10 @@ static void program_edu(KernelSide *side, unsigned index)
     pci_write(side, index, 0x10, BAR0_BASE + index * BAR_STEP);
     pci_write(side, index, 0x04, PCI_COMMAND_MEMORY_MASTER);
     kernel_set_reg(side, index, EDU_LIVENESS, 0xfeed0000 + index);
-    kernel_set_reg(side, index, EDU_DMA_SOURCE, EDU_BUFFER);
-    kernel_set_reg(side, index, EDU_DMA_DESTINATION,
+    kernel_set_reg(side, index, EDU_DMA_SRC, EDU_BUFFER);
+    kernel_set_reg(side, index, EDU_DMA_DST,
                    DMA_BASE + index * DMA_BYTES);
-    kernel_set_reg(side, index, EDU_DMA_COUNT, EDU_DMA_BYTES);
+    kernel_set_reg(side, index, EDU_DMA_COUNT, EDU_COPY_BYTES);
 }
 
 void kernel_side_program(KernelSide *side)

@@ -15,15 +15,8 @@
 
 #include <string.h>
 
+#include "edu-regs.h"
 #include "vfio-mig-test-regs.h"
-
-/* Registers of edu */
-#define EDU_FACTORIAL 0x08
-#define EDU_STATUS 0x20
-#define EDU_STATUS_COMPUTING 0x01
-#define EDU_DMA_COMMAND 0x98
-#define EDU_DMA_START 0x1
-#define EDU_DMA_TO_MEMORY 0x2
 
 /* ---- layouts of the data window ---- */
 
@@ -167,16 +160,15 @@ static void edu_wait(KernelSide *side, unsigned reg, uint32_t bit)
 static uint32_t edu_factorial(KernelSide *side, uint32_t of)
 {
     kernel_set_reg(side, 0, EDU_FACTORIAL, of);
-    edu_wait(side, EDU_STATUS, EDU_STATUS_COMPUTING);
+    edu_wait(side, EDU_STATUS, EDU_STATUS_BUSY);
     return kernel_reg(side, 0, EDU_FACTORIAL);
 }
 
 /* Its buffer goes to memory, through the IOMMU's tables. */
 static void edu_dma(KernelSide *side)
 {
-    kernel_set_reg(side, 0, EDU_DMA_COMMAND,
-                   EDU_DMA_START | EDU_DMA_TO_MEMORY);
-    edu_wait(side, EDU_DMA_COMMAND, EDU_DMA_START);
+    kernel_set_reg(side, 0, EDU_DMA_CMD, EDU_DMA_RUN | EDU_DMA_TO_MEMORY);
+    edu_wait(side, EDU_DMA_CMD, EDU_DMA_RUN);
 }
 
 static void test_pci(const void *opaque)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "driver-client.h"
+#include "edu-regs.h"
 
 #define DMA_AT 0x400000u
 #define DMA_BYTES 0x10000u
@@ -421,23 +422,14 @@ static void test_unmap_under_dma(void)
 /* ------------------------------------------------------------------------ */
 /* QEMU's edu                                                               */
 
-#define EDU_LIVENESS 4
-#define EDU_FACTORIAL 8
-#define EDU_STATUS 0x20
-#define EDU_DMA_SRC 0x80
-#define EDU_DMA_DST 0x88
-#define EDU_DMA_COUNT 0x90
-#define EDU_DMA_CMD 0x98
-/* With all 4096 bytes of its buffer QEMU 7.2 takes the end for outside. */
-#define EDU_BYTES 2048
-
 static void edu_dma(DriverDevice *dev, uint64_t src, uint64_t dst, bool out)
 {
     driver_reg_write(dev, EDU_DMA_SRC, src);
     driver_reg_write(dev, EDU_DMA_DST, dst);
-    driver_reg_write(dev, EDU_DMA_COUNT, EDU_BYTES);
-    driver_reg_write(dev, EDU_DMA_CMD, 1 | (out ? 2 : 0));
-    for (int i = 0; driver_reg_read(dev, EDU_DMA_CMD) & 1; i++) {
+    driver_reg_write(dev, EDU_DMA_COUNT, EDU_COPY_BYTES);
+    driver_reg_write(dev, EDU_DMA_CMD,
+                     EDU_DMA_RUN | (out ? EDU_DMA_TO_MEMORY : 0));
+    for (int i = 0; driver_reg_read(dev, EDU_DMA_CMD) & EDU_DMA_RUN; i++) {
         g_assert_cmpint(i, <, 5000);
         g_usleep(1000);
     }
@@ -459,16 +451,16 @@ static void test_edu_migrates(void)
     driver_open(dst);
     driver_set_command(src, BUS_MASTER);
     driver_set_command(dst, BUS_MASTER);
-    g_assert_cmphex(driver_reg_read(src, 0), ==, 0x010000ed);
+    g_assert_cmphex(driver_reg_read(src, EDU_ID), ==, EDU_ID_WORD);
     driver_reg_write(src, EDU_LIVENESS, 0x1234);
     driver_reg_write(src, EDU_FACTORIAL, 10);
-    driver_reg_write(src, EDU_STATUS, 0x80);
+    driver_reg_write(src, EDU_STATUS, EDU_STATUS_INTR);
     driver_reg_write(src, EDU_DMA_SRC, 0x11000);
     g_assert_cmpint(client_save(src->client, chunks, true, 0), ==, 0);
     g_assert_cmpint(client_load(dst->client, chunks, false), ==, 0);
     g_assert_cmphex(driver_reg_read(dst, EDU_LIVENESS), ==, ~0x1234u);
     g_assert_cmpuint(driver_reg_read(dst, EDU_FACTORIAL), ==, 3628800);
-    g_assert_cmphex(driver_reg_read(dst, EDU_STATUS), ==, 0x80);
+    g_assert_cmphex(driver_reg_read(dst, EDU_STATUS), ==, EDU_STATUS_INTR);
     g_assert_cmphex(driver_reg_read(dst, EDU_DMA_SRC), ==, 0x11000);
     saved = driver_text(src, "saved-digest");
     loaded = driver_text(dst, "loaded-digest");
@@ -496,11 +488,11 @@ static void test_edu_dma(void)
     driver_dirty_ioctl(dev, VFIO_IOMMU_DIRTY_PAGES_FLAG_START);
     driver_dirty_get(dev, bits);
     expect_pages(dev, 0, 1);
-    memset(dev->ram + 0x20000, 0x5a, EDU_BYTES);
-    edu_dma(dev, 0x20000, 0x40000, false);
-    edu_dma(dev, 0x40000, 0x1000, true);
+    memset(dev->ram + 0x20000, 0x5a, EDU_COPY_BYTES);
+    edu_dma(dev, 0x20000, EDU_BUFFER, false);
+    edu_dma(dev, EDU_BUFFER, 0x1000, true);
     g_assert_cmphex(dev->ram[0x1000], ==, 0x5a);
-    g_assert_cmphex(dev->ram[0x1000 + EDU_BYTES - 1], ==, 0x5a);
+    g_assert_cmphex(dev->ram[0x1000 + EDU_COPY_BYTES - 1], ==, 0x5a);
     expect_pages(dev, 0, 2);
     driver_free(dev);
 }

@@ -4,7 +4,7 @@
  *
  * Owns: reading and writing them as a part of the migrated state, waiting
  * for the device to be idle, and the page of guest memory that a DMA of the
- * device is about to write. Source: docs/specs/edu of QEMU.
+ * device is about to write. Source: docs/specs/edu.txt of QEMU.
  *
  * Not in the state: the 4 KiB buffer inside of the device, which only a DMA
  * can read, and the direction of the last DMA.
@@ -17,23 +17,9 @@
 #include <linux/io.h>
 #include <linux/pci.h>
 
+#include "edu-regs.h"
 #include "vmt-pci.h"
 
-#define EDU_LIVENESS		0x04	/* reads inverted */
-#define EDU_FACTORIAL		0x08	/* write n, read n! */
-#define EDU_STATUS		0x20
-#define   EDU_STATUS_BUSY	0x01
-#define   EDU_STATUS_INTR	0x80
-#define EDU_INTR_STATUS		0x24
-#define EDU_INTR_RAISE		0x60
-#define EDU_INTR_ACK		0x64
-#define EDU_DMA_SRC		0x80
-#define EDU_DMA_DST		0x88
-#define EDU_DMA_COUNT		0x90
-#define EDU_DMA_CMD		0x98
-#define   EDU_DMA_RUN		0x01
-#define   EDU_DMA_TO_MEMORY	0x02
-#define EDU_BUFFER_BYTES	4096
 /* The addresses that the device can reach; beyond, it cuts bits off. */
 #define EDU_DMA_MASK		DMA_BIT_MASK(28)
 

@@ -12,8 +12,8 @@
  * The device's own memory is not a part of the state that the test driver
  * saves, and a move may come while a block rests there: then it is sent once
  * more, which is counted; likewise a factorial that was not read in time (a
- * write to a mapped BAR is not seen by the driver). A block that the DMA never brought back to RAM is
- * told from it by what RAM held before.
+ * write to a mapped BAR is not seen by the driver). A block that the DMA never
+ * brought back to RAM is told from it by what RAM held before.
  *
  * Source: docs/specs/edu.txt of QEMU.
  *
@@ -24,35 +24,12 @@
 #include <linux/io-64-nonatomic-lo-hi.h>
 #include <linux/slab.h>
 
+#include "edu-regs.h"
 #include "vmg.h"
 
-#define EDU_ID		0x00
-#define   EDU_ID_WORD	0x010000ed
-#define EDU_LIVENESS	0x04
-#define EDU_FACTORIAL	0x08
-#define EDU_STATUS	0x20
-#define   EDU_COMPUTING	0x01
-#define   EDU_FACT_INTR	0x80
-#define EDU_INTR_STATUS	0x24
-#define   EDU_INTR_FACT	0x1
-#define   EDU_INTR_RUNG	0x2	/* a bit of ours */
-#define   EDU_INTR_DMA	0x100
-#define EDU_INTR_RAISE	0x60
-#define EDU_INTR_ACK	0x64
-#define EDU_DMA_SRC	0x80
-#define EDU_DMA_DST	0x88
-#define EDU_DMA_COUNT	0x90
-#define EDU_DMA_CMD	0x98
-#define   EDU_DMA_RUN	0x1
-#define   EDU_DMA_TO_RAM 0x2
-#define   EDU_DMA_INTR	0x4
+#define EDU_INTR_RUNG	0x2	/* a bit of ours */
 
-/*
- * The device's own memory is 4 KiB at 0x40000. A copy that ends with its
- * last byte ends QEMU 7.2.
- */
-#define EDU_MEMORY	0x40000
-#define BLOCK_BYTES	2048
+#define BLOCK_BYTES	EDU_COPY_BYTES
 #define BLOCK_WORDS	(BLOCK_BYTES / sizeof(u64))
 #define RECEIVE_AT	(BLOCK_BYTES * 2)
 
@@ -83,7 +60,7 @@ static enum vmg_irq edu_irq(struct vmg *vmg, struct vmg_vector *vector)
 	vmg_write(vmg, EDU_INTR_ACK, events);
 	if (events & EDU_INTR_DMA)
 		atomic_inc(&e->dma_irqs);
-	return events & (EDU_INTR_RUNG | EDU_INTR_FACT)
+	return events & (EDU_INTR_RUNG | EDU_INTR_FACTORIAL)
 		? VMG_IRQ_AWAITED : VMG_IRQ_OTHER;
 }
 
@@ -140,7 +117,7 @@ static void fill(struct vmg *vmg)
 	for (i = 0; i < BLOCK_WORDS; i++)
 		vmg->buffer[i] = block_word(e->seed, i);
 	memset((char *)vmg->buffer + RECEIVE_AT, 0xff, BLOCK_BYTES);
-	start_dma(vmg, vmg->buffer_bus, EDU_MEMORY, 0);
+	start_dma(vmg, vmg->buffer_bus, EDU_BUFFER, 0);
 }
 
 static void compare(struct vmg *vmg)
@@ -185,8 +162,9 @@ static void step_dma(struct vmg *vmg)
 		break;
 	case REST:
 		if (!e->rest--) {
-			start_dma(vmg, EDU_MEMORY,
-				  vmg->buffer_bus + RECEIVE_AT, EDU_DMA_TO_RAM);
+			start_dma(vmg, EDU_BUFFER,
+				  vmg->buffer_bus + RECEIVE_AT,
+				  EDU_DMA_TO_MEMORY);
 			e->step = FROM_DEVICE;
 		}
 		break;
@@ -261,7 +239,7 @@ static int edu_start(struct vmg *vmg)
 	if (vmg_read(vmg, EDU_ID) != EDU_ID_WORD)
 		return -ENODEV;
 	vmg_write(vmg, EDU_LIVENESS, e->liveness);
-	vmg_write(vmg, EDU_STATUS, EDU_FACT_INTR);
+	vmg_write(vmg, EDU_STATUS, EDU_STATUS_INTR);
 	return 0;
 }
 
