@@ -80,6 +80,15 @@ int vfio_mig_push_pci_command(VFIODevice *vbasedev)
     return done == sizeof(command) ? 0 : -EIO;
 }
 
+void vfio_mig_route_intx(VFIODevice *vbasedev)
+{
+    if (vfio_mig_pci_device(vbasedev)) {
+        BusState *bus = qdev_get_parent_bus(vbasedev->dev);
+
+        pci_bus_fire_intx_routing_notifier(PCI_BUS(bus));
+    }
+}
+
 static void vfio_mig_rearm_pci(VFIODevice *vbasedev)
 {
     PCIDevice *pdev = vfio_mig_pci_device(vbasedev);

@@ -58,11 +58,14 @@ static void vfio_mig_vm_runs(VFIODeviceMigration *mig)
     VFIOMigState target = vfio_mig_running_target(mig);
     bool first_run = mig->loaded;
     Error *err = NULL;
-    int ret = vfio_mig_set_state(mig, target,
-                                 target == VFIO_MIG_STATE_RUNNING ?
-                                 VFIO_MIG_STATE_ERROR :
-                                 VFIO_MIG_STATE_RUNNING, &err);
+    int ret;
 
+    if (first_run) {
+        vfio_mig_route_intx(vfio_mig_dev(mig));
+    }
+    ret = vfio_mig_set_state(mig, target, target == VFIO_MIG_STATE_RUNNING ?
+                             VFIO_MIG_STATE_ERROR : VFIO_MIG_STATE_RUNNING,
+                             &err);
     mig->loaded = false;
     if (ret == 0) {
         return;

@@ -2,7 +2,7 @@
  * Devices that come, go, are many, or are kept in a file
  *
  * Owns: savevm and loadvm, hot-unplug and hot-plug before a migration,
- * several devices, VMs that never ran.
+ * several devices, VMs that never ran, and where a device's INTx leads.
  * Does not own: why a device cannot migrate (vfio-blocker-test.c).
  * Locks: none.
  *
@@ -376,8 +376,77 @@ static void test_never_run_refused(const void *strictness)
     vfio_pair_free(pair);
 }
 
+/* ---- where its INTx goes ---- */
+
+#define INTX_IRQ "10"
+
+typedef struct Chipset {
+    const char *machine;
+    unsigned slot;              /* of the function that routes interrupts */
+    unsigned regs[2];           /* its registers, four routes each */
+} Chipset;
+
+static char *intx_log(VFIOSide *side)
+{
+    return g_strdup_printf("%s/%s.intx", qtest_tmpdir(), side->name);
+}
+
+static void log_intx(VFIOSide *side)
+{
+    g_autofree char *path = intx_log(side);
+
+    vfio_side_set(side, "dev0", "intx", "yes");
+    vfio_side_set(side, "dev0", "msix-vectors", "0");
+    g_string_append_printf(side->args, " -trace vfio_intx_update -D %s", path);
+}
+
+/* The last "IRQ moved" of it is to INTX_IRQ. */
+static void expect_intx_routed(VFIOSide *side)
+{
+    g_autofree char *path = intx_log(side);
+    g_autofree char *text = NULL;
+    char *last;
+
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    last = g_strrstr(text, "IRQ moved");
+    vfio_expect_text(side, path, last ? last : text, "-> " INTX_IRQ "\n");
+}
+
+/* What firmware does, which a destination does not run. */
+static void route_intx(VFIOSide *side, const Chipset *chipset)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(chipset->regs); i++) {
+        qtest_outl(side->qts, 0xcf8, 0x80000000u | chipset->slot << 11 |
+                   chipset->regs[i]);
+        qtest_outl(side->qts, 0xcfc, 0x0a0a0a0a);
+    }
+}
+
+/*
+ * The chipset's routes arrive after the device, and tell nobody: with KVM
+ * the device's INTx would go on to where it went before (IRQ 0).
+ */
+static void test_intx_route(const void *opaque)
+{
+    const Chipset *chipset = opaque;
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+
+    pair->src->machine = pair->dst->machine = chipset->machine;
+    log_intx(pair->src);
+    log_intx(pair->dst);
+    vfio_pair_start(pair);
+    route_intx(pair->src, chipset);
+    expect_intx_routed(pair->src);
+    vfio_pair_migrate(pair);
+    expect_intx_routed(pair->dst);
+    vfio_pair_free(pair);
+}
+
 int main(int argc, char **argv)
 {
+    static const Chipset chipsets[] = {
+        { "pc", 1, { 0x60, 0x60 } }, { "q35", 31, { 0x60, 0x68 } },
+    };
     static const Snapshot moves[] = {
         { SIDE_ATTACHED, SIDE_ATTACHED }, { SIDE_ATTACHED, SIDE_BUILTIN },
         { SIDE_BUILTIN, SIDE_ATTACHED },
@@ -419,5 +488,7 @@ int main(int argc, char **argv)
                         test_never_run_refused);
     qtest_add_data_func("vfio/never-run/refused/libvfio-user", "libvfio-user",
                         test_never_run_refused);
+    qtest_add_data_func("vfio/intx-route/pc", &chipsets[0], test_intx_route);
+    qtest_add_data_func("vfio/intx-route/q35", &chipsets[1], test_intx_route);
     return g_test_run();
 }

@@ -182,6 +182,18 @@ int vfio_mig_reset(VFIODeviceMigration *mig);
  */
 int vfio_mig_push_pci_command(VFIODevice *vbasedev);
 
+/*
+ * vfio_mig_route_intx: let vfio-pci look again where the device's INTx goes
+ *
+ * To be called when all devices are loaded and before this one runs. The
+ * chipset's routes are loaded after the device, and QEMU 7.2 tells nobody:
+ * with KVM, INTx would go on to the IRQ that it had in an empty chipset, 0,
+ * and never arrive. Nothing happens where the device is no PCI device.
+ *
+ * Locks: needs the BQL.
+ */
+void vfio_mig_route_intx(VFIODevice *vbasedev);
+
 /* ---- migration-save.c, migration-load.c ---- */
 
 /* The handlers, and a device's part in them; @opaque is the VFIODevice. */

@@ -13,4 +13,7 @@
 
 #define DEVICE(obj) ((DeviceState *)(obj))
 
+/* The bus that the device is plugged into */
+BusState *qdev_get_parent_bus(const DeviceState *dev);
+
 #endif /* QDEV_CORE_H */

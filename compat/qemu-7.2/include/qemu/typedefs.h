@@ -12,6 +12,7 @@ typedef uint64_t hwaddr;
 typedef uint64_t ram_addr_t;
 
 typedef struct AddressSpace AddressSpace;
+typedef struct BusState BusState;
 typedef struct DeviceState DeviceState;
 typedef struct Error Error;
 typedef struct EventNotifier EventNotifier;
@@ -25,6 +26,7 @@ typedef struct Notifier Notifier;
 typedef struct Object Object;
 typedef struct ObjectClass ObjectClass;
 typedef struct ObjectProperty ObjectProperty;
+typedef struct PCIBus PCIBus;
 typedef struct PCIDevice PCIDevice;
 typedef struct QEMUFile QEMUFile;
 typedef struct VMChangeStateEntry VMChangeStateEntry;

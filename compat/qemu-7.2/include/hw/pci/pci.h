@@ -20,6 +20,11 @@
 #define PCI_MSIX_FLAGS          2
 #define PCI_MSIX_FLAGS_ENABLE   0x8000
 
+#define PCI_BUS(obj)        ((PCIBus *)(obj))
+
+/* Tell all devices on the bus and below: where INTx goes may have changed. */
+void pci_bus_fire_intx_routing_notifier(PCIBus *bus);
+
 uint8_t pci_find_capability(PCIDevice *pci_dev, uint8_t cap_id);
 uint32_t pci_default_read_config(PCIDevice *d, uint32_t address, int len);
 
