@@ -3,65 +3,34 @@
  *
  * Owns: see kernel-device.h.
  * Locks: none.
- * Source: docs/test-driver.md; Documentation/ABI/testing/sysfs-bus-pci and
- * Documentation/driver-api/vfio-mediated-device.rst of Linux.
+ * Source: docs/test-driver.md.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "kernel-device.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MDEV_CREATE "/sys/class/mdev_bus/vfio_mig_test/" \
-                    "mdev_supported_types/vfio_mig_test-v1/create"
-#define MDEV_DEVICES "/sys/bus/mdev/devices"
-#define PCI_DRIVER "vfio_mig_test_pci"
-#define PCI_DEVICES "/sys/bus/pci/devices"
-#define DEBUGFS "/sys/kernel/debug/vfio_mig_test"
 #define REMOVE_MS 5000
 
 /* ---- files of sysfs and debugfs ---- */
 
-/* One write(), as these files want it. Returns 0 or an errno. */
-static int try_write(const char *path, const char *text)
-{
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    ssize_t len = strlen(text);
-    int ret = 0;
-
-    if (fd < 0) {
-        return errno;
-    }
-    if (write(fd, text, len) != len) {
-        ret = errno ? errno : EIO;
-    }
-    close(fd);
-    return ret;
-}
-
 static void write_file(const char *path, const char *text)
 {
-    int err = try_write(path, text);
+    int err = driver_write_file(path, text);
 
     if (err) {
         qtest_fail("cannot write '%s' to %s: %s", text, path, strerror(err));
     }
 }
 
-static char *debug_file(const KernelDevice *dev, const char *name)
-{
-    return g_build_filename(DEBUGFS, dev->name, name, NULL);
-}
-
 static char *read_debug_file(const KernelDevice *dev, const char *name)
 {
-    g_autofree char *path = debug_file(dev, name);
+    g_autofree char *path = driver_debug_path(dev->name, name);
     g_autoptr(GError) err = NULL;
     char *text;
 
@@ -75,12 +44,8 @@ static char *read_debug_file(const KernelDevice *dev, const char *name)
 
 bool kernel_available(const char **why)
 {
-    if (access(MDEV_CREATE, W_OK)) {
-        *why = "the kernel's test driver is not loaded: run this by "
-               "scripts/vm-testbed";
-        return false;
-    }
-    return true;
+    *why = driver_missing();
+    return !*why;
 }
 
 char *kernel_device_path(const KernelDevice *dev)
@@ -117,17 +82,16 @@ KernelDevice *kernel_mdev_new(void)
         qtest_fail("%s", err->message);
     }
     g_strchomp(uuid);
-    write_file(MDEV_CREATE, uuid);
+    write_file(DRIVER_MDEV_CREATE, uuid);
     return device_new(uuid, false);
 }
 
 KernelDevice *kernel_pci_new(const char *address)
 {
-    g_autofree char *override = g_strconcat(PCI_DEVICES "/", address,
-                                            "/driver_override", NULL);
+    g_autofree char *override = driver_override_path(address);
 
-    write_file(override, PCI_DRIVER);
-    write_file("/sys/bus/pci/drivers_probe", address);
+    write_file(override, DRIVER_PCI);
+    write_file(PCI_PROBE, address);
     return device_new(g_strdup(address), true);
 }
 
@@ -143,14 +107,13 @@ KernelDevice *kernel_device_copy(const KernelDevice *from)
 pid_t kernel_device_remove(KernelDevice *dev)
 {
     g_autofree char *path = dev->is_pci
-        ? g_strdup(PCI_DEVICES "/../drivers/" PCI_DRIVER "/unbind")
-        : g_strconcat(MDEV_DEVICES "/", dev->name, "/remove", NULL);
+        ? g_strdup(DRIVER_PCI_UNBIND) : driver_mdev_remove_path(dev->name);
     pid_t pid = fork();
 
     g_assert_cmpint(pid, >=, 0);
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        _exit(try_write(path, dev->is_pci ? dev->name : "1"));
+        _exit(driver_write_file(path, dev->is_pci ? dev->name : "1"));
     }
     return pid;
 }
@@ -177,7 +140,7 @@ bool kernel_device_removed(pid_t pid, int timeout_ms)
 
 static bool is_there(const KernelDevice *dev)
 {
-    g_autofree char *path = debug_file(dev, "status");
+    g_autofree char *path = driver_debug_path(dev->name, "status");
 
     return !access(path, R_OK);
 }
@@ -209,12 +172,11 @@ static void remove_by_name(const char *name, bool is_pci)
 
 void kernel_remove_all(void)
 {
-    g_autoptr(GDir) dir = g_dir_open(DEBUGFS, 0, NULL);
+    g_autoptr(GDir) dir = g_dir_open(DRIVER_DEBUGFS, 0, NULL);
     const char *name;
 
     while (dir && (name = g_dir_read_name(dir))) {
-        g_autofree char *status = g_build_filename(DEBUGFS, name, "status",
-                                                   NULL);
+        g_autofree char *status = driver_debug_path(name, "status");
 
         if (!access(status, R_OK)) {
             remove_by_name(name, strchr(name, ':') != NULL);
@@ -246,8 +208,8 @@ void kernel_device_fault(KernelDevice *dev, const char *name,
 
 void kernel_device_apply(KernelDevice *dev)
 {
-    g_autofree char *config = debug_file(dev, "config");
-    g_autofree char *faults = debug_file(dev, "faults");
+    g_autofree char *config = driver_debug_path(dev->name, "config");
+    g_autofree char *faults = driver_debug_path(dev->name, "faults");
 
     write_file(config, dev->config->str);
     write_file(faults, dev->faults->str);

@@ -13,11 +13,8 @@
 #ifndef TESTS_FUNCTIONAL_KERNEL_DEVICE_H
 #define TESTS_FUNCTIONAL_KERNEL_DEVICE_H
 
+#include "driver-files.h"
 #include "libqtest.h"
-
-/* PCI devices behind the IOMMU that scripts/vm-testbed puts there. */
-#define KERNEL_PCI_SOURCE "0000:00:10.0"
-#define KERNEL_PCI_DESTINATION "0000:00:11.0"
 
 typedef struct KernelDevice {
     char *name;                 /* UUID or PCI address */

@@ -28,8 +28,7 @@ static void describe_hook(gpointer opaque)
 
     for (unsigned i = 0; i < side->devices->len; i++) {
         KernelDevice *dev = side->devices->pdata[i];
-        g_autofree char *path = g_build_filename(
-            "/sys/kernel/debug/vfio_mig_test", dev->name, "transcript", NULL);
+        g_autofree char *path = driver_debug_path(dev->name, "transcript");
         g_autofree char *text = NULL;
         size_t len = 0;
 

@@ -14,54 +14,30 @@
 #include <unistd.h>
 
 #include "driver-client.h"
+#include "driver-files.h"
 
-#define TYPE_DIR "/sys/class/mdev_bus/vfio_mig_test/" \
-                 "mdev_supported_types/vfio_mig_test-v1"
-#define PCI_DRIVER "/sys/bus/pci/drivers/vfio_mig_test_pci"
-#define PCI_DEVICES "/sys/bus/pci/devices"
 #define EDU_MODALIAS "pci:v00001234d000011E8"
 #define GROUP_MS 5000
 #define CONFIG_AT ((uint64_t)VFIO_PCI_CONFIG_REGION_INDEX << 40)
 
 bool driver_loaded(void)
 {
-    return g_file_test(TYPE_DIR, G_FILE_TEST_IS_DIR) &&
-           access("/dev/vfio/vfio", R_OK | W_OK) == 0;
+    return !driver_missing() && access("/dev/vfio/vfio", R_OK | W_OK) == 0;
 }
 
 /* ------------------------------------------------------------------------ */
 /* Files                                                                    */
 
-static int write_file(const char *path, const char *text)
-{
-    int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
-
-    if (fd < 0) {
-        return errno;
-    }
-    if (write(fd, text, strlen(text)) < 0) {
-        err = errno;
-    }
-    close(fd);
-    return err;
-}
-
-static char *debug_path(DriverDevice *dev, const char *file)
-{
-    return g_build_filename("/sys/kernel/debug/vfio_mig_test", dev->name,
-                            file, NULL);
-}
-
 int driver_write(DriverDevice *dev, const char *file, const char *text)
 {
-    g_autofree char *path = debug_path(dev, file);
+    g_autofree char *path = driver_debug_path(dev->name, file);
 
-    return write_file(path, text);
+    return driver_write_file(path, text);
 }
 
 char *driver_read(DriverDevice *dev, const char *file)
 {
-    g_autofree char *path = debug_path(dev, file);
+    g_autofree char *path = driver_debug_path(dev->name, file);
     char *text = NULL;
 
     if (!g_file_get_contents(path, &text, NULL, NULL)) {
@@ -140,8 +116,8 @@ DriverDevice *driver_new(const char *lines)
     g_autofree char *sysfs = NULL;
 
     dev->name = g_uuid_string_random();
-    g_assert_cmpint(write_file(TYPE_DIR "/create", dev->name), ==, 0);
-    sysfs = g_build_filename("/sys/bus/mdev/devices", dev->name, NULL);
+    g_assert_cmpint(driver_write_file(DRIVER_MDEV_CREATE, dev->name), ==, 0);
+    sysfs = g_build_filename(MDEV_DEVICES, dev->name, NULL);
     dev->group = group_of(sysfs);
     configure(dev, lines);
     return dev;
@@ -185,11 +161,11 @@ DriverDevice *driver_new_edu(unsigned nth, const char *lines)
     dev->name = g_steal_pointer(&name);
     dev->is_pci = true;
     sysfs = g_build_filename(PCI_DEVICES, dev->name, NULL);
-    override = g_build_filename(sysfs, "driver_override", NULL);
+    override = driver_override_path(dev->name);
     unbind = g_build_filename(sysfs, "driver", "unbind", NULL);
-    write_file(unbind, dev->name);
-    g_assert_cmpint(write_file(override, "vfio_mig_test_pci"), ==, 0);
-    g_assert_cmpint(write_file(PCI_DRIVER "/bind", dev->name), ==, 0);
+    driver_write_file(unbind, dev->name);
+    g_assert_cmpint(driver_write_file(override, DRIVER_PCI), ==, 0);
+    g_assert_cmpint(driver_write_file(DRIVER_PCI_BIND, dev->name), ==, 0);
     dev->group = group_of(sysfs);
     configure(dev, lines);
     return dev;
@@ -198,9 +174,8 @@ DriverDevice *driver_new_edu(unsigned nth, const char *lines)
 /* The file whose writing takes the device away, as text @driver_free writes. */
 char *driver_remove_path(DriverDevice *dev)
 {
-    return dev->is_pci ? g_strdup(PCI_DRIVER "/unbind") :
-           g_build_filename("/sys/bus/mdev/devices", dev->name, "remove",
-                            NULL);
+    return dev->is_pci ? g_strdup(DRIVER_PCI_UNBIND)
+                       : driver_mdev_remove_path(dev->name);
 }
 
 void driver_free(DriverDevice *dev)
@@ -211,7 +186,7 @@ void driver_free(DriverDevice *dev)
         driver_close(dev);
     }
     if (g_file_test(path, G_FILE_TEST_EXISTS)) {
-        write_file(path, dev->is_pci ? dev->name : "1");
+        driver_write_file(path, dev->is_pci ? dev->name : "1");
     }
     g_free(dev->name);
     g_free(dev);

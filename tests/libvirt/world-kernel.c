@@ -16,20 +16,12 @@
 #include "world.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 #include <glib/gstdio.h>
 #include <json-glib/json-glib.h>
 
+#include "driver-files.h"
 #include "sandbox.h"
-
-#define MDEV_CREATE "/sys/class/mdev_bus/vfio_mig_test/" \
-                    "mdev_supported_types/vfio_mig_test-v1/create"
-#define MDEV_DEVICES "/sys/bus/mdev/devices"
-#define PCI_DRIVER "vfio_mig_test_pci"
-#define PCI_DEVICES "/sys/bus/pci/devices"
-#define DEBUGFS "/sys/kernel/debug/vfio_mig_test"
 
 /* A device is closed when its QEMU has ended, which may take a moment. */
 #define BUSY_TRIES 100
@@ -42,35 +34,26 @@ static const char *const mdevs[2][2] = {
       "c0ffee00-1b54-4048-85b3-a6a62d165c02" },
 };
 
-/* Where scripts/vm-testbed puts them. */
-static const char *const addresses[2] = { "0000:00:10.0", "0000:00:11.0" };
+static const char *const addresses[2] = {
+    KERNEL_PCI_SOURCE, KERNEL_PCI_DESTINATION,
+};
 
 /* ------------------------------------------------------------------------ */
 /* Files of sysfs and debugfs                                               */
 
-/* One write(), as these files want it. */
 static bool put(const char *path, const char *text, GError **error)
 {
-    for (unsigned i = 0; i < BUSY_TRIES; i++) {
-        int fd = open(path, O_WRONLY | O_CLOEXEC);
-        bool ok = fd >= 0 && write(fd, text, strlen(text)) >= 0;
-        int saved = errno;
+    int err = driver_write_file(path, text);
 
-        if (fd >= 0) {
-            close(fd);
-        }
-        if (ok) {
-            return true;
-        }
-        if (saved != EBUSY) {
-            errno = saved;
-            break;
-        }
+    for (unsigned i = 1; err == EBUSY && i < BUSY_TRIES; i++) {
         g_usleep(USEC_PER_TRY);
+        err = driver_write_file(path, text);
     }
-    g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno),
-                "cannot write to %s: %s", path, g_strerror(errno));
-    return false;
+    if (err) {
+        g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(err),
+                    "cannot write to %s: %s", path, g_strerror(err));
+    }
+    return !err;
 }
 
 static char *kernel_device_name(const Node *node, const Device *device)
@@ -83,14 +66,14 @@ static char *kernel_device_name(const Node *node, const Device *device)
 static bool debug_put(const char *device, const char *file, const char *text,
                       GError **error)
 {
-    g_autofree char *path = g_build_filename(DEBUGFS, device, file, NULL);
+    g_autofree char *path = driver_debug_path(device, file);
 
     return put(path, text, error);
 }
 
 static char *debug_get(const char *device, const char *file, GError **error)
 {
-    g_autofree char *path = g_build_filename(DEBUGFS, device, file, NULL);
+    g_autofree char *path = driver_debug_path(device, file);
     char *text = NULL;
 
     return g_file_get_contents(path, &text, NULL, error) ? text : NULL;
@@ -104,27 +87,22 @@ static bool make_mdev(const char *uuid, GError **error)
     g_autofree char *path = g_build_filename(MDEV_DEVICES, uuid, NULL);
 
     return g_file_test(path, G_FILE_TEST_EXISTS) ||
-           put(MDEV_CREATE, uuid, error);
+           put(DRIVER_MDEV_CREATE, uuid, error);
 }
 
 static bool bind_pci(const char *address, GError **error)
 {
-    g_autofree char *override = g_build_filename(PCI_DEVICES, address,
-                                                 "driver_override", NULL);
-    g_autofree char *shown = g_build_filename(DEBUGFS, address, NULL);
+    g_autofree char *override = driver_override_path(address);
+    g_autofree char *shown = driver_debug_path(address, NULL);
 
     return g_file_test(shown, G_FILE_TEST_EXISTS) ||
-           (put(override, PCI_DRIVER, error) &&
-            put("/sys/bus/pci/drivers_probe", address, error));
+           (put(override, DRIVER_PCI, error) &&
+            put(PCI_PROBE, address, error));
 }
 
 static char *kernel_lacking(void)
 {
-    if (access(MDEV_CREATE, W_OK) < 0) {
-        return g_strdup("the kernel's test driver is not loaded: run this by "
-                        "scripts/vm-testbed");
-    }
-    return NULL;
+    return g_strdup(driver_missing());
 }
 
 static bool kernel_prepare(GError **error)
@@ -136,20 +114,16 @@ static bool kernel_prepare(GError **error)
 static void kernel_finish(void)
 {
     for (unsigned i = 0; i < 4; i++) {
-        g_autofree char *path = g_build_filename(MDEV_DEVICES,
-                                                 mdevs[i / 2][i % 2],
-                                                 "remove", NULL);
+        g_autofree char *path = driver_mdev_remove_path(mdevs[i / 2][i % 2]);
 
         if (g_file_test(path, G_FILE_TEST_EXISTS)) {
             put(path, "1", NULL);
         }
     }
     for (unsigned i = 0; i < G_N_ELEMENTS(addresses); i++) {
-        g_autofree char *override = g_build_filename(PCI_DEVICES,
-                                                     addresses[i],
-                                                     "driver_override", NULL);
+        g_autofree char *override = driver_override_path(addresses[i]);
 
-        put("/sys/bus/pci/drivers/" PCI_DRIVER "/unbind", addresses[i], NULL);
+        put(DRIVER_PCI_UNBIND, addresses[i], NULL);
         put(override, "\n", NULL);
     }
 }
