@@ -4,32 +4,16 @@
  * Owns: sides, of kernel-side.h; the guest's use of the devices.
  * Does not own: pairs (kernel-pair.c).
  * Locks: none.
- * Source: vfio-mig-test-regs.h, edu-regs.h;
- * docs/specs/acpi_pci_hotplug.txt of QEMU for the eject.
+ * Source: vfio-mig-test-regs.h, edu-regs.h.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "kernel-side.h"
 
-#include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "edu-regs.h"
 #include "vfio-mig-test-regs.h"
-
-#define FIRST_SLOT 4
-#define BAR0_BASE 0xe0000000u
-#define BAR2_BASE 0xe8000000u
-#define BAR_STEP 0x100000u
-#define PCI_COMMAND_MEMORY_MASTER 0x6
-#define PCI_CAPABILITIES 0x34
-#define PCI_CAP_MSIX 0x11
-#define MSIX_ENABLE (1u << 31)
-#define ACPI_PCIHP 0xae00
-#define ACPI_PCIHP_EJECT 0x08
-#define ACPI_PCIHP_SELECT 0x10
 
 /* Where the guest lets its devices write: 1 MiB each. */
 #define DMA_BASE (8u << 20)
@@ -43,74 +27,25 @@ bool kernel_builtin(void)
 
 /* ---- the guest ---- */
 
-static uint32_t config_address(unsigned index, unsigned reg)
+static uint64_t reg_address(unsigned index, unsigned reg)
 {
-    return 0x80000000u | (FIRST_SLOT + index) << 11 | (reg & 0xfc);
-}
-
-uint32_t kernel_pci_read(KernelSide *side, unsigned index, unsigned reg)
-{
-    qtest_outl(side->qts, 0xcf8, config_address(index, reg));
-    return qtest_inl(side->qts, 0xcfc);
-}
-
-static void pci_write(KernelSide *side, unsigned index, unsigned reg,
-                      uint32_t value)
-{
-    qtest_outl(side->qts, 0xcf8, config_address(index, reg));
-    qtest_outl(side->qts, 0xcfc, value);
+    return MACHINE_BAR0(MACHINE_FIRST_SLOT + index) + reg;
 }
 
 uint32_t kernel_reg(KernelSide *side, unsigned index, unsigned reg)
 {
-    return qtest_readl(side->qts, BAR0_BASE + index * BAR_STEP + reg);
+    return qtest_readl(side->qts, reg_address(index, reg));
 }
 
 void kernel_set_reg(KernelSide *side, unsigned index, unsigned reg,
                     uint32_t value)
 {
-    qtest_writel(side->qts, BAR0_BASE + index * BAR_STEP + reg, value);
-}
-
-/* Offset of the MSI-X capability, 0 if there is none. */
-static unsigned find_msix(KernelSide *side, unsigned index)
-{
-    unsigned at = kernel_pci_read(side, index, PCI_CAPABILITIES) & 0xfc;
-
-    while (at) {
-        uint32_t cap = kernel_pci_read(side, index, at);
-
-        if ((cap & 0xff) == PCI_CAP_MSIX) {
-            return at;
-        }
-        at = cap >> 8 & 0xfc;
-    }
-    return 0;
-}
-
-static void arm_msix(KernelSide *side, unsigned index)
-{
-    uint64_t table = BAR2_BASE + index * BAR_STEP;
-    unsigned cap = find_msix(side, index);
-
-    g_assert_cmpuint(cap, !=, 0);
-    pci_write(side, index, cap, MSIX_ENABLE);
-    for (unsigned vector = 0; vector < 2; vector++) {
-        qtest_writel(side->qts, table + vector * 16, 0xfee00000);
-        qtest_writel(side->qts, table + vector * 16 + 4, 0);
-        qtest_writel(side->qts, table + vector * 16 + 8, 0x30 + vector);
-        qtest_writel(side->qts, table + vector * 16 + 12, 0);
-    }
+    qtest_writel(side->qts, reg_address(index, reg), value);
 }
 
 static void program_mdev(KernelSide *side, unsigned index)
 {
-    pci_write(side, index, 0x10, BAR0_BASE + index * BAR_STEP);
-    pci_write(side, index, 0x14, 0);
-    pci_write(side, index, 0x18, BAR2_BASE + index * BAR_STEP);
-    pci_write(side, index, 0x1c, 0);
-    pci_write(side, index, 0x04, PCI_COMMAND_MEMORY_MASTER);
-    arm_msix(side, index);
+    g_assert_true(machine_program(side->qts, MACHINE_FIRST_SLOT + index));
     g_assert_cmphex(kernel_reg(side, index, VMT_REG_ID), ==, VMT_ID);
     kernel_set_reg(side, index, VMT_REG_SCRATCH, 0xfeed0000 + index);
     for (unsigned i = 0; i < 3 + index; i++) {
@@ -126,12 +61,10 @@ static void program_mdev(KernelSide *side, unsigned index)
 
 static void program_edu(KernelSide *side, unsigned index)
 {
-    pci_write(side, index, 0x10, BAR0_BASE + index * BAR_STEP);
-    pci_write(side, index, 0x04, PCI_COMMAND_MEMORY_MASTER);
+    machine_program(side->qts, MACHINE_FIRST_SLOT + index);
     kernel_set_reg(side, index, EDU_LIVENESS, 0xfeed0000 + index);
     kernel_set_reg(side, index, EDU_DMA_SRC, EDU_BUFFER);
-    kernel_set_reg(side, index, EDU_DMA_DST,
-                   DMA_BASE + index * DMA_BYTES);
+    kernel_set_reg(side, index, EDU_DMA_DST, DMA_BASE + index * DMA_BYTES);
     kernel_set_reg(side, index, EDU_DMA_COUNT, EDU_COPY_BYTES);
 }
 
@@ -150,67 +83,17 @@ void kernel_side_program(KernelSide *side)
 
 void kernel_side_eject(KernelSide *side, unsigned index)
 {
-    qtest_outl(side->qts, ACPI_PCIHP + ACPI_PCIHP_SELECT, 0);
-    qtest_outl(side->qts, ACPI_PCIHP + ACPI_PCIHP_EJECT,
-               1u << (FIRST_SLOT + index));
+    machine_eject(side->qts, MACHINE_FIRST_SLOT + index);
 }
 
 /* ---- life ---- */
 
-static char *side_file(KernelSide *side, const char *name)
-{
-    return g_build_filename(side->dir, name, NULL);
-}
-
-/* A guest that runs and stays idle: cli; hlt; jmp to the hlt. */
-static char *write_bios(KernelSide *side)
-{
-    static const uint8_t loop[] = { 0xfa, 0xf4, 0xeb, 0xfd };
-    char *path = side_file(side, "bios");
-    g_autofree char *image = g_malloc0(65536);
-
-    memcpy(image + 0xfff0, loop, sizeof(loop));
-    g_assert_true(g_file_set_contents(path, image, 65536, NULL));
-    return path;
-}
-
-static size_t ram_bytes(KernelSide *side)
-{
-    return (size_t)side->ram_mib << 20;
-}
-
-static char *make_ram(KernelSide *side)
-{
-    char *path = side_file(side, "ram");
-    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-    g_assert_cmpint(fd, >=, 0);
-    g_assert_cmpint(ftruncate(fd, ram_bytes(side)), ==, 0);
-    side->ram = mmap(NULL, ram_bytes(side), PROT_READ, MAP_SHARED, fd, 0);
-    g_assert_true(side->ram != MAP_FAILED);
-    close(fd);
-    return path;
-}
-
-static void drop_ram(KernelSide *side)
-{
-    if (side->ram) {
-        munmap(side->ram, ram_bytes(side));
-        side->ram = NULL;
-    }
-}
-
 static char *command_line(KernelSide *side)
 {
-    g_autofree char *bios = write_bios(side);
-    g_autofree char *ram = make_ram(side);
-    GString *line = g_string_new(NULL);
+    g_autofree char *machine = machine_args("pc", side->dir, side->ram_mib,
+                                            &side->ram);
+    GString *line = g_string_new(machine);
 
-    g_string_append_printf(
-        line, "-accel tcg -machine pc,memory-backend=ram -m %u "
-        "-object memory-backend-file,id=ram,size=%uM,share=on,mem-path=%s "
-        "-nodefaults -vga none -bios %s ", side->ram_mib, side->ram_mib, ram,
-        bios);
     if (side->builtin) {
         g_string_append(line, "-global vfio-pci.x-enable-migration=on ");
     }
@@ -220,7 +103,8 @@ static char *command_line(KernelSide *side)
 
         kernel_device_apply(dev);
         g_string_append_printf(line, "-device vfio-pci,sysfsdev=%s,id=dev%u,"
-                               "addr=%x.0 ", path, i, FIRST_SLOT + i);
+                               "addr=%x.0 ", path, i,
+                               MACHINE_FIRST_SLOT + i);
     }
     if (side->incoming) {
         g_string_append_printf(line, "-S -incoming %s ", side->incoming);
@@ -271,7 +155,7 @@ void kernel_side_quit(KernelSide *side)
 {
     qtest_quit(side->qts);
     side->qts = NULL;
-    drop_ram(side);
+    machine_drop_ram(&side->ram, side->ram_mib);
 }
 
 void kernel_side_kill(KernelSide *side)
@@ -280,7 +164,7 @@ void kernel_side_kill(KernelSide *side)
         qtest_forget(side->qts);
         side->qts = NULL;
     }
-    drop_ram(side);
+    machine_drop_ram(&side->ram, side->ram_mib);
 }
 
 /* ---- what must be true ---- */

@@ -1,10 +1,10 @@
 /*
  * Two QEMUs with devices of the kernel test driver, and their migrations
  *
- * Owns: a side (QEMU, its devices, the guest's memory, what the guest does
- * with the devices), a pair of sides, what must hold after a migration or
- * its failure.
- * Does not own: the devices (kernel-device.h), QEMU (libqtest.h). The same
+ * Owns: a side (QEMU, its devices, what the guest does with their registers),
+ * a pair of sides, what must hold after a migration or its failure.
+ * Does not own: the devices (kernel-device.h), QEMU (libqtest.h), the machine
+ * and its guest's memory (machine-helpers.h). The same
  * for the simulated device is in sim-helpers.h and vfio-test.h.
  * Locks: none.
  *
@@ -14,6 +14,7 @@
 #define TESTS_FUNCTIONAL_KERNEL_SIDE_H
 
 #include "kernel-device.h"
+#include "machine-helpers.h"
 #include "migration-helpers.h"
 
 /*
@@ -82,9 +83,6 @@ void kernel_side_kill(KernelSide *side);
 uint32_t kernel_reg(KernelSide *side, unsigned index, unsigned reg);
 void kernel_set_reg(KernelSide *side, unsigned index, unsigned reg,
                     uint32_t value);
-
-/* kernel_pci_read: configuration space of the @index-th device. */
-uint32_t kernel_pci_read(KernelSide *side, unsigned index, unsigned reg);
 
 /* kernel_side_program: what a guest's driver does, and starts the DMA. */
 void kernel_side_program(KernelSide *side);

@@ -36,7 +36,7 @@ void dirty_set_dma(VFIOPair *pair, uint64_t start, uint64_t bytes)
 /* Its bus master: without it, it does not write */
 void dirty_device_write(VFIOSide *side, bool on)
 {
-    vfio_pci_write(side, 0, 0x04, on ? 6 : 2);
+    machine_bus_master(side->qts, MACHINE_FIRST_SLOT, on);
 }
 
 /* A word of the device, as the simulation makes them */

@@ -9,22 +9,9 @@
 #include "sim-helpers.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
-
-#define FIRST_SLOT 4
-#define ACPI_PCIHP 0xae00
-#define ACPI_PCIHP_EJECT 0x08
-#define ACPI_PCIHP_SELECT 0x10
-#define BAR0_BASE 0xe0000000u
-#define BAR2_BASE 0xe8000000u
-#define BAR_STEP 0x100000u
-#define PCI_COMMAND_MEMORY_MASTER 0x6
-#define MSIX_CAP 0x50
-#define MSIX_ENABLE (1u << 31)
 
 const char *vfio_kind_name(VFIOSideKind kind)
 {
@@ -228,98 +215,14 @@ static void write_sysfs(VFIOSide *side, const char *device)
     g_assert_cmpint(symlink("/sys/bus/pci", subsystem), ==, 0);
 }
 
-/* ---- the guest ---- */
-
-/* A guest that runs and stays idle: cli; hlt; jmp to the hlt. */
-static char *write_bios(VFIOSide *side)
-{
-    static const uint8_t loop[] = { 0xfa, 0xf4, 0xeb, 0xfd };
-    char *path = side_file(side, "bios");
-    g_autofree char *image = g_malloc0(65536);
-
-    memcpy(image + 0xfff0, loop, sizeof(loop));
-    g_assert_true(g_file_set_contents(path, image, 65536, NULL));
-    return path;
-}
-
-static size_t ram_bytes(VFIOSide *side)
-{
-    return (size_t)side->ram_mib << 20;
-}
-
-static char *make_ram(VFIOSide *side)
-{
-    char *path = side_file(side, "ram");
-    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-    g_assert_cmpint(fd, >=, 0);
-    g_assert_cmpint(ftruncate(fd, ram_bytes(side)), ==, 0);
-    side->ram = mmap(NULL, ram_bytes(side), PROT_READ, MAP_SHARED, fd, 0);
-    g_assert_true(side->ram != MAP_FAILED);
-    close(fd);
-    return path;
-}
-
-static void drop_ram(VFIOSide *side)
-{
-    if (side->ram) {
-        munmap(side->ram, ram_bytes(side));
-        side->ram = NULL;
-    }
-}
-
-static uint32_t config_address(unsigned index, unsigned reg)
-{
-    return 0x80000000u | (FIRST_SLOT + index) << 11 | (reg & 0xfc);
-}
-
-uint32_t vfio_pci_read(VFIOSide *side, unsigned index, unsigned reg)
-{
-    qtest_outl(side->qts, 0xcf8, config_address(index, reg));
-    return qtest_inl(side->qts, 0xcfc);
-}
-
-void vfio_pci_write(VFIOSide *side, unsigned index, unsigned reg,
-                    uint32_t value)
-{
-    qtest_outl(side->qts, 0xcf8, config_address(index, reg));
-    qtest_outl(side->qts, 0xcfc, value);
-}
-
-/* What a guest's driver does: addresses, memory and bus master, MSI-X. */
-static void program_device(VFIOSide *side, unsigned index)
-{
-    uint32_t table = BAR2_BASE + index * BAR_STEP;
-
-    vfio_pci_write(side, index, 0x10, BAR0_BASE + index * BAR_STEP);
-    vfio_pci_write(side, index, 0x14, 0);
-    vfio_pci_write(side, index, 0x18, table);
-    vfio_pci_write(side, index, 0x04, PCI_COMMAND_MEMORY_MASTER);
-    if ((vfio_pci_read(side, index, MSIX_CAP) & 0xff) != 0x11) {
-        return;
-    }
-    vfio_pci_write(side, index, MSIX_CAP, MSIX_ENABLE);
-    for (unsigned vector = 0; vector < 2; vector++) {
-        qtest_writel(side->qts, table + vector * 16, 0xfee00000);
-        qtest_writel(side->qts, table + vector * 16 + 4, 0);
-        qtest_writel(side->qts, table + vector * 16 + 8, 0x30 + vector);
-        qtest_writel(side->qts, table + vector * 16 + 12, 0);
-    }
-}
-
 /* ---- life ---- */
 
 static char *command_line(VFIOSide *side)
 {
-    g_autofree char *bios = write_bios(side);
-    g_autofree char *ram = make_ram(side);
-    GString *line = g_string_new(NULL);
+    g_autofree char *machine = machine_args(side->machine, side->dir,
+                                            side->ram_mib, &side->ram);
+    GString *line = g_string_new(machine);
 
-    g_string_append_printf(
-        line, "-accel tcg -machine %s,memory-backend=ram -m %u "
-        "-object memory-backend-file,id=ram,size=%uM,share=on,mem-path=%s "
-        "-nodefaults -vga none -bios %s ", side->machine, side->ram_mib,
-        side->ram_mib, ram, bios);
     g_string_append_printf(line, "%s ", side->first_args->str);
     if (side->kind == SIDE_BUILTIN) {
         g_string_append(line, "-global vfio-pci.x-enable-migration=on ");
@@ -330,7 +233,8 @@ static char *command_line(VFIOSide *side)
         write_sysfs(side, device);
         g_string_append_printf(line, "-device vfio-pci,sysfsdev=%s/%s,id=%s,"
                                "addr=%x.0%s ", side->dir, device, device,
-                               FIRST_SLOT + i, side->device_props);
+                               MACHINE_FIRST_SLOT + i,
+                               side->device_props);
     }
     if (side->incoming) {
         g_autofree char *quoted = g_shell_quote(side->incoming);
@@ -405,7 +309,7 @@ void vfio_side_start(VFIOSide *side)
 void vfio_side_program(VFIOSide *side)
 {
     for (unsigned i = 0; i < side->devices->len; i++) {
-        program_device(side, i);
+        machine_program(side->qts, MACHINE_FIRST_SLOT + i);
     }
 }
 
@@ -414,10 +318,7 @@ void vfio_side_unplug(VFIOSide *side, unsigned index)
     const char *device = side->devices->pdata[index];
 
     qtest_qmp_device_del_send(side->qts, device);
-    /* The ACPI registers of the machine: bus 0, eject this slot. */
-    qtest_outl(side->qts, ACPI_PCIHP + ACPI_PCIHP_SELECT, 0);
-    qtest_outl(side->qts, ACPI_PCIHP + ACPI_PCIHP_EJECT,
-               1u << (FIRST_SLOT + index));
+    machine_eject(side->qts, MACHINE_FIRST_SLOT + index);
     qtest_qmp_eventwait(side->qts, "DEVICE_DELETED");
 }
 
@@ -425,7 +326,8 @@ void vfio_side_plug(VFIOSide *side, unsigned index)
 {
     const char *device = side->devices->pdata[index];
     g_autofree char *dir = side_file(side, device);
-    g_autofree char *addr = g_strdup_printf("%x.0", FIRST_SLOT + index);
+    g_autofree char *addr = g_strdup_printf("%x.0",
+                                            MACHINE_FIRST_SLOT + index);
 
     qtest_qmp_assert_success(side->qts, "{'execute': 'device_add', "
                              "'arguments': {'driver': 'vfio-pci', 'id': %s, "
@@ -437,7 +339,7 @@ void vfio_side_quit(VFIOSide *side)
 {
     qtest_quit(side->qts);
     side->qts = NULL;
-    drop_ram(side);
+    machine_drop_ram(&side->ram, side->ram_mib);
 }
 
 void vfio_side_kill(VFIOSide *side)
@@ -446,7 +348,7 @@ void vfio_side_kill(VFIOSide *side)
         qtest_forget(side->qts);
         side->qts = NULL;
     }
-    drop_ram(side);
+    machine_drop_ram(&side->ram, side->ram_mib);
 }
 
 void vfio_side_free(VFIOSide *side)
@@ -455,7 +357,7 @@ void vfio_side_free(VFIOSide *side)
         vfio_side_quit(side);
     }
     qtest_remove_abrt_handler(side);
-    drop_ram(side);
+    machine_drop_ram(&side->ram, side->ram_mib);
     g_key_file_unref(side->config);
     g_ptr_array_unref(side->devices);
     g_string_free(side->args, true);

@@ -3,9 +3,9 @@
  *
  * Owns: the configuration of the simulated devices of a side, starting its
  * QEMU (the distribution's own code, or ours attached), what the devices
- * and their transcript say, the guest's memory.
- * Does not own: the simulated device (tests/sim, docs/sim.md), pairs of
- * sides (vfio-test.h).
+ * and their transcript say.
+ * Does not own: the simulated device (tests/sim, docs/sim.md), the machine
+ * and its guest (machine-helpers.h), pairs of sides (vfio-test.h).
  * Locks: none.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -14,6 +14,7 @@
 #define TESTS_QTEST_SIM_HELPERS_H
 
 #include "libqtest.h"
+#include "machine-helpers.h"
 #include "migration-helpers.h"
 
 typedef enum VFIOSideKind {
@@ -128,11 +129,6 @@ QDict *vfio_side_property(VFIOSide *side, const char *device);
 /* vfio_side_fail: qtest_fail() that names the side. */
 G_NORETURN void vfio_side_fail(VFIOSide *side, const char *fmt, ...)
     G_GNUC_PRINTF(2, 3);
-
-/* PCI config space of the @index-th device, over the qtest socket. */
-uint32_t vfio_pci_read(VFIOSide *side, unsigned index, unsigned reg);
-void vfio_pci_write(VFIOSide *side, unsigned index, unsigned reg,
-                    uint32_t value);
 
 const char *vfio_kind_name(VFIOSideKind kind);
 

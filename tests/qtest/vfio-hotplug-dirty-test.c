@@ -130,12 +130,12 @@ static void write_all(VFIOSide *side)
 {
     int64_t end_us = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
 
-    vfio_pci_write(side, 0, 0x04, 6);
+    machine_bus_master(side->qts, MACHINE_FIRST_SLOT, true);
     while (!is_written(side)) {
         g_assert_cmpint(g_get_monotonic_time(), <, end_us);
         g_usleep(1000);
     }
-    vfio_pci_write(side, 0, 0x04, 2);
+    machine_bus_master(side->qts, MACHINE_FIRST_SLOT, false);
     g_usleep(2000);
 }
 
@@ -184,7 +184,7 @@ static VFIOPair *start_virtio_mem(VFIOSideKind kind, VirtioPCI *vm)
 
     add_memory(pair, device);
     vfio_pair_start(pair);
-    vfio_pci_write(pair->src, 0, 0x04, 2);
+    machine_bus_master(pair->src->qts, MACHINE_FIRST_SLOT, false);
     virtio_pci_init(vm, pair->src->qts, VIRTIO_SLOT, VIRTIO_BAR, VIRTIO_RING);
     /* Parts with a gap between them */
     g_assert_cmpint(virtio_mem_plug(vm, true, PLUG_BASE, PLUGGED_BLOCKS), ==,
@@ -292,7 +292,7 @@ static void test_dimm(void)
     transcript = vfio_side_transcript(pair->src);
     vfio_expect_text(pair->src, "transcript", transcript, "unmap-dma id=0 "
                      "iova=0x100000000 size=0x10000000 flags=1 ret=0");
-    vfio_pci_write(pair->src, 0, 0x04, 6);
+    machine_bus_master(pair->src->qts, MACHINE_FIRST_SLOT, true);
     go_on(pair);
     vfio_pair_finish(pair);
     /* What is left; the DIMM is at the destination only */
@@ -309,7 +309,8 @@ static void test_dimm(void)
 #define NET_BAR         0xe9000000u
 #define NET_RING        (8 * MIB)
 
-/* Slot control of a root port: power and its indicator */
+#define PCIE_CAP        0x10
+/* In it, the slot control of a root port: power and its indicator */
 #define SLOT_CONTROL    0x18
 #define SLOT_ON         0x0100
 #define SLOT_OFF        0x0700
@@ -336,27 +337,13 @@ static void add_primary(VFIOSide *side)
         "failover_pair_id=net0 ", dir);
 }
 
-static uint32_t port_address(unsigned reg)
-{
-    return 0x80000000u | PORT_SLOT << 11 | (reg & 0xfc);
-}
-
 /* The guest's hotplug driver switches the slot of the primary. */
 static void power_slot(VFIOSide *side, uint16_t control)
 {
-    unsigned at;
+    unsigned at = machine_pci_capability(side->qts, PORT_SLOT, PCIE_CAP);
 
-    qtest_outl(side->qts, 0xcf8, port_address(0x34));
-    for (at = qtest_inb(side->qts, 0xcfc); at;
-         at = qtest_inb(side->qts, 0xcfd)) {
-        qtest_outl(side->qts, 0xcf8, port_address(at));
-        if (qtest_inb(side->qts, 0xcfc) == 0x10) {
-            break;
-        }
-    }
     g_assert_cmpuint(at, !=, 0);
-    qtest_outl(side->qts, 0xcf8, port_address(at + SLOT_CONTROL));
-    qtest_outw(side->qts, 0xcfc + (at & 3), control);
+    machine_pci_write(side->qts, PORT_SLOT, at + SLOT_CONTROL, control);
 }
 
 static void wait_open(VFIOSide *side)

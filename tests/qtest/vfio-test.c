@@ -152,23 +152,8 @@ void vfio_expect_source_well(VFIOPair *pair)
 
 int64_t vfio_ram_differs(VFIOPair *pair)
 {
-    size_t bytes = (size_t)pair->src->ram_mib << 20;
-    size_t at = 0;
-
-    while (at < bytes) {
-        size_t piece = MIN(bytes - at, (size_t)4096);
-
-        if (memcmp(pair->src->ram + at, pair->dst->ram + at, piece)) {
-            break;
-        }
-        at += piece;
-    }
-    for (; at < bytes; at++) {
-        if (pair->src->ram[at] != pair->dst->ram[at]) {
-            return at;
-        }
-    }
-    return -1;
+    return machine_ram_differs(pair->src->ram, pair->dst->ram,
+                               pair->src->ram_mib);
 }
 
 static void expect_same_state(VFIOPair *pair, const char *device)

@@ -9,6 +9,8 @@
  */
 #include "virtio-pci.h"
 
+#include "machine-helpers.h"
+
 #define CAP_VENDOR          0x09
 #define CFG_COMMON          1
 #define CFG_NOTIFY          2
@@ -41,21 +43,14 @@
 #define DESC_NEXT           1
 #define DESC_WRITE          2
 
-static void select_register(VirtioPCI *dev, unsigned reg)
-{
-    qtest_outl(dev->qts, 0xcf8, 0x80000000u | dev->slot << 11 | (reg & 0xfc));
-}
-
 static uint32_t config_read(VirtioPCI *dev, unsigned reg)
 {
-    select_register(dev, reg);
-    return qtest_inl(dev->qts, 0xcfc) >> 8 * (reg & 3);
+    return machine_pci_read(dev->qts, dev->slot, reg) >> 8 * (reg & 3);
 }
 
 static void config_write(VirtioPCI *dev, unsigned reg, uint32_t value)
 {
-    select_register(dev, reg);
-    qtest_outl(dev->qts, 0xcfc, value);
+    machine_pci_write(dev->qts, dev->slot, reg, value);
 }
 
 /* All registers that we want lie in one BAR, of 64 bits. */
