@@ -14,6 +14,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
+#include "migration/standalone.h"
 
 struct Error {
     char *text;
@@ -128,6 +129,11 @@ void error_append_hint(Error *const *errp, const char *fmt, ...)
 const char *error_get_pretty(const Error *err)
 {
     return err->text;
+}
+
+const char *vfio_host_error_hint(const Error *err)
+{
+    return err->hint ? err->hint->str : NULL;
 }
 
 Error *error_copy(const Error *err)

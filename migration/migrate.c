@@ -132,13 +132,23 @@ void migrate_set_error(MigrationState *s, const Error *error)
     g_mutex_unlock(&error_lock);
 }
 
-char *vfio_host_migration_error(void)
+/* A copy of it, or NULL. */
+static Error *first_error(void)
 {
-    char *text;
+    Error *err;
 
     g_mutex_lock(&error_lock);
-    text = current.error ? g_strdup(error_get_pretty(current.error)) : NULL;
+    err = current.error ? error_copy(current.error) : NULL;
     g_mutex_unlock(&error_lock);
+    return err;
+}
+
+char *vfio_host_migration_error(void)
+{
+    Error *err = first_error();
+    char *text = err ? g_strdup(error_get_pretty(err)) : NULL;
+
+    error_free(err);
     return text;
 }
 
@@ -395,7 +405,7 @@ int vfio_host_save(QEMUFile *f, const VFIOHostSaveOptions *options,
                    Error **errp)
 {
     static const VFIOHostSaveOptions defaults;
-    g_autofree char *text = NULL;
+    Error *err;
 
     assert(qemu_mutex_iothread_locked());
     options = options ?: &defaults;
@@ -421,9 +431,12 @@ int vfio_host_save(QEMUFile *f, const VFIOHostSaveOptions *options,
     if (get_status() == VFIO_HOST_STATUS_COMPLETED) {
         return 0;
     }
-    text = vfio_host_migration_error();
-    error_setg(errp, "migration %s: %s", vfio_host_status_str(get_status()),
-               text ? text : "no reason was given");
+    err = first_error();
+    if (!err) {
+        error_setg(&err, "no reason was given");
+    }
+    error_prepend(&err, "migration %s: ", vfio_host_status_str(get_status()));
+    error_propagate(errp, err);
     return get_status() == VFIO_HOST_STATUS_CANCELLED ? -ECANCELED : -EIO;
 }
 

@@ -39,6 +39,15 @@ typedef void VFIOHostReportHook(VFIOHostReport kind, const char *text,
  */
 void vfio_host_set_report_hook(VFIOHostReportHook *hook, void *opaque);
 
+/* ---- errors (error.c) ---- */
+
+/*
+ * vfio_host_error_hint: what error_append_hint() has added to @err
+ *
+ * Returns: lines of text, each with its newline; NULL: nothing. @err owns it.
+ */
+const char *vfio_host_error_hint(const Error *err);
+
 /* ---- streams (qemu-file.c) ---- */
 
 /*

@@ -16,10 +16,12 @@
 
 char *tool_error(Error *err)
 {
-    char *text = g_strdup(err ? error_get_pretty(err) : "no reason given");
+    const char *hint = err ? vfio_host_error_hint(err) : NULL;
+    char *text = g_strconcat(err ? error_get_pretty(err) : "no reason given",
+                             hint ? "\n" : "", hint, NULL);
 
     error_free(err);
-    return text;
+    return g_strchomp(text);
 }
 
 /* ---- the device ---- */

@@ -79,7 +79,7 @@ int tool_save(VFIODevice *vbasedev, int fd, const ToolSave *options,
  */
 int tool_load(int fd, uint64_t cut_after_bytes, Error **errp);
 
-/* tool_error: the text of @err, without its hint; takes it over. */
+/* tool_error: text of @err, and its hint in lines below; takes it over. */
 char *tool_error(Error *err);
 
 typedef struct DriverTest {

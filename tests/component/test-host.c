@@ -167,9 +167,11 @@ static void test_errors(void)
     g_assert_cmpint(fail_with_guard(NULL), ==, -1);
     fail_with_guard(&err);
     g_assert_cmpstr(error_get_pretty(err), ==, "dev3: no luck: No such device");
+    g_assert_cmpstr(vfio_host_error_hint(err), ==, "Try again.\n");
     error_setg(&first, "first");
     error_propagate(&first, err);       /* the one that is there stays */
     g_assert_cmpstr(error_get_pretty(first), ==, "first");
+    g_assert_null(vfio_host_error_hint(first));
     error_free(first);
 
     err = NULL;

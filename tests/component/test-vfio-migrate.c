@@ -162,6 +162,25 @@ static void test_save_load(void)
     g_assert_cmpstr(saved, ==, loaded);
 }
 
+/* A driver that reads a device out only where it ran just before. */
+static void test_save_paused(void)
+{
+    g_auto(Run) run = { 0 };
+    g_autofree char *device = NULL, *path = NULL;
+
+    setup(&run, DEVICE "[fault f]\nevent=state-write\nfrom=stop\n"
+          "to=stop-copy\nonce=no\nerrno=EINVAL\n");
+    device = g_build_filename(run.dir, "dev0", NULL);
+    path = g_build_filename(run.dir, "file", NULL);
+    start(&run, (const char *[]) { TOOL_PROGRAM, "--paused", "save", device,
+                                   path, NULL }, true);
+    g_assert_cmpint(run.exit_status, ==, 1);
+    assert_says(&run, "vfio-migrate: migration failed: dev0: cannot change the "
+                "device's state from stop to stop-copy: Invalid argument; the "
+                "device is in state stop\nA driver may refuse to save a device whose VM is paused: "
+                "continue the VM, then migrate.\n");
+}
+
 static void test_load_fails(void)
 {
     g_auto(Run) run = { 0 };
@@ -272,6 +291,7 @@ int main(int argc, char **argv)
     g_test_add_func("/vfio-migrate/info", test_info);
     g_test_add_func("/vfio-migrate/info-blocked", test_info_blocked);
     g_test_add_func("/vfio-migrate/save-load", test_save_load);
+    g_test_add_func("/vfio-migrate/save-paused", test_save_paused);
     g_test_add_func("/vfio-migrate/load-fails", test_load_fails);
     g_test_add_func("/vfio-migrate/no-device", test_no_device);
     g_test_add_func("/vfio-migrate/usage", test_usage);
