@@ -10,7 +10,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #include "edu-regs.h"
 #include "vfio-mig-test-regs.h"
@@ -174,37 +173,14 @@ void kernel_pair_in_precopy(KernelPair *pair)
         if (g_get_monotonic_time() > end_us) {
             qtest_fail("source: no data in pre-copy after 60 s");
         }
-        g_usleep(KERNEL_POLL_US);
+        g_usleep(KERNEL_POLL_MS * 1000);
     }
-}
-
-/* Returns the status of a migration that has ended, else NULL. */
-static char *wait_end(KernelSide *side)
-{
-    int64_t end_us = g_get_monotonic_time() + KERNEL_END_MS * 1000;
-
-    while (g_get_monotonic_time() < end_us) {
-        QDict *answer = qtest_qmp_timeout(side->qts, KERNEL_END_MS,
-                                          "{'execute': 'query-migrate'}");
-        g_autofree char *status = NULL;
-
-        if (!answer) {
-            return NULL;
-        }
-        status = g_strdup(qdict_get_try_str(qdict_get_qdict(answer, "return"),
-                                            "status"));
-        qobject_unref(answer);
-        if (status && strstr("completed failed cancelled", status)) {
-            return g_steal_pointer(&status);
-        }
-        g_usleep(KERNEL_POLL_US);
-    }
-    return NULL;
 }
 
 void kernel_expect_end(KernelSide *side, const char *wanted)
 {
-    g_autofree char *end = wait_end(side);
+    g_autofree char *end = migrate_poll_end(side->qts, KERNEL_END_MS,
+                                            KERNEL_POLL_MS);
 
     if (g_strcmp0(end, wanted)) {
         g_autofree char *why = end ? migrate_error(side->qts) : NULL;
@@ -232,21 +208,7 @@ void kernel_expect_failed(KernelSide *side, const char *words)
 
 void kernel_expect_load_failed(KernelSide *side, const char *words)
 {
-    g_autofree char *err = NULL;
-    int status;
-
-    if (!qtest_wait_exit(side->qts, KERNEL_END_MS, &status)) {
-        qtest_fail("%s: should have failed to load, and still runs",
-                   side->name);
-    }
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 1) {
-        qtest_fail("%s: should have ended with status 1, not by %s %d",
-                   side->name, WIFEXITED(status) ? "status" : "signal",
-                   WIFEXITED(status) ? WEXITSTATUS(status)
-                                     : WTERMSIG(status));
-    }
-    err = qtest_stderr(side->qts);
-    kernel_expect_text(side, "stderr", err, words);
+    migrate_expect_load_failed(side->qts, side->name, KERNEL_END_MS, words);
 }
 
 /* ---- what arrived ---- */
@@ -346,7 +308,7 @@ static void check_goes_on(KernelPair *pair, unsigned index)
             qtest_fail("destination: dev%u has written nothing since it "
                        "runs", index);
         }
-        g_usleep(KERNEL_POLL_US);
+        g_usleep(KERNEL_POLL_MS * 1000);
     }
     g_assert_cmphex(kernel_reg(pair->dst, index, VMT_REG_DMA_ERRORS), ==, 0);
 }

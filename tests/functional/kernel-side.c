@@ -172,14 +172,7 @@ void kernel_side_kill(KernelSide *side)
 void kernel_expect_text(KernelSide *side, const char *what, const char *text,
                         const char *words)
 {
-    g_auto(GStrv) all = g_strsplit(words, ";", -1);
-
-    for (char **word = all; *word; word++) {
-        if (!strstr(text, *word)) {
-            qtest_fail("%s: %s lacks '%s': %s", side->name, what, *word,
-                       text);
-        }
-    }
+    qtest_expect_words(side->name, what, text, words);
 }
 
 void kernel_expect_state(KernelSide *side, unsigned index,
@@ -198,7 +191,7 @@ void kernel_expect_state(KernelSide *side, unsigned index,
             qtest_fail("%s: dev%u is '%s', not '%s'", side->name, index, now,
                        state);
         }
-        g_usleep(KERNEL_POLL_US);
+        g_usleep(KERNEL_POLL_MS * 1000);
     }
 }
 
@@ -218,20 +211,7 @@ static void expect_clean(KernelSide *side)
 
 void kernel_expect_run_state(KernelSide *side, const char *state)
 {
-    int64_t end_us = g_get_monotonic_time() + KERNEL_END_MS * 1000;
-
-    while (true) {
-        g_autofree char *now = migrate_run_state(side->qts);
-
-        if (!strcmp(now, state)) {
-            return;
-        }
-        if (g_get_monotonic_time() > end_us) {
-            qtest_fail("%s: the VM is '%s', not '%s'", side->name, now,
-                       state);
-        }
-        g_usleep(KERNEL_POLL_US);
-    }
+    migrate_poll_run_state(side->qts, state, KERNEL_END_MS, KERNEL_POLL_MS);
 }
 
 void kernel_expect_well(KernelSide *side)

@@ -27,7 +27,7 @@
 #define KERNEL_CASE_SECONDS 300
 
 /* Between looks: each costs the VM's one processor some milliseconds. */
-#define KERNEL_POLL_US 50000
+#define KERNEL_POLL_MS 50
 
 typedef struct KernelSide {
     char *name;                 /* "source" */

@@ -174,7 +174,7 @@ static void test_reset(const void *opaque)
     g_assert_cmpint(kernel_device_int(dev, "resets"), >, 0);
     kernel_side_program(pair->src);
     migrate_let_go(pair->src->qts);
-    end = migrate_wait_end(pair->src->qts, KERNEL_END_MS);
+    end = migrate_poll_end(pair->src->qts, KERNEL_END_MS, KERNEL_POLL_MS);
     if (!g_strcmp0(end, "completed")) {
         kernel_pair_finish(pair);
         kernel_pair_check(pair);

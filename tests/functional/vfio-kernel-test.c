@@ -153,7 +153,7 @@ static void edu_wait(KernelSide *side, unsigned reg, uint32_t bit)
             qtest_fail("%s: edu's register 0x%x keeps bit 0x%x", side->name,
                        reg, bit);
         }
-        g_usleep(KERNEL_POLL_US);
+        g_usleep(KERNEL_POLL_MS * 1000);
     }
 }
 

@@ -697,3 +697,15 @@ void qtest_fail(const char *fmt, ...)
     fprintf(stderr, "FAILED %s: %s\n", qtest_case_name(), text);
     abort();
 }
+
+void qtest_expect_words(const char *who, const char *what, const char *text,
+                        const char *words)
+{
+    g_auto(GStrv) all = g_strsplit(words, ";", -1);
+
+    for (char **word = all; *word; word++) {
+        if (!strstr(text, *word)) {
+            qtest_fail("%s: %s lacks '%s': %s", who, what, *word, text);
+        }
+    }
+}

@@ -199,6 +199,13 @@ char *qtest_vjsonf(const char *fmt, va_list ap) G_GNUC_PRINTF(1, 0);
  */
 G_NORETURN void qtest_fail(const char *fmt, ...) G_GNUC_PRINTF(1, 2);
 
+/*
+ * qtest_expect_words: fail the case unless @text, which is @what of @who,
+ * holds each of @words (';' between them).
+ */
+void qtest_expect_words(const char *who, const char *what, const char *text,
+                        const char *words);
+
 /* qtest_describe: stderr's tail and query-migrate of @s, for a message. */
 char *qtest_describe(QTestState *s);
 

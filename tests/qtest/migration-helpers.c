@@ -10,9 +10,11 @@
 #include "migration-helpers.h"
 
 #include <string.h>
+#include <sys/wait.h>
 
-#define POLL_US 2000
+#define POLL_MS 2
 #define MIGRATION_SECONDS 30
+#define RUN_STATE_MS 5000
 
 /* Joins @fmt's members and the URI into the command's arguments. */
 void migrate_qmp(QTestState *who, const char *uri, const char *fmt, ...)
@@ -86,7 +88,7 @@ void wait_for_migration_status(QTestState *who, const char *goal,
         if (g_get_monotonic_time() > end_us) {
             qtest_fail("migration stays '%s', never '%s'", status, goal);
         }
-        g_usleep(POLL_US);
+        g_usleep(POLL_MS * 1000);
     }
 }
 
@@ -133,9 +135,9 @@ void migrate_continue(QTestState *who, const char *state)
                              "'arguments': {'state': %s}}", state);
 }
 
-char *migrate_wait_end(QTestState *who, int timeout_ms)
+char *migrate_poll_end(QTestState *who, int timeout_ms, int poll_ms)
 {
-    int64_t end_us = g_get_monotonic_time() + timeout_ms * 1000;
+    int64_t end_us = g_get_monotonic_time() + timeout_ms * INT64_C(1000);
     int64_t left_us;
 
     while ((left_us = end_us - g_get_monotonic_time()) > 0) {
@@ -152,9 +154,34 @@ char *migrate_wait_end(QTestState *who, int timeout_ms)
         if (status && strstr("completed failed cancelled", status)) {
             return g_steal_pointer(&status);
         }
-        g_usleep(POLL_US);
+        g_usleep(poll_ms * 1000);
     }
     return NULL;
+}
+
+char *migrate_wait_end(QTestState *who, int timeout_ms)
+{
+    return migrate_poll_end(who, timeout_ms, POLL_MS);
+}
+
+void migrate_expect_load_failed(QTestState *who, const char *name,
+                                int timeout_ms, const char *words)
+{
+    g_autofree char *err = NULL;
+    int status;
+
+    if (!qtest_wait_exit(who, timeout_ms, &status)) {
+        qtest_fail("%s: should have failed to load within %d ms, and still "
+                   "runs", name, timeout_ms);
+    }
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 1) {
+        qtest_fail("%s: should have ended with status 1, not by %s %d",
+                   name, WIFEXITED(status) ? "status" : "signal",
+                   WIFEXITED(status) ? WEXITSTATUS(status)
+                                     : WTERMSIG(status));
+    }
+    err = qtest_stderr(who);
+    qtest_expect_words(name, "stderr", err, words);
 }
 
 char *migrate_error(QTestState *who)
@@ -223,9 +250,10 @@ char *migrate_run_state(QTestState *who)
     return copy;
 }
 
-void migrate_wait_run_state(QTestState *who, const char *state)
+void migrate_poll_run_state(QTestState *who, const char *state,
+                            int timeout_ms, int poll_ms)
 {
-    int64_t end_us = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
+    int64_t end_us = g_get_monotonic_time() + timeout_ms * INT64_C(1000);
 
     while (true) {
         g_autofree char *now = migrate_run_state(who);
@@ -236,6 +264,11 @@ void migrate_wait_run_state(QTestState *who, const char *state)
         if (g_get_monotonic_time() > end_us) {
             qtest_fail("the VM is '%s', not '%s'", now, state);
         }
-        g_usleep(POLL_US);
+        g_usleep(poll_ms * 1000);
     }
+}
+
+void migrate_wait_run_state(QTestState *who, const char *state)
+{
+    migrate_poll_run_state(who, state, RUN_STATE_MS, POLL_MS);
 }

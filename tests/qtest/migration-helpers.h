@@ -63,6 +63,16 @@ char *migrate_status(QTestState *who);
  */
 char *migrate_wait_end(QTestState *who, int timeout_ms);
 
+/* migrate_poll_end: the same, with @poll_ms between looks; its are 2 ms. */
+char *migrate_poll_end(QTestState *who, int timeout_ms, int poll_ms);
+
+/*
+ * migrate_expect_load_failed: the QEMU, which messages call @name, ends with
+ * status 1 within @timeout_ms, and its stderr holds each of @words.
+ */
+void migrate_expect_load_failed(QTestState *who, const char *name,
+                                int timeout_ms, const char *words);
+
 /* migrate_error: error-desc of query-migrate, "" if there is none. */
 char *migrate_error(QTestState *who);
 
@@ -90,7 +100,12 @@ void migrate_let_go(QTestState *who);
  */
 char *migrate_run_state(QTestState *who);
 
-/* migrate_wait_run_state: till it is @state; fails after 5 s. */
+/*
+ * migrate_wait_run_state: till it is @state; fails after 5 s.
+ * migrate_poll_run_state: after @timeout_ms, with @poll_ms between looks.
+ */
 void migrate_wait_run_state(QTestState *who, const char *state);
+void migrate_poll_run_state(QTestState *who, const char *state,
+                            int timeout_ms, int poll_ms);
 
 #endif /* TESTS_QTEST_MIGRATION_HELPERS_H */

@@ -9,8 +9,6 @@
 #include "vfio-test.h"
 
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 static void set_incoming(VFIOPair *pair)
 {
@@ -101,13 +99,7 @@ void vfio_pair_finish(VFIOPair *pair)
 void vfio_expect_text(VFIOSide *side, const char *what, const char *text,
                       const char *words)
 {
-    g_auto(GStrv) all = g_strsplit(words, ";", -1);
-
-    for (char **word = all; *word; word++) {
-        if (!strstr(text, *word)) {
-            vfio_side_fail(side, "%s lacks '%s': %s", what, *word, text);
-        }
-    }
+    qtest_expect_words(side->name, what, text, words);
 }
 
 void vfio_expect_clean(VFIOSide *side)
@@ -284,18 +276,7 @@ void vfio_expect_failed(VFIOSide *side, const char *words)
 
 void vfio_expect_load_failed(VFIOSide *side, const char *words)
 {
-    g_autofree char *err = NULL;
-    int status;
-
-    if (!qtest_wait_exit(side->qts, FAIL_MS, &status)) {
-        vfio_side_fail(side, "should have failed to load within %d ms",
-                       FAIL_MS);
-    }
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 1) {
-        vfio_side_fail(side, "should have ended with status 1");
-    }
-    err = qtest_stderr(side->qts);
-    vfio_expect_text(side, "stderr", err, words);
+    migrate_expect_load_failed(side->qts, side->name, FAIL_MS, words);
 }
 
 void vfio_pair_next_destination(VFIOPair *pair)
