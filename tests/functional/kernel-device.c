@@ -15,6 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "transcript-helpers.h"
+
 #define REMOVE_MS 5000
 
 /* ---- files of sysfs and debugfs ---- */
@@ -251,42 +253,16 @@ char *kernel_device_transcript(const KernelDevice *dev)
     return read_debug_file(dev, "transcript");
 }
 
-/* The word after @key in @line, or NULL. Caller frees. */
-static char *field(const char *line, const char *key)
-{
-    const char *p = strstr(line, key);
-
-    return p ? g_strndup(p + strlen(key), strcspn(p + strlen(key), "\n "))
-             : NULL;
-}
-
 char *kernel_device_arcs(const KernelDevice *dev)
 {
     g_autofree char *transcript = kernel_device_transcript(dev);
-    g_auto(GStrv) lines = g_strsplit(transcript, "\n", -1);
-    GString *arcs = g_string_new(NULL);
 
-    for (char **line = lines; *line; line++) {
-        g_autofree char *from = field(*line, "from=");
-        g_autofree char *to = field(*line, "to=");
-
-        if (strstr(*line, " state-write ") && strstr(*line, "ret=0")
-            && g_strcmp0(from, to)) {
-            g_string_append_printf(arcs, "%s%s>%s", arcs->len ? " " : "",
-                                   from, to);
-        }
-    }
-    return g_string_free(arcs, false);
+    return transcript_arcs(transcript, NULL);
 }
 
 unsigned kernel_device_fired(const KernelDevice *dev, const char *fault)
 {
     g_autofree char *transcript = kernel_device_transcript(dev);
-    g_autofree char *wanted = g_strdup_printf("fault name=%s ", fault);
-    unsigned fired = 0;
 
-    for (const char *p = transcript; (p = strstr(p, wanted)); p++) {
-        fired++;
-    }
-    return fired;
+    return transcript_fired(transcript, fault);
 }

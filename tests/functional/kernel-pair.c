@@ -8,10 +8,10 @@
  */
 #include "kernel-side.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "edu-regs.h"
+#include "transcript-helpers.h"
 #include "vfio-mig-test-regs.h"
 
 typedef struct Case {
@@ -29,12 +29,11 @@ static void describe_hook(gpointer opaque)
         KernelDevice *dev = side->devices->pdata[i];
         g_autofree char *path = driver_debug_path(dev->name, "transcript");
         g_autofree char *text = NULL;
-        size_t len = 0;
+        g_autofree char *who = g_strdup_printf("%s, %s", side->name,
+                                               dev->name);
 
-        if (g_file_get_contents(path, &text, &len, NULL)) {
-            fprintf(stderr, "--- %s: transcript's end of %s\n%s\n",
-                    side->name, dev->name,
-                    len > 2000 ? text + len - 2000 : text);
+        if (g_file_get_contents(path, &text, NULL, NULL)) {
+            transcript_print_end(text, who);
         }
     }
 }

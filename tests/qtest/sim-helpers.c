@@ -9,9 +9,10 @@
 #include "sim-helpers.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "transcript-helpers.h"
 
 const char *vfio_kind_name(VFIOSideKind kind)
 {
@@ -385,10 +386,10 @@ static void describe_hook(gpointer opaque)
 {
     VFIOSide *side = opaque;
     g_autofree char *text = vfio_side_transcript(side);
-    size_t len = strlen(text);
+    g_autofree char *who = g_strdup_printf("%s (%s)", side->name,
+                                           vfio_kind_name(side->kind));
 
-    fprintf(stderr, "--- %s (%s): transcript's end\n%s\n", side->name,
-            vfio_kind_name(side->kind), len > 4000 ? text + len - 4000 : text);
+    transcript_print_end(text, who);
 }
 
 void vfio_side_fail(VFIOSide *side, const char *fmt, ...)
@@ -451,45 +452,18 @@ int64_t vfio_side_status_int(VFIOSide *side, const char *device,
     return value;
 }
 
-int64_t vfio_side_fired(VFIOSide *side, const char *fault)
+unsigned vfio_side_fired(VFIOSide *side, const char *fault)
 {
     g_autofree char *transcript = vfio_side_transcript(side);
-    g_autofree char *wanted = g_strdup_printf("fault name=%s ", fault);
-    int64_t fired = 0;
 
-    for (const char *p = transcript; (p = strstr(p, wanted)); p++) {
-        fired++;
-    }
-    return fired;
-}
-
-/* The word after @key in @line, or NULL. Caller frees. */
-static char *field(const char *line, const char *key)
-{
-    const char *p = strstr(line, key);
-
-    return p ? g_strndup(p + strlen(key), strcspn(p + strlen(key), "\n "))
-             : NULL;
+    return transcript_fired(transcript, fault);
 }
 
 char *vfio_side_arcs(VFIOSide *side, const char *device)
 {
     g_autofree char *transcript = vfio_side_transcript(side);
-    g_auto(GStrv) lines = g_strsplit(transcript, "\n", -1);
-    g_autofree char *who = g_strdup_printf(" %s state-write ", device);
-    GString *arcs = g_string_new(NULL);
 
-    for (char **line = lines; *line; line++) {
-        g_autofree char *from = field(*line, "from=");
-        g_autofree char *to = field(*line, "to=");
-
-        if (strstr(*line, who) && strstr(*line, "ret=0")
-            && strcmp(from, to)) {
-            g_string_append_printf(arcs, "%s%s>%s", arcs->len ? " " : "",
-                                   from, to);
-        }
-    }
-    return g_string_free(arcs, false);
+    return transcript_arcs(transcript, device);
 }
 
 void vfio_side_expect_state(VFIOSide *side, const char *device,

@@ -111,7 +111,7 @@ int64_t vfio_side_status_int(VFIOSide *side, const char *device,
                              const char *key);
 
 /* vfio_side_fired: how often a fault rule has fired. */
-int64_t vfio_side_fired(VFIOSide *side, const char *fault);
+unsigned vfio_side_fired(VFIOSide *side, const char *fault);
 
 /* vfio_side_transcript: all of it. Caller frees. */
 char *vfio_side_transcript(VFIOSide *side);

@@ -1,0 +1,31 @@
+/*
+ * What the transcript of test devices says
+ *
+ * Owns: reading the lines of docs/sim.md, which the simulated device and the
+ * kernel's test driver both write.
+ * Does not own: where a transcript comes from (sim-helpers.h).
+ * Locks: none.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef TESTS_QTEST_TRANSCRIPT_HELPERS_H
+#define TESTS_QTEST_TRANSCRIPT_HELPERS_H
+
+#include "libqtest.h"
+
+/* transcript_fired: how often the rule @fault has fired. */
+unsigned transcript_fired(const char *transcript, const char *fault);
+
+/*
+ * transcript_arcs: transitions of @device (NULL: of any) that the driver has
+ * made, as "running>pre-copy pre-copy>stop-copy". Caller frees.
+ */
+char *transcript_arcs(const char *transcript, const char *device);
+
+/* transcript_expect_clean: fail the case if @who has violated the contract. */
+void transcript_expect_clean(const char *transcript, const char *who);
+
+/* transcript_print_end: its last lines to stderr, for a failed case. */
+void transcript_print_end(const char *transcript, const char *who);
+
+#endif /* TESTS_QTEST_TRANSCRIPT_HELPERS_H */
