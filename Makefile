@@ -6,6 +6,8 @@
 BUILD := build
 MESON := $(firstword $(wildcard /usr/bin/meson) meson)
 FUZZ_SECONDS := 60
+# More steps of scripts/check after those of 'make check'
+ALSO :=
 
 .NOTPARALLEL:
 
@@ -32,7 +34,7 @@ deps:
 	@scripts/deps all
 
 check: deps-all
-	@scripts/check docs build tests compile=clang sanitize
+	@scripts/check docs build tests compile=clang sanitize $(ALSO)
 
 check-unit: deps-build
 	@scripts/check build tests=unit,component
