@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "driver-client.h"
@@ -497,6 +498,28 @@ static void test_edu_dma(void)
     driver_free(dev);
 }
 
+/* Writes past the driver would start a DMA that it does not see. */
+static void test_edu_bar(void)
+{
+    struct vfio_region_info info = {
+        .argsz = sizeof(info), .index = VFIO_PCI_BAR0_REGION_INDEX
+    };
+    DriverDevice *dev = driver_new_edu(0, "");
+
+    if (!dev) {
+        g_test_skip("this machine has no edu device");
+        return;
+    }
+    driver_open(dev);
+    g_assert_cmpint(ioctl(dev->client->device, VFIO_DEVICE_GET_REGION_INFO,
+                          &info), ==, 0);
+    g_assert_cmphex(info.flags, ==, VFIO_REGION_INFO_FLAG_READ |
+                    VFIO_REGION_INFO_FLAG_WRITE);
+    g_assert_true(mmap(NULL, DRIVER_PAGE_BYTES, PROT_READ, MAP_SHARED,
+                       dev->client->device, info.offset) == MAP_FAILED);
+    driver_free(dev);
+}
+
 void driver_add_device_tests(void)
 {
     g_test_add_func("/driver/registers", test_registers);
@@ -512,4 +535,5 @@ void driver_add_device_tests(void)
     g_test_add_func("/driver/pins", test_pins);
     g_test_add_func("/driver/edu/migrates", test_edu_migrates);
     g_test_add_func("/driver/edu/dma", test_edu_dma);
+    g_test_add_func("/driver/edu/bar", test_edu_bar);
 }

@@ -91,8 +91,6 @@ static int vmt_pci_open(struct vfio_device *vdev)
 
 	if (ret)
 		return ret;
-	/* Nobody maps BAR 0: what starts a DMA must be seen here. */
-	vp->core.bar_mmap_supported[0] = false;
 	vp->core_resets = vp->core.reset_works;
 	vp->core.reset_works = vp->vmt.cfg.reset;
 	ret = vmt_edu_open(vp);
@@ -109,6 +107,11 @@ static int vmt_pci_open(struct vfio_device *vdev)
 		return ret;
 	}
 	vfio_pci_core_finish_enable(&vp->core);
+	/*
+	 * Nobody maps BAR 0: what starts a DMA must be seen here. The line
+	 * above finds out which BARs could be, so this comes after it.
+	 */
+	vp->core.bar_mmap_supported[0] = false;
 	return 0;
 }
 
