@@ -494,8 +494,12 @@ static void test_abort(const void *data)
 /* ------------------------------------------------------------------------ */
 /* Failures                                                                 */
 
-/* After a failure: the VM runs at the source, and the next try succeeds. */
-static void check_survives(Setup *s)
+/*
+ * After a failure: the VM runs at the source, and the next try succeeds.
+ * That comes before @said, whether the reason could be found: QEMU's own code
+ * fails there, and this is to be known of it all the same.
+ */
+static void check_survives(Setup *s, bool said)
 {
     g_auto(Virsh) run = { 0 };
 
@@ -506,6 +510,7 @@ static void check_survives(Setup *s)
     NEED(migrate(s, NULL, &run), "the second try failed");
     NEED(runs_at(s, dst), "the domain does not run at the destination");
     NEED(devices_arrived(s), "the device's state did not arrive");
+    NEED(said, "the reason is nowhere");
 }
 
 /*
@@ -534,6 +539,7 @@ static void test_load_fails(void)
     g_auto(Setup) s = one_device(DEVICE_MDEV);
     g_auto(Virsh) run = { 0 };
     g_auto(DeviceStatus) status = { 0 };
+    bool said;
 
     if (!ready()) {
         return;
@@ -541,13 +547,13 @@ static void test_load_fails(void)
     s.target[0].fault = "event=data-size-write;errno=EIO";
     NEED(start(&s, false), "the domain did not start");
     NEED(!migrate(&s, NULL, &run), "it went well, in spite of the fault");
-    NEED(says_why(&run, dst, "the driver did not accept a chunk of",
-                  SOURCE_FAILED) &&
-         says_why(&run, dst, "migration data: Input/output error",
-                  SOURCE_FAILED), "the reason is nowhere");
+    said = says_why(&run, dst, "the driver did not accept a chunk of",
+                    SOURCE_FAILED) &&
+           says_why(&run, dst, "migration data: Input/output error",
+                    SOURCE_FAILED);
     NEED(read_status(dst, &s.target[0], &status) && status.fired == 1,
          "the fault did not fire");
-    check_survives(&s);
+    check_survives(&s, said);
 }
 
 static void test_save_fails(void)
@@ -555,6 +561,7 @@ static void test_save_fails(void)
     g_auto(Setup) s = one_device(DEVICE_MDEV);
     g_auto(Virsh) run = { 0 };
     g_auto(DeviceStatus) status = { 0 };
+    bool said;
 
     if (!ready()) {
         return;
@@ -562,12 +569,11 @@ static void test_save_fails(void)
     s.source[0].fault = "event=data-size-read;state=stop-copy;errno=EIO";
     NEED(start(&s, false), "the domain did not start");
     NEED(!migrate(&s, NULL, &run), "it went well, in spite of the fault");
-    NEED(says_why(&run, src, "cannot read data_size of the migration region: "
-                  "Input/output error", DESTINATION_ENDED),
-         "the reason is nowhere");
+    said = says_why(&run, src, "cannot read data_size of the migration "
+                    "region: Input/output error", DESTINATION_ENDED);
     NEED(read_status(src, &s.source[0], &status) && status.fired == 1,
          "the fault did not fire");
-    check_survives(&s);
+    check_survives(&s, said);
 }
 
 /* ------------------------------------------------------------------------ */
@@ -637,9 +643,9 @@ static void test_postcopy(void)
     }
     NEED(start(&s, false), "the domain did not start");
     NEED(!migrate(&s, "--postcopy", &run), "it went well");
-    NEED(says_why(&run, src, "a VFIO device does not support postcopy",
-                  DESTINATION_ENDED), "the reason is nowhere");
-    check_survives(&s);
+    check_survives(&s, says_why(&run, src,
+                                "a VFIO device does not support postcopy",
+                                DESTINATION_ENDED));
 }
 
 /* Attaching was required and failed: virsh shows why there is no domain. */
