@@ -370,6 +370,25 @@ static void test_back(void)
     NEED(runs_at(&s, src), "the domain does not run at the source again");
 }
 
+/* It stays defined at the destination, and not at the source. */
+static void test_persistent(void)
+{
+    g_auto(Setup) s = one_device(DEVICE_MDEV);
+    g_auto(Virsh) run = { 0 };
+
+    if (!ready()) {
+        return;
+    }
+    NEED(start(&s, true), "the domain did not start");
+    NEED(virsh(src, &run, "migrate", "--live", "--persistent",
+               "--undefinesource", DOMAIN, dst->uri, "--migrateuri",
+               MIGRATE_URI, NULL), "virsh migrate failed");
+    NEED(runs_at(&s, dst), "the domain does not run at the destination");
+    NEED(devices_arrived(&s), "the device's state did not arrive");
+    NEED(virsh(dst, &run, "list", "--persistent", "--name", NULL) &&
+         strcmp(run.out, DOMAIN) == 0, "it is not defined there");
+}
+
 /* ------------------------------------------------------------------------ */
 /* Files                                                                    */
 
@@ -390,6 +409,31 @@ static void test_save(const void *data)
     NEED(read_status(src, &s.source[0], &saved), "no status");
     NEED(arrange(&s, src), "cannot make the device ready again");
     NEED(virsh(src, &run, "restore", file, NULL), "virsh restore failed");
+    NEED(runs_at(&s, src), "the domain does not run after virsh restore");
+    NEED(state_arrived(&saved, 0, src, &s.source[0]),
+         "the device's state did not come back");
+}
+
+/* The mdev was made anew, with another UUID: virsh restore --xml. */
+static void test_restore_xml(void)
+{
+    g_auto(Setup) s = one_device(DEVICE_MDEV);
+    g_auto(Virsh) run = { 0 };
+    g_auto(DeviceStatus) saved = { 0 };
+    g_autofree char *file = NULL, *xml = NULL;
+
+    if (!ready()) {
+        return;
+    }
+    file = g_build_filename(src->dir, "saved", NULL);
+    NEED(start(&s, false), "the domain did not start");
+    NEED(virsh(src, &run, "save", DOMAIN, file, NULL), "virsh save failed");
+    NEED(read_status(src, &s.source[0], &saved), "no status");
+    s.source[0].number = 2;
+    NEED(arrange(&s, src), "no other device");
+    xml = describe(&s);
+    NEED(virsh(src, &run, "restore", file, "--xml", xml, NULL),
+         "virsh restore failed");
     NEED(runs_at(&s, src), "the domain does not run after virsh restore");
     NEED(state_arrived(&saved, 0, src, &s.source[0]),
          "the device's state did not come back");
@@ -715,8 +759,10 @@ static void add_sim_cases(void)
     g_test_add_func("/libvirt/migrate/p2p", test_peer_to_peer);
     g_test_add_func("/libvirt/migrate/back", test_back);
     g_test_add_func("/libvirt/migrate/two-allowed", test_two_allowed);
+    g_test_add_func("/libvirt/migrate/persistent", test_persistent);
     g_test_add_data_func("/libvirt/save/pci",
                          GINT_TO_POINTER(DEVICE_PCI), test_save);
+    g_test_add_func("/libvirt/save/other-uuid", test_restore_xml);
     g_test_add_data_func("/libvirt/abort/pci",
                          GINT_TO_POINTER(DEVICE_PCI), test_abort);
     g_test_add_func("/libvirt/fails/save", test_save_fails);
