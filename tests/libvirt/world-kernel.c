@@ -4,7 +4,8 @@
  * Owns: making mediated devices and binding PCI devices, their configuration
  * and fault rules through debugfs, what they say of themselves.
  * Does not own: the driver (tests/kernel). The emulator is the wrapper
- * itself, without a script and without a preloaded simulation.
+ * itself, without a script and without a preloaded simulation; QEMU's own
+ * code is switched on by a script.
  *
  * Both libvirtd see the devices of the one kernel. A migration is from one
  * to another, as `virsh migrate --xml` has it.
@@ -105,9 +106,30 @@ static char *kernel_lacking(void)
     return g_strdup(driver_missing());
 }
 
+/* A script that is the real QEMU, with its own code switched on. */
+static bool write_builtin(GError **error)
+{
+    g_autofree char *path = g_build_filename(sandbox_dir(), "emulator", NULL);
+    g_autofree char *qemu = g_shell_quote(g_getenv("QEMU")
+                                          ? g_getenv("QEMU")
+                                          : "qemu-system-x86_64");
+    g_autofree char *text = g_strdup_printf("#!/bin/sh\narguments=%s\n"
+                                            "exec %s \"$@\" $arguments\n",
+                                            world_arguments(), qemu);
+
+    if (!sandbox_write(path, text, error)) {
+        return false;
+    }
+    world_kernel.emulator = g_steal_pointer(&path);
+    return g_chmod(world_kernel.emulator, 0755) == 0;
+}
+
 static bool kernel_prepare(GError **error)
 {
     world_kernel.emulator = WRAPPER;
+    if (world_builtin() && !write_builtin(error)) {
+        return false;
+    }
     return bind_pci(addresses[0], error) && bind_pci(addresses[1], error);
 }
 

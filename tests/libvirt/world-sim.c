@@ -162,17 +162,14 @@ static bool sim_prepare(GError **error)
     g_autofree char *qemu = g_shell_quote(g_getenv("QEMU")
                                           ? g_getenv("QEMU")
                                           : "qemu-system-x86_64");
-    const char *code = g_getenv("VFIO_LIBVIRT_CODE");
-    bool builtin = code && g_str_has_prefix(code, "builtin");
     g_autofree char *text = g_strdup_printf(
         "#!/bin/sh\n"
         "export QEMU=%s LD_PRELOAD='%s' VFIO_SIM_CONFIG=%s\n"
         "arguments=%s\n"
         ". %s\n"
         "exec %s \"$@\" $arguments\n", qemu, SIM_LIBRARY, SIM_CONFIG,
-        g_strcmp0(code, "builtin-on") == 0
-            ? "'-global vfio-pci.x-enable-migration=on'" : "",
-        EMULATOR_LINES, builtin ? "\"$QEMU\"" : "'" WRAPPER "'");
+        world_arguments(), EMULATOR_LINES,
+        world_builtin() ? "\"$QEMU\"" : "'" WRAPPER "'");
 
     if (!sandbox_write(path, text, error)) {
         return false;

@@ -7,7 +7,29 @@
  */
 #include "world.h"
 
+#include <string.h>
 #include <json-glib/json-glib.h>
+
+static const char *code(void)
+{
+    const char *code = g_getenv("VFIO_LIBVIRT_CODE");
+
+    if (!g_strcmp0(g_getenv("VM_TESTBED_BUILTIN"), "yes")) {
+        return "builtin-on";
+    }
+    return code ? code : "";
+}
+
+bool world_builtin(void)
+{
+    return g_str_has_prefix(code(), "builtin");
+}
+
+const char *world_arguments(void)
+{
+    return strcmp(code(), "builtin-on") == 0
+        ? "'-global vfio-pci.x-enable-migration=on'" : "";
+}
 
 void device_status_clear(DeviceStatus *status)
 {

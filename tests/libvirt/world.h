@@ -63,6 +63,11 @@ typedef struct World {
 extern World world_sim;
 extern World world_kernel;
 
+/* world_builtin: QEMU's own code is run, for comparison. */
+bool world_builtin(void);
+/* world_arguments: more of QEMU's arguments, as a word of shell. */
+const char *world_arguments(void);
+
 /**
  * world_parse_status: take the status of a device out of the JSON of docs/
  * sim.md; @faults may be NULL.
