@@ -53,6 +53,13 @@ void vfio_side_set(VFIOSide *side, const char *device, const char *key,
     g_key_file_set_value(side->config, group, key, value);
 }
 
+char *vfio_side_get(VFIOSide *side, const char *device, const char *key)
+{
+    g_autofree char *group = device_group(device);
+
+    return g_key_file_get_value(side->config, group, key, NULL);
+}
+
 void vfio_side_unset(VFIOSide *side, const char *device, const char *key)
 {
     g_autofree char *group = device_group(device);
@@ -201,9 +208,7 @@ static void write_config(VFIOSide *side)
 static void write_sysfs(VFIOSide *side, const char *device)
 {
     g_autofree char *dir = side_file(side, device);
-    g_autofree char *group = device_group(device);
-    g_autofree char *number = g_key_file_get_value(side->config, group,
-                                                   "group", NULL);
+    g_autofree char *number = vfio_side_get(side, device, "group");
     g_autofree char *groups = g_strconcat("/sys/kernel/iommu_groups/", number,
                                           NULL);
     g_autofree char *iommu_group = g_build_filename(dir, "iommu_group", NULL);

@@ -66,6 +66,9 @@ void vfio_side_drop_devices(VFIOSide *side);
 void vfio_side_set(VFIOSide *side, const char *device, const char *key,
                    const char *fmt, ...) G_GNUC_PRINTF(4, 5);
 
+/* vfio_side_get: as it was set, NULL if it was not. Caller frees. */
+char *vfio_side_get(VFIOSide *side, const char *device, const char *key);
+
 /* vfio_side_unset: take a key away again. */
 void vfio_side_unset(VFIOSide *side, const char *device, const char *key);
 

@@ -416,9 +416,8 @@ static void expect_intx_routed(VFIOSide *side)
 static void route_intx(VFIOSide *side, const Chipset *chipset)
 {
     for (unsigned i = 0; i < G_N_ELEMENTS(chipset->regs); i++) {
-        qtest_outl(side->qts, 0xcf8, 0x80000000u | chipset->slot << 11 |
-                   chipset->regs[i]);
-        qtest_outl(side->qts, 0xcfc, 0x0a0a0a0a);
+        machine_pci_write(side->qts, chipset->slot, chipset->regs[i],
+                          0x0a0a0a0a);
     }
 }
 

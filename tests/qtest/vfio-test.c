@@ -205,9 +205,7 @@ static void expect_same_number(VFIOPair *pair, const char *device,
 
 static bool has_msix(VFIOSide *side, const char *device)
 {
-    g_autofree char *group = g_strdup_printf("device %s", device);
-    g_autofree char *vectors = g_key_file_get_value(side->config, group,
-                                                    "msix-vectors", NULL);
+    g_autofree char *vectors = vfio_side_get(side, device, "msix-vectors");
 
     return g_strcmp0(vectors, "0");
 }
