@@ -106,31 +106,12 @@ static char *kernel_lacking(void)
     return g_strdup(driver_missing());
 }
 
-/* A script that is the real QEMU, with its own code switched on. */
-static bool write_builtin(GError **error)
-{
-    g_autofree char *path = g_build_filename(sandbox_dir(), "emulator", NULL);
-    g_autofree char *qemu = g_shell_quote(g_getenv("QEMU")
-                                          ? g_getenv("QEMU")
-                                          : "qemu-system-x86_64");
-    g_autofree char *text = g_strdup_printf("#!/bin/sh\narguments=%s\n"
-                                            "exec %s \"$@\" $arguments\n",
-                                            world_arguments(), qemu);
-
-    if (!sandbox_write(path, text, error)) {
-        return false;
-    }
-    world_kernel.emulator = g_steal_pointer(&path);
-    return g_chmod(world_kernel.emulator, 0755) == 0;
-}
-
 static bool kernel_prepare(GError **error)
 {
-    world_kernel.emulator = WRAPPER;
-    if (world_builtin() && !write_builtin(error)) {
-        return false;
-    }
-    return bind_pci(addresses[0], error) && bind_pci(addresses[1], error);
+    world_kernel.emulator = !world_builtin() ? WRAPPER
+        : world_write_emulator("exec \"$QEMU\" \"$@\" $arguments\n", error);
+    return world_kernel.emulator &&
+           bind_pci(addresses[0], error) && bind_pci(addresses[1], error);
 }
 
 static void kernel_finish(void)

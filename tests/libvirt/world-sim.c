@@ -16,7 +16,6 @@
 #include <string.h>
 #include <unistd.h>
 #include <json-glib/json-glib.h>
-#include <glib/gstdio.h>
 
 #include "sandbox.h"
 
@@ -158,24 +157,14 @@ static char *sim_lacking(void)
 
 static bool sim_prepare(GError **error)
 {
-    g_autofree char *path = g_build_filename(sandbox_dir(), "emulator", NULL);
-    g_autofree char *qemu = g_shell_quote(g_getenv("QEMU")
-                                          ? g_getenv("QEMU")
-                                          : "qemu-system-x86_64");
-    g_autofree char *text = g_strdup_printf(
-        "#!/bin/sh\n"
-        "export QEMU=%s LD_PRELOAD='%s' VFIO_SIM_CONFIG=%s\n"
-        "arguments=%s\n"
+    g_autofree char *lines = g_strdup_printf(
+        "export LD_PRELOAD='%s' VFIO_SIM_CONFIG=%s\n"
         ". %s\n"
-        "exec %s \"$@\" $arguments\n", qemu, SIM_LIBRARY, SIM_CONFIG,
-        world_arguments(), EMULATOR_LINES,
-        world_builtin() ? "\"$QEMU\"" : "'" WRAPPER "'");
+        "exec %s \"$@\" $arguments\n", SIM_LIBRARY, SIM_CONFIG,
+        EMULATOR_LINES, world_builtin() ? "\"$QEMU\"" : "'" WRAPPER "'");
 
-    if (!sandbox_write(path, text, error)) {
-        return false;
-    }
-    world_sim.emulator = g_steal_pointer(&path);
-    return g_chmod(world_sim.emulator, 0755) == 0;
+    world_sim.emulator = world_write_emulator(lines, error);
+    return world_sim.emulator != NULL;
 }
 
 static void add_lines(GString *text, const char *settings)

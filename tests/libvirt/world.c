@@ -7,17 +7,21 @@
  */
 #include "world.h"
 
+#include <errno.h>
 #include <string.h>
+#include <glib/gstdio.h>
 #include <json-glib/json-glib.h>
+
+#include "sandbox.h"
 
 static const char *code(void)
 {
-    const char *code = g_getenv("VFIO_LIBVIRT_CODE");
+    const char *wanted = g_getenv("VFIO_LIBVIRT_CODE");
 
     if (!g_strcmp0(g_getenv("VM_TESTBED_BUILTIN"), "yes")) {
         return "builtin-on";
     }
-    return code ? code : "";
+    return wanted ? wanted : "";
 }
 
 bool world_builtin(void)
@@ -25,10 +29,28 @@ bool world_builtin(void)
     return g_str_has_prefix(code(), "builtin");
 }
 
-const char *world_arguments(void)
+char *world_write_emulator(const char *lines, GError **error)
 {
-    return strcmp(code(), "builtin-on") == 0
-        ? "'-global vfio-pci.x-enable-migration=on'" : "";
+    g_autofree char *path = g_build_filename(sandbox_dir(), "emulator", NULL);
+    g_autofree char *qemu = g_shell_quote(g_getenv("QEMU")
+                                          ? g_getenv("QEMU")
+                                          : "qemu-system-x86_64");
+    g_autofree char *text = g_strdup_printf(
+        "#!/bin/sh\nexport QEMU=%s\narguments=%s\n%s", qemu,
+        strcmp(code(), "builtin-on") == 0
+            ? "'-global vfio-pci.x-enable-migration=on'" : "", lines);
+
+    if (!sandbox_write(path, text, error)) {
+        return NULL;
+    }
+    if (g_chmod(path, 0755) < 0) {
+        int err = errno;
+
+        g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(err),
+                    "cannot make %s executable: %s", path, g_strerror(err));
+        return NULL;
+    }
+    return g_steal_pointer(&path);
 }
 
 void device_status_clear(DeviceStatus *status)

@@ -65,8 +65,15 @@ extern World world_kernel;
 
 /* world_builtin: QEMU's own code is run, for comparison. */
 bool world_builtin(void);
-/* world_arguments: more of QEMU's arguments, as a word of shell. */
-const char *world_arguments(void);
+
+/**
+ * world_write_emulator: a script that libvirt takes for QEMU
+ * @lines: end it with an exec; $QEMU is the real QEMU, and $arguments what
+ * it needs besides "$@" for the code that is run
+ *
+ * Returns: its path, NULL with @error set. Caller frees.
+ */
+char *world_write_emulator(const char *lines, GError **error);
 
 /**
  * world_parse_status: take the status of a device out of the JSON of docs/
