@@ -177,8 +177,8 @@ static void test_save_paused(void)
     g_assert_cmpint(run.exit_status, ==, 1);
     assert_says(&run, "vfio-migrate: migration failed: dev0: cannot change the "
                 "device's state from stop to stop-copy: Invalid argument; the "
-                "device is in state stop\nA driver may refuse to save a device whose VM is paused: "
-                "continue the VM, then migrate.\n");
+                "device is in state stop\nA driver may refuse to save a device "
+                "whose VM is paused: continue the VM, then migrate.\n");
 }
 
 static void test_load_fails(void)
