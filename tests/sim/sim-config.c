@@ -248,11 +248,28 @@ static void read_dma(SimKeys *k, SimDeviceConfig *c)
     c->dma_random = sim_keys_choice(k, "dma-pattern", patterns, 1);
     c->dma_bus_master = sim_keys_bool(k, "dma-needs-bus-master", false);
     c->dirty_tracking = sim_keys_bool(k, "dirty-tracking", true);
+    c->iommu = sim_keys_size(k, "iommu", 0);
     c->pinned = sim_keys_ranges(k, "pinned");
     if (c->dma_rate && (c->dma_burst < 8 || c->dma_burst % 8 ||
                         c->dma_start % 8 || c->dma_size < c->dma_burst)) {
         sim_keys_fail(k, "dma-rate", "needs dma-size >= dma-burst, and "
                       "dma-start and dma-burst in steps of 8 bytes");
+    }
+}
+
+/* What an IOMMU is like is said of each device; here it fits together. */
+static void check_group(SimKeys *k, const SimDeviceConfig *c)
+{
+    for (unsigned i = 0; i < sim_world.devices->len; i++) {
+        SimDevice *d = g_ptr_array_index(sim_world.devices, i);
+
+        if (d->cfg.group == c->group &&
+            (d->cfg.iommu != c->iommu ||
+             d->cfg.dirty_tracking != c->dirty_tracking)) {
+            sim_keys_fail(k, "group", "the devices of one group have the "
+                          "same iommu and dirty-tracking");
+            return;
+        }
     }
 }
 
@@ -275,6 +292,7 @@ static bool load_device(GKeyFile *file, const char *group, const char *name,
     read_pci(&k, &d->cfg);
     read_migration(&k, &d->mig.cfg);
     read_dma(&k, &d->cfg);
+    check_group(&k, &d->cfg);
     return sim_keys_close(&k);
 }
 

@@ -240,31 +240,34 @@ static int group_status(SimGroup *g, struct vfio_group_status *status)
     return 0;
 }
 
-static bool group_untracked(SimGroup *g)
+/* Of any of its devices: they agree on what their IOMMU is like. */
+static const SimDeviceConfig *group_config(SimGroup *g)
 {
     for (unsigned i = 0; i < sim_world.devices->len; i++) {
         SimDevice *d = g_ptr_array_index(sim_world.devices, i);
 
-        if (d->cfg.group == g->number && !d->cfg.dirty_tracking) {
-            return true;
+        if (d->cfg.group == g->number) {
+            return &d->cfg;
         }
     }
-    return false;
+    return NULL;
 }
 
-/* Groups behind different kinds of IOMMUs do not share a container. */
+/* Groups behind different IOMMUs do not share a container. */
 static int set_container(SimGroup *g, const int *fd)
 {
     SimContainer *c = sim_container_of(*fd);
-    bool untracked = group_untracked(g);
+    const SimDeviceConfig *cfg = group_config(g);
 
-    if (g->container) {
+    if (g->container || !c || !cfg) {
         return -EINVAL;
     }
-    if (!c || (c->groups && c->untracked != untracked)) {
+    if (c->groups && (c->untracked == cfg->dirty_tracking ||
+                      c->iommu != cfg->iommu)) {
         return -EINVAL;
     }
-    c->untracked = untracked;
+    c->untracked = !cfg->dirty_tracking;
+    c->iommu = cfg->iommu;
     g->container = c;
     c->groups++;
     return 0;

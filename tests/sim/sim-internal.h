@@ -50,6 +50,7 @@ typedef struct SimDeviceConfig {
     bool dma_random;
     bool dma_bus_master;
     bool dirty_tracking;            /* by the IOMMU of its group */
+    uint64_t iommu;                 /* number of that IOMMU */
     GArray *pinned;                 /* SimRange of IOVA */
 } SimDeviceConfig;
 
@@ -98,6 +99,7 @@ struct SimContainer {
     bool iommu_set;
     unsigned groups;
     bool untracked;                 /* its IOMMU has no dirty bits */
+    uint64_t iommu;                 /* of its groups */
     bool tracking;
     GPtrArray *mappings;            /* SimMapping, sorted by iova */
     unsigned id;

@@ -547,6 +547,8 @@ static const Wrong wrong[] = {
     { "[device a]\nmsix-vectors=65\n", "msix-vectors: at most" },
     { "[device a]\nbar0-size=5000\n", "bar0-size" },
     { "[device a]\ndma-rate=1M\n", "dma-rate: needs" },
+    { "[device a]\n[device b]\niommu=1\n", "group: the devices of one" },
+    { "[device a]\ndirty-tracking=no\n[device b]\n", "group: the devices" },
     { "[container]\npage-sizes=1K\n", "page-sizes" },
     { "[fault f]\nerrno=EIO\n", "event: must be given" },
     { "[fault f]\nevent=stat-write\nerrno=EIO\n", "'stat-write' is none of" },

@@ -290,6 +290,29 @@ static void test_iommu_info(void)
     client_close(c);
 }
 
+/* A container takes groups behind one IOMMU only. */
+static void test_iommus(void)
+{
+    static const int takes[] = { 0, 0, -EINVAL, -EINVAL };
+    int groups[G_N_ELEMENTS(takes)], container;
+
+    configure("[device a]\ngroup=1\n[device b]\ngroup=2\n"
+              "[device c]\ngroup=3\niommu=1\n"
+              "[device d]\ngroup=4\ndirty-tracking=no\n");
+    container = open("/dev/vfio/vfio", O_RDWR);
+    for (unsigned i = 0; i < G_N_ELEMENTS(takes); i++) {
+        g_autofree char *path = g_strdup_printf("/dev/vfio/%u", i + 1);
+
+        groups[i] = open(path, O_RDWR);
+        g_assert_cmpint(result(ioctl(groups[i], VFIO_GROUP_SET_CONTAINER,
+                                     &container)), ==, takes[i]);
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(takes); i++) {
+        close(groups[i]);
+    }
+    close(container);
+}
+
 static void test_switches(void)
 {
     struct vfio_device_info dev = { .argsz = sizeof(dev) };
@@ -860,6 +883,7 @@ void sim_test_host_add(void)
     g_test_add_func("/sim/host/kinds", test_kinds);
     g_test_add_func("/sim/host/two-devices", test_two_devices);
     g_test_add_func("/sim/host/fork", test_fork);
+    g_test_add_func("/sim/host/iommus", test_iommus);
     g_test_add_func("/sim/host/switches", test_switches);
     g_test_add_func("/sim/iommu/map", test_map);
     g_test_add_func("/sim/iommu/unmap", test_unmap);
