@@ -220,6 +220,32 @@ static void test_opt_out_beside(void)
     vfio_pair_free(pair);
 }
 
+/* One in a container of its own: the other's is read in pre-copy. */
+static void test_opt_out_container(void)
+{
+    VFIOPair *pair = dirty_new_pair(SIDE_ATTACHED, SIDE_ATTACHED);
+    VFIOSide *src = pair->src;
+    g_autofree char *running = NULL;
+    g_autofree char *stopped = NULL;
+
+    vfio_side_add_device(src);
+    vfio_side_add_device(pair->dst);
+    vfio_side_set(src, "dev1", "iommu", "1");
+    g_string_append(src->args,
+                    "-set device.dev1.x-pre-copy-dirty-page-tracking=off ");
+    src->multi = pair->dst->multi = true;
+    vfio_pair_start(pair);
+    expect_tracking(src, "dev0", "pre-copy");
+    expect_tracking(src, "dev1", "final-pass");
+    vfio_pair_migrate(pair);
+    running = lines_between(src, "dirty-start id=0", "to=stop-copy");
+    expect_lines(src, running, "dirty-get id=0", true);
+    expect_lines(src, running, "dirty-get id=1", false);
+    stopped = lines_between(src, "to=stop-copy", "save-end");
+    expect_lines(src, stopped, "dirty-get id=1", true);
+    vfio_pair_free(pair);
+}
+
 static void test_stop_after_cancel(void)
 {
     VFIOPair *pair = dirty_new_pair(SIDE_ATTACHED, SIDE_ATTACHED);
@@ -365,6 +391,7 @@ int main(int argc, char **argv)
     qtest_add_data_func("vfio/dirty/opt-out/attached",
                         GINT_TO_POINTER(SIDE_ATTACHED), test_opt_out);
     qtest_add_func("vfio/dirty/opt-out/beside", test_opt_out_beside);
+    qtest_add_func("vfio/dirty/opt-out/container", test_opt_out_container);
     qtest_add_data_func("vfio/dirty/untracked/running",
                         GINT_TO_POINTER(false), test_untracked);
     qtest_add_data_func("vfio/dirty/untracked/paused",
