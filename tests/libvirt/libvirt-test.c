@@ -565,9 +565,10 @@ static void check_survives(Setup *s, bool said)
 /*
  * When one side fails, the other's QEMU sees a broken stream. libvirt shows
  * one of the two errors: that of the destination, if its QEMU's end is known
- * there before libvirt takes that side away, and else that of the source.
- * Where virsh does not show the reason, it shows @instead, and the log of the
- * QEMU that failed has the reason.
+ * there before libvirt takes that side away, and else that of the source; or
+ * that the source's QEMU, which ends the migration just then, does not take
+ * the 'cont' that libvirt sends it. Where virsh does not show the reason, it
+ * shows @instead or that, and the log of the QEMU that failed has the reason.
  */
 static bool says_why(const Virsh *run, const Node *failed,
                      const char *reason, const char *instead)
@@ -577,7 +578,8 @@ static bool says_why(const Virsh *run, const Node *failed,
     if (strstr(run->err, reason)) {
         return true;
     }
-    return says(run->err, instead) && says(log, reason);
+    return (strstr(run->err, "Migration is not finalized yet") ||
+            says(run->err, instead)) && says(log, reason);
 }
 
 #define DESTINATION_ENDED "qemu unexpectedly closed the monitor"
