@@ -109,7 +109,8 @@ bool sim_pci_bus_master(SimDevice *d)
     return master;
 }
 
-static void write_config(SimDevice *d, const uint8_t *buf, size_t len,
+/* Returns whether PCI_COMMAND has changed. */
+static bool write_config(SimDevice *d, const uint8_t *buf, size_t len,
                          uint64_t offset)
 {
     SimPci *pci = &d->pci;
@@ -121,26 +122,32 @@ static void write_config(SimDevice *d, const uint8_t *buf, size_t len,
         pci->config[offset + i] =
             (pci->config[offset + i] & ~mask) | (buf[i] & mask);
     }
-    if (command_of(pci) != old) {
-        sim_log(d->cfg.name, "config-write command=0x%04x",
-                command_of(pci));
+    if (command_of(pci) == old) {
+        return false;
     }
+    sim_log(d->cfg.name, "config-write command=0x%04x", command_of(pci));
+    return true;
 }
 
 ssize_t sim_pci_config_rw(SimDevice *d, bool write, void *buf, size_t len,
                           uint64_t offset)
 {
+    bool changed = false;
+
     if (offset >= SIM_CONFIG_SIZE) {
         return -EFAULT;
     }
     len = MIN(len, SIM_CONFIG_SIZE - offset);
     g_mutex_lock(&d->pci_lock);
     if (write) {
-        write_config(d, buf, len, offset);
+        changed = write_config(d, buf, len, offset);
     } else {
         memcpy(buf, d->pci.config + offset, len);
     }
     g_mutex_unlock(&d->pci_lock);
+    if (changed) {
+        sim_status_write();
+    }
     return len;
 }
 
@@ -308,6 +315,7 @@ static int apply_irq_set(SimDevice *d, const struct vfio_irq_set *set)
 int sim_pci_set_irqs(SimDevice *d, void *arg)
 {
     struct vfio_irq_set *set = arg;
+    unsigned armed = d->pci.msix_armed;
     int ret = check_irq_set(d, set);
 
     if (!ret) {
@@ -318,6 +326,9 @@ int sim_pci_set_irqs(SimDevice *d, void *arg)
     sim_log(d->cfg.name, "set-irqs index=%u start=%u count=%u flags=0x%x "
             "armed=%u", set->index, set->start, set->count, set->flags,
             d->pci.msix_armed);
+    if (d->pci.msix_armed != armed) {
+        sim_status_write();
+    }
     return ret;
 }
 
