@@ -168,6 +168,8 @@ static const Row source_rows[] = {
       "device-state=error", COMPLETES },
     { "end-refused", "event=state-write;from=stop-copy;to=stop;errno=EIO",
       COMPLETES },
+    { "end-slow", "event=state-write;from=stop-copy;to=stop;delay-ms=700",
+      COMPLETES },
 };
 
 static const Row destination_rows[] = {
@@ -261,6 +263,8 @@ static VFIOPair *new_pair(const Row *row)
         vfio_pair_return_path(pair);
     }
     apply_keys(pair, row->keys);
+    /* After a reset it leaves the memory alone that is to be compared. */
+    vfio_pair_set(pair, "dma-needs-bus-master", "yes");
     vfio_side_fault(row->on_dst ? pair->dst : pair->src, "row", row->fault);
     if (wants_precopy(row)) {
         vfio_pair_much_precopy(pair);

@@ -50,6 +50,8 @@ static VFIOPair *new_pair(const Case *c, unsigned n)
     vfio_pair_set(pair, "chunk-size", "2K");
     vfio_pair_set(pair, "state-size", "10K");
     vfio_pair_set(pair, "precopy-size", "2K");
+    /* After a reset it leaves the memory alone that is to be compared. */
+    vfio_pair_set(pair, "dma-needs-bus-master", "yes");
     vfio_side_fault(c->at_destination ? pair->dst : pair->src, "nth", fault);
     if (c->at_destination) {
         vfio_pair_return_path(pair);

@@ -12,6 +12,9 @@
 
 #include "transcript-helpers.h"
 
+/* Till the source's device has come to rest after a migration */
+#define REST_US     (5 * G_USEC_PER_SEC)
+
 static void set_incoming(VFIOPair *pair)
 {
     pair->dst->paused = true;
@@ -148,10 +151,28 @@ int64_t vfio_ram_differs(VFIOPair *pair)
                                pair->src->ram_mib);
 }
 
+/*
+ * The status is written with the arc to STOP, which the source's QEMU goes
+ * after it has said that the migration is complete (B-22).
+ */
+static char *saved_digest(VFIOSide *src, const char *device)
+{
+    int64_t end_us = g_get_monotonic_time() + REST_US;
+
+    while (true) {
+        g_autofree char *now = vfio_side_status_str(src, device,
+                                                    "saved-digest");
+
+        if (*now || g_get_monotonic_time() > end_us) {
+            return g_steal_pointer(&now);
+        }
+        g_usleep(2000);
+    }
+}
+
 static void expect_same_state(VFIOPair *pair, const char *device)
 {
-    g_autofree char *from = vfio_side_status_str(pair->src, device,
-                                                 "saved-digest");
+    g_autofree char *from = saved_digest(pair->src, device);
     g_autofree char *to = vfio_side_status_str(pair->dst, device,
                                                "loaded-digest");
 
@@ -190,12 +211,18 @@ static void expect_same_dma(VFIOPair *pair, const char *device)
     qobject_unref(to);
 }
 
+/* The source's device may be given back just now what a reset took away. */
 static void expect_same_number(VFIOPair *pair, const char *device,
                                const char *key)
 {
-    int64_t from = vfio_side_status_int(pair->src, device, key);
     int64_t to = vfio_side_status_int(pair->dst, device, key);
+    int64_t end_us = g_get_monotonic_time() + REST_US;
+    int64_t from;
 
+    while ((from = vfio_side_status_int(pair->src, device, key)) != to &&
+           g_get_monotonic_time() < end_us) {
+        g_usleep(2000);
+    }
     if (!from || from != to) {
         vfio_side_fail(pair->dst, "%s of %s is %" G_GINT64_FORMAT
                        ", the source's is %" G_GINT64_FORMAT, key, device, to,
