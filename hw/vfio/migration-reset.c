@@ -89,9 +89,9 @@ void vfio_mig_route_intx(VFIODevice *vbasedev)
     }
 }
 
-static void vfio_mig_rearm_pci(VFIODevice *vbasedev)
+void vfio_mig_rearm(VFIODeviceMigration *mig)
 {
-    PCIDevice *pdev = vfio_mig_pci_device(vbasedev);
+    PCIDevice *pdev = vfio_mig_pci_device(vfio_mig_dev(mig));
 
     if (!pdev) {
         return;
@@ -122,8 +122,5 @@ int vfio_mig_reset(VFIODeviceMigration *mig)
     trace_vfio_migration_reset(vbasedev->name, ret);
     mig->session_sent = false;
     mig->state = ret == 0 ? VFIO_MIG_STATE_RUNNING : VFIO_MIG_STATE_ERROR;
-    if (ret == 0) {
-        vfio_mig_rearm_pci(vbasedev);
-    }
     return ret;
 }

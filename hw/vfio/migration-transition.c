@@ -230,6 +230,7 @@ static char *vfio_mig_recover(VFIODeviceMigration *mig, VFIOMigState recover)
     if (vfio_mig_idle_state() == VFIO_MIG_STATE_STOP) {
         vfio_mig_walk(mig, VFIO_MIG_STATE_STOP);
     }
+    vfio_mig_rearm(mig);
     return g_strdup_printf("the device was reset and is in state %s; what the "
                            "guest had set up in it is lost",
                            vfio_mig_state_str(mig->state));

@@ -463,6 +463,32 @@ static void test_reset_rearms(void)
     comp_sim_end();
 }
 
+/* In a stopped VM it gets bus mastering back when it has stopped as well. */
+static void test_reset_stops_first(void)
+{
+    VFIODeviceMigration *mig;
+    VFIODevice *vbasedev;
+
+    comp_sim("[device src]\ngroup=1\nreset-clears-config=yes\n"
+             "[fault w]\nevent=state-write\nto=stop\nerrno=EIO\n"
+             "device-state=error\n"
+             "[fault c]\nevent=config-write\nstate=running\ncount=2\n"
+             "errno=EIO\n");
+    vbasedev = comp_open("src");
+    mig = vfio_mig_of(vbasedev);
+    vfio_host_set_runstate(RUN_STATE_RUNNING);
+    vfio_host_config_write(vbasedev, PCI_COMMAND, 0x0006, 2);
+    vfio_host_set_runstate(RUN_STATE_PAUSED);
+    comp_path_forget();
+    g_assert_cmpint(vfio_mig_set_state(mig, VFIO_MIG_STATE_STOP,
+                                       VFIO_MIG_STATE_STOP, NULL), ==, -EIO);
+    g_assert_cmpint(mig->state, ==, VFIO_MIG_STATE_STOP);
+    g_assert_cmpuint(comp_transcript_count("config-write"), ==, 1);
+    g_assert_cmpuint(comp_transcript_count("fault name=c"), ==, 0);
+    g_assert_cmpuint(comp_status("src").command, ==, 0x0006);
+    comp_sim_end();
+}
+
 /* U-2: bits 3 to 31 stay as the driver has them. */
 static void test_reserved_bits(void)
 {
@@ -501,6 +527,7 @@ int main(int argc, char **argv)
     g_test_add_func("/transitions/reset/fails-too", test_reset_fails_too);
     g_test_add_func("/transitions/reset/none", test_no_reset);
     g_test_add_func("/transitions/reset/rearms", test_reset_rearms);
+    g_test_add_func("/transitions/reset/stops-first", test_reset_stops_first);
     g_test_add_func("/transitions/reserved-bits", test_reserved_bits);
     return comp_run();
 }

@@ -161,15 +161,25 @@ bool vfio_mig_chunk_torn(VFIODeviceMigration *mig);
 /* ---- migration-reset.c ---- */
 
 /*
- * vfio_mig_reset: reset the device and give it back what a reset takes away
+ * vfio_mig_reset: reset the device, which then runs, without bus mastering
  *
- * VFIO_DEVICE_RESET, then PCI_COMMAND and MSI or MSI-X as the guest has set
- * them (B-44). The state of the device that the guest knew is lost.
+ * The state of the device that the guest knew is lost.
  *
  * Returns: 0, or -errno; the device is then left in error.
  * Locks: needs the BQL.
  */
 int vfio_mig_reset(VFIODeviceMigration *mig);
+
+/*
+ * vfio_mig_rearm: give the device back what a reset has taken away
+ *
+ * PCI_COMMAND, and MSI or MSI-X, as the guest has set them (B-44). To be
+ * called when the device is in the state that it is to stay in: one of a
+ * stopped VM has no business on the bus.
+ *
+ * Locks: needs the BQL.
+ */
+void vfio_mig_rearm(VFIODeviceMigration *mig);
 
 /*
  * vfio_mig_push_pci_command: write PCI_COMMAND to the device once more
