@@ -180,17 +180,30 @@ static void test_untracked_continued(void)
     vfio_pair_free(pair);
 }
 
+static VFIOPair *new_pair_of_two(void)
+{
+    VFIOPair *pair = dirty_new_pair(SIDE_ATTACHED, SIDE_ATTACHED);
+
+    vfio_side_add_device(pair->src);
+    vfio_side_add_device(pair->dst);
+    pair->src->multi = pair->dst->multi = true;
+    return pair;
+}
+
+static void opt_out_second(VFIOSide *side)
+{
+    g_string_append(side->args,
+                    "-set device.dev1.x-pre-copy-dirty-page-tracking=off ");
+}
+
 /* Two containers, one without tracking: the other is tracked all the same. */
 static void test_two_containers(void)
 {
-    VFIOPair *pair = dirty_new_pair(SIDE_ATTACHED, SIDE_ATTACHED);
+    VFIOPair *pair = new_pair_of_two();
     VFIOSide *src = pair->src;
     g_autofree char *running = NULL;
 
-    vfio_side_add_device(src);
-    vfio_side_add_device(pair->dst);
     vfio_side_set(src, "dev1", "dirty-tracking", "no");
-    src->multi = pair->dst->multi = true;
     vfio_pair_start(pair);
     expect_tracking(src, "dev0", "pre-copy");
     expect_tracking(src, "dev1", "final-pass-all");
@@ -204,15 +217,11 @@ static void test_two_containers(void)
 /* Two devices in one container, of which one has the opt-out */
 static void test_opt_out_beside(void)
 {
-    VFIOPair *pair = dirty_new_pair(SIDE_ATTACHED, SIDE_ATTACHED);
+    VFIOPair *pair = new_pair_of_two();
     VFIOSide *src = pair->src;
     g_autofree char *running = NULL;
 
-    vfio_side_add_device(src);
-    vfio_side_add_device(pair->dst);
-    g_string_append(src->args,
-                    "-set device.dev1.x-pre-copy-dirty-page-tracking=off ");
-    src->multi = pair->dst->multi = true;
+    opt_out_second(src);
     vfio_pair_start(pair);
     vfio_pair_migrate(pair);
     running = lines_between(src, "dirty-start id=0", "to=stop-copy");
@@ -223,17 +232,13 @@ static void test_opt_out_beside(void)
 /* One in a container of its own: the other's is read in pre-copy. */
 static void test_opt_out_container(void)
 {
-    VFIOPair *pair = dirty_new_pair(SIDE_ATTACHED, SIDE_ATTACHED);
+    VFIOPair *pair = new_pair_of_two();
     VFIOSide *src = pair->src;
     g_autofree char *running = NULL;
     g_autofree char *stopped = NULL;
 
-    vfio_side_add_device(src);
-    vfio_side_add_device(pair->dst);
     vfio_side_set(src, "dev1", "iommu", "1");
-    g_string_append(src->args,
-                    "-set device.dev1.x-pre-copy-dirty-page-tracking=off ");
-    src->multi = pair->dst->multi = true;
+    opt_out_second(src);
     vfio_pair_start(pair);
     expect_tracking(src, "dev0", "pre-copy");
     expect_tracking(src, "dev1", "final-pass");
