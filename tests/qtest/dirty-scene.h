@@ -88,6 +88,12 @@ void dirty_go_on(VFIOPair *pair);
 /* dirty_fill: fill FILL with what takes its time to send. */
 void dirty_fill(VFIOPair *pair);
 
+/*
+ * dirty_migrate: as vfio_pair_migrate(), and RAM is synchronised while the
+ * source's VM runs, however fast the machine is.
+ */
+void dirty_migrate(VFIOPair *pair);
+
 /* dirty_wait_stopped: till tracking was stopped at @side. */
 void dirty_wait_stopped(VFIOSide *side);
 

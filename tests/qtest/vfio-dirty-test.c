@@ -92,7 +92,7 @@ static void test_setup(void)
 
     vfio_pair_start(pair);
     expect_tracking(pair->src, "dev0", "pre-copy");
-    vfio_pair_migrate(pair);
+    dirty_migrate(pair);
     setup = lines_between(pair->src, "dirty-start id=0", "to=pre-copy");
     expect_lines(pair->src, setup, "dirty-get", false);
     expect_lines(pair->src, setup + 1, "dirty-start", false);
@@ -114,7 +114,7 @@ static void test_opt_out(const void *opaque)
     if (kind == SIDE_ATTACHED) {
         expect_tracking(pair->src, "dev0", "final-pass");
     }
-    vfio_pair_migrate(pair);
+    dirty_migrate(pair);
     running = lines_between(pair->src, "dirty-start id=0", "to=stop-copy");
     expect_lines(pair->src, running, "dirty-get", false);
     stopped = lines_between(pair->src, "to=stop-copy", "save-end");
@@ -207,7 +207,7 @@ static void test_two_containers(void)
     vfio_pair_start(pair);
     expect_tracking(src, "dev0", "pre-copy");
     expect_tracking(src, "dev1", "final-pass-all");
-    vfio_pair_migrate(pair);
+    dirty_migrate(pair);
     running = lines_between(src, "dirty-start id=0", "to=stop-copy");
     expect_lines(src, running, "dirty-get id=0", true);
     expect_lines(src, running, "id=1", false);
@@ -223,7 +223,7 @@ static void test_opt_out_beside(void)
 
     opt_out_second(src);
     vfio_pair_start(pair);
-    vfio_pair_migrate(pair);
+    dirty_migrate(pair);
     running = lines_between(src, "dirty-start id=0", "to=stop-copy");
     expect_lines(src, running, "dirty-get", false);
     vfio_pair_free(pair);
@@ -242,7 +242,7 @@ static void test_opt_out_container(void)
     vfio_pair_start(pair);
     expect_tracking(src, "dev0", "pre-copy");
     expect_tracking(src, "dev1", "final-pass");
-    vfio_pair_migrate(pair);
+    dirty_migrate(pair);
     running = lines_between(src, "dirty-start id=0", "to=stop-copy");
     expect_lines(src, running, "dirty-get id=0", true);
     expect_lines(src, running, "dirty-get id=1", false);
