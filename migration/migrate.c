@@ -18,7 +18,6 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/atomic.h"
-#include "qemu/error-report.h"
 #include "qemu/main-loop.h"
 #include "qemu/notify.h"
 #include "hw/vfio/migration-device.h"
@@ -387,17 +386,12 @@ static void migration_finish(void)
 
 static void migration_cleanup(void)
 {
-    g_autofree char *text = NULL;
     QEMUFile *f = current.file;
 
     savevm_cleanup();
     current.file = NULL;
     qemu_fclose(f);
     change_status(VFIO_HOST_STATUS_CANCELLING, VFIO_HOST_STATUS_CANCELLED);
-    text = vfio_host_migration_error();
-    if (text) {
-        error_report("%s", text);
-    }
     notify_all();
 }
 

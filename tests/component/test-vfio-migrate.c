@@ -92,6 +92,14 @@ static void assert_says(const Run *run, const char *text)
     }
 }
 
+static void assert_says_once(const Run *run, const char *text)
+{
+    assert_says(run, text);
+    if (strstr(strstr(run->output, text) + 1, text)) {
+        g_error("'%s' is twice in:\n%s", text, run->output);
+    }
+}
+
 static char *device_word(const Run *run, const char *device, const char *key)
 {
     g_autoptr(JsonParser) parser = json_parser_new();
@@ -179,6 +187,7 @@ static void test_save_paused(void)
                 "device's state from stop to stop-copy: Invalid argument; the "
                 "device is in state stop\nA driver may refuse to save a device "
                 "whose VM is paused: continue the VM, then migrate.\n");
+    assert_says_once(&run, "cannot change the device's state");
 }
 
 static void test_load_fails(void)
