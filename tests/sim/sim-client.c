@@ -174,6 +174,15 @@ ssize_t client_raw(SimClient *c, bool write, uint64_t offset, void *buf,
     return n < 0 ? -errno : n;
 }
 
+ssize_t client_config(SimClient *c, bool write, unsigned at, void *buf,
+                      size_t len)
+{
+    off_t offset = ((off_t)VFIO_PCI_CONFIG_REGION_INDEX << 40) + at;
+
+    return write ? pwrite(c->device, buf, len, offset)
+                 : pread(c->device, buf, len, offset);
+}
+
 static int exact(SimClient *c, bool write, uint64_t offset, void *buf,
                  size_t len)
 {

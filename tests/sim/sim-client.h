@@ -91,6 +91,10 @@ int client_copy(SimClient *c, bool write, uint64_t offset, uint8_t *buf,
 ssize_t client_raw(SimClient *c, bool write, uint64_t offset, void *buf,
                    size_t len);
 
+/* The same of PCI config space; -1 and errno */
+ssize_t client_config(SimClient *c, bool write, unsigned at, void *buf,
+                      size_t len);
+
 GPtrArray *client_chunks_new(void);
 void client_chunk_add(GPtrArray *chunks, const uint8_t *bytes, uint64_t len,
                       bool stop_phase);
@@ -103,8 +107,5 @@ int client_save(SimClient *c, GPtrArray *chunks, bool precopy,
 int client_load_chunk(SimClient *c, const uint8_t *bytes, uint64_t len);
 /* From running through resuming to running; @split: parts of any size. */
 int client_load(SimClient *c, GPtrArray *chunks, bool split);
-
-/* The status of @name; in sim-test.c, for it looks into the simulation. */
-VFIOSimStatus client_status(const char *name);
 
 #endif /* TESTS_SIM_SIM_CLIENT_H */

@@ -12,13 +12,7 @@
 #include <sys/mman.h>
 #include <linux/vfio.h>
 
-#include "sim-client.h"
-
-#define RUNNING 1u
-#define STOP_COPY 2u
-#define PRE_COPY 3u
-#define RESUMING 4u
-#define ERROR_STATE 6u
+#include "sim-test.h"
 
 static SimClient *open_with_faults(const char *faults)
 {
@@ -26,10 +20,8 @@ static SimClient *open_with_faults(const char *faults)
         g_strdup_printf("[device src]\ngroup=1\nareas=none\nwindow-size=64K\n"
                         "state-size=128K\n[device other]\ngroup=2\n%s",
                         faults);
-    g_autoptr(GError) err = NULL;
 
-    vfio_sim_configure_data(text, &err);
-    g_assert_no_error(err);
+    sim_test_configure(text);
     return client_open("src", 1);
 }
 
@@ -576,8 +568,6 @@ static void test_wrong_config(gconstpointer opaque)
 }
 
 /* ------------------------------------------------------------------------ */
-
-void sim_test_faults_add(void);
 
 void sim_test_faults_add(void)
 {

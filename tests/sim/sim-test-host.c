@@ -1,13 +1,12 @@
 /*
  * Tests of the simulated device: everything around the migration region
  *
- * Owns: containers, groups and mappings with the kernel's refusals, dirty
- * bits, DMA, PCI config space and interrupts, status, transcript, the
- * directories that stand for sysfs, forked children.
+ * Owns: containers and groups with the kernel's refusals, PCI config space
+ * and interrupts, status, transcript, the directories that stand for sysfs,
+ * forked children. Does not own: guest memory (sim-test-memory.c).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -17,38 +16,9 @@
 #include <unistd.h>
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
-#include <json-glib/json-glib.h>
 #include <glib/gstdio.h>
 
-#include "sim-client.h"
-
-#define PAGE 4096ull
-#define RUNNING 1u
-#define PRE_COPY 3u
-#define STOP 0u
-
-static void configure(const char *text)
-{
-    g_autoptr(GError) err = NULL;
-
-    vfio_sim_configure_data(text, &err);
-    g_assert_no_error(err);
-}
-
-static SimClient *open_with(const char *container, const char *device)
-{
-    g_autofree char *text = g_strdup_printf("[container]\n%s\n"
-                                            "[device dev]\ngroup=1\n%s\n",
-                                            container, device);
-
-    configure(text);
-    return client_open("dev", 1);
-}
-
-static int result(int ret)
-{
-    return ret < 0 ? -errno : ret;
-}
+#include "sim-test.h"
 
 /* ------------------------------------------------------------------------ */
 /* Containers and groups                                                    */
@@ -59,7 +29,7 @@ static void test_order(void)
     struct vfio_iommu_type1_info info = { .argsz = sizeof(info) };
     int container, group, fd = -1;
 
-    configure("[device dev]\ngroup=1\n[device two]\ngroup=1\n"
+    sim_test_configure("[device dev]\ngroup=1\n[device two]\ngroup=1\n"
               "[device far]\ngroup=2\n");
     g_assert_cmpint(result(open("/dev/vfio/3", O_RDWR)), ==, -ENOENT);
     g_assert_cmpint(result(open("/dev/vfio/x", O_RDWR)), ==, -ENOENT);
@@ -105,7 +75,7 @@ static void test_order(void)
 static void test_kinds(void)
 {
     struct vfio_region_info info = { .argsz = sizeof(info) };
-    SimClient *c = open_with("", "");
+    SimClient *c = sim_test_open("", "");
 
     g_assert_cmpint(result(ioctl(c->container, VFIO_DEVICE_GET_REGION_INFO,
                                  &info)), ==, -ENOTTY);
@@ -124,7 +94,7 @@ static void test_two_devices(void)
     int second;
     uint32_t state;
 
-    configure("[device a]\ngroup=1\n[device a2]\ngroup=1\n"
+    sim_test_configure("[device a]\ngroup=1\n[device a2]\ngroup=1\n"
               "[device b]\ngroup=2\n");
     a = client_open("a", 1);
     b = client_open("b", 2);
@@ -146,7 +116,7 @@ static void test_two_devices(void)
 
 static void test_fork(void)
 {
-    SimClient *c = open_with("", "");
+    SimClient *c = sim_test_open("", "");
     uint32_t state;
     pid_t child;
     int wstatus;
@@ -163,137 +133,10 @@ static void test_fork(void)
     client_close(c);
 }
 
-/* ------------------------------------------------------------------------ */
-/* Mappings                                                                 */
-
-static int map_flags(SimClient *c, uint64_t iova, void *vaddr, uint64_t size,
-                     uint32_t flags)
-{
-    struct vfio_iommu_type1_dma_map map = {
-        .argsz = sizeof(map),
-        .flags = flags,
-        .vaddr = (uintptr_t)vaddr,
-        .iova = iova,
-        .size = size,
-    };
-
-    return result(ioctl(c->container, VFIO_IOMMU_MAP_DMA, &map));
-}
-
-static int map(SimClient *c, uint64_t iova, void *vaddr, uint64_t size)
-{
-    return map_flags(c, iova, vaddr, size,
-                     VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE);
-}
-
-/* Returns the bytes unmapped, or a negative errno. */
-static int64_t unmap(SimClient *c, uint64_t iova, uint64_t size)
-{
-    struct vfio_iommu_type1_dma_unmap arg = {
-        .argsz = sizeof(arg), .iova = iova, .size = size,
-    };
-    int ret = result(ioctl(c->container, VFIO_IOMMU_UNMAP_DMA, &arg));
-
-    return ret ? ret : (int64_t)arg.size;
-}
-
-static void test_map(void)
-{
-    struct vfio_iommu_type1_dma_map small = { .argsz = 8 };
-    void *ram = (void *)0x10000000;
-    SimClient *c = open_with("max-mappings=4\niova-ranges=0+1M;2M+1M", "");
-
-    g_assert_cmpint(map(c, 0x10000, ram, 0x10000), ==, 0);
-    g_assert_cmpint(map(c, 0x10000, ram, 0x10000), ==, -EEXIST);
-    g_assert_cmpint(map(c, 0xf000, ram, 0x2000), ==, -EEXIST);
-    g_assert_cmpint(map(c, 0x1f000, ram, 0x2000), ==, -EEXIST);
-    g_assert_cmpint(map(c, 0x0, ram, 0x100000), ==, -EEXIST);
-    g_assert_cmpint(map(c, 0x20000, ram, 0), ==, -EINVAL);
-    g_assert_cmpint(map(c, 0x20001, ram, PAGE), ==, -EINVAL);
-    g_assert_cmpint(map(c, 0x20000, ram, PAGE + 1), ==, -EINVAL);
-    g_assert_cmpint(map(c, 0x20000, (void *)0x1001, PAGE), ==, -EINVAL);
-    g_assert_cmpint(map_flags(c, 0x20000, ram, PAGE, 0), ==, -EINVAL);
-    g_assert_cmpint(map_flags(c, 0x20000, ram, PAGE, 0x11), ==, -EINVAL);
-    g_assert_cmpint(map(c, -PAGE, ram, 2 * PAGE), ==, -EINVAL);
-    g_assert_cmpint(map(c, 0x20000, (void *)-PAGE, 2 * PAGE), ==, -EINVAL);
-    g_assert_cmpint(map(c, 0x180000, ram, PAGE), ==, -EINVAL);
-    g_assert_cmpint(map(c, 0xff000, ram, 2 * PAGE), ==, -EINVAL);
-    g_assert_cmpint(result(ioctl(c->container, VFIO_IOMMU_MAP_DMA, &small)),
-                    ==, -EINVAL);
-    g_assert_cmpint(map(c, 0x20000, ram, PAGE), ==, 0);
-    g_assert_cmpint(map(c, 0x200000, ram, PAGE), ==, 0);
-    g_assert_cmpint(map(c, 0x0, ram, PAGE), ==, 0);
-    g_assert_cmpint(map(c, 0x8000, ram, PAGE), ==, -ENOSPC);
-    client_close(c);
-}
-
-static void test_unmap(void)
-{
-    struct vfio_iommu_type1_dma_unmap arg = { .argsz = sizeof(arg) };
-    void *ram = (void *)0x10000000;
-    SimClient *c = open_with("", "");
-
-    g_assert_cmpint(map(c, 0x10000, ram, 0x10000), ==, 0);
-    g_assert_cmpint(map(c, 0x20000, ram, 0x10000), ==, 0);
-    g_assert_cmpint(unmap(c, 0x10000, PAGE), ==, -EINVAL);
-    g_assert_cmpint(unmap(c, 0x18000, 0x8000), ==, -EINVAL);
-    g_assert_cmpint(unmap(c, 0x10000, 0x18000), ==, -EINVAL);
-    g_assert_cmpint(unmap(c, 0x10001, PAGE), ==, -EINVAL);
-    g_assert_cmpint(unmap(c, 0x10000, 0), ==, -EINVAL);
-    g_assert_cmpint(unmap(c, -PAGE, 2 * PAGE), ==, -EINVAL);
-    arg.flags = VFIO_DMA_UNMAP_FLAG_VADDR;
-    g_assert_cmpint(result(ioctl(c->container, VFIO_IOMMU_UNMAP_DMA, &arg)),
-                    ==, -EINVAL);
-    arg.argsz = 16;
-    g_assert_cmpint(result(ioctl(c->container, VFIO_IOMMU_UNMAP_DMA, &arg)),
-                    ==, -EINVAL);
-    g_assert_cmpint(unmap(c, 0x40000, 0x10000), ==, 0);
-    g_assert_cmpint(unmap(c, 0x0, 0x100000), ==, 0x20000);
-    g_assert_cmpint(unmap(c, 0x0, 0x100000), ==, 0);
-    /* Up to the very end of the address space. */
-    g_assert_cmpint(map(c, -PAGE, ram, PAGE), ==, 0);
-    g_assert_cmpint(unmap(c, -PAGE, PAGE), ==, PAGE);
-    client_close(c);
-}
-
-/* ------------------------------------------------------------------------ */
-/* Information with capabilities                                            */
-
-static void test_iommu_info(void)
-{
-    struct {
-        struct vfio_iommu_type1_info info;
-        uint8_t room[512];
-    } arg = { .info = { .argsz = sizeof(arg.info) } };
-    struct vfio_iommu_type1_info_cap_migration *cap;
-    SimClient *c = open_with("max-bitmap-size=1M\niova-ranges=0+1G", "");
-
-    g_assert_cmpint(ioctl(c->container, VFIO_IOMMU_GET_INFO, &arg), ==, 0);
-    g_assert_cmpuint(arg.info.argsz, >, sizeof(arg.info));
-    g_assert_cmpuint(arg.info.cap_offset, ==, 0);
-    g_assert_cmpuint(arg.info.iova_pgsizes, ==, PAGE);
-    g_assert_cmpint(ioctl(c->container, VFIO_IOMMU_GET_INFO, &arg), ==, 0);
-    g_assert_cmpuint(arg.info.cap_offset, ==, sizeof(arg.info));
-    cap = (void *)((uint8_t *)&arg + arg.info.cap_offset);
-    g_assert_cmpuint(cap->header.id, ==, VFIO_IOMMU_TYPE1_INFO_CAP_MIGRATION);
-    g_assert_cmpuint(cap->pgsize_bitmap, ==, PAGE);
-    g_assert_cmpuint(cap->max_dirty_bitmap_size, ==, 1024 * 1024);
-    g_assert_cmpuint(cap->header.next, !=, 0);
-    arg.info.argsz = 8;
-    g_assert_cmpint(result(ioctl(c->container, VFIO_IOMMU_GET_INFO, &arg)),
-                    ==, -EINVAL);
-    /* Too small for cap_offset: nothing beyond it may be written. */
-    memset(&arg, 0xee, sizeof(arg));
-    arg.info.argsz = 16;
-    g_assert_cmpint(ioctl(c->container, VFIO_IOMMU_GET_INFO, &arg), ==, 0);
-    g_assert_cmpuint(arg.info.cap_offset, ==, 0xeeeeeeee);
-    client_close(c);
-}
-
 /* A container takes groups behind one IOMMU only: 1 and 2, not 3 and 4. */
 static void test_iommus(void)
 {
-    SimClient *c = open_with("", "[device b]\ngroup=2\n"
+    SimClient *c = sim_test_open("", "[device b]\ngroup=2\n"
         "[device c]\ngroup=3\niommu=1\n[device d]\ngroup=4\ndirty-tracking=no");
 
     for (unsigned number = 2; number <= 4; number++) {
@@ -311,7 +154,7 @@ static void test_switches(void)
 {
     struct vfio_device_info dev = { .argsz = sizeof(dev) };
     struct vfio_region_info info = { .argsz = sizeof(info), .index = 9 };
-    SimClient *c = open_with("dirty-tracking=no", "migration=no\nreset=no");
+    SimClient *c = sim_test_open("dirty-tracking=no", "migration=no\nreset=no");
     struct vfio_iommu_type1_dirty_bitmap start = {
         .argsz = sizeof(start), .flags = VFIO_IOMMU_DIRTY_PAGES_FLAG_START
     };
@@ -325,283 +168,13 @@ static void test_switches(void)
     g_assert_cmpint(result(ioctl(c->container, VFIO_IOMMU_DIRTY_PAGES,
                                  &start)), ==, -ENOTTY);
     client_close(c);
-    c = open_with("", "migration=zero-size");
+    c = sim_test_open("", "migration=zero-size");
     g_assert_cmpuint(c->region_size, ==, 0);
     g_assert_cmpuint(c->region, !=, 0);
     client_close(c);
-    c = open_with("", "migration=info-error");
+    c = sim_test_open("", "migration=info-error");
     g_assert_cmpuint(c->region, ==, 0);
     client_close(c);
-}
-
-/* ------------------------------------------------------------------------ */
-/* Dirty bits                                                               */
-
-static int dirty_flags(SimClient *c, uint32_t flags)
-{
-    struct vfio_iommu_type1_dirty_bitmap arg = {
-        .argsz = sizeof(arg), .flags = flags
-    };
-
-    return result(ioctl(c->container, VFIO_IOMMU_DIRTY_PAGES, &arg));
-}
-
-static int dirty_start(SimClient *c)
-{
-    return dirty_flags(c, VFIO_IOMMU_DIRTY_PAGES_FLAG_START);
-}
-
-static SimDirtyRequest get_arg(uint64_t iova, uint64_t size, uint64_t *bits,
-                               uint64_t bytes)
-{
-    SimDirtyRequest arg = {
-        .argsz = sizeof(arg),
-        .flags = VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP,
-        .iova = iova,
-        .size = size,
-        .bitmap = { .pgsize = PAGE, .size = bytes, .data = (void *)bits },
-    };
-
-    return arg;
-}
-
-static int get(SimClient *c, SimDirtyRequest arg)
-{
-    return result(ioctl(c->container, VFIO_IOMMU_DIRTY_PAGES, &arg));
-}
-
-static int get_bits(SimClient *c, uint64_t iova, uint64_t size,
-                    uint64_t *bits)
-{
-    return get(c, get_arg(iova, size, bits, 8));
-}
-
-static void test_dirty_arguments(void)
-{
-    uint64_t bits[2];
-    SimDirtyRequest arg;
-    SimClient *c = open_with("max-bitmap-size=16", "");
-
-    g_assert_cmpint(map(c, 0x10000, (void *)0x10000000, 16 * PAGE), ==, 0);
-    g_assert_cmpint(get_bits(c, 0x10000, 16 * PAGE, bits), ==, -EINVAL);
-    g_assert_cmpint(dirty_flags(c, VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP), ==, 0);
-    g_assert_cmpint(dirty_start(c), ==, 0);
-    g_assert_cmpint(dirty_start(c), ==, 0);
-    g_assert_cmpint(dirty_flags(c, 0), ==, -EINVAL);
-    g_assert_cmpint(dirty_flags(c, 3), ==, -EINVAL);
-    g_assert_cmpint(dirty_flags(c, 8), ==, -EINVAL);
-    g_assert_cmpint(dirty_flags(c, 4), ==, -EINVAL);
-    g_assert_cmpint(get_bits(c, 0x10000, 16 * PAGE, bits), ==, 0);
-    g_assert_cmpint(get_bits(c, 0x0, 64 * PAGE, bits), ==, 0);
-    g_assert_cmpint(get_bits(c, 0x10000, 8 * PAGE, bits), ==, -EINVAL);
-    g_assert_cmpint(get_bits(c, 0x18000, 8 * PAGE, bits), ==, -EINVAL);
-    g_assert_cmpint(get_bits(c, 0x10001, 16 * PAGE, bits), ==, -EINVAL);
-    g_assert_cmpint(get_bits(c, 0x10000, 100, bits), ==, -EINVAL);
-    g_assert_cmpint(get_bits(c, 0x10000, 0, bits), ==, -EINVAL);
-    g_assert_cmpint(get_bits(c, 0, 65 * PAGE, bits), ==, -EINVAL);
-    g_assert_cmpint(get(c, get_arg(0, 65 * PAGE, bits, 16)), ==, 0);
-    g_assert_cmpint(get(c, get_arg(0, 65 * PAGE, bits, 24)), ==, -EINVAL);
-    g_assert_cmpint(get_bits(c, -PAGE, 2 * PAGE, bits), ==, -EINVAL);
-    g_assert_cmpint(get_bits(c, 0x10000, 16 * PAGE, NULL), ==, -EINVAL);
-    arg = get_arg(0x10000, 16 * PAGE, bits, 8);
-    arg.bitmap.pgsize = 8192;
-    g_assert_cmpint(get(c, arg), ==, -EINVAL);
-    arg = get_arg(0x10000, 16 * PAGE, bits, 8);
-    arg.argsz = sizeof(arg) - 1;
-    g_assert_cmpint(get(c, arg), ==, -EINVAL);
-    arg.argsz = 4;
-    g_assert_cmpint(get(c, arg), ==, -EINVAL);
-    client_close(c);
-}
-
-static void test_pinned(void)
-{
-    uint64_t bits = 0;
-    SimClient *c = open_with("", "pinned=0x12000+0x1001;0x1f000+0x5000");
-
-    g_assert_cmpint(map(c, 0x10000, (void *)0x10000000, 16 * PAGE), ==, 0);
-    g_assert_cmpint(dirty_start(c), ==, 0);
-    for (int i = 0; i < 2; i++) {
-        bits = ~0ull;
-        g_assert_cmpint(get_bits(c, 0x10000, 16 * PAGE, &bits), ==, 0);
-        g_assert_cmphex(bits, ==, 0xffffffffffff800cull);
-    }
-    /* A mapping that comes while tracking is on has its pinned pages. */
-    g_assert_cmpint(map(c, 0x20000, (void *)0x10000000, 16 * PAGE), ==, 0);
-    bits = 0;
-    g_assert_cmpint(get_bits(c, 0x20000, 16 * PAGE, &bits), ==, 0);
-    g_assert_cmphex(bits, ==, 0xf);
-    /* Bits of a range begin at its start, whatever is mapped there. */
-    bits = 0;
-    g_assert_cmpint(get_bits(c, 0xd000, 64 * PAGE, &bits), ==, 0);
-    g_assert_cmphex(bits, ==, 0x7c0060);
-    client_close(c);
-}
-
-static void test_dirty_all(void)
-{
-    uint64_t bits = 0;
-    SimClient *c = open_with("dirty-mode=all", "");
-
-    g_assert_cmpint(map(c, 0x10000, (void *)0x10000000, 4 * PAGE), ==, 0);
-    g_assert_cmpint(dirty_start(c), ==, 0);
-    for (int i = 0; i < 2; i++) {
-        bits = 0;
-        g_assert_cmpint(get_bits(c, 0x10000, 4 * PAGE, &bits), ==, 0);
-        g_assert_cmphex(bits, ==, 0xf);
-    }
-    client_close(c);
-}
-
-static int unmap_dirty(SimClient *c, uint64_t size, uint64_t *bits,
-                       uint32_t argsz)
-{
-    SimUnmapRequest arg = {
-        .argsz = argsz ? argsz : sizeof(arg),
-        .flags = VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP,
-        .iova = 0x10000,
-        .size = size,
-        .bitmap = { .pgsize = PAGE, .size = 8, .data = (void *)bits },
-    };
-
-    return result(ioctl(c->container, VFIO_IOMMU_UNMAP_DMA, &arg));
-}
-
-static void test_unmap_dirty(void)
-{
-    uint64_t bits = 0;
-    SimClient *c = open_with("", "pinned=0x11000+0x1000");
-
-    g_assert_cmpint(map(c, 0x10000, (void *)0x10000000, 4 * PAGE), ==, 0);
-    g_assert_cmpint(unmap_dirty(c, 4 * PAGE, &bits, 0), ==, -EINVAL);
-    g_assert_cmpint(dirty_start(c), ==, 0);
-    g_assert_cmpint(unmap_dirty(c, 4 * PAGE, &bits, 24), ==, -EINVAL);
-    g_assert_cmpint(unmap_dirty(c, 65 * PAGE, &bits, 0), ==, -EINVAL);
-    g_assert_cmpint(unmap_dirty(c, 4 * PAGE, &bits, 0), ==, 0);
-    g_assert_cmphex(bits, ==, 2);
-    g_assert_cmpint(unmap(c, 0x10000, 4 * PAGE), ==, 0);
-    client_close(c);
-}
-
-/* ------------------------------------------------------------------------ */
-/* DMA                                                                      */
-
-#define RAM_BYTES (256 * PAGE)
-
-/* Every page that changed since @before must have its bit in @bits. */
-static unsigned check_changed(const uint8_t *ram, const uint8_t *before,
-                              const uint64_t *bits)
-{
-    unsigned changed = 0;
-
-    for (unsigned page = 0; page < RAM_BYTES / PAGE; page++) {
-        if (memcmp(ram + page * PAGE, before + page * PAGE, PAGE) != 0) {
-            g_assert_cmpuint(bits[page / 64] >> page % 64 & 1, ==, 1);
-            changed++;
-        }
-    }
-    return changed;
-}
-
-/* Wait till the device has written more than @bytes in all; up to 10 s. */
-static void wait_dma(uint64_t bytes)
-{
-    for (unsigned i = 0; i < 10000; i++) {
-        if (client_status("dev").dma_bytes > bytes) {
-            return;
-        }
-        g_usleep(1000);
-    }
-    g_assert_cmpuint(client_status("dev").dma_bytes, >, bytes);
-}
-
-static void test_dma(void)
-{
-    g_autofree uint8_t *before = g_malloc(RAM_BYTES);
-    uint8_t *ram = mmap(NULL, RAM_BYTES, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    SimClient *c = open_with("", "dma-rate=64M\ndma-start=0x110000\n"
-                             "dma-size=0xc0000");
-    uint64_t bits[4] = { 0 };
-    VFIOSimStatus s;
-
-    g_assert_cmpint(map(c, 0x100000, ram, RAM_BYTES), ==, 0);
-    g_assert_true(vfio_sim_dma_lock("dev"));
-    g_assert_cmpint(dirty_start(c), ==, 0);
-    memcpy(before, ram, RAM_BYTES);
-    s = client_status("dev");
-    vfio_sim_dma_unlock("dev");
-    wait_dma(s.dma_bytes + 64 * PAGE);
-    g_assert_cmpint(client_set_state(c, STOP), ==, 0);
-    g_assert_cmpint(get(c, get_arg(0x100000, RAM_BYTES, bits, 32)), ==, 0);
-    g_assert_cmpuint(check_changed(ram, before, bits), >, 4);
-    /* Only in its range, and not a byte after the device has stopped. */
-    g_assert_cmpint(memcmp(ram, before, 0x10000), ==, 0);
-    g_assert_cmpint(memcmp(ram + 0xd0000, before + 0xd0000, 0x30000), ==, 0);
-    memcpy(before, ram, RAM_BYTES);
-    s = client_status("dev");
-    g_usleep(20 * 1000);
-    g_assert_cmpint(memcmp(ram, before, RAM_BYTES), ==, 0);
-    g_assert_cmpuint(client_status("dev").dma_bytes, ==, s.dma_bytes);
-    /* On again with the device; no memory is touched after an unmap. */
-    g_assert_cmpint(client_set_state(c, RUNNING), ==, 0);
-    wait_dma(s.dma_bytes);
-    g_assert_cmpint(unmap(c, 0x100000, RAM_BYTES), ==, RAM_BYTES);
-    munmap(ram, RAM_BYTES);
-    g_usleep(20 * 1000);
-    client_close(c);
-}
-
-static char *status_dma_text(const char *device, const char *key);
-
-static void test_dma_digest(void)
-{
-    uint8_t *ram = mmap(NULL, RAM_BYTES, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    g_autofree char *stop = NULL, *start = NULL, *changed = NULL;
-    SimClient *c = open_with("", "dma-start=0x100000\ndma-size=1M");
-
-    g_assert_cmpint(map(c, 0x100000, ram, RAM_BYTES), ==, 0);
-    g_assert_cmpint(client_set_state(c, STOP), ==, 0);
-    stop = status_dma_text("dev", "digest-at-stop");
-    g_assert_cmpint(client_set_state(c, RUNNING), ==, 0);
-    start = status_dma_text("dev", "digest-at-start");
-    g_assert_cmpuint(strlen(stop), ==, VFIO_SIM_DIGEST_LEN);
-    g_assert_cmpstr(stop, ==, start);
-    ram[RAM_BYTES - 1] = 1;
-    g_assert_cmpint(client_set_state(c, STOP), ==, 0);
-    changed = status_dma_text("dev", "digest-at-stop");
-    g_assert_cmpstr(stop, !=, changed);
-    client_close(c);
-    munmap(ram, RAM_BYTES);
-}
-
-static ssize_t config(SimClient *c, bool write, unsigned at, void *buf,
-                      size_t len)
-{
-    off_t offset = ((off_t)VFIO_PCI_CONFIG_REGION_INDEX << 40) + at;
-
-    return write ? pwrite(c->device, buf, len, offset)
-                 : pread(c->device, buf, len, offset);
-}
-
-static void test_dma_bus_master(void)
-{
-    uint8_t *ram = mmap(NULL, RAM_BYTES, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    SimClient *c = open_with("", "dma-rate=64M\ndma-size=1M\n"
-                             "dma-needs-bus-master=yes\n"
-                             "dma-pattern=sequential");
-    uint16_t command = PCI_COMMAND_MASTER;
-
-    g_assert_cmpint(map(c, 0, ram, RAM_BYTES), ==, 0);
-    g_usleep(20 * 1000);
-    g_assert_cmpuint(client_status("dev").dma_bytes, ==, 0);
-    g_assert_cmpint(config(c, true, PCI_COMMAND, &command, 2), ==, 2);
-    wait_dma(0);
-    g_assert_cmpuint(client_status("dev").command, ==, PCI_COMMAND_MASTER);
-    client_close(c);
-    munmap(ram, RAM_BYTES);
 }
 
 /* ------------------------------------------------------------------------ */
@@ -612,16 +185,18 @@ static void test_config_space(void)
     uint32_t ones = UINT32_MAX, value = 0;
     uint8_t all[256], next;
     unsigned caps = 0;
-    SimClient *c = open_with("", "vendor-id=0x1234\nbar0-size=128K");
+    SimClient *c = sim_test_open("", "vendor-id=0x1234\nbar0-size=128K");
 
-    g_assert_cmpint(config(c, false, 0, all, sizeof(all)), ==, 256);
+    g_assert_cmpint(client_config(c, false, 0, all, sizeof(all)), ==, 256);
     g_assert_cmpuint(all[0] | all[1] << 8, ==, 0x1234);
-    g_assert_cmpint(config(c, false, 256, all, 1), ==, -1);
-    g_assert_cmpint(config(c, true, PCI_BASE_ADDRESS_0, &ones, 4), ==, 4);
-    g_assert_cmpint(config(c, false, PCI_BASE_ADDRESS_0, &value, 4), ==, 4);
+    g_assert_cmpint(client_config(c, false, 256, all, 1), ==, -1);
+    g_assert_cmpint(client_config(c, true, PCI_BASE_ADDRESS_0, &ones, 4), ==,
+                    4);
+    g_assert_cmpint(client_config(c, false, PCI_BASE_ADDRESS_0, &value, 4), ==,
+                    4);
     g_assert_cmphex(value, ==, 0xfffe0004);
-    g_assert_cmpint(config(c, true, PCI_VENDOR_ID, &ones, 4), ==, 4);
-    g_assert_cmpint(config(c, false, 0, &value, 2), ==, 2);
+    g_assert_cmpint(client_config(c, true, PCI_VENDOR_ID, &ones, 4), ==, 4);
+    g_assert_cmpint(client_config(c, false, 0, &value, 2), ==, 2);
     g_assert_cmphex(value & 0xffff, ==, 0x1234);
     for (next = all[PCI_CAPABILITY_LIST]; next; next = all[next + 1]) {
         caps |= 1u << all[next];
@@ -633,7 +208,7 @@ static void test_config_space(void)
 static void test_bars(void)
 {
     struct vfio_region_info info = { .argsz = sizeof(info), .index = 0 };
-    SimClient *c = open_with("", "");
+    SimClient *c = sim_test_open("", "");
     uint32_t word = 0x12345678;
     uint8_t *bar;
 
@@ -658,7 +233,7 @@ static void test_bars(void)
 /* Only what the sparse areas offer can be mapped. */
 static void test_mmap_limits(void)
 {
-    SimClient *c = open_with("", "window-size=64K\nareas=0x2000+0x4000");
+    SimClient *c = sim_test_open("", "window-size=64K\nareas=0x2000+0x4000");
     static const struct {
         uint64_t offset, size;
         bool works;
@@ -705,7 +280,7 @@ static void test_irqs(void)
 {
     const uint32_t trigger = VFIO_IRQ_SET_ACTION_TRIGGER;
     const uint32_t eventfds = VFIO_IRQ_SET_DATA_EVENTFD | trigger;
-    SimClient *c = open_with("", "");
+    SimClient *c = sim_test_open("", "");
     int fd = eventfd(0, EFD_CLOEXEC);
 
     g_assert_cmpint(set_irqs(c, eventfds, 0, 4, fd), ==, 0);
@@ -730,10 +305,10 @@ static void test_irqs(void)
 static void test_reset(void)
 {
     uint16_t command = PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY;
-    SimClient *c = open_with("", "");
+    SimClient *c = sim_test_open("", "");
     int fd = eventfd(0, EFD_CLOEXEC);
 
-    g_assert_cmpint(config(c, true, PCI_COMMAND, &command, 2), ==, 2);
+    g_assert_cmpint(client_config(c, true, PCI_COMMAND, &command, 2), ==, 2);
     g_assert_cmpint(set_irqs(c, VFIO_IRQ_SET_DATA_EVENTFD |
                              VFIO_IRQ_SET_ACTION_TRIGGER, 0, 1, fd), ==, 0);
     g_assert_cmpuint(client_status("dev").command, ==, command);
@@ -751,35 +326,14 @@ static void test_reset(void)
 /* ------------------------------------------------------------------------ */
 /* Status, transcript, directories                                          */
 
-static JsonObject *status_device(JsonParser *parser, const char *text,
-                                 const char *device)
-{
-    JsonObject *root;
-
-    g_assert_true(json_parser_load_from_data(parser, text, -1, NULL));
-    root = json_node_get_object(json_parser_get_root(parser));
-    root = json_object_get_object_member(root, "devices");
-    return json_object_get_object_member(root, device);
-}
-
 static uint64_t status_number(const char *device, const char *key)
 {
     g_autoptr(JsonParser) parser = json_parser_new();
     g_autofree char *text = vfio_sim_status_json();
-    JsonObject *object = status_device(parser, text, device);
+    JsonObject *object = sim_test_status_device(parser, text, device);
 
     g_assert_true(json_object_has_member(object, key));
     return json_object_get_int_member(object, key);
-}
-
-static char *status_dma_text(const char *device, const char *key)
-{
-    g_autoptr(JsonParser) parser = json_parser_new();
-    g_autofree char *text = vfio_sim_status_json();
-    JsonObject *object = status_device(parser, text, device);
-
-    object = json_object_get_object_member(object, "dma");
-    return g_strdup(json_object_get_string_member(object, key));
 }
 
 static void test_files(void)
@@ -797,11 +351,11 @@ static void test_files(void)
                                   "status-interval-ms=5\n"
                                   "[device dev]\ngroup=1\nareas=none\n",
                                   status, dir);
-    configure(config_text);
+    sim_test_configure(config_text);
     c = client_open("dev", 1);
     g_assert_cmpint(client_save(c, chunks, true, 1), ==, 0);
     g_assert_true(g_file_get_contents(status, &text, NULL, NULL));
-    dev = status_device(parser, text, "dev");
+    dev = sim_test_status_device(parser, text, "dev");
     g_assert_cmpstr(json_object_get_string_member(dev, "state"), ==, "stop");
     g_assert_cmpint(json_object_get_int_member(dev, "trapped-bytes"), ==,
                     1024 * 1024);
@@ -869,8 +423,6 @@ static void test_inactive(void)
 
 /* ------------------------------------------------------------------------ */
 
-void sim_test_host_add(void);
-
 void sim_test_host_add(void)
 {
     g_test_add_func("/sim/host/order", test_order);
@@ -879,16 +431,6 @@ void sim_test_host_add(void)
     g_test_add_func("/sim/host/fork", test_fork);
     g_test_add_func("/sim/host/iommus", test_iommus);
     g_test_add_func("/sim/host/switches", test_switches);
-    g_test_add_func("/sim/iommu/map", test_map);
-    g_test_add_func("/sim/iommu/unmap", test_unmap);
-    g_test_add_func("/sim/iommu/info", test_iommu_info);
-    g_test_add_func("/sim/dirty/arguments", test_dirty_arguments);
-    g_test_add_func("/sim/dirty/pinned", test_pinned);
-    g_test_add_func("/sim/dirty/all", test_dirty_all);
-    g_test_add_func("/sim/dirty/unmap", test_unmap_dirty);
-    g_test_add_func("/sim/dma/run", test_dma);
-    g_test_add_func("/sim/dma/digest", test_dma_digest);
-    g_test_add_func("/sim/dma/bus-master", test_dma_bus_master);
     g_test_add_func("/sim/pci/config", test_config_space);
     g_test_add_func("/sim/pci/bars", test_bars);
     g_test_add_func("/sim/pci/mmap-limits", test_mmap_limits);

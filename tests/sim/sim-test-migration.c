@@ -12,21 +12,7 @@
 #include <sys/ioctl.h>
 #include <linux/vfio.h>
 
-#include "sim-client.h"
-
-#define RUNNING 1u
-#define STOP_COPY 2u
-#define PRE_COPY 3u
-#define RESUMING 4u
-#define ERROR_STATE 6u
-
-static void configure(const char *text)
-{
-    g_autoptr(GError) err = NULL;
-
-    vfio_sim_configure_data(text, &err);
-    g_assert_no_error(err);
-}
+#include "sim-test.h"
 
 static void configure_pair(const char *source, const char *target)
 {
@@ -35,7 +21,7 @@ static void configure_pair(const char *source, const char *target)
                         "[device dst]\ngroup=2\nseed=2\n%s\n", source,
                         target);
 
-    configure(text);
+    sim_test_configure(text);
 }
 
 static void assert_clean(const char *name)
@@ -766,8 +752,6 @@ static void test_allowed(void)
 }
 
 /* ------------------------------------------------------------------------ */
-
-void sim_test_migration_add(void);
 
 void sim_test_migration_add(void)
 {

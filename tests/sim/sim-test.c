@@ -6,13 +6,25 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include <glib.h>
+#include "sim-test.h"
 
-#include "sim-client.h"
+void sim_test_configure(const char *text)
+{
+    g_autoptr(GError) err = NULL;
 
-void sim_test_migration_add(void);
-void sim_test_faults_add(void);
-void sim_test_host_add(void);
+    vfio_sim_configure_data(text, &err);
+    g_assert_no_error(err);
+}
+
+SimClient *sim_test_open(const char *container, const char *device)
+{
+    g_autofree char *text = g_strdup_printf("[container]\n%s\n"
+                                            "[device dev]\ngroup=1\n%s\n",
+                                            container, device);
+
+    sim_test_configure(text);
+    return client_open("dev", 1);
+}
 
 VFIOSimStatus client_status(const char *name)
 {
@@ -20,6 +32,17 @@ VFIOSimStatus client_status(const char *name)
 
     g_assert_true(vfio_sim_device_status(name, &status));
     return status;
+}
+
+JsonObject *sim_test_status_device(JsonParser *parser, const char *text,
+                                   const char *device)
+{
+    JsonObject *root;
+
+    g_assert_true(json_parser_load_from_data(parser, text, -1, NULL));
+    root = json_node_get_object(json_parser_get_root(parser));
+    root = json_object_get_object_member(root, "devices");
+    return json_object_get_object_member(root, device);
 }
 
 int main(int argc, char **argv)
@@ -30,6 +53,7 @@ int main(int argc, char **argv)
     sim_test_migration_add();
     sim_test_faults_add();
     sim_test_host_add();
+    sim_test_memory_add();
     ret = g_test_run();
     vfio_sim_shutdown();
     return ret;

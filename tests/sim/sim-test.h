@@ -1,0 +1,52 @@
+/*
+ * Tests of the simulated device: what the parts of sim-test share
+ *
+ * Owns: the words of all of them; the look into the simulation, which runs
+ * in the test's own process. Does not own: the client (sim-client.h).
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef TESTS_SIM_SIM_TEST_H
+#define TESTS_SIM_SIM_TEST_H
+
+#include <errno.h>
+#include <json-glib/json-glib.h>
+
+#include "sim-client.h"
+
+#define PAGE 4096ull
+
+/* device_state */
+#define STOP 0u
+#define RUNNING 1u
+#define STOP_COPY 2u
+#define PRE_COPY 3u
+#define RESUMING 4u
+#define ERROR_STATE 6u
+
+/* What a call of libc returned, or its negative errno */
+static inline int result(int ret)
+{
+    return ret < 0 ? -errno : ret;
+}
+
+/* sim_test_configure: the simulation is as @text says; it must be right. */
+void sim_test_configure(const char *text);
+
+/* sim_test_open: device "dev", open; keys of its container and of its own */
+SimClient *sim_test_open(const char *container, const char *device);
+
+/* client_status: what the simulation counted of device @name */
+VFIOSimStatus client_status(const char *name);
+
+/* sim_test_status_device: @device in a status file's @text, of @parser */
+JsonObject *sim_test_status_device(JsonParser *parser, const char *text,
+                                   const char *device);
+
+/* The parts */
+void sim_test_faults_add(void);
+void sim_test_host_add(void);
+void sim_test_memory_add(void);
+void sim_test_migration_add(void);
+
+#endif /* TESTS_SIM_SIM_TEST_H */
