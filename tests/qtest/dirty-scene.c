@@ -75,7 +75,6 @@ void dirty_write_a_while(VFIOSide *side, uint64_t ram_offset)
         g_usleep(1000);
     }
     dirty_device_write(side, false);
-    g_usleep(2000);     /* a burst that was on its way */
 }
 
 /* ---- a migration that is held in its first round ---- */
@@ -206,7 +205,6 @@ static void hide_ram(VFIOPair *pair, VTD *vtd)
         g_usleep(1000);
     }
     dirty_device_write(src, false);
-    g_usleep(2000);
     set_pam(src, 0);
 }
 

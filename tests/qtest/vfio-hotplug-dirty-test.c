@@ -136,7 +136,6 @@ static void write_all(VFIOSide *side)
         g_usleep(1000);
     }
     machine_bus_master(side->qts, MACHINE_FIRST_SLOT, false);
-    g_usleep(2000);
 }
 
 /* ---- a migration that is held ---- */

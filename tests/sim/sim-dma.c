@@ -8,7 +8,8 @@
  *
  * Locks: SimDma.lock is held for one burst at a time, so that
  * sim_dma_stop() returns only when no burst is under way (U-4); inside of
- * it SimContainer.lock, so that no mapping goes away under a burst.
+ * it SimContainer.lock, so that no mapping goes away under a burst, and
+ * SimDevice.pci_lock for the bus master.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -86,10 +87,11 @@ static int64_t catch_up(SimDevice *d, int64_t since_us)
     }
     bursts = (now_us - since_us) / us_each;
     for (uint64_t i = 0; i < bursts; i++) {
-        bool may = !d->cfg.dma_bus_master || sim_pci_bus_master(d);
+        bool may;
 
         g_mutex_lock(&d->dma.lock);
-        may = may && d->dma.running;
+        may = d->dma.running &&
+              (!d->cfg.dma_bus_master || sim_pci_bus_master(d));
         if (may) {
             one_burst(d);
         }
@@ -175,6 +177,12 @@ void sim_dma_close(SimDevice *d)
         g_thread_join(d->dma.thread);
         d->dma.thread = NULL;
     }
+}
+
+void sim_dma_drain(SimDevice *d)
+{
+    g_mutex_lock(&d->dma.lock);
+    g_mutex_unlock(&d->dma.lock);
 }
 
 bool vfio_sim_dma_write(const char *name, uint64_t iova, uint64_t size_bytes)

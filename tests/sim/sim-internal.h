@@ -314,6 +314,8 @@ void sim_dma_close(SimDevice *d);
 void sim_dma_start(SimDevice *d);
 /* sim_dma_stop: on return no DMA is under way and none will start. */
 void sim_dma_stop(SimDevice *d);
+/* sim_dma_drain: on return no DMA is under way that was begun before. */
+void sim_dma_drain(SimDevice *d);
 /* Digest of the DMA range as the guest's memory holds it now. */
 void sim_dma_digest_at_stop(SimDevice *d);
 void sim_dma_digest_at_start(SimDevice *d);

@@ -146,6 +146,7 @@ ssize_t sim_pci_config_rw(SimDevice *d, bool write, void *buf, size_t len,
     }
     g_mutex_unlock(&d->pci_lock);
     if (changed) {
+        sim_dma_drain(d);       /* it may be no bus master any more */
         sim_status_write();
     }
     return len;

@@ -390,6 +390,11 @@ static void test_dma_digest(void)
     munmap(ram, RAM_BYTES);
 }
 
+static void write_command(SimClient *c, uint16_t command)
+{
+    g_assert_cmpint(client_config(c, true, PCI_COMMAND, &command, 2), ==, 2);
+}
+
 static void test_dma_bus_master(void)
 {
     uint8_t *ram = mmap(NULL, RAM_BYTES, PROT_READ | PROT_WRITE,
@@ -397,14 +402,37 @@ static void test_dma_bus_master(void)
     SimClient *c = sim_test_open("", "dma-rate=64M\ndma-size=1M\n"
                              "dma-needs-bus-master=yes\n"
                              "dma-pattern=sequential");
-    uint16_t command = PCI_COMMAND_MASTER;
 
     g_assert_cmpint(map(c, 0, ram, RAM_BYTES), ==, 0);
     g_usleep(20 * 1000);
     g_assert_cmpuint(client_status("dev").dma_bytes, ==, 0);
-    g_assert_cmpint(client_config(c, true, PCI_COMMAND, &command, 2), ==, 2);
+    write_command(c, PCI_COMMAND_MASTER);
     wait_dma(0);
     g_assert_cmpuint(client_status("dev").command, ==, PCI_COMMAND_MASTER);
+    client_close(c);
+    munmap(ram, RAM_BYTES);
+}
+
+/* Where bus mastering ends, a burst that was on its way has ended, too. */
+static void test_dma_bus_master_off(void)
+{
+    g_autofree uint8_t *before = g_malloc(RAM_BYTES);
+    uint8_t *ram = mmap(NULL, RAM_BYTES, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    SimClient *c = sim_test_open("", "dma-rate=4G\ndma-size=1M\n"
+                                 "dma-burst=1M\ndma-needs-bus-master=yes");
+
+    g_assert_cmpint(map(c, 0, ram, RAM_BYTES), ==, 0);
+    for (unsigned i = 0; i < 20; i++) {
+        uint64_t bytes = client_status("dev").dma_bytes;
+
+        write_command(c, PCI_COMMAND_MASTER);
+        wait_dma(bytes + RAM_BYTES);
+        write_command(c, 0);
+        memcpy(before, ram, RAM_BYTES);
+        g_usleep(2000);
+        g_assert_cmpint(memcmp(ram, before, RAM_BYTES), ==, 0);
+    }
     client_close(c);
     munmap(ram, RAM_BYTES);
 }
@@ -423,4 +451,5 @@ void sim_test_memory_add(void)
     g_test_add_func("/sim/dma/run", test_dma);
     g_test_add_func("/sim/dma/digest", test_dma_digest);
     g_test_add_func("/sim/dma/bus-master", test_dma_bus_master);
+    g_test_add_func("/sim/dma/bus-master-off", test_dma_bus_master_off);
 }
