@@ -30,7 +30,7 @@ static void test_order(void)
     int container, group, fd = -1;
 
     sim_test_configure("[device dev]\ngroup=1\n[device two]\ngroup=1\n"
-              "[device far]\ngroup=2\n");
+                       "[device far]\ngroup=2\n");
     g_assert_cmpint(result(open("/dev/vfio/3", O_RDWR)), ==, -ENOENT);
     g_assert_cmpint(result(open("/dev/vfio/x", O_RDWR)), ==, -ENOENT);
     container = open("/dev/vfio/vfio", O_RDWR);
@@ -95,7 +95,7 @@ static void test_two_devices(void)
     uint32_t state;
 
     sim_test_configure("[device a]\ngroup=1\n[device a2]\ngroup=1\n"
-              "[device b]\ngroup=2\n");
+                       "[device b]\ngroup=2\n");
     a = client_open("a", 1);
     b = client_open("b", 2);
     second = ioctl(a->group, VFIO_GROUP_GET_DEVICE_FD, "a2");

@@ -294,6 +294,16 @@ static void test_unmap_dirty(void)
 
 #define RAM_BYTES (256 * PAGE)
 
+/* RAM of a guest, all zero; for munmap() */
+static uint8_t *new_ram(void)
+{
+    uint8_t *ram = mmap(NULL, RAM_BYTES, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    g_assert_true(ram != MAP_FAILED);
+    return ram;
+}
+
 /* Every page that changed since @before must have its bit in @bits. */
 static unsigned check_changed(const uint8_t *ram, const uint8_t *before,
                               const uint64_t *bits)
@@ -324,10 +334,9 @@ static void wait_dma(uint64_t bytes)
 static void test_dma(void)
 {
     g_autofree uint8_t *before = g_malloc(RAM_BYTES);
-    uint8_t *ram = mmap(NULL, RAM_BYTES, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint8_t *ram = new_ram();
     SimClient *c = sim_test_open("", "dma-rate=64M\ndma-start=0x110000\n"
-                             "dma-size=0xc0000");
+                                 "dma-size=0xc0000");
     uint64_t bits[4] = { 0 };
     VFIOSimStatus s;
 
@@ -370,8 +379,7 @@ static char *status_dma_text(const char *device, const char *key)
 
 static void test_dma_digest(void)
 {
-    uint8_t *ram = mmap(NULL, RAM_BYTES, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint8_t *ram = new_ram();
     g_autofree char *stop = NULL, *start = NULL, *changed = NULL;
     SimClient *c = sim_test_open("", "dma-start=0x100000\ndma-size=1M");
 
@@ -397,11 +405,10 @@ static void write_command(SimClient *c, uint16_t command)
 
 static void test_dma_bus_master(void)
 {
-    uint8_t *ram = mmap(NULL, RAM_BYTES, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint8_t *ram = new_ram();
     SimClient *c = sim_test_open("", "dma-rate=64M\ndma-size=1M\n"
-                             "dma-needs-bus-master=yes\n"
-                             "dma-pattern=sequential");
+                                 "dma-needs-bus-master=yes\n"
+                                 "dma-pattern=sequential");
 
     g_assert_cmpint(map(c, 0, ram, RAM_BYTES), ==, 0);
     g_usleep(20 * 1000);
@@ -417,8 +424,7 @@ static void test_dma_bus_master(void)
 static void test_dma_bus_master_off(void)
 {
     g_autofree uint8_t *before = g_malloc(RAM_BYTES);
-    uint8_t *ram = mmap(NULL, RAM_BYTES, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint8_t *ram = new_ram();
     SimClient *c = sim_test_open("", "dma-rate=4G\ndma-size=1M\n"
                                  "dma-burst=1M\ndma-needs-bus-master=yes");
 
