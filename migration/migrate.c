@@ -142,15 +142,6 @@ static Error *first_error(void)
     return err;
 }
 
-char *vfio_host_migration_error(void)
-{
-    Error *err = first_error();
-    char *text = err ? g_strdup(error_get_pretty(err)) : NULL;
-
-    error_free(err);
-    return text;
-}
-
 static void clear_error(void)
 {
     g_mutex_lock(&error_lock);

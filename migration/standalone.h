@@ -168,8 +168,6 @@ typedef enum VFIOHostStatus {
 /* Of the migration under way, or of the last one; any thread. */
 VFIOHostStatus vfio_host_migration_status(void);
 const char *vfio_host_status_str(VFIOHostStatus status);
-/* The error that query-migrate would show, or NULL; free with g_free(). */
-char *vfio_host_migration_error(void);
 
 /* Reasons against a migration, the last one first; NULL after the end. */
 const char *vfio_host_blocker(unsigned n);
