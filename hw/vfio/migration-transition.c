@@ -4,7 +4,7 @@
  * Owns: performing arcs, going round those that a driver refuses, recovery
  * after a failure, and the bracket that keeps state changes and chunks
  * apart. Does not own: which arcs there are (migration-state.c), what a
- * reset takes (migration-reset.c), when to change (migration.c and the
+ * reset takes (migration-pci.c), when to change (migration.c and the
  * handlers).
  *
  * Locks: see hw/vfio/migration-device.h.

@@ -25,7 +25,7 @@
 #include "sysemu/runstate.h"
 #include "hw/vfio/dirty-tracking.h"
 #include "hw/vfio/migration-device.h"
-#include "hw/vfio/migration-uapi.h"
+#include "hw/vfio/migration-v1-uapi.h"
 #include "trace.h"
 
 /* ---- the VM stops and goes on ---- */

@@ -8,7 +8,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "qemu/osdep.h"
-#include "hw/vfio/migration-extent.h"
+#include "hw/vfio/migration-v1-window.h"
 #include "fuzz.h"
 
 #define MAX_AREAS       15

@@ -5,7 +5,7 @@
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "hw/vfio/migration-uapi.h"
+#include "hw/vfio/migration-v1-uapi.h"
 #include "fuzz-host.h"
 
 static unsigned nr_reports;

@@ -17,7 +17,7 @@
 #include <linux/vfio.h>
 #include "qemu/units.h"
 #include "hw/vfio/migration-state.h"
-#include "hw/vfio/migration-uapi.h"
+#include "hw/vfio/migration-v1-uapi.h"
 #include "sysemu/runstate.h"
 #include "fuzz-kernel.h"
 

@@ -10,7 +10,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "migration/qemu-file.h"
-#include "hw/vfio/migration-uapi.h"
+#include "hw/vfio/migration-v1-uapi.h"
 #include "fuzz-host.h"
 
 #define OPTION_WHOLE_STREAM     (1 << 0)

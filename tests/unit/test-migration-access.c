@@ -1,5 +1,5 @@
 /*
- * Tests of hw/vfio/migration-access.c
+ * Tests of hw/vfio/migration-v1-access.c
  *
  * The linker leads the pread and pwrite of the code under test to a device
  * in this file (--wrap): it keeps a transcript of each access and breaks by
@@ -12,7 +12,7 @@
 #include "qemu/osdep.h"
 #include <sys/mman.h>
 #include "qemu/units.h"
-#include "hw/vfio/migration-access.h"
+#include "hw/vfio/migration-v1-access.h"
 #include "wrap.h"
 
 #define FAKE_FD         1000000     /* no real file has this number */

@@ -1,5 +1,5 @@
 /*
- * Tests of hw/vfio/migration-extent.c
+ * Tests of hw/vfio/migration-v1-window.c
  *
  * The model knows no sorted extents: areas are compared each with each, in
  * 128-bit numbers, and for each byte of a window it holds where the byte is
@@ -11,7 +11,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "qemu/osdep.h"
-#include "hw/vfio/migration-extent.h"
+#include "hw/vfio/migration-v1-window.h"
 
 #define WINDOW_BYTES    96      /* bytes of the region that are modelled */
 #define MAX_AREAS       10

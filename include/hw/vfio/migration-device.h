@@ -16,8 +16,8 @@
 #include "migration/register.h"
 #include "qemu/thread.h"
 #include "hw/vfio/migration-state.h"
-#include "hw/vfio/migration-extent.h"
-#include "hw/vfio/migration-access.h"
+#include "hw/vfio/migration-v1-window.h"
+#include "hw/vfio/migration-v1-access.h"
 
 typedef struct VFIODeviceMigration VFIODeviceMigration;
 
@@ -158,7 +158,7 @@ bool vfio_mig_chunk_torn(VFIODeviceMigration *mig);
 
 #define VFIO_MIG_CHUNK_WAIT_MS  1000
 
-/* ---- migration-reset.c ---- */
+/* ---- migration-pci.c ---- */
 
 /*
  * vfio_mig_reset: reset the device, which then runs, without bus mastering

@@ -9,8 +9,8 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#ifndef HW_VFIO_MIGRATION_ACCESS_H
-#define HW_VFIO_MIGRATION_ACCESS_H
+#ifndef HW_VFIO_MIGRATION_V1_ACCESS_H
+#define HW_VFIO_MIGRATION_V1_ACCESS_H
 
 /* Largest single pread or pwrite of data; callers size buffers by it. */
 #define VFIO_MIG_BOUNCE_BYTES   (1 * MiB)
@@ -45,4 +45,4 @@ int vfio_mig_data_read(VFIOMigAccess *access, uint64_t offset, void *buf,
 int vfio_mig_data_write(VFIOMigAccess *access, uint64_t offset,
                         const void *buf, size_t size);
 
-#endif /* HW_VFIO_MIGRATION_ACCESS_H */
+#endif /* HW_VFIO_MIGRATION_V1_ACCESS_H */

@@ -14,7 +14,7 @@
  */
 #include "qemu/osdep.h"
 #include "qemu/units.h"
-#include "hw/vfio/migration-access.h"
+#include "hw/vfio/migration-v1-access.h"
 
 /* Widest access that every driver takes, in bytes. */
 #define SMALL_BYTES     8

@@ -9,8 +9,8 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#ifndef HW_VFIO_MIGRATION_UAPI_H
-#define HW_VFIO_MIGRATION_UAPI_H
+#ifndef HW_VFIO_MIGRATION_V1_UAPI_H
+#define HW_VFIO_MIGRATION_V1_UAPI_H
 
 /* The region is found by its type capability; it has no fixed index. */
 #define VFIO_MIG_REGION_TYPE              3
@@ -34,4 +34,4 @@
 #define VFIO_MIG_V1_ERROR                 (VFIO_MIG_V1_SAVING | \
                                            VFIO_MIG_V1_RESUMING)
 
-#endif /* HW_VFIO_MIGRATION_UAPI_H */
+#endif /* HW_VFIO_MIGRATION_V1_UAPI_H */

@@ -8,8 +8,8 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#ifndef HW_VFIO_MIGRATION_EXTENT_H
-#define HW_VFIO_MIGRATION_EXTENT_H
+#ifndef HW_VFIO_MIGRATION_V1_WINDOW_H
+#define HW_VFIO_MIGRATION_V1_WINDOW_H
 
 /* A part of the region that the driver lets us map. */
 typedef struct VFIOMigArea {
@@ -67,4 +67,4 @@ bool vfio_mig_extents_contain(const VFIOMigExtents *extents, uint64_t offset,
 bool vfio_mig_extents_next(const VFIOMigExtents *extents, uint64_t *offset,
                            uint64_t *size, VFIOMigPiece *piece);
 
-#endif /* HW_VFIO_MIGRATION_EXTENT_H */
+#endif /* HW_VFIO_MIGRATION_V1_WINDOW_H */

@@ -4,7 +4,7 @@
  * Owns: the order of register accesses that the contract asks for, checks of
  * every number that the driver gives, and moving one chunk between the data
  * window and the stream. Does not own: packets (migration-stream.c), which
- * bytes are mapped (migration-extent.c), states (migration-state.c).
+ * bytes are mapped (migration-v1-window.c), states (migration-state.c).
  *
  * Locks: chunk functions run between vfio_mig_chunk_begin() and _end().
  * Source: requirements 1.1, 1.5 to 1.7 (U-1 to U-3, U-14 to U-23).
@@ -20,7 +20,7 @@
 #include "migration/qemu-file.h"
 #include "hw/vfio/migration-device.h"
 #include "hw/vfio/migration-stream.h"
-#include "hw/vfio/migration-uapi.h"
+#include "hw/vfio/migration-v1-uapi.h"
 #include "trace.h"
 
 /*

@@ -13,7 +13,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "qemu/osdep.h"
-#include "hw/vfio/migration-extent.h"
+#include "hw/vfio/migration-v1-window.h"
 
 /* End of @area, or the highest number where the sum does not fit. */
 static uint64_t area_end(const VFIOMigArea *area)
