@@ -12,7 +12,7 @@
  */
 #include "qemu/osdep.h"
 #include "exec/ram_addr.h"
-#include "hw/vfio/migration-device.h"
+#include "hw/vfio/migration-options.h"
 #include "migration/register.h"
 #include "qapi/qapi-types-migration.h"
 #include "qemu/error-report.h"
@@ -142,6 +142,11 @@ bool vfio_mig_multi_device_allowed(VFIODevice *vbasedev)
         warned = true;
     }
     return false;
+}
+
+void vfio_mig_end_incoming(void)
+{
+    exit(EXIT_FAILURE);
 }
 
 /* For query-migrate: QEMU frees @info->vfio */

@@ -250,9 +250,10 @@ static bool device_attach(VFIODevice *vbasedev, Error **errp)
     return true;
 }
 
-static void device_free(VFIODevice *vbasedev)
+static void device_finalize(Object *obj)
 {
-    PCIDevice *pci_dev = host_device(vbasedev);
+    PCIDevice *pci_dev = container_of(obj, PCIDevice, qdev.parent);
+    VFIODevice *vbasedev = &pci_dev->vbasedev;
 
     if (vbasedev->group) {
         QLIST_REMOVE(vbasedev, next);
@@ -273,7 +274,7 @@ VFIODevice *vfio_host_device_open(const VFIOHostDeviceOptions *options,
     VFIODevice *vbasedev = &pci_dev->vbasedev;
 
     assert(qemu_mutex_iothread_locked());
-    host_object_init(&pci_dev->qdev.parent);
+    host_object_init(&pci_dev->qdev.parent, device_finalize);
     pci_dev->qdev.id = g_strdup(options->id);
     vbasedev->sysfsdev = g_strdup(options->sysfsdev);
     vbasedev->name = options->name ? g_strdup(options->name)
@@ -287,7 +288,7 @@ VFIODevice *vfio_host_device_open(const VFIOHostDeviceOptions *options,
     /* A probe that fails leaves nothing behind: QEMU does not finalize it. */
     if (!device_attach(vbasedev, errp) || !device_get_info(vbasedev, errp) ||
         vfio_migration_probe(vbasedev, errp)) {
-        device_free(vbasedev);
+        object_unref(OBJECT(vbasedev->dev));
         return NULL;
     }
     return vbasedev;
@@ -297,7 +298,7 @@ void vfio_host_device_close(VFIODevice *vbasedev)
 {
     assert(qemu_mutex_iothread_locked());
     vfio_migration_finalize(vbasedev);
-    device_free(vbasedev);
+    object_unref(OBJECT(vbasedev->dev));
 }
 
 void vfio_host_reset_devices(void)

@@ -16,6 +16,8 @@
 struct Object {
     ObjectClass *klass;
     GHashTable *properties;     /* name -> ObjectProperty; owned */
+    unsigned refs;
+    void (*finalize)(Object *obj);      /* when the last reference goes */
 };
 
 struct DeviceState {
@@ -36,7 +38,9 @@ static inline PCIDevice *host_device(VFIODevice *vbasedev)
     return container_of(vbasedev, PCIDevice, vbasedev);
 }
 
-void host_object_init(Object *obj);
+/* With one reference, that of the caller */
+void host_object_init(Object *obj, void (*finalize)(Object *obj));
+/* What init has made, from within finalize */
 void host_object_destroy(Object *obj);
 
 /* Read the whole config space from the device. Returns 0 or -errno. */

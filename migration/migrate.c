@@ -20,7 +20,7 @@
 #include "qemu/atomic.h"
 #include "qemu/main-loop.h"
 #include "qemu/notify.h"
-#include "hw/vfio/migration-device.h"
+#include "hw/vfio/migration-options.h"
 #include "migration/blocker.h"
 #include "migration/migration.h"
 #include "migration/misc.h"
@@ -165,6 +165,11 @@ bool migrate_postcopy_ram(void)
 bool migrate_background_snapshot(void)
 {
     return settings.background_snapshot;
+}
+
+bool migrate_colo_enabled(void)
+{
+    return settings.colo;
 }
 
 const char vfio_mig_multi_device_option[] = "the setting multi_device";
@@ -485,6 +490,7 @@ int vfio_host_savevm(QEMUFile *f, Error **errp)
     if (ret) {
         error_setg_errno(errp, -ret, "Error while writing VM state");
     }
+    vfio_host_run_requests();
     if (was_running) {
         vfio_host_vm_start();
     }
@@ -501,6 +507,7 @@ int vfio_host_loadvm(QEMUFile *f, Error **errp)
     vfio_host_reset_devices();
     ret = savevm_load(f);
     qemu_fclose(f);
+    vfio_host_run_requests();
     if (ret < 0) {
         error_setg(errp, "Error %d while loading VM state", ret);
     } else if (was_running) {
@@ -511,6 +518,15 @@ int vfio_host_loadvm(QEMUFile *f, Error **errp)
 
 /* ---- incoming migration ---- */
 
+static bool incoming_ended;
+
+/* QEMU ends here. A program can still look at the device. */
+void vfio_mig_end_incoming(void)
+{
+    incoming_ended = true;
+    qemu_system_vmstop_request(RUN_STATE_INTERNAL_ERROR);
+}
+
 int vfio_host_load(QEMUFile *f, Error **errp)
 {
     int ret;
@@ -518,8 +534,13 @@ int vfio_host_load(QEMUFile *f, Error **errp)
     assert(qemu_mutex_iothread_locked());
     assert(!runstate_is_running());
     vfio_host_set_runstate(RUN_STATE_INMIGRATE);
+    incoming_ended = false;
     ret = savevm_load(f);
     qemu_fclose(f);
+    vfio_host_run_requests();
+    if (ret == 0 && incoming_ended) {
+        ret = -EIO;
+    }
     if (ret < 0) {
         error_setg_errno(errp, -ret, "load of migration failed");
         return ret;

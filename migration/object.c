@@ -14,6 +14,7 @@
 #include <json-glib/json-glib.h>
 #include "qapi/error.h"
 #include "qapi/visitor.h"
+#include "qemu/main-loop.h"
 #include "hw/vmstate-if.h"
 #include "migration/host-device.h"
 #include "migration/standalone.h"
@@ -49,9 +50,11 @@ static bool is_type(const char *type_name)
            !strcmp(type_name, "device") || !strcmp(type_name, "object");
 }
 
-void host_object_init(Object *obj)
+void host_object_init(Object *obj, void (*finalize)(Object *obj))
 {
     obj->klass = &device_class;
+    obj->refs = 1;
+    obj->finalize = finalize;
     obj->properties = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
                                             g_free);
 }
@@ -61,6 +64,25 @@ void host_object_destroy(Object *obj)
     /* Whoever added a property takes it away: finalize undoes all. */
     assert(g_hash_table_size(obj->properties) == 0);
     g_hash_table_destroy(obj->properties);
+}
+
+Object *object_ref(void *objptr)
+{
+    Object *obj = objptr;
+
+    assert(qemu_mutex_iothread_locked() && obj->refs);
+    obj->refs++;
+    return obj;
+}
+
+void object_unref(void *objptr)
+{
+    Object *obj = objptr;
+
+    assert(qemu_mutex_iothread_locked() && obj->refs);
+    if (--obj->refs == 0) {
+        obj->finalize(obj);
+    }
 }
 
 Object *object_dynamic_cast(Object *obj, const char *type_name)

@@ -154,10 +154,46 @@ void qemu_system_vmstop_request(RunState reason)
     stop_request = reason;
 }
 
+/* ---- the main loop ---- */
+
+typedef struct BottomHalf {
+    QEMUBHFunc *cb;
+    void *opaque;
+} BottomHalf;
+
+static GQueue bottom_halves = G_QUEUE_INIT;     /* of BottomHalf */
+
+AioContext *qemu_get_aio_context(void)
+{
+    return NULL;        /* there is one loop */
+}
+
+void aio_bh_schedule_oneshot_full(AioContext *ctx, QEMUBHFunc *cb,
+                                  void *opaque, const char *name)
+{
+    BottomHalf *bh = g_new(BottomHalf, 1);
+
+    assert(qemu_mutex_iothread_locked());
+    bh->cb = cb;
+    bh->opaque = opaque;
+    g_queue_push_tail(&bottom_halves, bh);
+}
+
+static void run_bottom_halves(void)
+{
+    BottomHalf *bh;
+
+    while ((bh = g_queue_pop_head(&bottom_halves))) {
+        bh->cb(bh->opaque);
+        g_free(bh);
+    }
+}
+
 void vfio_host_run_requests(void)
 {
     RunState reason = stop_request;
 
+    run_bottom_halves();
     stop_request = RUN_STATE__MAX;
     if (reason != RUN_STATE__MAX) {
         vfio_host_vm_stop(reason);

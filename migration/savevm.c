@@ -90,7 +90,7 @@ int register_savevm_live(const char *idstr, uint32_t instance_id,
 
 void unregister_savevm(VMStateIf *obj, const char *idstr, void *opaque)
 {
-    g_autofree char *id = vmstate_if_get_id(obj);
+    g_autofree char *id = obj ? vmstate_if_get_id(obj) : NULL;
     g_autofree char *full = id ? g_strconcat(id, "/", idstr, NULL)
                                : g_strdup(idstr);
     GList *l, *next;

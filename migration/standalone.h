@@ -138,7 +138,10 @@ void vfio_host_vm_start(void);
 void vfio_host_vm_stop(RunState state);
 /* Where the VM does not run only the state changes. */
 void vfio_host_vm_stop_force(RunState state);
-/* Stop the VM if qemu_system_vmstop_request() asked for it. */
+/*
+ * A turn of the main loop: do what was put off, and stop the VM where
+ * qemu_system_vmstop_request() asked for it.
+ */
 void vfio_host_run_requests(void);
 
 /* ---- migration (migrate.c) ---- */
@@ -148,6 +151,7 @@ typedef struct VFIOHostSettings {
     bool only_migratable;
     bool postcopy_ram;
     bool background_snapshot;
+    bool colo;
     bool multi_device;          /* several v1 devices may migrate together */
 } VFIOHostSettings;
 

@@ -12,7 +12,7 @@
 #include "qemu/osdep.h"
 #include <sys/ioctl.h>
 #include "qapi/error.h"
-#include "hw/vfio/migration-device.h"
+#include "hw/vfio/migration-transition.h"
 #include "screen.h"
 #include "vfio-migrate.h"
 
@@ -88,7 +88,7 @@ static bool expect_state(Run *run, VFIOMigState wanted, const char *when)
 {
     VFIODeviceMigration *mig = vfio_mig_of(run->device);
     VFIOMigState state;
-    int ret = mig->protocol->get_state(mig, &state);
+    int ret = mig->protocol->read_state(mig, &state);
 
     if (mig->last_error) {
         return fail(run, "%s: %s", when, mig->last_error);

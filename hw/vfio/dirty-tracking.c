@@ -20,10 +20,9 @@
 #include "qemu/host-utils.h"
 #include "migration/misc.h"
 #include "migration/migration.h"
-#include "sysemu/runstate.h"
 #include "hw/vfio/dirty-container.h"
 #include "hw/vfio/dirty-tracking.h"
-#include "hw/vfio/migration-device.h"
+#include "hw/vfio/migration-session.h"
 #include "trace.h"
 
 /*
@@ -63,7 +62,8 @@ static VFIODeviceMigration *vfio_dirty_saving_device(void)
         QLIST_FOREACH(vbasedev, &group->device_list, next) {
             VFIODeviceMigration *mig = vfio_mig_of(vbasedev);
 
-            if (mig && mig->saving) {
+            if (mig && mig->phase != VFIO_MIG_PHASE_IDLE &&
+                mig->phase <= VFIO_MIG_PHASE_SAVED) {
                 return mig;
             }
         }
@@ -110,9 +110,9 @@ static bool vfio_dirty_device_running(VFIODevice *vbasedev)
 {
     VFIODeviceMigration *mig = vfio_mig_of(vbasedev);
 
-    return mig ? mig->state == VFIO_MIG_STATE_RUNNING ||
-                 mig->state == VFIO_MIG_STATE_PRE_COPY
-               : runstate_is_running();
+    return mig ? vfio_mig_state(mig) == VFIO_MIG_STATE_RUNNING ||
+                 vfio_mig_state(mig) == VFIO_MIG_STATE_PRE_COPY
+               : vfio_mig_vm_runs();
 }
 
 static bool vfio_dirty_device_opted_out(VFIODevice *vbasedev)
@@ -373,7 +373,7 @@ static void vfio_dirty_log_global_start(MemoryListener *listener)
     VFIODirtyTracker *t = vfio_dirty_of_listener(listener);
 
     t->wanted = true;
-    t->written = runstate_is_running();
+    t->written = vfio_mig_vm_runs();
     g_hash_table_remove_all(t->marked);
     vfio_dirty_forget_error(t);
     if (t->supported) {

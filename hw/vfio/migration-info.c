@@ -1,12 +1,11 @@
 /*
  * What a user can read about a VFIO device's migration
  *
- * Owns: the counters and the read-only QOM property "vfio-migration" of each
- * device (docs/architecture.md). Does not own: the sum that query-migrate
- * shows (migration.c).
+ * Owns: the read-only QOM property "vfio-migration" of each device
+ * (docs/architecture.md). Does not own: what it shows, nor the sum that
+ * query-migrate shows (migration.c).
  *
  * Locks: counters are read without one; the property is read with the BQL.
- * Source: requirements R-16b, B-20, L-12, L-14.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -17,24 +16,11 @@
 #include "qemu/atomic.h"
 #include "qom/object.h"
 #include "hw/vfio/dirty-tracking.h"
-#include "hw/vfio/migration-device.h"
+#include "hw/vfio/migration-blocker.h"
+#include "hw/vfio/migration-info.h"
+#include "hw/vfio/migration-session.h"
 
 #define VFIO_MIG_INFO_PROPERTY  "vfio-migration"
-
-void vfio_mig_stats_reset(VFIODeviceMigration *mig)
-{
-    qatomic_set__nocheck(&mig->stats.transferred_bytes, 0);
-    qatomic_set__nocheck(&mig->stats.chunks, 0);
-    qatomic_set__nocheck(&mig->stats.mapped_bytes, 0);
-    qatomic_set__nocheck(&mig->stats.trapped_bytes, 0);
-    qatomic_set__nocheck(&mig->stats.pending_bytes, 0);
-}
-
-void vfio_mig_stats_add(uint64_t *counter, uint64_t bytes)
-{
-    /* One writer at a time: the thread that moves the device's chunks */
-    qatomic_set__nocheck(counter, *counter + bytes);
-}
 
 static bool vfio_mig_visit_str(Visitor *v, const char *name, const char *text,
                                Error **errp)
@@ -66,18 +52,6 @@ static bool vfio_mig_visit_stats(Visitor *v, const VFIOMigStats *stats,
                                 errp);
 }
 
-/* The blocker that stands against this device now, or NULL */
-static const char *vfio_mig_blocker_text(VFIODevice *vbasedev)
-{
-    VFIODeviceMigration *mig = vfio_mig_of(vbasedev);
-
-    if (vbasedev->migration_blocker) {
-        return error_get_pretty(vbasedev->migration_blocker);
-    }
-    return mig && mig->multi_blocker ? error_get_pretty(mig->multi_blocker)
-                                     : NULL;
-}
-
 static bool vfio_mig_visit_members(Visitor *v, VFIODevice *vbasedev,
                                    Error **errp)
 {
@@ -87,13 +61,16 @@ static bool vfio_mig_visit_members(Visitor *v, VFIODevice *vbasedev,
     return vfio_mig_visit_str(v, "protocol",
                               mig ? mig->protocol->name : "none", errp) &&
            vfio_mig_visit_str(v, "state",
-                              mig ? vfio_mig_state_str(mig->state)
+                              mig ? vfio_mig_state_str(vfio_mig_state(mig))
                                   : "unknown", errp) &&
+           vfio_mig_visit_str(v, "phase",
+                              mig ? vfio_mig_phase_str(mig->phase) : "idle",
+                              errp) &&
            vfio_mig_visit_stats(v, mig ? &mig->stats : &no_stats, errp) &&
            vfio_mig_visit_str(v, "dirty-tracking",
                               vfio_dirty_describe(vbasedev), errp) &&
            vfio_mig_visit_str(v, "blocked-reason",
-                              vfio_mig_blocker_text(vbasedev), errp);
+                              vfio_mig_blocked_reason(vbasedev), errp);
 }
 
 static bool vfio_mig_visit_last_error(Visitor *v, VFIODevice *vbasedev,

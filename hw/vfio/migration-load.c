@@ -2,11 +2,12 @@
  * Loading a VFIO device: the destination's half of the SaveVMHandlers
  *
  * Owns: the order of packets, the hand-over to the protocol and to the
- * device's configuration code, and messages that name device and reason: a
- * load has no way to return an Error, so they are printed here.
+ * device's configuration code, the driver's verdict, and messages that name
+ * device and reason: a load has no way to return an Error, so they are
+ * printed here. Does not own: how a chunk is written (the protocol).
  *
- * Locks: all three run with the BQL.
- * Source: requirements 1.6, 2.10, 3.3 (U-9, U-18, R-08d, R-10, L-15).
+ * Locks: all three run with the BQL; load_state gives it up where it waits
+ * for the stream.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -14,10 +15,16 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
+#include "qemu/main-loop.h"
 #include "migration/qemu-file.h"
 #include "sysemu/runstate.h"
-#include "hw/vfio/migration-device.h"
+#include "hw/vfio/migration-file.h"
+#include "hw/vfio/migration-handlers.h"
+#include "hw/vfio/migration-options.h"
+#include "hw/vfio/migration-pci.h"
+#include "hw/vfio/migration-session.h"
 #include "hw/vfio/migration-stream.h"
+#include "hw/vfio/migration-transition.h"
 #include "trace.h"
 
 /* Report @err, keep it for the device's property; returns @ret. */
@@ -27,30 +34,38 @@ static int vfio_mig_load_failed(VFIODeviceMigration *mig, int ret, Error *err)
     return ret;
 }
 
+/* ---- setup ---- */
+
 int vfio_mig_load_setup(QEMUFile *f, void *opaque)
 {
     VFIODeviceMigration *mig = vfio_mig_of(opaque);
     Error *err = NULL;
     int ret;
 
-    mig->loaded = false;
-    vfio_mig_stream_begin(mig, f);
+    mig->arrival = VFIO_MIG_ARRIVAL_NONE;
+    vfio_mig_session_begin(mig, VFIO_MIG_PHASE_LOAD,
+                           runstate_check(RUN_STATE_INMIGRATE)
+                           ? VFIO_MIG_STREAM_LIVE : VFIO_MIG_STREAM_SNAPSHOT);
+    vfio_mig_session_open(mig, f);
     ret = vfio_mig_set_state(mig, VFIO_MIG_STATE_RESUMING,
-                             vfio_mig_idle_state(), &err);
+                             vfio_mig_idle_state(mig), &err);
     trace_vfio_migration_load_setup(vfio_mig_dev(mig)->name,
                                     vfio_mig_state_str(mig->state));
     if (ret < 0) {
-        /* The core does not clean up after a failed setup (R-08d). */
-        vfio_mig_stream_finish(mig);
-        return vfio_mig_load_failed(mig, ret, err);
+        vfio_mig_load_failed(mig, ret, err);
+        /* The core does not clean up after a failed setup. */
+        vfio_mig_session_end(mig);
+        return ret;
     }
-    mig->loading = true;
     return 0;
 }
+
+/* ---- packets ---- */
 
 static int vfio_mig_load_config(VFIODeviceMigration *mig, QEMUFile *f,
                                 Error **errp)
 {
+    ERRP_GUARD();
     VFIODevice *vbasedev = vfio_mig_dev(mig);
     int ret = vbasedev->ops->vfio_load_config(vbasedev, f);
 
@@ -77,12 +92,59 @@ static int vfio_mig_load_config(VFIODeviceMigration *mig, QEMUFile *f,
 }
 
 /*
+ * Let the driver say what it thinks of what it was given, while the load can
+ * still fail: by leaving resuming. A stopped device can also be migrated
+ * onward before it ever ran. A driver that only leaves into running is asked
+ * when the VM runs.
+ */
+static int vfio_mig_finish_load(VFIODeviceMigration *mig, Error **errp)
+{
+    int ret = vfio_mig_try_state(mig, VFIO_MIG_STATE_STOP);
+
+    if (ret < 0 &&
+        (ret != -EINVAL || mig->state != VFIO_MIG_STATE_RESUMING)) {
+        error_setg_errno(errp, -ret, "%s: the driver does not accept the "
+                         "state that was loaded; the device is in state %s",
+                         vfio_mig_dev(mig)->name,
+                         vfio_mig_state_str(mig->state));
+        return ret;
+    }
+    vfio_mig_set_phase(mig, VFIO_MIG_PHASE_LOADED);
+    return 0;
+}
+
+static int vfio_mig_check_order(VFIODeviceMigration *mig, const char *what,
+                                Error **errp)
+{
+    if (mig->phase == VFIO_MIG_PHASE_LOADED) {
+        error_setg(errp, "%s: the stream has %s after the end of the device's "
+                   "state", vfio_mig_dev(mig)->name, what);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int vfio_mig_load_data(VFIODeviceMigration *mig, QEMUFile *f,
+                              uint64_t size_bytes, Error **errp)
+{
+    int ret = vfio_mig_check_order(mig, "data", errp);
+
+    if (ret == 0) {
+        vfio_mig_claim(mig);
+        ret = vfio_mig_receive_chunk(mig, f, size_bytes, errp);
+        vfio_mig_release(mig);
+    }
+    return ret;
+}
+
+/*
  * One packet. Returns 1 to go on, 0 at the end of the section, or -errno
  * with @errp set.
  */
 static int vfio_mig_load_packet(VFIODeviceMigration *mig, QEMUFile *f,
                                 Error **errp)
 {
+    ERRP_GUARD();
     VFIOMigPacket packet;
     uint64_t size = 0;
     int ret = vfio_mig_get_packet(f, &packet, &size, errp);
@@ -96,12 +158,14 @@ static int vfio_mig_load_packet(VFIODeviceMigration *mig, QEMUFile *f,
     case VFIO_MIG_PACKET_SETUP:
         return 0;
     case VFIO_MIG_PACKET_DATA:
-        mig->loaded = true;
-        ret = mig->protocol->load_chunk(mig, f, size, errp);
+        ret = vfio_mig_load_data(mig, f, size, errp);
         return ret < 0 ? ret : 1;
     case VFIO_MIG_PACKET_CONFIG:
-        mig->loaded = true;
-        return vfio_mig_load_config(mig, f, errp);
+        ret = vfio_mig_check_order(mig, "a second configuration", errp);
+        if (ret == 0) {
+            ret = vfio_mig_load_config(mig, f, errp);
+        }
+        return ret < 0 ? ret : vfio_mig_finish_load(mig, errp);
     case VFIO_MIG_PACKET_END:
         return 0;
     }
@@ -114,44 +178,81 @@ int vfio_mig_load_state(QEMUFile *f, void *opaque, int version_id)
     Error *err = NULL;
     int ret;
 
-    if (!mig->loading) {
+    if (mig->phase < VFIO_MIG_PHASE_LOAD) {
         error_setg(&err, "%s: data arrived for a device that is not set up "
                    "to take it (state %s)", vfio_mig_dev(mig)->name,
                    vfio_mig_state_str(mig->state));
         return vfio_mig_load_failed(mig, -EINVAL, err);
     }
     do {
-        ret = vfio_mig_load_packet(mig, f, &err);
+        ret = vfio_mig_session_failed(mig)
+              ? mig->session->ret : vfio_mig_load_packet(mig, f, &err);
     } while (ret > 0);
-    return ret < 0 ? vfio_mig_load_failed(mig, ret, err) : 0;
+    return ret < 0 && err ? vfio_mig_load_failed(mig, ret, err) : ret;
+}
+
+/* ---- the end ---- */
+
+/*
+ * All sections of the stream are there, and QEMU takes the load for a
+ * success: the last moment to say that it is none, so that the source goes
+ * on. A destination has nothing yet that could be lost by its end.
+ */
+static void vfio_mig_end_failed_incoming(VFIODeviceMigration *mig)
+{
+    Error *err = NULL;
+
+    if (!vfio_mig_session_failed(mig)) {
+        error_setg(&err, "%s: no state arrived for the device: the source "
+                   "has no VFIO device that can migrate in its place; use "
+                   "the same devices with the same addr= on both sides",
+                   vfio_mig_dev(mig)->name);
+        vfio_mig_fail(mig, -ENODEV, err);
+    }
+    vfio_mig_end_incoming();
+}
+
+/* Half a state is worse than none. */
+static void vfio_mig_reset_after_load(VFIODeviceMigration *mig)
+{
+    int ret;
+
+    vfio_mig_claim(mig);
+    ret = vfio_mig_reset(mig);
+    vfio_mig_release(mig);
+    if (ret == 0) {
+        ret = vfio_mig_try_state(mig, vfio_mig_idle_state(mig));
+        vfio_mig_rearm(mig);
+    }
+    warn_report("%s: the snapshot had not all of the device's state; the "
+                "device %s and is in state %s", vfio_mig_dev(mig)->name,
+                ret < 0 ? "could not be reset" : "was reset",
+                vfio_mig_state_str(mig->state));
 }
 
 int vfio_mig_load_cleanup(void *opaque)
 {
     VFIODeviceMigration *mig = vfio_mig_of(opaque);
-    const char *name = vfio_mig_dev(mig)->name;
-    int ret = 0;
+    bool complete, incoming, stream_failed;
 
-    if (!mig->loading) {
+    if (mig->phase < VFIO_MIG_PHASE_LOAD) {
         return 0;
     }
-    mig->loading = false;
-    vfio_mig_stream_finish(mig);
-    /*
-     * A device that is stopped can be migrated onward before it ever ran.
-     * Where its driver refuses that, it stays in resuming (U-9).
-     */
-    if (!mig->failed) {
-        ret = vfio_mig_try_state(mig, VFIO_MIG_STATE_STOP);
+    complete = mig->phase == VFIO_MIG_PHASE_LOADED &&
+               !vfio_mig_session_failed(mig);
+    incoming = mig->session->stream == VFIO_MIG_STREAM_LIVE;
+    stream_failed = qemu_file_get_error(mig->session->file) != 0;
+    if (!complete && incoming && !stream_failed) {
+        vfio_mig_end_failed_incoming(mig);
     }
-    if (ret < 0 && mig->state != VFIO_MIG_STATE_RESUMING) {
-        Error *err = NULL;
-
-        error_setg_errno(&err, -ret, "%s: the device is in state %s after "
-                         "its data was loaded; the VM cannot run with it",
-                         name, vfio_mig_state_str(mig->state));
-        vfio_mig_load_failed(mig, ret, err);
+    vfio_mig_session_end(mig);
+    if (complete) {
+        mig->arrival = incoming ? VFIO_MIG_ARRIVAL_INCOMING
+                                : VFIO_MIG_ARRIVAL_SNAPSHOT;
+    } else if (!incoming && !mig->gone) {
+        vfio_mig_reset_after_load(mig);
     }
-    trace_vfio_migration_load_cleanup(name, vfio_mig_state_str(mig->state));
+    trace_vfio_migration_load_cleanup(vfio_mig_dev(mig)->name,
+                                      vfio_mig_state_str(mig->state));
     return 0;
 }

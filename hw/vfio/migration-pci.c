@@ -17,7 +17,8 @@
 #include "qemu/bswap.h"
 #include "hw/pci/pci.h"
 #include "hw/pci/pci_host.h"
-#include "hw/vfio/migration-device.h"
+#include "hw/vfio/migration-pci.h"
+#include "hw/vfio/migration-session.h"
 #include "trace.h"
 
 /* Size of a PCI Express function's configuration space, in bytes */
@@ -114,13 +115,14 @@ int vfio_mig_reset(VFIODeviceMigration *mig)
         ret = ioctl(vbasedev->fd, VFIO_DEVICE_RESET) < 0 ? -errno : 0;
     }
     if (ret == 0) {
-        ret = mig->protocol->get_state(mig, &state);
+        ret = mig->protocol->read_state(mig, &state);
         if (ret == 0 && state != VFIO_MIG_STATE_RUNNING) {
             ret = -EIO;
         }
     }
     trace_vfio_migration_reset(vbasedev->name, ret);
-    mig->session_sent = false;
-    mig->state = ret == 0 ? VFIO_MIG_STATE_RUNNING : VFIO_MIG_STATE_ERROR;
+    vfio_mig_set_data_sent(mig, false);
+    qatomic_set(&mig->state, ret == 0 ? VFIO_MIG_STATE_RUNNING
+                                      : VFIO_MIG_STATE_ERROR);
     return ret;
 }

@@ -3,11 +3,12 @@
  *
  * Owns: what happens in setup, pending, iterate, complete, config and
  * cleanup, and that each failure reaches the migration. Does not own: how a
- * chunk is moved (the protocol), transitions, blockers.
+ * chunk is read (the protocol) and sent (migration-file.c), transitions,
+ * blockers.
  *
  * Locks: setup, pending and iterate run in the migration thread without the
- * BQL (setup takes it); complete, config and cleanup run with it.
- * Source: requirements 1.5, 2.8, 2.9, 3.3, rules 1, 3 to 6.
+ * BQL, and take it to change the device's state; complete, config and cleanup
+ * run with it.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -22,84 +23,93 @@
 #include "migration/qemu-file.h"
 #include "sysemu/runstate.h"
 #include "hw/vfio/dirty-tracking.h"
-#include "hw/vfio/migration-device.h"
+#include "hw/vfio/migration-file.h"
+#include "hw/vfio/migration-handlers.h"
+#include "hw/vfio/migration-session.h"
 #include "hw/vfio/migration-stream.h"
+#include "hw/vfio/migration-transition.h"
 #include "trace.h"
 
 /*
- * What is reported for a device whose pending bytes cannot be read: more
- * than any downtime allows, so that the VM is not stopped on a guess, and
- * small enough that 256 devices together do not overflow.
+ * What is reported for a device whose pending bytes are not known: more than
+ * any downtime allows, so that the VM is not stopped on a guess, and small
+ * enough that 256 devices together do not overflow.
  */
 #define VFIO_MIG_PENDING_UNKNOWN_BYTES  (1 * PiB)
 
-/* Pause between two looks at a driver that offers an empty chunk */
-#define VFIO_MIG_EMPTY_CHUNK_WAIT_US    1000
+/* ---- the BQL, where the caller may hold it ---- */
 
-void vfio_mig_stream_begin(VFIODeviceMigration *mig, QEMUFile *f)
+static bool vfio_mig_lock_bql(void)
 {
-    mig->file = f;
-    mig->failed = false;
-    mig->session_sent = false;
-    mig->warned_split = false;
-    mig->empty_chunks = 0;
-    vfio_mig_stats_reset(mig);
-    g_clear_pointer(&mig->last_error, g_free);
-    mig->bounce = g_malloc(VFIO_MIG_BOUNCE_BYTES);
-    mig->protocol->map(mig);
+    bool locked = qemu_mutex_iothread_locked();
+
+    if (!locked) {
+        qemu_mutex_lock_iothread();
+    }
+    return !locked;
 }
 
-void vfio_mig_stream_finish(VFIODeviceMigration *mig)
+static void vfio_mig_unlock_bql(bool locked_here)
 {
-    mig->protocol->unmap(mig);
-    g_clear_pointer(&mig->bounce, g_free);
-    mig->file = NULL;
+    if (locked_here) {
+        qemu_mutex_unlock_iothread();
+    }
+}
+
+/* ---- failures ---- */
+
+/*
+ * A VM that was paused before its migration fails at the end is one that
+ * QEMU does not migrate again, until it ran. Ownership of @err is transferred.
+ */
+static Error *vfio_mig_say_how_to_go_on(VFIODeviceMigration *mig, Error *err)
+{
+    Error *longer = NULL;
+
+    if (!runstate_check(RUN_STATE_FINISH_MIGRATE) ||
+        mig->told_state == RUN_STATE_FINISH_MIGRATE) {
+        return err;
+    }
+    error_setg(&longer, "%s; QEMU migrates a paused VM only once: continue "
+               "the VM, pause it again if need be, and migrate",
+               error_get_pretty(err));
+    error_free(err);
+    return longer;
 }
 
 /*
- * A driver may give up while its data is read. The reset that this takes
- * comes later, with the BQL, but the user must learn of it now: the first
- * error is the one that is shown.
+ * The device has failed (ownership of @err is transferred), or the stream,
+ * which knows its own reason (@err is NULL). Returns @ret.
  */
-static Error *vfio_mig_note_device_error(VFIODeviceMigration *mig, Error *err)
-{
-    VFIOMigState state;
-    Error *noted = NULL;
-    int ret;
-
-    qemu_mutex_lock(&mig->lock);
-    ret = mig->protocol->get_state(mig, &state);
-    if (ret < 0 || state != VFIO_MIG_STATE_ERROR ||
-        mig->state == VFIO_MIG_STATE_ERROR) {
-        qemu_mutex_unlock(&mig->lock);
-        return err;
-    }
-    mig->state = state;
-    qemu_mutex_unlock(&mig->lock);
-
-    error_setg(&noted, "%s; the device went into state error and is reset: "
-               "what the guest had set up in it is lost",
-               error_get_pretty(err));
-    error_free(err);
-    return noted;
-}
-
-/* A device's error or, where it has none, the stream's; returns @ret. */
 static int vfio_mig_save_failed(VFIODeviceMigration *mig, int ret, Error *err)
 {
+    bool locked;
+
     if (err) {
-        vfio_mig_fail(mig, ret, vfio_mig_note_device_error(mig, err));
+        locked = vfio_mig_lock_bql();
+        err = vfio_mig_say_how_to_go_on(mig, vfio_mig_explain(mig, err));
+        vfio_mig_fail(mig, ret, err);
+        vfio_mig_unlock_bql(locked);
     }
+    vfio_mig_session_tell(mig);
     return ret;
 }
 
-/* RAM of a device that writes to it must be there, all of it (B-27). */
-static int vfio_mig_check_postcopy(const char *name, Error **errp)
+/* ---- setup ---- */
+
+/* What writes to RAM at any time does not go with these. */
+static int vfio_mig_check_capabilities(const char *name, Error **errp)
 {
     if (migrate_postcopy_ram()) {
         error_setg(errp, "%s: a VFIO device does not support postcopy, as it "
                    "needs all of the guest's RAM at once; switch the "
                    "capability postcopy-ram off", name);
+        return -ENOTSUP;
+    }
+    if (migrate_colo_enabled()) {
+        error_setg(errp, "%s: a VFIO device does not support COLO, which "
+                   "would need its state at every checkpoint; switch the "
+                   "capability x-colo off", name);
         return -ENOTSUP;
     }
     return 0;
@@ -108,25 +118,29 @@ static int vfio_mig_check_postcopy(const char *name, Error **errp)
 /*
  * A running VM's device goes on in pre-copy. A paused one can only be read
  * in stop-copy: find out now, and not at the end, whether its driver can.
+ * That of a snapshot stands still before RAM is saved, also where nobody has
+ * stopped it, as the guest sleeps.
  */
 static int vfio_mig_save_start(VFIODeviceMigration *mig, Error **errp)
 {
+    ERRP_GUARD();
     const char *name = vfio_mig_dev(mig)->name;
-    VFIOMigState target = VFIO_MIG_STATE_PRE_COPY;
+    VFIOMigState target = VFIO_MIG_STATE_STOP_COPY;
     int ret;
 
-    if (!runstate_is_running()) {
-        target = VFIO_MIG_STATE_STOP_COPY;
+    if (mig->base.vm_running &&
+        mig->session->stream != VFIO_MIG_STREAM_SNAPSHOT) {
+        target = VFIO_MIG_STATE_PRE_COPY;
     }
     if (mig->state == VFIO_MIG_STATE_RESUMING &&
         vfio_mig_try_state(mig, VFIO_MIG_STATE_STOP) < 0) {
-        /* Its driver lets it out of resuming only into running (U-9). */
+        /* Its driver lets it out of resuming only into running. */
         error_setg(errp, "%s: the device was migrated here and has not run "
                    "since; its driver cannot save it again before the VM ran: "
                    "continue the VM, then migrate", name);
         return -EBUSY;
     }
-    ret = vfio_mig_set_state(mig, target, vfio_mig_idle_state(), errp);
+    ret = vfio_mig_set_state(mig, target, vfio_mig_idle_state(mig), errp);
     if (ret < 0 && target == VFIO_MIG_STATE_STOP_COPY) {
         error_append_hint(errp, "A driver may refuse to save a device whose "
                           "VM is paused: continue the VM, then migrate.\n");
@@ -134,23 +148,47 @@ static int vfio_mig_save_start(VFIODeviceMigration *mig, Error **errp)
     return ret;
 }
 
+/* A snapshot was announced by nobody. */
+static int vfio_mig_save_begin(VFIODeviceMigration *mig, QEMUFile *f,
+                               Error **errp)
+{
+    if (!mig->session) {
+        vfio_mig_session_begin(mig, VFIO_MIG_PHASE_SETUP,
+                               VFIO_MIG_STREAM_SNAPSHOT);
+    }
+    if (mig->phase != VFIO_MIG_PHASE_SETUP) {
+        error_setg(errp, "%s: the last migration was not cleaned up yet; "
+                   "start the migration again", vfio_mig_dev(mig)->name);
+        return -EBUSY;
+    }
+    vfio_mig_session_open(mig, f);
+    vfio_mig_set_phase(mig, VFIO_MIG_PHASE_SAVE);
+    return vfio_mig_session_tell(mig);  /* unplugged since the beginning? */
+}
+
 static int vfio_mig_save_setup_locked(VFIODeviceMigration *mig, QEMUFile *f)
 {
+    const char *name = vfio_mig_dev(mig)->name;
     Error *err = NULL;
-    int ret = vfio_mig_check_postcopy(vfio_mig_dev(mig)->name, &err);
+    int ret = vfio_mig_save_begin(mig, f, &err);
 
-    mig->saving = true;
-    /* savevm hands in a stream without a migration that could be cancelled */
-    mig->snapshot = runstate_check(RUN_STATE_SAVE_VM);
-    mig->background = migrate_background_snapshot();
-    vfio_mig_stream_begin(mig, f);
+    if (err) {
+        /* Another session's failure it must not be. */
+        migrate_set_error(migrate_get_current(), err);
+        qemu_file_set_error_obj(f, ret, err);
+    }
+    if (ret < 0) {
+        return ret;
+    }
+    if (mig->session->stream != VFIO_MIG_STREAM_SNAPSHOT) {
+        ret = vfio_mig_check_capabilities(name, &err);
+    }
     if (ret == 0) {
         ret = vfio_dirty_check(&err);
     }
-    if (mig->background) {
+    if (mig->session->stream == VFIO_MIG_STREAM_BACKGROUND) {
         warn_report("%s: a VFIO device does not support background "
-                    "snapshots; this one will fail at its end",
-                    vfio_mig_dev(mig)->name);
+                    "snapshots; this one will fail at its end", name);
     } else if (ret == 0) {
         ret = vfio_mig_save_start(mig, &err);
     }
@@ -164,31 +202,17 @@ static int vfio_mig_save_setup_locked(VFIODeviceMigration *mig, QEMUFile *f)
 static int vfio_mig_save_setup(QEMUFile *f, void *opaque)
 {
     VFIODeviceMigration *mig = vfio_mig_of(opaque);
-    bool locked = qemu_mutex_iothread_locked();
-    int ret;
+    /* Mapping the window changes the memory map. */
+    bool locked = vfio_mig_lock_bql();
+    int ret = vfio_mig_save_setup_locked(mig, f);
 
-    /*
-     * Mapping the window changes the memory map, and a state change must not
-     * meet one of the main thread: both need the BQL (R-02a, R-08e).
-     */
-    if (!locked) {
-        qemu_mutex_lock_iothread();
-    }
-    ret = vfio_mig_save_setup_locked(mig, f);
-    if (!locked) {
-        qemu_mutex_unlock_iothread();
-    }
     trace_vfio_migration_save_setup(vfio_mig_dev(mig)->name,
                                     vfio_mig_state_str(mig->state));
+    vfio_mig_unlock_bql(locked);
     return ret;
 }
 
-/* Is there a session that chunks can be read from? */
-static bool vfio_mig_can_read(VFIODeviceMigration *mig)
-{
-    return mig->state == VFIO_MIG_STATE_PRE_COPY ||
-           mig->state == VFIO_MIG_STATE_STOP_COPY;
-}
+/* ---- pending and iterate ---- */
 
 /*
  * Is it read before the VM's last stop? A paused VM's device is not, unless
@@ -197,7 +221,94 @@ static bool vfio_mig_can_read(VFIODeviceMigration *mig)
 static bool vfio_mig_may_iterate(VFIODeviceMigration *mig)
 {
     return mig->state == VFIO_MIG_STATE_PRE_COPY ||
-           (mig->state == VFIO_MIG_STATE_STOP_COPY && mig->session_sent);
+           (mig->state == VFIO_MIG_STATE_STOP_COPY && vfio_mig_data_sent(mig));
+}
+
+/* The device was reset before it had given anything: begin once more. */
+static int vfio_mig_save_again(VFIODeviceMigration *mig, Error **errp)
+{
+    bool locked = vfio_mig_lock_bql();
+    int ret = 0;
+
+    if (!vfio_mig_session_failed(mig)) {
+        ret = vfio_mig_save_start(mig, errp);
+    }
+    vfio_mig_unlock_bql(locked);
+    return ret;
+}
+
+/*
+ * vfio_mig_claim(), and see to it that the device is in the state that it is
+ * thought to be in. Returns 0, or -errno with @errp set and no claim.
+ */
+static int vfio_mig_claim_and_look(VFIODeviceMigration *mig, Error **errp)
+{
+    int ret;
+
+    vfio_mig_claim(mig);
+    ret = vfio_mig_look(mig);
+    if (ret == 0 && mig->state == VFIO_MIG_STATE_RUNNING) {
+        vfio_mig_release(mig);
+        ret = vfio_mig_save_again(mig, errp);
+        if (ret < 0) {
+            return ret;
+        }
+        vfio_mig_claim(mig);
+    }
+    if (ret == -ESTALE) {
+        vfio_mig_error_stale(mig, errp);
+    } else if (ret < 0) {
+        error_setg_errno(errp, -ret, "%s: the device does not tell its state",
+                         vfio_mig_dev(mig)->name);
+    }
+    if (ret == 0 && mig->state == VFIO_MIG_STATE_ERROR) {
+        error_setg(errp, "%s: its driver gave up", vfio_mig_dev(mig)->name);
+        ret = -EIO;
+    }
+    if (ret < 0) {
+        vfio_mig_release(mig);
+    }
+    return ret;
+}
+
+/* Where the VM was stopped in the meantime, the device stops now. */
+static void vfio_mig_release_and_stop(VFIODeviceMigration *mig)
+{
+    bool locked;
+
+    vfio_mig_release(mig);
+    if (!vfio_mig_stop_may_be_due(mig)) {
+        return;
+    }
+    locked = vfio_mig_lock_bql();
+    if (vfio_mig_stop_due(mig)) {
+        vfio_mig_claim(mig);
+        vfio_mig_stop_device(mig);
+        vfio_mig_release(mig);
+    }
+    vfio_mig_unlock_bql(locked);
+}
+
+static uint64_t vfio_mig_pending(VFIODeviceMigration *mig)
+{
+    uint64_t pending = VFIO_MIG_PENDING_UNKNOWN_BYTES;
+    Error *err = NULL;
+    int ret = vfio_mig_claim_and_look(mig, &err);
+
+    if (ret == 0) {
+        if (vfio_mig_may_iterate(mig)) {
+            ret = mig->protocol->estimate(mig, &pending, &err);
+        } else if (mig->state == VFIO_MIG_STATE_STOP_COPY) {
+            pending = 0;    /* nothing that waiting could make less */
+        }
+        vfio_mig_release_and_stop(mig);
+    }
+    if (ret < 0) {
+        /* Unknown is not zero: the VM must not be stopped for it. */
+        vfio_mig_save_failed(mig, ret, err);
+        return VFIO_MIG_PENDING_UNKNOWN_BYTES;
+    }
+    return MIN(pending, VFIO_MIG_PENDING_UNKNOWN_BYTES);
 }
 
 static void vfio_mig_save_pending(QEMUFile *f, void *opaque,
@@ -207,158 +318,104 @@ static void vfio_mig_save_pending(QEMUFile *f, void *opaque,
                                   uint64_t *res_postcopy_only)
 {
     VFIODeviceMigration *mig = vfio_mig_of(opaque);
-    uint64_t pending = VFIO_MIG_PENDING_UNKNOWN_BYTES;
-    Error *err = NULL;
-    int ret = 0;
 
-    if (mig->failed) {
-        *res_precopy_only += VFIO_MIG_PENDING_UNKNOWN_BYTES;
-        return;
-    }
-    vfio_mig_chunk_begin(mig);
-    if (vfio_mig_may_iterate(mig)) {
-        ret = mig->protocol->get_pending(mig, &pending, &err);
-    } else if (mig->state == VFIO_MIG_STATE_STOP_COPY) {
-        pending = 0;    /* nothing that waiting could make less */
-    }
-    vfio_mig_chunk_end(mig);
-    if (ret < 0) {
-        /* Unknown is not zero: the VM must not be stopped for it (R-09k). */
-        vfio_mig_save_failed(mig, ret, err);
-        pending = VFIO_MIG_PENDING_UNKNOWN_BYTES;
-    }
-    *res_precopy_only += MIN(pending, VFIO_MIG_PENDING_UNKNOWN_BYTES);
-}
-
-/* Nothing changes in a stopped device: bytes that go unoffered are lost. */
-static int vfio_mig_check_dropped(VFIODeviceMigration *mig, uint64_t before,
-                                  uint64_t pending, Error **errp)
-{
-    if (mig->state != VFIO_MIG_STATE_STOP_COPY || pending >= before) {
-        return 0;
-    }
-    error_setg(errp, "%s: the driver counts %" PRIu64 " bytes as taken, but "
-               "offered a chunk of size 0 (%s)", vfio_mig_dev(mig)->name,
-               before - pending, strerror(ENODATA));
-    return -ENODATA;            /* U-16 */
+    *res_precopy_only += vfio_mig_session_tell(mig) < 0 ||
+                         mig->session->stream == VFIO_MIG_STREAM_BACKGROUND
+                         ? VFIO_MIG_PENDING_UNKNOWN_BYTES
+                         : vfio_mig_pending(mig);
 }
 
 /*
- * Send one chunk, if there is one, and tell the driver that it was taken
- * (U-17).
- *
- * @pending: bytes that the device has; brought up to date
- *
- * Returns 1 where a chunk was sent, 0 where not, or -errno.
- */
-static int vfio_mig_save_one(VFIODeviceMigration *mig, QEMUFile *f,
-                             uint64_t *pending, Error **errp)
-{
-    uint64_t before = *pending;
-    int sent, ret;
-
-    if (before == 0) {
-        return 0;
-    }
-    sent = mig->protocol->save_chunk(mig, f, errp);
-    if (sent < 0) {
-        return sent;
-    }
-    ret = mig->protocol->get_pending(mig, pending, errp);
-    if (ret == 0 && sent == 0) {
-        ret = vfio_mig_check_dropped(mig, before, *pending, errp);
-    }
-    return ret < 0 ? ret : sent;
-}
-
-/*
- * A background snapshot saves RAM while the device goes on writing to it
- * (B-28). QEMU 7.2 does not look at errors of its setup, and after one in
- * its loop leaves the guest's RAM write-protected; the first place where it
- * can fail and clean up is here, when RAM is done. Returns 1: go on to the
- * end, where the stream's error is found.
+ * A background snapshot saves RAM while the device goes on writing to it.
+ * QEMU 7.2 does not look at errors of its setup, and after one in its loop
+ * leaves the guest's RAM write-protected; the first place where it can fail
+ * and clean up is here, when RAM is done. Returns 1: go on to the end, where
+ * the stream's error is found.
  */
 static int vfio_mig_refuse_background(VFIODeviceMigration *mig)
 {
     Error *err = NULL;
 
-    if (!mig->failed) {
+    if (!vfio_mig_session_failed(mig)) {
         error_setg(&err, "%s: a VFIO device does not support background "
                    "snapshots; switch the capability background-snapshot off",
                    vfio_mig_dev(mig)->name);
         vfio_mig_fail(mig, -ENOTSUP, err);
     }
+    vfio_mig_session_tell(mig);
     return 1;
+}
+
+static int vfio_mig_iterate(VFIODeviceMigration *mig, QEMUFile *f,
+                            Error **errp)
+{
+    int ret = vfio_mig_claim_and_look(mig, errp);
+
+    if (ret < 0) {
+        return ret;
+    }
+    ret = VFIO_MIG_READ_NOTHING_NOW;
+    if (vfio_mig_may_iterate(mig)) {
+        ret = vfio_mig_send_chunk(mig, f, errp);
+    }
+    vfio_mig_release_and_stop(mig);
+    return ret;
 }
 
 static int vfio_mig_save_iterate(QEMUFile *f, void *opaque)
 {
     VFIODeviceMigration *mig = vfio_mig_of(opaque);
-    uint64_t pending = 0;
     Error *err = NULL;
-    int ret = 0;
+    int ret;
 
-    if (mig->background) {
+    if (mig->session->stream == VFIO_MIG_STREAM_BACKGROUND) {
         return vfio_mig_refuse_background(mig);
     }
-    if (mig->failed) {
-        return -EIO;
+    ret = vfio_mig_session_tell(mig);
+    if (ret < 0) {
+        return ret;
     }
-    vfio_mig_chunk_begin(mig);
-    if (vfio_mig_may_iterate(mig)) {
-        ret = mig->protocol->get_pending(mig, &pending, &err);
-        if (ret == 0) {
-            ret = vfio_mig_save_one(mig, f, &pending, &err);
-        }
-    }
-    if (!vfio_mig_chunk_end(mig) && (ret > 0 || ret == -EAGAIN || err)) {
-        /* Whatever the driver said after the state change follows from it */
-        g_clear_pointer(&err, error_free);
-        error_setg(&err, "%s: the VM was stopped or continued while the "
-                   "stream was too slow to take a chunk of the device's "
-                   "data; start the migration again",
-                   vfio_mig_dev(mig)->name);
-        ret = -EAGAIN;
-    }
+    ret = vfio_mig_iterate(mig, f, &err);
     if (ret < 0) {
         return vfio_mig_save_failed(mig, ret, err);
     }
-    if (ret == 0) {
-        /* A section that was begun must hold a whole packet (R-09i). */
+    if (ret != VFIO_MIG_READ_CHUNK) {
+        /* A section that was begun must hold a whole packet. */
         vfio_mig_put_data_header(f, 0);
     }
     vfio_mig_put_end(f);
-    trace_vfio_migration_save_iterate(vfio_mig_dev(mig)->name, pending,
+    trace_vfio_migration_save_iterate(vfio_mig_dev(mig)->name,
+                                      mig->stats.pending_bytes,
                                       mig->stats.transferred_bytes);
     ret = qemu_file_get_error(f);
     /* 1: done for this round, so that later handlers get their turn */
     return ret < 0 ? ret : 1;
 }
 
-/* Everything that the stopped device still has: pending_bytes ends it. */
+/* ---- the end ---- */
+
+/* Everything that the stopped device still has */
 static int vfio_mig_save_rest(VFIODeviceMigration *mig, QEMUFile *f,
                               Error **errp)
 {
-    uint64_t pending;
-    int ret = mig->protocol->get_pending(mig, &pending, errp);
+    int ret;
 
-    while (ret >= 0 && pending) {
-        ret = vfio_mig_save_one(mig, f, &pending, errp);
-        if (ret == 0 && pending) {
-            g_usleep(VFIO_MIG_EMPTY_CHUNK_WAIT_US);
-        }
-    }
-    return ret < 0 ? ret : 0;
+    do {
+        vfio_mig_claim(mig);
+        ret = vfio_mig_send_chunk(mig, f, errp);
+        vfio_mig_release(mig);
+    } while (ret > VFIO_MIG_READ_END);
+    return ret;
 }
 
 static int vfio_mig_save_complete(QEMUFile *f, void *opaque)
 {
     VFIODeviceMigration *mig = vfio_mig_of(opaque);
     Error *err = NULL;
-    int ret;
+    int ret = vfio_mig_session_tell(mig);
 
-    if (mig->failed) {
-        return -EIO;    /* the reason is on its way already */
+    if (ret < 0) {
+        return ret;
     }
     ret = vfio_mig_set_state(mig, VFIO_MIG_STATE_STOP_COPY,
                              VFIO_MIG_STATE_STOP, &err);
@@ -371,54 +428,74 @@ static int vfio_mig_save_complete(QEMUFile *f, void *opaque)
     }
     trace_vfio_migration_save_complete(vfio_mig_dev(mig)->name,
                                        mig->stats.transferred_bytes, ret);
-    return ret < 0 ? vfio_mig_save_failed(mig, ret, err) : 0;
+    if (ret < 0) {
+        return vfio_mig_save_failed(mig, ret, err);
+    }
+    vfio_mig_set_phase(mig, VFIO_MIG_PHASE_SAVED);
+    return 0;
 }
 
+/* Without a session it is none of ours: nothing knows what to do with it. */
 static void vfio_mig_save_config(QEMUFile *f, void *opaque)
 {
     VFIODevice *vbasedev = opaque;
     VFIODeviceMigration *mig = vfio_mig_of(vbasedev);
+    Error *err = NULL;
     int ret;
 
+    if (mig->session && vfio_mig_session_tell(mig) < 0) {
+        return;         /* it may have no configuration space any more */
+    }
     vfio_mig_put_config_header(f);
     vbasedev->ops->vfio_save_config(vbasedev, f);
     vfio_mig_put_end(f);
     ret = qemu_file_get_error(f);
     trace_vfio_migration_save_config(vbasedev->name, ret);
-    if (ret < 0 && mig->saving && !mig->failed) {
-        Error *err = NULL;
-
+    if (ret < 0 && mig->session) {
         error_setg_errno(&err, -ret, "%s: cannot save the device's "
                          "configuration space", vbasedev->name);
-        vfio_mig_fail(mig, ret, err);
+        vfio_mig_save_failed(mig, ret, err);
+    }
+}
+
+/*
+ * The VM runs elsewhere: what becomes of the device here matters to nobody
+ * but a user who wants to go on here after all.
+ */
+static void vfio_mig_settle_after_success(VFIODeviceMigration *mig)
+{
+    Error *err = NULL;
+
+    if (vfio_mig_settle(mig, &err) < 0) {
+        warn_report("%s: the migration has succeeded, but the device could "
+                    "not be stopped here afterwards, and was reset: do not "
+                    "continue the VM on this side (%s)",
+                    vfio_mig_dev(mig)->name, error_get_pretty(err));
+        error_free(err);
     }
 }
 
 static void vfio_mig_save_cleanup(void *opaque)
 {
     VFIODeviceMigration *mig = vfio_mig_of(opaque);
-    VFIOMigState idle = vfio_mig_idle_state();
+    bool succeeded = mig->phase == VFIO_MIG_PHASE_SAVED &&
+                     migration_has_finished(migrate_get_current());
     Error *err = NULL;
 
-    if (!mig->saving) {
+    if (!mig->session || mig->phase > VFIO_MIG_PHASE_SAVED) {
         return;
     }
-    mig->saving = false;
-    vfio_mig_stream_finish(mig);
-    /*
-     * The savevm of a VM that was paused before looks like a migration, but
-     * for this: it stays in setup to its end, and shows no reason itself.
-     */
-    if (mig->failed && !mig->snapshot &&
-        migration_in_setup(migrate_get_current())) {
-        error_report("%s", mig->last_error);
+    vfio_mig_session_end(mig);
+    if (mig->gone) {
+        return;
     }
     /*
      * Only here, and not in complete: stopping can take a driver its time,
-     * which would count as downtime (B-22).
+     * which would count as downtime.
      */
-    if ((vfio_mig_can_read(mig) || mig->state == VFIO_MIG_STATE_ERROR) &&
-        vfio_mig_set_state(mig, idle, VFIO_MIG_STATE_ERROR, &err) < 0) {
+    if (succeeded) {
+        vfio_mig_settle_after_success(mig);
+    } else if (vfio_mig_settle(mig, &err) < 0) {
         vfio_mig_fail(mig, -EIO, err);
     }
     trace_vfio_migration_save_cleanup(vfio_mig_dev(mig)->name,

@@ -1,102 +1,49 @@
 /*
  * Transitions of a VFIO device between migration states
  *
- * Owns: performing arcs, going round those that a driver refuses, recovery
- * after a failure, and the bracket that keeps state changes and chunks
- * apart. Does not own: which arcs there are (migration-state.c), what a
- * reset takes (migration-pci.c), when to change (migration.c and the
- * handlers).
+ * Owns: performing arcs, going round those that a driver refuses, finding
+ * out that a device was reset behind our back, and recovery after a failure.
+ * Does not own: which arcs there are (migration-state.c), what a reset takes
+ * (migration-pci.c), when to change (migration.c and the handlers).
  *
- * Locks: see hw/vfio/migration-device.h.
- * Source: requirements 1.3, 1.4 (U-8 to U-13), R-06, R-07.
+ * Locks: the BQL and the claim of the device, but for vfio_mig_look(), which
+ * needs the claim alone.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "qemu/atomic.h"
-#include "qemu/error-report.h"
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
-#include "migration/migration.h"
-#include "migration/misc.h"
-#include "migration/qemu-file.h"
-#include "sysemu/runstate.h"
-#include "hw/vfio/migration-device.h"
+#include "hw/vfio/migration-pci.h"
+#include "hw/vfio/migration-session.h"
+#include "hw/vfio/migration-transition.h"
 #include "trace.h"
-
-VFIOMigState vfio_mig_idle_state(void)
-{
-    return runstate_is_running() ? VFIO_MIG_STATE_RUNNING
-                                 : VFIO_MIG_STATE_STOP;
-}
-
-void vfio_mig_chunk_begin(VFIODeviceMigration *mig)
-{
-    qemu_mutex_lock(&mig->lock);
-    mig->chunk_busy = true;
-    mig->chunk_generation = mig->generation;
-    qemu_mutex_unlock(&mig->lock);
-}
-
-bool vfio_mig_chunk_torn(VFIODeviceMigration *mig)
-{
-    return mig->chunk_busy &&
-           qatomic_read(&mig->generation) != mig->chunk_generation;
-}
-
-bool vfio_mig_chunk_end(VFIODeviceMigration *mig)
-{
-    bool whole;
-
-    qemu_mutex_lock(&mig->lock);
-    mig->chunk_busy = false;
-    whole = mig->generation == mig->chunk_generation;
-    qemu_cond_broadcast(&mig->chunk_done);
-    qemu_mutex_unlock(&mig->lock);
-    return whole;
-}
-
-/* Called with mig->lock. */
-static void vfio_mig_wait_for_chunk(VFIODeviceMigration *mig)
-{
-    while (mig->chunk_busy) {
-        if (!qemu_cond_timedwait(&mig->chunk_done, &mig->lock,
-                                 VFIO_MIG_CHUNK_WAIT_MS)) {
-            return;
-        }
-    }
-}
 
 /*
  * One write to the device. After a failed one the device is in its former
- * state or in error, and only it can tell which (U-11).
+ * state or in error, and only it can tell which.
  */
 static int vfio_mig_do_arc(VFIODeviceMigration *mig, VFIOMigState to)
 {
-    VFIOMigState from = mig->state;
     int64_t start_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
-    int ret, read_ret;
+    VFIOMigState from = mig->state;
+    VFIOMigState now = to;
+    int ret = mig->protocol->step(mig, to);
+    int read_ret;
 
-    qemu_mutex_lock(&mig->lock);
-    vfio_mig_wait_for_chunk(mig);
-    qatomic_set(&mig->generation, mig->generation + 1);
-    ret = mig->protocol->write_state(mig, to);
-    if (ret == 0) {
-        mig->state = to;
-    } else {
-        read_ret = mig->protocol->get_state(mig, &mig->state);
+    if (ret < 0) {
+        read_ret = mig->protocol->read_state(mig, &now);
         if (read_ret < 0) {
-            mig->state = VFIO_MIG_STATE_ERROR;
+            now = VFIO_MIG_STATE_ERROR;
             /* A refusal alone would have been no failure. */
             ret = ret == -EINVAL ? read_ret : ret;
         }
     }
-    qemu_mutex_unlock(&mig->lock);
-
+    qatomic_set(&mig->state, now);
     if (to == VFIO_MIG_STATE_PRE_COPY || to == VFIO_MIG_STATE_RUNNING) {
-        mig->session_sent = false;
+        vfio_mig_set_data_sent(mig, false);
     }
     trace_vfio_migration_transition(vfio_mig_dev(mig)->name,
                                     vfio_mig_state_str(from),
@@ -112,10 +59,10 @@ static uint32_t vfio_mig_states_to_avoid(VFIODeviceMigration *mig,
 {
     uint32_t avoid = 0;
 
-    if (!runstate_is_running()) {
-        avoid |= BIT(VFIO_MIG_STATE_RUNNING);   /* */
+    if (!mig->base.vm_running) {
+        avoid |= BIT(VFIO_MIG_STATE_RUNNING);
     }
-    if (mig->session_sent && target == VFIO_MIG_STATE_STOP_COPY) {
+    if (target == VFIO_MIG_STATE_STOP_COPY && vfio_mig_data_sent(mig)) {
         /* Any way round would end the session that the chunks belong to. */
         avoid |= BIT(VFIO_MIG_STATE_RUNNING) | BIT(VFIO_MIG_STATE_STOP);
     }
@@ -147,6 +94,7 @@ static int vfio_mig_walk(VFIODeviceMigration *mig, VFIOMigState target)
     int first_ret = 0;
     int ret;
 
+    g_assert(qemu_mutex_iothread_locked());
     while (mig->state != target) {
         from = mig->state;
         if (!vfio_mig_next_arc(mig, target, known | refused, &next)) {
@@ -172,38 +120,44 @@ static int vfio_mig_walk(VFIODeviceMigration *mig, VFIOMigState target)
     return 0;
 }
 
-/*
- * A reset of the VM, or a loadvm, resets the device behind our back: it runs
- * then. Returns -ESTALE where a session that data has left of is gone.
- */
-static int vfio_mig_notice_reset(VFIODeviceMigration *mig,
-                                 VFIOMigState target)
+int vfio_mig_look(VFIODeviceMigration *mig)
 {
-    bool gone = mig->session_sent && target == VFIO_MIG_STATE_STOP_COPY;
     VFIOMigState now;
-    int ret;
+    int ret = mig->protocol->read_state(mig, &now);
 
-    qemu_mutex_lock(&mig->lock);
-    ret = mig->protocol->get_state(mig, &now);
-    if (ret < 0 || now == mig->state || now != VFIO_MIG_STATE_RUNNING) {
-        qemu_mutex_unlock(&mig->lock);
-        return 0;       /* whoever writes the state will see what is wrong */
+    if (ret < 0) {
+        return ret;
     }
-    qatomic_set(&mig->generation, mig->generation + 1);
-    mig->state = now;
-    qemu_mutex_unlock(&mig->lock);
+    if (now == mig->state) {
+        return 0;
+    }
+    trace_vfio_migration_surprise(vfio_mig_dev(mig)->name,
+                                  vfio_mig_state_str(mig->state),
+                                  vfio_mig_state_str(now));
+    qatomic_set(&mig->state, now);
+    return now == VFIO_MIG_STATE_RUNNING && vfio_mig_data_sent(mig) ? -ESTALE
+                                                                    : 0;
+}
 
-    mig->session_sent = false;
-    trace_vfio_migration_fallback(vfio_mig_dev(mig)->name, "transition",
-                                  "the device was reset meanwhile");
-    return gone ? -ESTALE : 0;
+/* A device that does not tell its state is written to, which will tell. */
+static int vfio_mig_walk_from(VFIODeviceMigration *mig, int looked,
+                              VFIOMigState target)
+{
+    if (looked == -ESTALE && target == VFIO_MIG_STATE_STOP_COPY) {
+        return looked;
+    }
+    return vfio_mig_walk(mig, target);
 }
 
 int vfio_mig_try_state(VFIODeviceMigration *mig, VFIOMigState target)
 {
-    int ret = vfio_mig_notice_reset(mig, target);
+    bool claimed = vfio_mig_claim_soon(mig);
+    int ret = vfio_mig_walk_from(mig, vfio_mig_look(mig), target);
 
-    return ret < 0 ? ret : vfio_mig_walk(mig, target);
+    if (claimed) {
+        vfio_mig_release(mig);
+    }
+    return ret;
 }
 
 /*
@@ -227,7 +181,7 @@ static char *vfio_mig_recover(VFIODeviceMigration *mig, VFIOMigState recover)
                                "failed too (%s); unplug it, or restart the VM",
                                strerror(-ret));
     }
-    if (vfio_mig_idle_state() == VFIO_MIG_STATE_STOP) {
+    if (vfio_mig_idle_state(mig) == VFIO_MIG_STATE_STOP) {
         vfio_mig_walk(mig, VFIO_MIG_STATE_STOP);
     }
     vfio_mig_rearm(mig);
@@ -236,55 +190,122 @@ static char *vfio_mig_recover(VFIODeviceMigration *mig, VFIOMigState recover)
                            vfio_mig_state_str(mig->state));
 }
 
-int vfio_mig_set_state(VFIODeviceMigration *mig, VFIOMigState target,
-                       VFIOMigState recover, Error **errp)
+void vfio_mig_error_stale(VFIODeviceMigration *mig, Error **errp)
+{
+    error_setg(errp, "%s: the device was reset after data of it had been "
+               "sent, by the guest or by a reset of the VM; the device is in "
+               "state %s; start the migration again",
+               vfio_mig_dev(mig)->name, vfio_mig_state_str(mig->state));
+}
+
+/* @looked: what vfio_mig_look() has returned */
+static int vfio_mig_go(VFIODeviceMigration *mig, int looked,
+                       VFIOMigState target, VFIOMigState recover,
+                       Error **errp)
 {
     VFIOMigState from = mig->state;
     g_autofree char *outcome = NULL;
-    int ret = vfio_mig_try_state(mig, target);
+    int ret = vfio_mig_walk_from(mig, looked, target);
 
     if (ret == 0) {
         return 0;
     }
     outcome = vfio_mig_recover(mig, recover);
     if (ret == -ESTALE) {
-        error_setg(errp, "%s: the VM was reset after data of the device had "
-                   "been sent; %s; start the migration again",
-                   vfio_mig_dev(mig)->name, outcome);
-        return ret;
+        vfio_mig_error_stale(mig, errp);
+    } else if (from == VFIO_MIG_STATE_ERROR) {
+        ret = -EIO;
+        error_setg(errp, "%s: the device was in state error (%s); %s",
+                   vfio_mig_dev(mig)->name, strerror(-ret), outcome);
+    } else {
+        error_setg(errp, "%s: cannot change the device's state from %s to "
+                   "%s: %s; %s", vfio_mig_dev(mig)->name,
+                   vfio_mig_state_str(from), vfio_mig_state_str(target),
+                   strerror(-ret), outcome);
     }
-    if (from == VFIO_MIG_STATE_ERROR) {
-        error_setg(errp, "%s: the device was in state error; %s",
-                   vfio_mig_dev(mig)->name, outcome);
-        return ret;
-    }
-    error_setg(errp, "%s: cannot change the device's state from %s to %s: "
-               "%s; %s", vfio_mig_dev(mig)->name, vfio_mig_state_str(from),
-               vfio_mig_state_str(target), strerror(-ret), outcome);
     return ret;
 }
 
-void vfio_mig_fail(VFIODeviceMigration *mig, int ret, Error *err)
+int vfio_mig_set_state(VFIODeviceMigration *mig, VFIOMigState target,
+                       VFIOMigState recover, Error **errp)
 {
-    bool first = !mig->failed;
+    bool claimed = vfio_mig_claim_soon(mig);
+    int ret = vfio_mig_go(mig, vfio_mig_look(mig), target, recover, errp);
 
-    mig->failed = true;
-    if (first) {
-        /* Readers hold the BQL; the migration thread may not. */
-        qemu_mutex_lock(&mig->lock);
-        g_free(mig->last_error);
-        mig->last_error = g_strdup(error_get_pretty(err));
-        qemu_mutex_unlock(&mig->lock);
+    if (claimed) {
+        vfio_mig_release(mig);
     }
-    if (!mig->saving) {
-        error_report_err(err);
-        return;
+    return ret;
+}
+
+/* Where a device goes that is to stand still; its own state if it does. */
+static VFIOMigState vfio_mig_stopped_target(VFIODeviceMigration *mig)
+{
+    switch (mig->state) {
+    case VFIO_MIG_STATE_PRE_COPY:
+        return VFIO_MIG_STATE_STOP_COPY;
+    case VFIO_MIG_STATE_RUNNING:
+        return vfio_mig_session_goes_on(mig) ||
+               mig->told_state == RUN_STATE_SAVE_VM
+               ? VFIO_MIG_STATE_STOP_COPY : VFIO_MIG_STATE_STOP;
+    case VFIO_MIG_STATE_ERROR:
+        return VFIO_MIG_STATE_STOP;
+    default:
+        return mig->state;
     }
-    qemu_file_set_error_obj(mig->file, ret, error_copy(err));
-    if (mig->snapshot) {
-        error_report_err(err);
-        return;
+}
+
+void vfio_mig_stop_device(VFIODeviceMigration *mig)
+{
+    int looked = vfio_mig_look(mig);
+    VFIOMigState target = looked == -ESTALE ? VFIO_MIG_STATE_STOP
+                                            : vfio_mig_stopped_target(mig);
+    Error *err = NULL;
+    int ret = vfio_mig_go(mig, looked, target, VFIO_MIG_STATE_STOP, &err);
+
+    if (ret == 0 && looked == -ESTALE) {
+        vfio_mig_error_stale(mig, &err);
+        ret = looked;
     }
-    migrate_set_error(migrate_get_current(), err);
-    error_free(err);
+    if (ret < 0) {
+        vfio_mig_fail(mig, ret, err);
+    }
+}
+
+int vfio_mig_settle(VFIODeviceMigration *mig, Error **errp)
+{
+    bool claimed = vfio_mig_claim_soon(mig);
+    int looked, ret = 0;
+
+    vfio_mig_set_data_sent(mig, false);
+    looked = vfio_mig_look(mig);
+    if (mig->state != VFIO_MIG_STATE_RESUMING) {
+        ret = vfio_mig_go(mig, looked, vfio_mig_idle_state(mig),
+                          VFIO_MIG_STATE_ERROR, errp);
+    }
+    if (claimed) {
+        vfio_mig_release(mig);
+    }
+    return ret;
+}
+
+Error *vfio_mig_explain(VFIODeviceMigration *mig, Error *err)
+{
+    bool claimed = vfio_mig_claim_soon(mig);
+    g_autofree char *outcome = NULL;
+    Error *explained = NULL;
+    VFIOMigState now;
+
+    if (mig->protocol->read_state(mig, &now) == 0 &&
+        now == VFIO_MIG_STATE_ERROR) {
+        qatomic_set(&mig->state, now);
+        outcome = vfio_mig_recover(mig, VFIO_MIG_STATE_ERROR);
+        error_setg(&explained, "%s; the device went into state error; %s",
+                   error_get_pretty(err), outcome);
+        error_free(err);
+    }
+    if (claimed) {
+        vfio_mig_release(mig);
+    }
+    return explained ?: err;
 }

@@ -1,13 +1,14 @@
 /*
  * Protocol v1: the registers of the migration region
  *
- * Owns: the order of register accesses that the contract asks for, checks of
- * every number that the driver gives, and moving one chunk between the data
- * window and the stream. Does not own: packets (migration-stream.c), which
- * bytes are mapped (migration-v1-window.c), states (migration-state.c).
+ * Owns: finding the region, the order of register accesses that the contract
+ * asks for, checks of every number that the driver gives, and moving one
+ * chunk between the data window and a sink or source. Does not own: streams
+ * (migration-save.c, migration-load.c), which bytes are mapped
+ * (migration-v1-window.c), states (migration-state.c).
  *
- * Locks: chunk functions run between vfio_mig_chunk_begin() and _end().
- * Source: requirements 1.1, 1.5 to 1.7 (U-1 to U-3, U-14 to U-23).
+ * Locks: hw/vfio/migration-protocol.h.
+ * Source: linux/vfio.h of Linux 5.8 to 5.17, vfio_device_migration_info.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -17,26 +18,47 @@
 #include "qemu/atomic.h"
 #include "qemu/error-report.h"
 #include "qemu/units.h"
-#include "migration/qemu-file.h"
 #include "hw/vfio/migration-device.h"
 #include "hw/vfio/migration-stream.h"
+#include "hw/vfio/migration-v1-access.h"
 #include "hw/vfio/migration-v1-uapi.h"
+#include "hw/vfio/migration-v1-window.h"
 #include "trace.h"
-
-/*
- * Mapped bytes given to the stream before it is flushed: bounds the time
- * between two looks at the stream's error, and stays far below the largest
- * request of a disk that a snapshot goes to (2 GiB).
- */
-#define VFIO_MIG_SEND_BYTES     (4 * MiB)
 
 /* Chunks of size 0 in a row, with bytes pending, before it is an error */
 #define VFIO_MIG_EMPTY_CHUNKS_MAX   10
 
-static int vfio_mig_v1_get_state(VFIODeviceMigration *mig, VFIOMigState *state)
+/* Pause between two looks at a stopped device that offers an empty chunk */
+#define VFIO_MIG_EMPTY_CHUNK_WAIT_US    1000
+
+typedef struct VFIOMigV1 {
+    VFIOMigAccess access;
+    VFIOMigExtents extents;
+    uint8_t *bounce;        /* VFIO_MIG_BOUNCE_BYTES, while it is open */
+
+    bool staged;            /* the driver waits to hear of a chunk's end */
+    bool acknowledged;      /* by a read of pending_bytes that gave @pending */
+    uint64_t pending_bytes;
+    unsigned empty_chunks;  /* in a row, of a stopped device */
+    bool warned_split;      /* chunks larger than the window: said once */
+} VFIOMigV1;
+
+/* ---- registers ---- */
+
+/* What is known of a chunk ends with the session that it belongs to. */
+static void vfio_mig_v1_forget_chunk(VFIOMigV1 *v1)
 {
+    v1->staged = false;
+    v1->acknowledged = false;
+    v1->empty_chunks = 0;
+}
+
+static int vfio_mig_v1_read_state(VFIODeviceMigration *mig,
+                                  VFIOMigState *state)
+{
+    VFIOMigV1 *v1 = mig->priv;
     uint64_t value;
-    int ret = vfio_mig_register_read(&mig->access, VFIO_MIG_REG_DEVICE_STATE,
+    int ret = vfio_mig_register_read(&v1->access, VFIO_MIG_REG_DEVICE_STATE,
                                      4, &value);
 
     if (ret < 0) {
@@ -46,35 +68,13 @@ static int vfio_mig_v1_get_state(VFIODeviceMigration *mig, VFIOMigState *state)
     return vfio_mig_v1_decode(value, state) ? 0 : -EIO;
 }
 
-static int vfio_mig_v1_write_state(VFIODeviceMigration *mig,
-                                   VFIOMigState state)
-{
-    uint64_t old;
-    uint32_t value;
-    int ret = vfio_mig_register_read(&mig->access, VFIO_MIG_REG_DEVICE_STATE,
-                                     4, &old);
-
-    if (ret < 0) {
-        return ret;
-    }
-    if ((old & VFIO_MIG_V1_STATE_MASK) == VFIO_MIG_V1_ERROR) {
-        return -EIO;    /* the driver gave up meanwhile; only a reset helps */
-    }
-    value = vfio_mig_v1_encode(old, state);
-    ret = vfio_mig_register_write(&mig->access, VFIO_MIG_REG_DEVICE_STATE, 4,
-                                  value);
-    if (ret == 0) {
-        mig->base.device_state = value;
-    }
-    return ret;
-}
-
 /* Read one 64-bit register, or say which one could not be read. */
 static int vfio_mig_v1_read(VFIODeviceMigration *mig, uint64_t reg,
                             const char *reg_name, uint64_t *value,
                             Error **errp)
 {
-    int ret = vfio_mig_register_read(&mig->access, reg, 8, value);
+    VFIOMigV1 *v1 = mig->priv;
+    int ret = vfio_mig_register_read(&v1->access, reg, 8, value);
 
     if (ret < 0) {
         error_setg_errno(errp, -ret, "%s: cannot read %s of the migration "
@@ -83,13 +83,16 @@ static int vfio_mig_v1_read(VFIODeviceMigration *mig, uint64_t reg,
     return ret;
 }
 
-static int vfio_mig_v1_get_pending(VFIODeviceMigration *mig,
-                                   uint64_t *pending_bytes, Error **errp)
+/* This read also tells the driver that a staged chunk was taken. */
+static int vfio_mig_v1_estimate(VFIODeviceMigration *mig,
+                                uint64_t *pending_bytes, Error **errp)
 {
+    VFIOMigV1 *v1 = mig->priv;
     int ret = vfio_mig_v1_read(mig, VFIO_MIG_REG_PENDING_BYTES,
                                "pending_bytes", pending_bytes, errp);
 
     if (ret == 0) {
+        v1->staged = false;
         qatomic_set__nocheck(&mig->stats.pending_bytes, *pending_bytes);
         trace_vfio_migration_pending(vfio_mig_dev(mig)->name, *pending_bytes,
                                      mig->stats.transferred_bytes);
@@ -97,10 +100,42 @@ static int vfio_mig_v1_get_pending(VFIODeviceMigration *mig,
     return ret;
 }
 
-/* data_offset must lie behind the registers and inside the region (U-3). */
+static int vfio_mig_v1_step(VFIODeviceMigration *mig, VFIOMigState to)
+{
+    VFIOMigV1 *v1 = mig->priv;
+    uint64_t old, ignored;
+    uint32_t value;
+    int ret;
+
+    if (v1->staged) {
+        /* A driver may refuse to leave a session in the middle of a chunk. */
+        vfio_mig_v1_estimate(mig, &ignored, NULL);
+    }
+    vfio_mig_v1_forget_chunk(v1);
+    ret = vfio_mig_register_read(&v1->access, VFIO_MIG_REG_DEVICE_STATE, 4,
+                                 &old);
+    if (ret < 0) {
+        return ret;
+    }
+    if ((old & VFIO_MIG_V1_STATE_MASK) == VFIO_MIG_V1_ERROR) {
+        return -EIO;    /* the driver gave up meanwhile; only a reset helps */
+    }
+    value = vfio_mig_v1_encode(old, to);
+    ret = vfio_mig_register_write(&v1->access, VFIO_MIG_REG_DEVICE_STATE, 4,
+                                  value);
+    if (ret == 0) {
+        mig->base.device_state = value;
+    }
+    return ret;
+}
+
+/* ---- reading a chunk ---- */
+
+/* data_offset must lie behind the registers and inside the region. */
 static int vfio_mig_v1_read_offset(VFIODeviceMigration *mig, uint64_t *offset,
                                    Error **errp)
 {
+    VFIOMigV1 *v1 = mig->priv;
     int ret = vfio_mig_v1_read(mig, VFIO_MIG_REG_DATA_OFFSET, "data_offset",
                                offset, errp);
 
@@ -108,11 +143,11 @@ static int vfio_mig_v1_read_offset(VFIODeviceMigration *mig, uint64_t *offset,
         return ret;
     }
     if (*offset < VFIO_MIG_REGS_SIZE_BYTES ||
-        *offset >= mig->extents.region_size) {
+        *offset >= v1->extents.region_size) {
         error_setg(errp, "%s: the driver put its data at offset 0x%" PRIx64
                    " of a migration region of 0x%" PRIx64 " bytes (%s)",
                    vfio_mig_dev(mig)->name, *offset,
-                   mig->extents.region_size, strerror(ERANGE));
+                   v1->extents.region_size, strerror(ERANGE));
         return -ERANGE;
     }
     return 0;
@@ -121,61 +156,58 @@ static int vfio_mig_v1_read_offset(VFIODeviceMigration *mig, uint64_t *offset,
 static int vfio_mig_v1_check_chunk(VFIODeviceMigration *mig, uint64_t offset,
                                    uint64_t size, Error **errp)
 {
+    VFIOMigV1 *v1 = mig->priv;
+
     if (size > VFIO_MIG_CHUNK_MAX_BYTES ||
-        !vfio_mig_extents_contain(&mig->extents, offset, size)) {
+        !vfio_mig_extents_contain(&v1->extents, offset, size)) {
         error_setg(errp, "%s: the driver offers 0x%" PRIx64 " bytes at "
                    "offset 0x%" PRIx64 " of a migration region of 0x%" PRIx64
                    " bytes (%s)", vfio_mig_dev(mig)->name, size, offset,
-                   mig->extents.region_size, strerror(ERANGE));
+                   v1->extents.region_size, strerror(ERANGE));
         return -ERANGE;
     }
     return 0;
 }
 
-/* The stream's own error is the reason: leave it to be found there. */
-static int vfio_mig_flush(QEMUFile *f)
+/*
+ * Have the driver stage a chunk: the one read of data_offset of a
+ * transaction. Once it has told the size, too, it waits for the read of
+ * pending_bytes; no sooner may that come.
+ */
+static int vfio_mig_v1_stage(VFIODeviceMigration *mig, uint64_t *offset,
+                             uint64_t *size, Error **errp)
 {
-    qemu_fflush(f);
-    return qemu_file_get_error(f);
-}
+    VFIOMigV1 *v1 = mig->priv;
+    int ret = vfio_mig_v1_read_offset(mig, offset, errp);
 
-static int vfio_mig_v1_send_mapped(VFIODeviceMigration *mig, QEMUFile *f,
-                                   const VFIOMigPiece *piece)
-{
-    const uint8_t *from = piece->host;
-    uint64_t left = piece->size;
-    uint64_t step;
-    int ret;
-
-    while (left) {
-        step = MIN(left, VFIO_MIG_SEND_BYTES);
-        /*
-         * Not copied: the kernel reads the window, so that one which went
-         * away gives EFAULT here and no SIGBUS (L-16).
-         */
-        qemu_put_buffer_async(f, from, step, false);
-        ret = vfio_mig_flush(f);
-        if (ret < 0) {
-            return ret;
-        }
-        vfio_mig_stats_add(&mig->stats.mapped_bytes, step);
-        from += step;
-        left -= step;
+    if (ret == 0) {
+        ret = vfio_mig_v1_read(mig, VFIO_MIG_REG_DATA_SIZE, "data_size",
+                               size, errp);
+        v1->staged = ret == 0;
     }
-    return 0;
+    if (ret == 0) {
+        ret = vfio_mig_v1_check_chunk(mig, *offset, *size, errp);
+    }
+    if (ret == 0) {
+        trace_vfio_migration_save_chunk(vfio_mig_dev(mig)->name, *offset,
+                                        *size);
+    }
+    return ret;
 }
 
-static int vfio_mig_v1_send_trapped(VFIODeviceMigration *mig, QEMUFile *f,
+static int vfio_mig_v1_send_trapped(VFIODeviceMigration *mig,
+                                    VFIOMigSink *sink,
                                     const VFIOMigPiece *piece, Error **errp)
 {
-    uint64_t done = 0;
+    VFIOMigV1 *v1 = mig->priv;
+    uint64_t done;
     size_t step;
-    int ret;
+    int ret = 0;
 
-    while (done < piece->size) {
+    for (done = 0; ret == 0 && done < piece->size; done += step) {
         step = MIN(piece->size - done, VFIO_MIG_BOUNCE_BYTES);
-        ret = vfio_mig_data_read(&mig->access, piece->offset + done,
-                                 mig->bounce, step);
+        ret = vfio_mig_data_read(&v1->access, piece->offset + done,
+                                 v1->bounce, step);
         if (ret < 0) {
             error_setg_errno(errp, -ret, "%s: cannot read %zu bytes of "
                              "migration data at offset 0x%" PRIx64,
@@ -183,147 +215,166 @@ static int vfio_mig_v1_send_trapped(VFIODeviceMigration *mig, QEMUFile *f,
                              piece->offset + done);
             return ret;
         }
-        qemu_put_buffer_async(f, mig->bounce, step, false);
-        ret = vfio_mig_flush(f);
-        if (ret < 0) {
-            return ret;
-        }
-        vfio_mig_stats_add(&mig->stats.trapped_bytes, step);
-        done += step;
-        if (vfio_mig_chunk_torn(mig)) {
-            return -EAGAIN;
-        }
-    }
-    return 0;
-}
-
-static int vfio_mig_v1_send(VFIODeviceMigration *mig, QEMUFile *f,
-                            uint64_t offset, uint64_t size, Error **errp)
-{
-    VFIOMigPiece piece;
-    int ret = 0;
-
-    while (ret == 0 &&
-           vfio_mig_extents_next(&mig->extents, &offset, &size, &piece)) {
-        ret = piece.host ? vfio_mig_v1_send_mapped(mig, f, &piece)
-                         : vfio_mig_v1_send_trapped(mig, f, &piece, errp);
-        if (ret == 0 && vfio_mig_chunk_torn(mig)) {
-            ret = -EAGAIN;      /* the caller knows the reason */
-        }
+        ret = sink->put(sink, v1->bounce, step, false, errp);
     }
     return ret;
+}
+
+static int vfio_mig_v1_send(VFIODeviceMigration *mig, VFIOMigSink *sink,
+                            uint64_t offset, uint64_t size, Error **errp)
+{
+    VFIOMigV1 *v1 = mig->priv;
+    VFIOMigPiece piece;
+    int ret = sink->begin(sink, size, errp);
+
+    while (ret == 0 &&
+           vfio_mig_extents_next(&v1->extents, &offset, &size, &piece)) {
+        ret = piece.host
+              ? sink->put(sink, piece.host, piece.size, true, errp)
+              : vfio_mig_v1_send_trapped(mig, sink, &piece, errp);
+    }
+    return ret ?: sink->end(sink, errp);
 }
 
 /*
- * The driver has bytes pending but offers none. That may pass; it must
- * neither end the data silently nor go on for ever (U-16).
+ * The driver has bytes pending but offers none. While the device runs that
+ * means "not now". Nothing changes in a stopped one, so that it must neither
+ * end the data silently nor go on for ever; and bytes that count as taken
+ * without having been offered are lost.
  */
-static int vfio_mig_v1_empty_chunk(VFIODeviceMigration *mig, Error **errp)
+static int vfio_mig_v1_empty_chunk(VFIODeviceMigration *mig, uint64_t before,
+                                   Error **errp)
 {
-    if (++mig->empty_chunks < VFIO_MIG_EMPTY_CHUNKS_MAX) {
-        return 0;
-    }
-    error_setg(errp, "%s: the driver reports %" PRIu64 " bytes pending, but "
-               "offered chunks of size 0 %u times in a row (%s)",
-               vfio_mig_dev(mig)->name, mig->stats.pending_bytes,
-               mig->empty_chunks, strerror(ENODATA));
-    return -ENODATA;
-}
+    const char *name = vfio_mig_dev(mig)->name;
+    VFIOMigV1 *v1 = mig->priv;
+    uint64_t pending;
+    int ret = vfio_mig_v1_estimate(mig, &pending, errp);
 
-static int vfio_mig_v1_save_chunk(VFIODeviceMigration *mig, QEMUFile *f,
-                                  Error **errp)
-{
-    uint64_t offset, size;
-    int ret = vfio_mig_v1_read_offset(mig, &offset, errp);
-
-    if (ret == 0) {
-        ret = vfio_mig_v1_read(mig, VFIO_MIG_REG_DATA_SIZE, "data_size",
-                               &size, errp);
-    }
-    if (ret == 0) {
-        ret = vfio_mig_v1_check_chunk(mig, offset, size, errp);
-    }
     if (ret < 0) {
         return ret;
     }
-    trace_vfio_migration_save_chunk(vfio_mig_dev(mig)->name, offset, size);
-    if (size == 0) {
-        return vfio_mig_v1_empty_chunk(mig, errp);
+    if (mig->state != VFIO_MIG_STATE_STOP_COPY) {
+        return VFIO_MIG_READ_NOTHING_NOW;
     }
+    if (pending < before) {
+        error_setg(errp, "%s: the driver counts %" PRIu64 " bytes as taken, "
+                   "but offered a chunk of size 0 (%s)", name,
+                   before - pending, strerror(ENODATA));
+        return -ENODATA;
+    }
+    if (++v1->empty_chunks >= VFIO_MIG_EMPTY_CHUNKS_MAX) {
+        error_setg(errp, "%s: the driver reports %" PRIu64 " bytes pending, "
+                   "but offered chunks of size 0 %u times in a row (%s)",
+                   name, pending, v1->empty_chunks, strerror(ENODATA));
+        return -ENODATA;
+    }
+    return VFIO_MIG_READ_NOTHING_NOW;
+}
 
-    mig->empty_chunks = 0;
-    mig->session_sent = true;
-    vfio_mig_put_data_header(f, size);
-    ret = vfio_mig_v1_send(mig, f, offset, size, errp);
+static int vfio_mig_v1_acknowledge(VFIODeviceMigration *mig, Error **errp)
+{
+    VFIOMigV1 *v1 = mig->priv;
+    int ret = vfio_mig_v1_estimate(mig, &v1->pending_bytes, errp);
+
+    /* A stopped device has no more and no less when it is asked again. */
+    v1->acknowledged = ret == 0 && mig->state == VFIO_MIG_STATE_STOP_COPY;
+    return ret < 0 ? ret : VFIO_MIG_READ_CHUNK;
+}
+
+/* One transaction. Returns a VFIOMigRead or -errno. */
+static int vfio_mig_v1_try_chunk(VFIODeviceMigration *mig, VFIOMigSink *sink,
+                                 Error **errp)
+{
+    VFIOMigV1 *v1 = mig->priv;
+    uint64_t pending = v1->pending_bytes;
+    uint64_t offset, size;
+    int ret = 0;
+
+    if (!v1->acknowledged) {
+        ret = vfio_mig_v1_estimate(mig, &pending, errp);
+    }
+    if (ret == 0 && pending == 0) {
+        return mig->state == VFIO_MIG_STATE_STOP_COPY
+               ? VFIO_MIG_READ_END : VFIO_MIG_READ_NOTHING_NOW;
+    }
+    v1->acknowledged = false;
     if (ret == 0) {
-        vfio_mig_stats_add(&mig->stats.transferred_bytes, size);
-        vfio_mig_stats_add(&mig->stats.chunks, 1);
-        ret = 1;
+        ret = vfio_mig_v1_stage(mig, &offset, &size, errp);
+    }
+    if (ret == 0 && size == 0) {
+        return vfio_mig_v1_empty_chunk(mig, pending, errp);
+    }
+    if (ret == 0) {
+        v1->empty_chunks = 0;
+        ret = vfio_mig_v1_send(mig, sink, offset, size, errp);
+    }
+    return ret < 0 ? ret : vfio_mig_v1_acknowledge(mig, errp);
+}
+
+static int vfio_mig_v1_read_chunk(VFIODeviceMigration *mig, VFIOMigSink *sink,
+                                  Error **errp)
+{
+    int ret = vfio_mig_v1_try_chunk(mig, sink, errp);
+
+    while (ret == VFIO_MIG_READ_NOTHING_NOW &&
+           mig->state == VFIO_MIG_STATE_STOP_COPY) {
+        g_usleep(VFIO_MIG_EMPTY_CHUNK_WAIT_US);
+        ret = vfio_mig_v1_try_chunk(mig, sink, errp);
     }
     return ret;
 }
 
-static int vfio_mig_v1_receive_mapped(VFIODeviceMigration *mig, QEMUFile *f,
-                                      const VFIOMigPiece *piece, Error **errp)
-{
-    int ret = vfio_mig_get_data(f, piece->host, piece->size, errp);
+/* ---- writing a chunk ---- */
 
-    if (ret < 0) {
-        error_prepend(errp, "%s: ", vfio_mig_dev(mig)->name);
-        return ret;
-    }
-    vfio_mig_stats_add(&mig->stats.mapped_bytes, piece->size);
-    return 0;
-}
-
-static int vfio_mig_v1_receive_trapped(VFIODeviceMigration *mig, QEMUFile *f,
+static int vfio_mig_v1_receive_trapped(VFIODeviceMigration *mig,
+                                       VFIOMigSource *source,
                                        const VFIOMigPiece *piece,
                                        Error **errp)
 {
-    uint64_t done = 0;
+    VFIOMigV1 *v1 = mig->priv;
+    uint64_t done;
     size_t step;
-    int ret;
+    int ret = 0;
 
-    while (done < piece->size) {
+    for (done = 0; ret == 0 && done < piece->size; done += step) {
         step = MIN(piece->size - done, VFIO_MIG_BOUNCE_BYTES);
-        ret = vfio_mig_get_data(f, mig->bounce, step, errp);
+        ret = source->get(source, v1->bounce, step, false, errp);
         if (ret < 0) {
-            error_prepend(errp, "%s: ", vfio_mig_dev(mig)->name);
             return ret;
         }
-        ret = vfio_mig_data_write(&mig->access, piece->offset + done,
-                                  mig->bounce, step);
+        ret = vfio_mig_data_write(&v1->access, piece->offset + done,
+                                  v1->bounce, step);
         if (ret < 0) {
             error_setg_errno(errp, -ret, "%s: cannot write %zu bytes of "
                              "migration data at offset 0x%" PRIx64,
                              vfio_mig_dev(mig)->name, step,
                              piece->offset + done);
-            return ret;
         }
-        vfio_mig_stats_add(&mig->stats.trapped_bytes, step);
-        done += step;
     }
-    return 0;
+    return ret;
 }
 
 /* One transaction: as much of a chunk as the data window takes. */
-static int vfio_mig_v1_load_part(VFIODeviceMigration *mig, QEMUFile *f,
-                                 uint64_t offset, uint64_t size, Error **errp)
+static int vfio_mig_v1_write_part(VFIODeviceMigration *mig,
+                                  VFIOMigSource *source, uint64_t offset,
+                                  uint64_t size, Error **errp)
 {
+    VFIOMigV1 *v1 = mig->priv;
     uint64_t left = size;
     VFIOMigPiece piece;
     int ret = 0;
 
     trace_vfio_migration_load_chunk(vfio_mig_dev(mig)->name, offset, size);
     while (ret == 0 &&
-           vfio_mig_extents_next(&mig->extents, &offset, &left, &piece)) {
-        ret = piece.host ? vfio_mig_v1_receive_mapped(mig, f, &piece, errp)
-                         : vfio_mig_v1_receive_trapped(mig, f, &piece, errp);
+           vfio_mig_extents_next(&v1->extents, &offset, &left, &piece)) {
+        ret = piece.host
+              ? source->get(source, piece.host, piece.size, true, errp)
+              : vfio_mig_v1_receive_trapped(mig, source, &piece, errp);
     }
     if (ret < 0) {
         return ret;
     }
-    ret = vfio_mig_register_write(&mig->access, VFIO_MIG_REG_DATA_SIZE, 8,
+    ret = vfio_mig_register_write(&v1->access, VFIO_MIG_REG_DATA_SIZE, 8,
                                   size);
     if (ret < 0) {
         error_setg_errno(errp, -ret, "%s: the driver did not accept a chunk "
@@ -333,9 +384,25 @@ static int vfio_mig_v1_load_part(VFIODeviceMigration *mig, QEMUFile *f,
     return ret;
 }
 
-static int vfio_mig_v1_load_chunk(VFIODeviceMigration *mig, QEMUFile *f,
-                                  uint64_t size_bytes, Error **errp)
+static void vfio_mig_v1_warn_split(VFIODeviceMigration *mig,
+                                   uint64_t chunk_bytes, uint64_t window_bytes)
 {
+    VFIOMigV1 *v1 = mig->priv;
+
+    if (!v1->warned_split) {
+        v1->warned_split = true;
+        warn_report("%s: chunks of the source (%" PRIu64 " bytes) do not "
+                    "fit into this device's data window (%" PRIu64
+                    " bytes) and are split; drivers may refuse that",
+                    vfio_mig_dev(mig)->name, chunk_bytes, window_bytes);
+    }
+}
+
+static int vfio_mig_v1_write_chunk(VFIODeviceMigration *mig,
+                                   VFIOMigSource *source, uint64_t size_bytes,
+                                   Error **errp)
+{
+    VFIOMigV1 *v1 = mig->priv;
     uint64_t left = size_bytes;
     uint64_t offset, part;
     int ret;
@@ -345,31 +412,28 @@ static int vfio_mig_v1_load_chunk(VFIODeviceMigration *mig, QEMUFile *f,
         if (ret < 0) {
             return ret;
         }
-        part = MIN(left, mig->extents.region_size - offset);
-        if (part < left && !mig->warned_split) {
-            mig->warned_split = true;
-            warn_report("%s: chunks of the source (%" PRIu64 " bytes) do not "
-                        "fit into this device's data window (%" PRIu64
-                        " bytes) and are split; drivers may refuse that",
-                        vfio_mig_dev(mig)->name, size_bytes, part);
+        part = MIN(left, v1->extents.region_size - offset);
+        if (part < left) {
+            vfio_mig_v1_warn_split(mig, size_bytes, part);
         }
-        ret = vfio_mig_v1_load_part(mig, f, offset, part, errp);
+        ret = vfio_mig_v1_write_part(mig, source, offset, part, errp);
         if (ret < 0) {
             return ret;
         }
         left -= part;
     }
-    vfio_mig_stats_add(&mig->stats.transferred_bytes, size_bytes);
-    vfio_mig_stats_add(&mig->stats.chunks, 1);
     return 0;
 }
 
-/* Failing to map is not fatal: the bytes are then trapped (R-08a). */
+/* ---- the window ---- */
+
+/* Failing to map is not fatal: the bytes are then read and written. */
 static void vfio_mig_v1_map(VFIODeviceMigration *mig)
 {
     VFIORegion *region = &mig->base.region;
     g_autofree VFIOMigArea *areas = g_new0(VFIOMigArea, region->nr_mmaps);
     const char *name = vfio_mig_dev(mig)->name;
+    VFIOMigV1 *v1 = mig->priv;
     unsigned left_out, i;
     int ret = region->nr_mmaps ? vfio_region_mmap(region) : 0;
 
@@ -383,32 +447,105 @@ static void vfio_mig_v1_map(VFIODeviceMigration *mig)
         areas[i].size = region->mmaps[i].size;
         areas[i].host = ret < 0 ? NULL : region->mmaps[i].mmap;
     }
-    vfio_mig_extents_destroy(&mig->extents);
-    left_out = vfio_mig_extents_init(&mig->extents, region->size, areas,
+    vfio_mig_extents_destroy(&v1->extents);
+    left_out = vfio_mig_extents_init(&v1->extents, region->size, areas,
                                      region->nr_mmaps);
-    trace_vfio_migration_map(name, mig->extents.nr_areas, left_out);
+    trace_vfio_migration_map(name, v1->extents.nr_areas, left_out);
     if (left_out) {
         trace_vfio_migration_fallback(name, "map", "bad areas are trapped");
     }
 }
 
-static void vfio_mig_v1_unmap(VFIODeviceMigration *mig)
+static void vfio_mig_v1_open(VFIODeviceMigration *mig)
+{
+    VFIOMigV1 *v1 = mig->priv;
+
+    v1->warned_split = false;
+    v1->bounce = g_malloc(VFIO_MIG_BOUNCE_BYTES);
+    vfio_mig_v1_map(mig);
+}
+
+static void vfio_mig_v1_close(VFIODeviceMigration *mig)
 {
     VFIORegion *region = &mig->base.region;
+    VFIOMigV1 *v1 = mig->priv;
 
-    vfio_mig_extents_destroy(&mig->extents);
-    vfio_mig_extents_init(&mig->extents, region->size, NULL, 0);
+    vfio_mig_extents_destroy(&v1->extents);
+    vfio_mig_extents_init(&v1->extents, region->size, NULL, 0);
     vfio_region_unmap(region);
+    g_clear_pointer(&v1->bounce, g_free);
+}
+
+/* ---- probe ---- */
+
+static int vfio_mig_v1_setup(VFIODeviceMigration *mig, Object *obj,
+                             const struct vfio_region_info *info,
+                             Error **errp)
+{
+    VFIODevice *vbasedev = vfio_mig_dev(mig);
+    VFIOMigV1 *v1;
+    int ret;
+
+    if (info->size < VFIO_MIG_REGS_SIZE_BYTES) {
+        error_setg(errp, "%s: cannot migrate: its migration region %u is of "
+                   "size %llu, smaller than its registers", vbasedev->name,
+                   info->index, (unsigned long long)info->size);
+        return -EINVAL;
+    }
+    ret = vfio_region_setup(obj, vbasedev, &mig->base.region, info->index,
+                            "migration");
+    if (ret) {
+        error_setg(errp, "%s: cannot migrate: setting up its migration region "
+                   "%u failed: %s", vbasedev->name, info->index,
+                   strerror(-ret));
+        return ret;
+    }
+    v1 = mig->priv = g_new0(VFIOMigV1, 1);
+    v1->access.fd = vbasedev->fd;
+    v1->access.fd_offset = mig->base.region.fd_offset;
+    vfio_mig_extents_init(&v1->extents, mig->base.region.size, NULL, 0);
+    trace_vfio_migration_found(vbasedev->name, info->index, info->size);
+    return 0;
+}
+
+static int vfio_mig_v1_probe(VFIODeviceMigration *mig, Object *obj,
+                             Error **errp)
+{
+    VFIODevice *vbasedev = vfio_mig_dev(mig);
+    g_autofree struct vfio_region_info *info = NULL;
+    int ret = vfio_get_dev_region_info(vbasedev, VFIO_MIG_REGION_TYPE,
+                                       VFIO_MIG_REGION_SUBTYPE, &info);
+
+    if (ret) {
+        error_setg(errp, "%s: cannot migrate: its kernel driver offers no "
+                   "migration region (%s)", vbasedev->name, strerror(-ret));
+        return -ENODEV;
+    }
+    return vfio_mig_v1_setup(mig, obj, info, errp);
+}
+
+static void vfio_mig_v1_release(VFIODeviceMigration *mig)
+{
+    VFIOMigV1 *v1 = mig->priv;
+
+    vfio_mig_extents_destroy(&v1->extents);
+    vfio_region_exit(&mig->base.region);
+    vfio_region_finalize(&mig->base.region);
+    g_free(v1->bounce);
+    g_free(v1);
+    mig->priv = NULL;
 }
 
 const VFIOMigProtocol vfio_mig_protocol_v1 = {
     .name = "v1",
     .arcs = &vfio_mig_v1_arcs,
-    .get_state = vfio_mig_v1_get_state,
-    .write_state = vfio_mig_v1_write_state,
-    .get_pending = vfio_mig_v1_get_pending,
-    .save_chunk = vfio_mig_v1_save_chunk,
-    .load_chunk = vfio_mig_v1_load_chunk,
-    .map = vfio_mig_v1_map,
-    .unmap = vfio_mig_v1_unmap,
+    .probe = vfio_mig_v1_probe,
+    .release = vfio_mig_v1_release,
+    .read_state = vfio_mig_v1_read_state,
+    .step = vfio_mig_v1_step,
+    .open = vfio_mig_v1_open,
+    .close = vfio_mig_v1_close,
+    .estimate = vfio_mig_v1_estimate,
+    .read_chunk = vfio_mig_v1_read_chunk,
+    .write_chunk = vfio_mig_v1_write_chunk,
 };

@@ -11,7 +11,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "hw/pci/pci.h"
-#include "hw/vfio/migration-device.h"
+#include "hw/vfio/migration-transition.h"
 #include "component.h"
 
 /* States in the order of the loops below */
@@ -122,6 +122,12 @@ static char *case_config(const Case *c)
     return g_string_free(text, FALSE);
 }
 
+/* The device knows of the VM what it was told; here, without a handler. */
+static void tell(VFIODeviceMigration *mig, bool vm_running)
+{
+    mig->base.vm_running = vm_running;
+}
+
 /* The device gets to c->from before the fault, which waits for that state. */
 static VFIODeviceMigration *begin_case(const Case *c)
 {
@@ -130,7 +136,7 @@ static VFIODeviceMigration *begin_case(const Case *c)
 
     comp_sim(config);
     mig = vfio_mig_of(comp_open("src"));
-    vfio_host_set_runstate(c->running ? RUN_STATE_RUNNING : RUN_STATE_PAUSED);
+    tell(mig, c->running);
     if (c->from != RUN) {
         g_assert_cmpint(vfio_mig_set_state(mig, states[c->from],
                                            VFIO_MIG_STATE_ERROR, NULL),
@@ -326,20 +332,18 @@ static void test_chain(gconstpointer data)
 
     comp_sim(config);
     mig = vfio_mig_of(comp_open("src"));
-    vfio_host_set_runstate(RUN_STATE_RUNNING);
+    tell(mig, true);
     go_to(mig, chain->from);
-    vfio_host_set_runstate(chain->running ? RUN_STATE_RUNNING
-                                          : RUN_STATE_PAUSED);
+    tell(mig, chain->running);
     comp_path_forget();
     go_to(mig, chain->to);
     comp_assert_path("src", chain->path);
     g_assert_cmpuint(comp_status("src").resets, ==, 0);
 
-    vfio_host_set_runstate(RUN_STATE_RUNNING);
+    tell(mig, true);
     go_to(mig, RUN);
     go_to(mig, chain->from);
-    vfio_host_set_runstate(chain->running ? RUN_STATE_RUNNING
-                                          : RUN_STATE_PAUSED);
+    tell(mig, chain->running);
     comp_path_forget();
     go_to(mig, chain->to);
     comp_assert_path("src", chain->again);
@@ -355,7 +359,7 @@ static void test_paused_has_no_way(void)
 
     comp_sim("[device src]\ngroup=1\nstrictness=libvfio-user\n");
     mig = vfio_mig_of(comp_open("src"));
-    vfio_host_set_runstate(RUN_STATE_PAUSED);
+    tell(mig, false);
     go_to(mig, STOP);
     comp_path_forget();
     g_assert_cmpint(vfio_mig_set_state(mig, VFIO_MIG_STATE_STOP_COPY,
@@ -380,7 +384,7 @@ static void test_refusal_by_chance(void)
              "[fault g]\nevent=state-write\nfrom=stop\nto=resuming\n"
              "errno=EINVAL\n");
     mig = vfio_mig_of(comp_open("src"));
-    vfio_host_set_runstate(RUN_STATE_RUNNING);
+    tell(mig, true);
     g_assert_cmpint(vfio_mig_set_state(mig, VFIO_MIG_STATE_RESUMING,
                                        VFIO_MIG_STATE_RUNNING, NULL),
                     ==, -EINVAL);
@@ -404,7 +408,7 @@ static void test_reset_fails_too(void)
              "[fault w]\nevent=state-write\nerrno=EIO\ndevice-state=error\n"
              "[fault r]\nevent=reset\nerrno=EBUSY\n");
     mig = vfio_mig_of(comp_open("src"));
-    vfio_host_set_runstate(RUN_STATE_RUNNING);
+    tell(mig, true);
     g_assert_cmpint(vfio_mig_set_state(mig, VFIO_MIG_STATE_PRE_COPY,
                                        VFIO_MIG_STATE_RUNNING, &err),
                     ==, -EIO);
@@ -432,7 +436,7 @@ static void test_no_reset(void)
     comp_sim("[device src]\ngroup=1\nreset=no\n"
              "[fault w]\nevent=state-write\nerrno=EIO\ndevice-state=error\n");
     mig = vfio_mig_of(comp_open("src"));
-    vfio_host_set_runstate(RUN_STATE_RUNNING);
+    tell(mig, true);
     g_assert_cmpint(vfio_mig_set_state(mig, VFIO_MIG_STATE_PRE_COPY,
                                        VFIO_MIG_STATE_RUNNING, &err),
                     ==, -EIO);
@@ -452,7 +456,7 @@ static void test_reset_rearms(void)
              "[fault w]\nevent=state-write\nerrno=EIO\ndevice-state=error\n");
     vbasedev = comp_open("src");
     mig = vfio_mig_of(vbasedev);
-    vfio_host_set_runstate(RUN_STATE_RUNNING);
+    tell(mig, true);
     vfio_host_config_write(vbasedev, PCI_COMMAND, 0x0006, 2);
     g_assert_cmpuint(comp_status("src").command, ==, 0x0006);
     g_assert_cmpint(vfio_mig_set_state(mig, VFIO_MIG_STATE_PRE_COPY,
@@ -476,9 +480,9 @@ static void test_reset_stops_first(void)
              "errno=EIO\n");
     vbasedev = comp_open("src");
     mig = vfio_mig_of(vbasedev);
-    vfio_host_set_runstate(RUN_STATE_RUNNING);
+    tell(mig, true);
     vfio_host_config_write(vbasedev, PCI_COMMAND, 0x0006, 2);
-    vfio_host_set_runstate(RUN_STATE_PAUSED);
+    tell(mig, false);
     comp_path_forget();
     g_assert_cmpint(vfio_mig_set_state(mig, VFIO_MIG_STATE_STOP,
                                        VFIO_MIG_STATE_STOP, NULL), ==, -EIO);
@@ -497,7 +501,7 @@ static void test_reserved_bits(void)
 
     comp_sim("[device src]\ngroup=1\nreserved-bits=0xabcd0010\n");
     mig = vfio_mig_of(comp_open("src"));
-    vfio_host_set_runstate(RUN_STATE_RUNNING);
+    tell(mig, true);
     for (i = 0; i < NR_STATES; i++) {
         go_to(mig, i);
         g_assert_cmphex(mig->base.device_state & ~7u, ==, 0xabcd0010);

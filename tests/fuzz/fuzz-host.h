@@ -7,6 +7,7 @@
 #define TESTS_FUZZ_HOST_H
 
 #include "hw/vfio/migration-device.h"
+#include "hw/vfio/migration-handlers.h"
 #include "migration/standalone.h"
 #include "fuzz-kernel.h"
 

@@ -69,8 +69,7 @@ static int save(GByteArray *bytes, FuzzInput *user, uint8_t options)
  */
 static void check_left_alone(VFIODevice *vbasedev)
 {
-    g_assert_null(vfio_mig_of(vbasedev)->bounce);
-    g_assert_false(vfio_mig_of(vbasedev)->saving);
+    g_assert_null(vfio_mig_of(vbasedev)->session);
     fuzz_host_check_state(vbasedev);
     if (!fuzz_kernel_lied() && !fuzz_kernel_recovery_failed()) {
         g_assert_cmpuint(fuzz_kernel_state(), <=, VFIO_MIG_V1_RUNNING);

@@ -1,11 +1,11 @@
 /*
- * A VFIO device's side of a migration: what the parts of hw/vfio share
+ * One VFIO device that can migrate: what the parts of hw/vfio share of it
  *
- * Locks: the big QEMU lock (BQL) protects state changes, registration and
- * blockers. VFIODeviceMigration.lock protects the registers of the region
- * between the migration thread, which moves chunks without the BQL, and
- * state changes under the BQL. Order: BQL, then lock. The lock is never held
- * while the stream may block.
+ * Locks: the big QEMU lock (BQL) protects what exists, phases and changes of
+ * state. VFIODeviceMigration.lock protects single members, for a few
+ * instructions; no call that may block is made with it. Work on the device
+ * itself is kept apart by a claim, see migration-session.h. Order: BQL,
+ * claim, lock.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -14,40 +14,29 @@
 
 #include "hw/vfio/vfio-common.h"
 #include "migration/register.h"
+#include "qemu/atomic.h"
 #include "qemu/thread.h"
-#include "hw/vfio/migration-state.h"
-#include "hw/vfio/migration-v1-window.h"
-#include "hw/vfio/migration-v1-access.h"
+#include "sysemu/runstate.h"
+#include "hw/vfio/migration-protocol.h"
 
-typedef struct VFIODeviceMigration VFIODeviceMigration;
+typedef struct VFIOMigSession VFIOMigSession;
 
-/* What the front door asks of a protocol. */
-typedef struct VFIOMigProtocol {
-    const char *name;
-    const VFIOMigArcTable *arcs;
+/* What a device does for a migration or a snapshot, see migration-session.h */
+typedef enum VFIOMigPhase {
+    VFIO_MIG_PHASE_IDLE,        /* nothing */
+    VFIO_MIG_PHASE_SETUP,       /* a migration has begun; nothing was read */
+    VFIO_MIG_PHASE_SAVE,        /* its state is read */
+    VFIO_MIG_PHASE_SAVED,       /* all of it was read, and the VM is stopped */
+    VFIO_MIG_PHASE_LOAD,        /* its state is written */
+    VFIO_MIG_PHASE_LOADED,      /* all of it was written */
+} VFIOMigPhase;
 
-    /* Read the state that the device is in; -errno where it cannot tell. */
-    int (*get_state)(VFIODeviceMigration *mig, VFIOMigState *state);
-    /* Perform one arc: a single write. Returns 0 or -errno. */
-    int (*write_state)(VFIODeviceMigration *mig, VFIOMigState state);
-    /* Bytes that the device still has to give; acknowledges a chunk. */
-    int (*get_pending)(VFIODeviceMigration *mig, uint64_t *pending_bytes,
-                       Error **errp);
-    /*
-     * Move one chunk to the stream, with its header. Returns 1, 0 where the
-     * device offered an empty one and nothing was written, or -errno; @errp
-     * is left unset where the stream itself failed, which knows its reason.
-     */
-    int (*save_chunk)(VFIODeviceMigration *mig, QEMUFile *f, Error **errp);
-    /* Move a chunk of @size_bytes from the stream to the device. */
-    int (*load_chunk)(VFIODeviceMigration *mig, QEMUFile *f,
-                      uint64_t size_bytes, Error **errp);
-    /* Map what can be mapped of the data window, or take it away again. */
-    void (*map)(VFIODeviceMigration *mig);
-    void (*unmap)(VFIODeviceMigration *mig);
-} VFIOMigProtocol;
-
-extern const VFIOMigProtocol vfio_mig_protocol_v1;
+/* Where a device has its state from that has not run since */
+typedef enum VFIOMigArrival {
+    VFIO_MIG_ARRIVAL_NONE,      /* it has run */
+    VFIO_MIG_ARRIVAL_INCOMING,  /* the source has it, too */
+    VFIO_MIG_ARRIVAL_SNAPSHOT,  /* loadvm */
+} VFIOMigArrival;
 
 /* Figures of the current or last migration; read without a lock. */
 typedef struct VFIOMigStats {
@@ -59,36 +48,34 @@ typedef struct VFIOMigStats {
 } VFIOMigStats;
 
 struct VFIODeviceMigration {
-    /* Must stay first: QEMU's own readers of vbasedev->migration (rule 8) */
+    /*
+     * Must stay first, for QEMU's own readers of vbasedev->migration.
+     * vm_running is the one truth about the VM: what the VM state handler
+     * was told last. BQL
+     */
     VFIOMigration base;
+    RunState told_state;        /* with it. BQL */
 
     const VFIOMigProtocol *protocol;
-    VFIOMigState state;         /* last known; true after each transition */
-    uint64_t refused_arcs;      /* bit = index in protocol->arcs */
-    VFIOMigAccess access;
-    VFIOMigExtents extents;
-    uint8_t *bounce;            /* VFIO_MIG_BOUNCE_BYTES, during a migration */
+    void *priv;                 /* the protocol's own; claim */
+    VFIOMigState state;         /* last known; claim, see vfio_mig_state() */
+    uint64_t refused_arcs;      /* bit = index in protocol->arcs; claim */
 
     QemuMutex lock;             /* see the head of this file */
-    QemuCond chunk_done;
-    bool chunk_busy;            /* a chunk is between device and stream */
-    unsigned generation;        /* counts state changes */
-    unsigned chunk_generation;  /* generation when the chunk began */
+    QemuCond claim_changed;
+    bool claimed;               /* lock */
+    unsigned claim_waiters;     /* lock; they hold the BQL */
 
-    QEMUFile *file;             /* the stream, from setup to cleanup */
-    bool saving;                /* between save_setup and save_cleanup */
-    bool loading;               /* between load_setup and load_cleanup */
-    bool snapshot;              /* the stream is a savevm or loadvm file */
-    bool background;            /* a background snapshot: refused at its end */
-    bool failed;                /* this migration failed because of us */
-    bool session_sent;          /* a chunk left in this saving session */
-    bool loaded;                /* device data arrived, not yet run */
-    bool warned_split;          /* chunks larger than the window: said once */
-    unsigned empty_chunks;      /* in a row, while bytes are pending (U-16) */
+    VFIOMigPhase phase;         /* lock; changes with the BQL */
+    VFIOMigSession *session;    /* NULL in phase idle; BQL */
+    VFIOMigArrival arrival;     /* BQL */
+    bool gone;                  /* unplugged in a session; lock */
 
     VFIOMigStats stats;
     char *last_error;           /* lock; text of the last failure, or NULL */
-    Error *multi_blocker;       /* another device beside this one */
+    Error *multi_blocker;       /* another device beside this one; BQL */
+    char *section_id;           /* in streams */
+    QLIST_ENTRY(VFIODeviceMigration) next;      /* BQL */
 };
 
 /* The object behind @vbasedev, or NULL where it cannot migrate. */
@@ -102,145 +89,73 @@ static inline VFIODevice *vfio_mig_dev(VFIODeviceMigration *mig)
     return mig->base.vbasedev;
 }
 
-/* ---- migration-transition.c ---- */
+/* The last known state of the device, from any thread */
+static inline VFIOMigState vfio_mig_state(VFIODeviceMigration *mig)
+{
+    return qatomic_read(&mig->state);
+}
+
+/* State of a device that takes part in no migration: as the VM is. BQL */
+static inline VFIOMigState vfio_mig_idle_state(VFIODeviceMigration *mig)
+{
+    return mig->base.vm_running ? VFIO_MIG_STATE_RUNNING
+                                : VFIO_MIG_STATE_STOP;
+}
 
 /*
- * vfio_mig_set_state: bring the device to @target
+ * vfio_mig_device_new: find out how a device migrates, and register it
  *
- * Goes over the arcs that the driver accepts; one that it refuses with
- * EINVAL, keeping the old state, is remembered and gone round (U-10). After
- * any other failure the device is brought to @recover, or reset where
- * @recover is VFIO_MIG_STATE_ERROR or cannot be reached (U-11, U-12).
+ * @obj: the device's object, for its memory regions and its id in streams
+ * @handlers: are given the VFIODevice
+ * @vm_state, @status: VM state handler, given the VFIODevice, and notifier of
+ *                     the migration's status
  *
- * Returns: 0, or the first failure's -errno with @errp set: device's name,
- * both states, errno text, and what state the device is left in.
- * Locks: needs the BQL; takes mig->lock.
- */
-int vfio_mig_set_state(VFIODeviceMigration *mig, VFIOMigState target,
-                       VFIOMigState recover, Error **errp);
-
-/*
- * vfio_mig_try_state: the same without recovery, for a state that is better
- * but not needed
- *
- * Returns: 0, or -errno; mig->state tells where the device is then.
- */
-int vfio_mig_try_state(VFIODeviceMigration *mig, VFIOMigState target);
-
-/* State of a device that takes part in no migration: running or stop. */
-VFIOMigState vfio_mig_idle_state(void);
-
-/*
- * vfio_mig_fail: this device fails the migration under way
- *
- * @ret: -errno
- * @err: taken over. It reaches query-migrate and the stream; in a snapshot,
- *       or with no migration under way, it is printed here.
- *
- * Locks: none needed. First error wins (rule 4).
- */
-void vfio_mig_fail(VFIODeviceMigration *mig, int ret, Error *err);
-
-/*
- * vfio_mig_chunk_begin, vfio_mig_chunk_end: bracket work on the registers
- * that belongs together, from the migration thread
- *
- * State changes wait for the end, but not longer than
- * VFIO_MIG_CHUNK_WAIT_MS: the stream may hang, and they hold the BQL.
- *
- * Returns (end): false where a state change did not wait; what was read may
- * then not be one piece, and the migration has to fail.
- */
-void vfio_mig_chunk_begin(VFIODeviceMigration *mig);
-bool vfio_mig_chunk_end(VFIODeviceMigration *mig);
-/* Has a state change come in between? Then stop to read. No lock needed. */
-bool vfio_mig_chunk_torn(VFIODeviceMigration *mig);
-
-#define VFIO_MIG_CHUNK_WAIT_MS  1000
-
-/* ---- migration-pci.c ---- */
-
-/*
- * vfio_mig_reset: reset the device, which then runs, without bus mastering
- *
- * The state of the device that the guest knew is lost.
- *
- * Returns: 0, or -errno; the device is then left in error.
+ * Returns: the object, not yet in @vbasedev; NULL with @errp set, in the
+ * user's words, where the device cannot migrate.
  * Locks: needs the BQL.
  */
-int vfio_mig_reset(VFIODeviceMigration *mig);
+VFIODeviceMigration *vfio_mig_device_new(VFIODevice *vbasedev, Object *obj,
+                                         const SaveVMHandlers *handlers,
+                                         VMChangeStateHandler *vm_state,
+                                         void (*status)(Notifier *, void *),
+                                         Error **errp);
 
 /*
- * vfio_mig_rearm: give the device back what a reset has taken away
+ * vfio_mig_device_leave: the device is unplugged
  *
- * PCI_COMMAND, and MSI or MSI-X, as the guest has set them (B-44). To be
- * called when the device is in the state that it is to stay in: one of a
- * stopped VM has no business on the bus.
+ * It is told of nothing any more. Where a session uses it, that one fails,
+ * and the object lives until it has ended; else it is freed here.
  *
  * Locks: needs the BQL.
  */
-void vfio_mig_rearm(VFIODeviceMigration *mig);
+void vfio_mig_device_leave(VFIODeviceMigration *mig);
+
+/* vfio_mig_device_free: free a device that has left, without a session. BQL */
+void vfio_mig_device_free(VFIODeviceMigration *mig);
 
 /*
- * vfio_mig_push_pci_command: write PCI_COMMAND to the device once more
+ * vfio_mig_device_next: walk over the devices that can migrate
  *
- * Loading the configuration space does that too (R-04h), but only prints
- * where it failed; a device without bus mastering is a wrong device.
+ * @mig: NULL for the first one
  *
- * Returns: 0, also for a device that is no PCI device, or -errno.
+ * Returns: the next device, or NULL. Those that were unplugged do not count.
  * Locks: needs the BQL.
  */
-int vfio_mig_push_pci_command(VFIODevice *vbasedev);
+VFIODeviceMigration *vfio_mig_device_next(VFIODeviceMigration *mig);
 
 /*
- * vfio_mig_route_intx: let vfio-pci look again where the device's INTx goes
+ * vfio_mig_vm_runs: does the VM run, as its devices see it?
  *
- * To be called when all devices are loaded and before this one runs. The
- * chipset's routes are loaded after the device, and QEMU 7.2 tells nobody:
- * with KVM, INTx would go on to the IRQ that it had in an empty chipset, 0,
- * and never arrive. Nothing happens where the device is no PCI device.
+ * A guest in S3 counts as running: nobody stopped its devices. Where no
+ * device was ever told, what QEMU says of the VM has to do.
  *
  * Locks: needs the BQL.
  */
-void vfio_mig_route_intx(VFIODevice *vbasedev);
-
-/* ---- migration-save.c, migration-load.c ---- */
-
-/* The handlers, and a device's part in them; @opaque is the VFIODevice. */
-extern const SaveVMHandlers vfio_mig_savevm_handlers;
-
-int vfio_mig_load_setup(QEMUFile *f, void *opaque);
-int vfio_mig_load_state(QEMUFile *f, void *opaque, int version_id);
-int vfio_mig_load_cleanup(void *opaque);
-
-/* Bring the device to @stream's end of work: unmap, free the buffer. BQL */
-void vfio_mig_stream_begin(VFIODeviceMigration *mig, QEMUFile *f);
-void vfio_mig_stream_finish(VFIODeviceMigration *mig);
-
-/* ---- migration-info.c ---- */
-
-/* The QOM property "vfio-migration"; remove is safe where there is none. BQL */
-void vfio_mig_info_add(VFIODevice *vbasedev);
-void vfio_mig_info_remove(VFIODevice *vbasedev);
+bool vfio_mig_vm_runs(void);
 
 /* Count from zero again: at the start of each migration and snapshot. */
 void vfio_mig_stats_reset(VFIODeviceMigration *mig);
 /* Add @bytes to a counter that other threads read. */
 void vfio_mig_stats_add(uint64_t *counter, uint64_t bytes);
-
-/* ---- given by the program that the subsystem is part of ---- */
-
-/*
- * vfio_mig_multi_device_allowed: does the user accept that several v1
- * devices migrate together?
- *
- * v1 has no state that stops peer-to-peer DMA alone, so a device may still
- * write to one that is already stopped. QEMU: a property of the device;
- * attach: VFIO_MIGRATION_MULTI=allow in the environment.
- */
-bool vfio_mig_multi_device_allowed(VFIODevice *vbasedev);
-
-/* What the user has to say to allow it, as a message names it */
-extern const char vfio_mig_multi_device_option[];
 
 #endif /* HW_VFIO_MIGRATION_DEVICE_H */

@@ -13,5 +13,6 @@ MigrationState *migrate_get_current(void);
 void migrate_set_error(MigrationState *s, const Error *error);
 bool migrate_postcopy_ram(void);
 bool migrate_background_snapshot(void);
+bool migrate_colo_enabled(void);
 
 #endif /* QEMU_MIGRATION_H */

@@ -16,6 +16,8 @@ typedef enum {
     QEMU_CLOCK_MAX
 } QEMUClockType;
 
+#define SCALE_MS 1000000
+
 int64_t qemu_clock_get_ns(QEMUClockType type);
 
 #endif /* QEMU_TIMER_H */

@@ -14,6 +14,10 @@ typedef void (ObjectPropertyAccessor)(Object *obj, Visitor *v,
 typedef void (ObjectPropertyRelease)(Object *obj, const char *name,
                                      void *opaque);
 
+/* The object is finalized when its last reference goes. */
+Object *object_ref(void *obj);
+void object_unref(void *obj);
+
 #define OBJECT(obj) ((Object *)(obj))
 
 ObjectProperty *object_property_add(Object *obj, const char *name,

@@ -1,0 +1,105 @@
+/*
+ * Reasons why a VFIO device cannot migrate
+ *
+ * Owns: blockers, and what several devices in one VM mean for each other.
+ * Does not own: finding out whether a device can migrate (migration.c).
+ *
+ * Locks: the BQL for everything.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "migration/blocker.h"
+#include "hw/vfio/migration-blocker.h"
+#include "hw/vfio/migration-options.h"
+#include "trace.h"
+
+/* Ownership of @reason is transferred; it is in @blocker while it stands. */
+static int vfio_mig_add_blocker(VFIODevice *vbasedev, Error *reason,
+                                Error **blocker, Error **errp)
+{
+    int ret;
+
+    trace_vfio_migration_blocked(vbasedev->name, error_get_pretty(reason));
+    ret = migrate_add_blocker(reason, errp);
+    if (ret < 0) {
+        error_free(reason);     /* it is part of @errp's text */
+        return ret;
+    }
+    *blocker = reason;
+    return 0;
+}
+
+static void vfio_mig_del_blocker(Error **blocker)
+{
+    if (*blocker) {
+        migrate_del_blocker(*blocker);
+        error_free(*blocker);
+        *blocker = NULL;
+    }
+}
+
+int vfio_mig_block(VFIODevice *vbasedev, Error *reason, Error **errp)
+{
+    return vfio_mig_add_blocker(vbasedev, reason,
+                                &vbasedev->migration_blocker, errp);
+}
+
+/* Any other device that migrates by a protocol without a P2P state */
+static VFIODeviceMigration *vfio_mig_find_other(VFIODeviceMigration *mig)
+{
+    VFIODeviceMigration *other = NULL;
+
+    do {
+        other = vfio_mig_device_next(other);
+    } while (other == mig);
+    return other;
+}
+
+int vfio_mig_block_multi(VFIODeviceMigration *mig, Error **errp)
+{
+    VFIODevice *vbasedev = vfio_mig_dev(mig);
+    VFIODeviceMigration *other = vfio_mig_find_other(mig);
+    Error *reason = NULL;
+
+    if (!other || vfio_mig_multi_device_allowed(vbasedev)) {
+        return 0;
+    }
+    error_setg(&reason, "%s: cannot migrate together with %s: protocol v1 has "
+               "no state that stops peer-to-peer DMA between devices; where "
+               "they do none, allow it with %s", vbasedev->name,
+               vfio_mig_dev(other)->name, vfio_mig_multi_device_option);
+    return vfio_mig_add_blocker(vbasedev, reason, &mig->multi_blocker, errp);
+}
+
+void vfio_mig_recheck_multi(void)
+{
+    VFIODeviceMigration *mig = vfio_mig_device_next(NULL);
+
+    if (mig && !vfio_mig_find_other(mig)) {
+        vfio_mig_del_blocker(&mig->multi_blocker);
+    }
+}
+
+void vfio_mig_unblock(VFIODevice *vbasedev)
+{
+    VFIODeviceMigration *mig = vfio_mig_of(vbasedev);
+
+    if (mig) {
+        vfio_mig_del_blocker(&mig->multi_blocker);
+    }
+    vfio_mig_del_blocker(&vbasedev->migration_blocker);
+}
+
+const char *vfio_mig_blocked_reason(VFIODevice *vbasedev)
+{
+    VFIODeviceMigration *mig = vfio_mig_of(vbasedev);
+
+    if (vbasedev->migration_blocker) {
+        return error_get_pretty(vbasedev->migration_blocker);
+    }
+    return mig && mig->multi_blocker ? error_get_pretty(mig->multi_blocker)
+                                     : NULL;
+}

@@ -1,0 +1,157 @@
+/*
+ * One VFIO device that can migrate: how it comes and goes
+ *
+ * Owns: creation by the first protocol that fits, registration with QEMU,
+ * the registry of devices, counters. Does not own: why a device must not
+ * migrate (migration-blocker.c), what it does when (migration.c, the
+ * handlers), what it does so with (migration-session.c).
+ *
+ * Locks: the BQL for everything but the counters.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/main-loop.h"
+#include "hw/vmstate-if.h"
+#include "migration/misc.h"
+#include "migration/vmstate.h"
+#include "sysemu/runstate.h"
+#include "hw/vfio/migration-device.h"
+#include "hw/vfio/migration-session.h"
+
+/* QEMU gives handlers their device; who looks for all of them looks here. */
+static QLIST_HEAD(, VFIODeviceMigration) vfio_mig_devices =
+    QLIST_HEAD_INITIALIZER(vfio_mig_devices);
+
+VFIODeviceMigration *vfio_mig_device_next(VFIODeviceMigration *mig)
+{
+    g_assert(qemu_mutex_iothread_locked());
+    return mig ? QLIST_NEXT(mig, next) : QLIST_FIRST(&vfio_mig_devices);
+}
+
+/* A guest that sleeps was not stopped: its devices may go on. */
+static bool vfio_mig_vm_is_on(void)
+{
+    return runstate_is_running() || runstate_check(RUN_STATE_SUSPENDED);
+}
+
+bool vfio_mig_vm_runs(void)
+{
+    VFIODeviceMigration *mig = vfio_mig_device_next(NULL);
+
+    return mig ? mig->base.vm_running : vfio_mig_vm_is_on();
+}
+
+/* The protocols that there are; the first one that fits is taken. */
+static const VFIOMigProtocol *const vfio_mig_protocols[] = {
+    &vfio_mig_protocol_v1,
+};
+
+static int vfio_mig_probe(VFIODeviceMigration *mig, Object *obj, Error **errp)
+{
+    ERRP_GUARD();
+    int ret = -ENODEV;
+    size_t i;
+
+    for (i = 0; ret == -ENODEV && i < ARRAY_SIZE(vfio_mig_protocols); i++) {
+        error_free(*errp);
+        *errp = NULL;
+        mig->protocol = vfio_mig_protocols[i];
+        ret = mig->protocol->probe(mig, obj, errp);
+    }
+    if (ret < 0) {
+        return ret;
+    }
+    ret = mig->protocol->read_state(mig, &mig->state);
+    if (ret < 0) {
+        error_setg_errno(errp, -ret, "%s: cannot migrate: reading its state "
+                         "failed", vfio_mig_dev(mig)->name);
+        mig->protocol->release(mig);
+    }
+    return ret;
+}
+
+VFIODeviceMigration *vfio_mig_device_new(VFIODevice *vbasedev, Object *obj,
+                                         const SaveVMHandlers *handlers,
+                                         VMChangeStateHandler *vm_state,
+                                         void (*status)(Notifier *, void *),
+                                         Error **errp)
+{
+    g_autofree char *path = vmstate_if_get_id(VMSTATE_IF(obj));
+    VFIODeviceMigration *mig = g_new0(VFIODeviceMigration, 1);
+
+    g_assert(qemu_mutex_iothread_locked());
+    mig->base.vbasedev = vbasedev;
+    if (vfio_mig_probe(mig, obj, errp) < 0) {
+        g_free(mig);
+        return NULL;
+    }
+    mig->base.vm_running = vfio_mig_vm_is_on();
+    qemu_mutex_init(&mig->lock);
+    qemu_cond_init(&mig->claim_changed);
+    mig->section_id = path ? g_strdup_printf("%s/vfio", path)
+                           : g_strdup("vfio");
+    register_savevm_live(mig->section_id, VMSTATE_INSTANCE_ID_ANY, 1,
+                         handlers, vbasedev);
+    mig->base.vm_state = qdev_add_vm_change_state_handler(vbasedev->dev,
+                                                          vm_state, vbasedev);
+    mig->base.migration_state.notify = status;
+    add_migration_state_change_notifier(&mig->base.migration_state);
+    QLIST_INSERT_HEAD(&vfio_mig_devices, mig, next);
+    return mig;
+}
+
+void vfio_mig_device_leave(VFIODeviceMigration *mig)
+{
+    Error *err = NULL;
+
+    g_assert(qemu_mutex_iothread_locked());
+    QLIST_REMOVE(mig, next);
+    remove_migration_state_change_notifier(&mig->base.migration_state);
+    qemu_del_vm_change_state_handler(mig->base.vm_state);
+    if (!mig->session) {
+        vfio_mig_device_free(mig);
+        return;
+    }
+    error_setg(&err, "%s: the device was unplugged during the migration; "
+               "start the migration again", vfio_mig_dev(mig)->name);
+    vfio_mig_fail(mig, -ENODEV, err);
+    qemu_mutex_lock(&mig->lock);
+    mig->gone = true;
+    qemu_mutex_unlock(&mig->lock);
+}
+
+void vfio_mig_device_free(VFIODeviceMigration *mig)
+{
+    VFIODevice *vbasedev = vfio_mig_dev(mig);
+
+    g_assert(qemu_mutex_iothread_locked() && !mig->session);
+    /* By its full name: one that was unplugged has no path any more. */
+    unregister_savevm(NULL, mig->section_id, vbasedev);
+    vbasedev->migration = NULL;
+    mig->protocol->release(mig);
+    qemu_cond_destroy(&mig->claim_changed);
+    qemu_mutex_destroy(&mig->lock);
+    g_free(mig->section_id);
+    g_free(mig->last_error);
+    g_free(mig);
+}
+
+/* ---- counters ---- */
+
+void vfio_mig_stats_reset(VFIODeviceMigration *mig)
+{
+    qatomic_set__nocheck(&mig->stats.transferred_bytes, 0);
+    qatomic_set__nocheck(&mig->stats.chunks, 0);
+    qatomic_set__nocheck(&mig->stats.mapped_bytes, 0);
+    qatomic_set__nocheck(&mig->stats.trapped_bytes, 0);
+    qatomic_set__nocheck(&mig->stats.pending_bytes, 0);
+}
+
+void vfio_mig_stats_add(uint64_t *counter, uint64_t bytes)
+{
+    /* One writer at a time: the thread that moves the device's chunks */
+    qatomic_set__nocheck(counter, *counter + bytes);
+}

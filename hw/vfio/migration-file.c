@@ -1,0 +1,151 @@
+/*
+ * A migration's stream as a sink and as a source of chunks
+ *
+ * Owns: what goes through QEMUFile of a device's data, in which sizes, and
+ * how often its error is looked at. Does not own: packets
+ * (migration-stream.c), what a chunk is (the protocol).
+ *
+ * Locks: the device is claimed; the stream belongs to the calling thread.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/units.h"
+#include "migration/qemu-file.h"
+#include "hw/vfio/migration-file.h"
+#include "hw/vfio/migration-session.h"
+#include "hw/vfio/migration-stream.h"
+
+/*
+ * Bytes of the window given to the stream before it is flushed: bounds the
+ * time between two looks at the stream's error, and stays far below the
+ * largest request of a disk that a snapshot goes to (2 GiB).
+ */
+#define VFIO_MIG_SEND_BYTES     (4 * MiB)
+
+static void vfio_mig_count(VFIODeviceMigration *mig, bool window,
+                           size_t size_bytes)
+{
+    vfio_mig_stats_add(window ? &mig->stats.mapped_bytes
+                              : &mig->stats.trapped_bytes, size_bytes);
+}
+
+/* ---- sink ---- */
+
+typedef struct VFIOMigStreamSink {
+    VFIOMigSink sink;
+    VFIODeviceMigration *mig;
+    QEMUFile *file;
+    uint64_t size_bytes;
+} VFIOMigStreamSink;
+
+static int vfio_mig_sink_begin(VFIOMigSink *sink, uint64_t size_bytes,
+                               Error **errp)
+{
+    VFIOMigStreamSink *s = container_of(sink, VFIOMigStreamSink, sink);
+
+    s->size_bytes = size_bytes;
+    vfio_mig_set_data_sent(s->mig, true);
+    vfio_mig_put_data_header(s->file, size_bytes);
+    return 0;
+}
+
+/*
+ * Nothing is copied: the kernel reads the window, so that one which went away
+ * gives EFAULT here and no SIGBUS. A chunk of a session that has failed in
+ * the meantime is not worth going on with.
+ */
+static int vfio_mig_sink_put(VFIOMigSink *sink, const void *data,
+                             size_t size_bytes, bool window, Error **errp)
+{
+    VFIOMigStreamSink *s = container_of(sink, VFIOMigStreamSink, sink);
+    const uint8_t *from = data;
+    size_t step;
+    int ret;
+
+    for (; size_bytes; from += step, size_bytes -= step) {
+        step = MIN(size_bytes, VFIO_MIG_SEND_BYTES);
+        qemu_put_buffer_async(s->file, from, step, false);
+        qemu_fflush(s->file);
+        ret = qemu_file_get_error(s->file);
+        if (ret == 0 && vfio_mig_session_failed(s->mig)) {
+            ret = -ECANCELED;
+        }
+        if (ret < 0) {
+            return ret;
+        }
+        vfio_mig_count(s->mig, window, step);
+    }
+    return 0;
+}
+
+static int vfio_mig_sink_end(VFIOMigSink *sink, Error **errp)
+{
+    VFIOMigStreamSink *s = container_of(sink, VFIOMigStreamSink, sink);
+
+    vfio_mig_stats_add(&s->mig->stats.transferred_bytes, s->size_bytes);
+    vfio_mig_stats_add(&s->mig->stats.chunks, 1);
+    return 0;
+}
+
+int vfio_mig_send_chunk(VFIODeviceMigration *mig, QEMUFile *f, Error **errp)
+{
+    VFIOMigStreamSink s = {
+        .sink = {
+            .begin = vfio_mig_sink_begin,
+            .put = vfio_mig_sink_put,
+            .end = vfio_mig_sink_end,
+        },
+        .mig = mig,
+        .file = f,
+    };
+
+    return mig->protocol->read_chunk(mig, &s.sink, errp);
+}
+
+/* ---- source ---- */
+
+typedef struct VFIOMigStreamSource {
+    VFIOMigSource source;
+    VFIODeviceMigration *mig;
+    QEMUFile *file;
+} VFIOMigStreamSource;
+
+static int vfio_mig_source_get(VFIOMigSource *source, void *to,
+                               size_t size_bytes, bool window, Error **errp)
+{
+    ERRP_GUARD();
+    VFIOMigStreamSource *s = container_of(source, VFIOMigStreamSource,
+                                          source);
+    int ret = vfio_mig_get_data(s->file, to, size_bytes, errp);
+
+    if (ret == 0 && vfio_mig_session_failed(s->mig)) {
+        error_setg(errp, "the load was given up");
+        ret = -ECANCELED;
+    }
+    if (ret < 0) {
+        error_prepend(errp, "%s: ", vfio_mig_dev(s->mig)->name);
+        return ret;
+    }
+    vfio_mig_count(s->mig, window, size_bytes);
+    return 0;
+}
+
+int vfio_mig_receive_chunk(VFIODeviceMigration *mig, QEMUFile *f,
+                           uint64_t size_bytes, Error **errp)
+{
+    VFIOMigStreamSource s = {
+        .source.get = vfio_mig_source_get,
+        .mig = mig,
+        .file = f,
+    };
+    int ret = mig->protocol->write_chunk(mig, &s.source, size_bytes, errp);
+
+    if (ret == 0 && size_bytes) {
+        vfio_mig_stats_add(&mig->stats.transferred_bytes, size_bytes);
+        vfio_mig_stats_add(&mig->stats.chunks, 1);
+    }
+    return ret;
+}

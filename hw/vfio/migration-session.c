@@ -1,0 +1,323 @@
+/*
+ * One save or load of a VFIO device
+ *
+ * Owns: the phase and who may change it, the first failure and how it reaches
+ * the user, the reference to the device, and the claim. Does not own: what is
+ * done in a phase (migration-save.c, migration-load.c).
+ *
+ * Locks: see hw/vfio/migration-session.h.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/error-report.h"
+#include "qemu/main-loop.h"
+#include "qemu/timer.h"
+#include "migration/migration.h"
+#include "migration/qemu-file.h"
+#include "qom/object.h"
+#include "hw/vfio/migration-session.h"
+#include "trace.h"
+
+/* A wait without a limit looks so often whether it was overlooked, in ms. */
+#define VFIO_MIG_LONG_WAIT_MS   1000
+
+/* ---- phases ---- */
+
+const char *vfio_mig_phase_str(VFIOMigPhase phase)
+{
+    static const char *const names[] = {
+        [VFIO_MIG_PHASE_IDLE] = "idle",
+        [VFIO_MIG_PHASE_SETUP] = "setup",
+        [VFIO_MIG_PHASE_SAVE] = "save",
+        [VFIO_MIG_PHASE_SAVED] = "saved",
+        [VFIO_MIG_PHASE_LOAD] = "load",
+        [VFIO_MIG_PHASE_LOADED] = "loaded",
+    };
+
+    return names[phase];
+}
+
+static bool vfio_mig_phase_follows(VFIOMigPhase from, VFIOMigPhase to)
+{
+    static const uint32_t next[] = {
+        [VFIO_MIG_PHASE_IDLE] = BIT(VFIO_MIG_PHASE_SETUP) |
+                                BIT(VFIO_MIG_PHASE_LOAD),
+        [VFIO_MIG_PHASE_SETUP] = BIT(VFIO_MIG_PHASE_SAVE),
+        [VFIO_MIG_PHASE_SAVE] = BIT(VFIO_MIG_PHASE_SAVED),
+        [VFIO_MIG_PHASE_LOAD] = BIT(VFIO_MIG_PHASE_LOADED),
+        [VFIO_MIG_PHASE_SAVED] = 0,
+        [VFIO_MIG_PHASE_LOADED] = 0,
+    };
+
+    /* Any session may end at any time. */
+    return to == VFIO_MIG_PHASE_IDLE || next[from] & BIT(to);
+}
+
+void vfio_mig_set_phase(VFIODeviceMigration *mig, VFIOMigPhase phase)
+{
+    g_assert(qemu_mutex_iothread_locked());
+    g_assert(vfio_mig_phase_follows(mig->phase, phase));
+    trace_vfio_migration_phase(vfio_mig_dev(mig)->name,
+                               vfio_mig_phase_str(mig->phase),
+                               vfio_mig_phase_str(phase));
+    qatomic_set(&mig->phase, phase);
+}
+
+/* ---- begin and end ---- */
+
+void vfio_mig_session_begin(VFIODeviceMigration *mig, VFIOMigPhase phase,
+                            VFIOMigStream stream)
+{
+    VFIOMigSession *session = g_new0(VFIOMigSession, 1);
+
+    g_assert(qemu_mutex_iothread_locked() && !mig->session);
+    session->stream = stream;
+    object_ref(OBJECT(vfio_mig_dev(mig)->dev));
+    vfio_mig_stats_reset(mig);
+    qemu_mutex_lock(&mig->lock);
+    mig->session = session;
+    g_clear_pointer(&mig->last_error, g_free);
+    qemu_mutex_unlock(&mig->lock);
+    vfio_mig_set_phase(mig, phase);
+}
+
+void vfio_mig_session_open(VFIODeviceMigration *mig, QEMUFile *f)
+{
+    g_assert(qemu_mutex_iothread_locked() && !mig->session->file);
+    mig->session->file = f;
+    mig->protocol->open(mig);
+}
+
+/* Its session has ended, and nobody is in the middle of its handlers. */
+static void vfio_mig_free_gone(void *opaque)
+{
+    VFIODeviceMigration *mig = opaque;
+    Object *obj = OBJECT(vfio_mig_dev(mig)->dev);
+
+    vfio_mig_device_free(mig);
+    object_unref(obj);
+}
+
+void vfio_mig_session_end(VFIODeviceMigration *mig)
+{
+    VFIOMigSession *session = mig->session;
+
+    g_assert(qemu_mutex_iothread_locked());
+    if (!session) {
+        return;
+    }
+    if (session->file) {
+        mig->protocol->close(mig);
+    }
+    vfio_mig_set_phase(mig, VFIO_MIG_PHASE_IDLE);
+    qemu_mutex_lock(&mig->lock);
+    mig->session = NULL;
+    qemu_mutex_unlock(&mig->lock);
+    error_free(session->error);
+    g_free(session);
+    if (mig->gone) {
+        aio_bh_schedule_oneshot(qemu_get_aio_context(), vfio_mig_free_gone,
+                                mig);
+    } else {
+        object_unref(OBJECT(vfio_mig_dev(mig)->dev));
+    }
+}
+
+/* ---- failure ---- */
+
+/* Keeps a copy of the first one. Returns whether a live save has failed. */
+static bool vfio_mig_note_failure(VFIODeviceMigration *mig, int ret,
+                                  Error *err)
+{
+    VFIOMigSession *session;
+    bool live_save = false;
+
+    qemu_mutex_lock(&mig->lock);
+    session = mig->session;
+    if (!session || !session->error) {
+        g_free(mig->last_error);
+        mig->last_error = g_strdup(error_get_pretty(err));
+    }
+    if (session) {
+        if (!session->error) {
+            session->error = error_copy(err);
+            session->ret = ret;
+        }
+        live_save = session->stream != VFIO_MIG_STREAM_SNAPSHOT &&
+                    mig->phase <= VFIO_MIG_PHASE_SAVED;
+    }
+    qemu_mutex_unlock(&mig->lock);
+    return live_save;
+}
+
+void vfio_mig_fail(VFIODeviceMigration *mig, int ret, Error *err)
+{
+    if (vfio_mig_note_failure(mig, ret, err)) {
+        migrate_set_error(migrate_get_current(), err);
+        error_free(err);
+    } else {
+        error_report_err(err);
+    }
+}
+
+bool vfio_mig_session_failed(VFIODeviceMigration *mig)
+{
+    bool failed;
+
+    qemu_mutex_lock(&mig->lock);
+    failed = mig->session && mig->session->error;
+    qemu_mutex_unlock(&mig->lock);
+    return failed;
+}
+
+int vfio_mig_session_tell(VFIODeviceMigration *mig)
+{
+    VFIOMigSession *session = mig->session;
+    Error *err = NULL;
+    int ret = 0;
+
+    qemu_mutex_lock(&mig->lock);
+    if (session->error) {
+        ret = session->ret;
+        err = error_copy(session->error);
+    }
+    qemu_mutex_unlock(&mig->lock);
+    if (!err) {
+        return 0;
+    }
+    if (!session->told && session->file) {
+        session->told = true;
+        qemu_file_set_error_obj(session->file, ret, err);
+    } else {
+        error_free(err);
+    }
+    return ret;
+}
+
+bool vfio_mig_session_goes_on(VFIODeviceMigration *mig)
+{
+    g_assert(qemu_mutex_iothread_locked());
+    /* A cancel breaks the stream before anything else. */
+    return mig->phase == VFIO_MIG_PHASE_SAVE &&
+           mig->session->stream == VFIO_MIG_STREAM_LIVE &&
+           !vfio_mig_session_failed(mig) &&
+           !qemu_file_get_error(mig->session->file);
+}
+
+bool vfio_mig_data_sent(VFIODeviceMigration *mig)
+{
+    bool sent;
+
+    qemu_mutex_lock(&mig->lock);
+    sent = mig->session && mig->session->data_sent;
+    qemu_mutex_unlock(&mig->lock);
+    return sent;
+}
+
+void vfio_mig_set_data_sent(VFIODeviceMigration *mig, bool sent)
+{
+    qemu_mutex_lock(&mig->lock);
+    if (mig->session) {
+        mig->session->data_sent = sent;
+    }
+    qemu_mutex_unlock(&mig->lock);
+}
+
+/* ---- the claim ---- */
+
+void vfio_mig_claim(VFIODeviceMigration *mig)
+{
+    qemu_mutex_lock(&mig->lock);
+    while (mig->claimed || mig->claim_waiters) {
+        qemu_cond_timedwait(&mig->claim_changed, &mig->lock,
+                            VFIO_MIG_LONG_WAIT_MS);
+    }
+    mig->claimed = true;
+    qemu_mutex_unlock(&mig->lock);
+}
+
+void vfio_mig_release(VFIODeviceMigration *mig)
+{
+    qemu_mutex_lock(&mig->lock);
+    g_assert(mig->claimed);
+    mig->claimed = false;
+    qemu_cond_broadcast(&mig->claim_changed);
+    qemu_mutex_unlock(&mig->lock);
+}
+
+/* Called with mig->lock. False: still claimed when the time was over. */
+static bool vfio_mig_wait_for_claim(VFIODeviceMigration *mig)
+{
+    int64_t start_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
+    int64_t left_ms = VFIO_MIG_CLAIM_WAIT_MS;
+    int64_t waited_ns = 0;
+
+    g_assert(qemu_mutex_iothread_locked());
+    mig->claim_waiters++;
+    while (mig->claimed && left_ms > 0) {
+        qemu_cond_timedwait(&mig->claim_changed, &mig->lock, left_ms);
+        waited_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - start_ns;
+        left_ms = VFIO_MIG_CLAIM_WAIT_MS - waited_ns / SCALE_MS;
+    }
+    mig->claim_waiters--;
+    if (waited_ns) {
+        trace_vfio_migration_claim_wait(vfio_mig_dev(mig)->name, waited_ns,
+                                        !mig->claimed);
+    }
+    if (mig->claimed) {
+        return false;
+    }
+    mig->claimed = true;
+    return true;
+}
+
+bool vfio_mig_claim_soon(VFIODeviceMigration *mig)
+{
+    bool claimed;
+
+    qemu_mutex_lock(&mig->lock);
+    claimed = vfio_mig_wait_for_claim(mig);
+    qemu_mutex_unlock(&mig->lock);
+    return claimed;
+}
+
+bool vfio_mig_claim_to_stop(VFIODeviceMigration *mig)
+{
+    bool claimed;
+
+    qemu_mutex_lock(&mig->lock);
+    claimed = vfio_mig_wait_for_claim(mig);
+    if (!claimed) {
+        /* Only a session claims a device for that long. */
+        mig->session->stop_due = true;
+    }
+    qemu_mutex_unlock(&mig->lock);
+    return claimed;
+}
+
+bool vfio_mig_stop_due(VFIODeviceMigration *mig)
+{
+    bool due;
+
+    g_assert(qemu_mutex_iothread_locked());
+    qemu_mutex_lock(&mig->lock);
+    due = mig->session && mig->session->stop_due;
+    if (due) {
+        mig->session->stop_due = false;
+    }
+    qemu_mutex_unlock(&mig->lock);
+    return due;
+}
+
+bool vfio_mig_stop_may_be_due(VFIODeviceMigration *mig)
+{
+    bool due;
+
+    qemu_mutex_lock(&mig->lock);
+    due = mig->session->stop_due;
+    qemu_mutex_unlock(&mig->lock);
+    return due;
+}

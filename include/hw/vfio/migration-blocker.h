@@ -1,0 +1,38 @@
+/*
+ * Reasons why a VFIO device cannot migrate
+ *
+ * Locks: everything needs the BQL.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef HW_VFIO_MIGRATION_BLOCKER_H
+#define HW_VFIO_MIGRATION_BLOCKER_H
+
+#include "hw/vfio/migration-device.h"
+
+/*
+ * vfio_mig_block: let @vbasedev stand against any migration of the VM
+ *
+ * @reason: ownership is transferred
+ *
+ * Returns: 0, or -errno with @errp set where the VM must not have such a
+ * device (-only-migratable), or where a migration is under way.
+ */
+int vfio_mig_block(VFIODevice *vbasedev, Error *reason, Error **errp);
+
+/*
+ * vfio_mig_block_multi: the same for a device that cannot migrate beside
+ * another one; does nothing for one that can
+ */
+int vfio_mig_block_multi(VFIODeviceMigration *mig, Error **errp);
+
+/* Take away what stands against @vbasedev; safe where nothing does. */
+void vfio_mig_unblock(VFIODevice *vbasedev);
+
+/* A device has left: another one, now alone, may need no blocker any more. */
+void vfio_mig_recheck_multi(void);
+
+/* The reason that stands against @vbasedev now, or NULL */
+const char *vfio_mig_blocked_reason(VFIODevice *vbasedev);
+
+#endif /* HW_VFIO_MIGRATION_BLOCKER_H */

@@ -1,0 +1,29 @@
+/*
+ * A migration's stream as a sink and as a source of chunks
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef HW_VFIO_MIGRATION_FILE_H
+#define HW_VFIO_MIGRATION_FILE_H
+
+#include "hw/vfio/migration-device.h"
+
+/*
+ * vfio_mig_send_chunk: move one chunk of the device to @f, with its header
+ *
+ * Returns: a VFIOMigRead, or -errno; @errp is left unset where the stream
+ * itself failed, which knows its reason, or where the session failed.
+ * Locks: the device is claimed.
+ */
+int vfio_mig_send_chunk(VFIODeviceMigration *mig, QEMUFile *f, Error **errp);
+
+/*
+ * vfio_mig_receive_chunk: move @size_bytes from @f to the device
+ *
+ * Returns: 0, or -errno with @errp set.
+ * Locks: the device is claimed.
+ */
+int vfio_mig_receive_chunk(VFIODeviceMigration *mig, QEMUFile *f,
+                           uint64_t size_bytes, Error **errp);
+
+#endif /* HW_VFIO_MIGRATION_FILE_H */

@@ -1,0 +1,19 @@
+/*
+ * The SaveVMHandlers of a VFIO device
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef HW_VFIO_MIGRATION_HANDLERS_H
+#define HW_VFIO_MIGRATION_HANDLERS_H
+
+#include "hw/vfio/migration-device.h"
+
+/* Both halves; @opaque is the VFIODevice. */
+extern const SaveVMHandlers vfio_mig_savevm_handlers;
+
+/* The load's half: migration-load.c. All need the BQL. */
+int vfio_mig_load_setup(QEMUFile *f, void *opaque);
+int vfio_mig_load_state(QEMUFile *f, void *opaque, int version_id);
+int vfio_mig_load_cleanup(void *opaque);
+
+#endif /* HW_VFIO_MIGRATION_HANDLERS_H */

@@ -1,0 +1,15 @@
+/*
+ * The QOM property "vfio-migration" of a device
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef HW_VFIO_MIGRATION_INFO_H
+#define HW_VFIO_MIGRATION_INFO_H
+
+#include "hw/vfio/migration-device.h"
+
+/* Add it; take it away, which is safe where there is none. BQL */
+void vfio_mig_info_add(VFIODevice *vbasedev);
+void vfio_mig_info_remove(VFIODevice *vbasedev);
+
+#endif /* HW_VFIO_MIGRATION_INFO_H */

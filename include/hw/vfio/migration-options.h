@@ -1,0 +1,35 @@
+/*
+ * What the program decides that the subsystem is part of
+ *
+ * QEMU with the patch series, attach and the stand-alone host each bring
+ * these functions.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef HW_VFIO_MIGRATION_OPTIONS_H
+#define HW_VFIO_MIGRATION_OPTIONS_H
+
+#include "hw/vfio/vfio-common.h"
+
+/*
+ * vfio_mig_multi_device_allowed: does the user accept that several v1
+ * devices migrate together?
+ *
+ * v1 has no state that stops peer-to-peer DMA alone, so a device may still
+ * write to one that is already stopped. QEMU: a property of the device;
+ * attach: VFIO_MIGRATION_MULTI=allow in the environment.
+ */
+bool vfio_mig_multi_device_allowed(VFIODevice *vbasedev);
+
+/*
+ * vfio_mig_end_incoming: a destination cannot take over; it ends
+ *
+ * Called with the BQL, after the reason was reported. What QEMU itself does
+ * where a load fails: the source sees the connection end, and goes on.
+ */
+void vfio_mig_end_incoming(void);
+
+/* What the user has to say to allow it, as a message names it */
+extern const char vfio_mig_multi_device_option[];
+
+#endif /* HW_VFIO_MIGRATION_OPTIONS_H */

@@ -1,0 +1,103 @@
+/*
+ * What a migration protocol of the kernel has to be able to do
+ *
+ * A protocol moves the state of one device. It knows neither streams nor
+ * policy: what it reads goes into a sink, what it writes comes from a source.
+ *
+ * Locks: step(), probe() and release() need the BQL. The caller of all others
+ * has claimed the device, so that one operation runs at a time. No operation
+ * takes a lock, and read_chunk() and write_chunk() may block.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef HW_VFIO_MIGRATION_PROTOCOL_H
+#define HW_VFIO_MIGRATION_PROTOCOL_H
+
+#include "hw/vfio/migration-state.h"
+
+typedef struct VFIODeviceMigration VFIODeviceMigration;
+
+/*
+ * Where the bytes of a chunk go. Functions return 0 or -errno; a sink that
+ * has an error of its own to show leaves @errp unset.
+ */
+typedef struct VFIOMigSink VFIOMigSink;
+struct VFIOMigSink {
+    /* A chunk of @size_bytes, never 0, follows. */
+    int (*begin)(VFIOMigSink *sink, uint64_t size_bytes, Error **errp);
+    /*
+     * The next bytes of the chunk.
+     *
+     * @window: they stand in memory of the device: they stay as they are
+     *          until end() has returned, and may be gone when they are read
+     */
+    int (*put)(VFIOMigSink *sink, const void *data, size_t size_bytes,
+               bool window, Error **errp);
+    /* The chunk is complete, and none of its bytes are needed any more. */
+    int (*end)(VFIOMigSink *sink, Error **errp);
+};
+
+/* Where the bytes of a chunk come from */
+typedef struct VFIOMigSource VFIOMigSource;
+struct VFIOMigSource {
+    /*
+     * The next @size_bytes of the chunk, all of them.
+     *
+     * @window: @to is memory of the device, which may be gone
+     */
+    int (*get)(VFIOMigSource *source, void *to, size_t size_bytes,
+               bool window, Error **errp);
+};
+
+/* What read_chunk() has found */
+typedef enum VFIOMigRead {
+    VFIO_MIG_READ_END,          /* there is no more: the end of the phase */
+    VFIO_MIG_READ_NOTHING_NOW,  /* a running device has nothing to give yet */
+    VFIO_MIG_READ_CHUNK,        /* one chunk went into the sink */
+} VFIOMigRead;
+
+/*
+ * Functions return 0 or -errno with @errp set, unless they say otherwise.
+ */
+typedef struct VFIOMigProtocol {
+    const char *name;
+    const VFIOMigArcTable *arcs;
+
+    /*
+     * Does the device speak this protocol? Sets up what is needed for it.
+     *
+     * Returns: 0; -ENODEV where the device does not, and another protocol
+     * may be tried; another -errno where it does, but not as it should.
+     */
+    int (*probe)(VFIODeviceMigration *mig, Object *obj, Error **errp);
+    /* Undo probe(); with an open window or not. */
+    void (*release)(VFIODeviceMigration *mig);
+
+    /* The state that the device is in. Returns 0 or -errno. */
+    int (*read_state)(VFIODeviceMigration *mig, VFIOMigState *state);
+    /* Perform one arc of the table: a single write. Returns 0 or -errno. */
+    int (*step)(VFIODeviceMigration *mig, VFIOMigState to);
+
+    /* Get ready to move data, and give back what that took. BQL */
+    void (*open)(VFIODeviceMigration *mig);
+    void (*close)(VFIODeviceMigration *mig);
+
+    /* Bytes that the device still has to give, as far as it can tell */
+    int (*estimate)(VFIODeviceMigration *mig, uint64_t *pending_bytes,
+                    Error **errp);
+    /*
+     * Move one chunk into @sink, and tell the driver that it was taken.
+     *
+     * Returns: a VFIOMigRead, or -errno; @errp is unset where the sink failed
+     * without one. After a failure the chunk counts as not taken.
+     */
+    int (*read_chunk)(VFIODeviceMigration *mig, VFIOMigSink *sink,
+                      Error **errp);
+    /* Move a chunk of @size_bytes from @source to the device. */
+    int (*write_chunk)(VFIODeviceMigration *mig, VFIOMigSource *source,
+                       uint64_t size_bytes, Error **errp);
+} VFIOMigProtocol;
+
+extern const VFIOMigProtocol vfio_mig_protocol_v1;
+
+#endif /* HW_VFIO_MIGRATION_PROTOCOL_H */

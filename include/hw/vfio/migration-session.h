@@ -1,0 +1,138 @@
+/*
+ * One save or load of a VFIO device: its phase, its failure, its claim
+ *
+ * A session begins when a migration begins, and holds a reference to the
+ * device: whatever becomes of the device in between, the object is there
+ * until the session has ended.
+ *
+ * The claim keeps chunks, which the migration thread moves without the BQL,
+ * and changes of state apart. It is no mutex, since a chunk may take long:
+ * who waits for it with the BQL waits VFIO_MIG_CLAIM_WAIT_MS at most, and
+ * then has to get along without.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef HW_VFIO_MIGRATION_SESSION_H
+#define HW_VFIO_MIGRATION_SESSION_H
+
+#include "hw/vfio/migration-device.h"
+
+/* Longest wait for a chunk with the BQL held, in milliseconds */
+#define VFIO_MIG_CLAIM_WAIT_MS  100
+
+typedef enum VFIOMigStream {
+    VFIO_MIG_STREAM_LIVE,       /* a migration, out or in */
+    VFIO_MIG_STREAM_SNAPSHOT,   /* savevm or loadvm */
+    VFIO_MIG_STREAM_BACKGROUND, /* a background snapshot: refused at its end */
+} VFIOMigStream;
+
+struct VFIOMigSession {
+    VFIOMigStream stream;
+    QEMUFile *file;             /* only its own thread; NULL in phase setup */
+
+    Error *error;               /* lock; why it failed, or NULL */
+    int ret;                    /* lock; -errno */
+    bool told;                  /* the stream knows; its own thread */
+
+    bool data_sent;             /* lock; since the device began to save */
+    bool stop_due;              /* lock; the VM was stopped in a chunk */
+};
+
+/*
+ * vfio_mig_session_begin: a migration or a snapshot begins for this device
+ *
+ * @phase: setup for a save, load for a load
+ *
+ * Locks: needs the BQL. No other session may be there.
+ */
+void vfio_mig_session_begin(VFIODeviceMigration *mig, VFIOMigPhase phase,
+                            VFIOMigStream stream);
+
+/* vfio_mig_session_open: data goes to or comes from @f from now on. BQL */
+void vfio_mig_session_open(VFIODeviceMigration *mig, QEMUFile *f);
+
+/*
+ * vfio_mig_session_end: nothing is moved any more
+ *
+ * A device that was unplugged in the meantime is freed, but not in here:
+ * QEMU is in the middle of a list of handlers.
+ *
+ * Locks: needs the BQL. Does nothing where there is no session.
+ */
+void vfio_mig_session_end(VFIODeviceMigration *mig);
+
+/* The only way to change the phase. BQL */
+void vfio_mig_set_phase(VFIODeviceMigration *mig, VFIOMigPhase phase);
+const char *vfio_mig_phase_str(VFIOMigPhase phase);
+
+/*
+ * vfio_mig_fail: this device fails the session under way
+ *
+ * @ret: -errno
+ * @err: ownership is transferred. It reaches query-migrate; the stream learns
+ *       of it by vfio_mig_session_tell(). In a load, a snapshot, or without a
+ *       session, it is printed here.
+ *
+ * The first error of a session wins. Locks: none needed.
+ */
+void vfio_mig_fail(VFIODeviceMigration *mig, int ret, Error *err);
+
+/* vfio_mig_session_failed: has it failed? Any thread that has a session */
+bool vfio_mig_session_failed(VFIODeviceMigration *mig);
+
+/*
+ * vfio_mig_session_tell: hand the session's failure to its stream
+ *
+ * For the thread of the stream, which no other may touch.
+ *
+ * Returns: 0 where it has not failed, or its -errno.
+ */
+int vfio_mig_session_tell(VFIODeviceMigration *mig);
+
+/* Is there a session that saves, and has it neither failed nor ended? BQL */
+bool vfio_mig_session_goes_on(VFIODeviceMigration *mig);
+
+/* Has data of the device left, in the session that it is in now? */
+bool vfio_mig_data_sent(VFIODeviceMigration *mig);
+void vfio_mig_set_data_sent(VFIODeviceMigration *mig, bool sent);
+
+/* ---- the claim ---- */
+
+/*
+ * vfio_mig_claim, vfio_mig_release: bracket work on the device
+ *
+ * For the thread of the stream. It waits for as long as it takes; who waits
+ * with the BQL held goes first.
+ */
+void vfio_mig_claim(VFIODeviceMigration *mig);
+void vfio_mig_release(VFIODeviceMigration *mig);
+
+/*
+ * vfio_mig_claim_soon: claim the device with the BQL held
+ *
+ * Returns: false where that took too long. A caller who goes on all the same
+ * has failed the session before, so that the chunk in the air is no use to
+ * anybody. Else end with vfio_mig_release().
+ */
+bool vfio_mig_claim_soon(VFIODeviceMigration *mig);
+
+/*
+ * vfio_mig_claim_to_stop: the same, for a VM that stops
+ *
+ * Where a chunk of a session that goes on takes too long, the device is
+ * stopped when it has ended, by vfio_mig_stop_due(): false is returned, and
+ * there is nothing left to do.
+ */
+bool vfio_mig_claim_to_stop(VFIODeviceMigration *mig);
+
+/*
+ * vfio_mig_stop_due: was the VM stopped while a chunk was in the air?
+ *
+ * Returns true once, and takes the wish away. Locks: needs the BQL.
+ */
+bool vfio_mig_stop_due(VFIODeviceMigration *mig);
+
+/* The same without a lock, and without taking it away: is it worth a look? */
+bool vfio_mig_stop_may_be_due(VFIODeviceMigration *mig);
+
+#endif /* HW_VFIO_MIGRATION_SESSION_H */

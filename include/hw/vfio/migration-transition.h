@@ -1,0 +1,83 @@
+/*
+ * Transitions of a VFIO device between migration states, with recovery
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef HW_VFIO_MIGRATION_TRANSITION_H
+#define HW_VFIO_MIGRATION_TRANSITION_H
+
+#include "hw/vfio/migration-device.h"
+
+/*
+ * vfio_mig_set_state: bring the device to @target
+ *
+ * What the device says of its state counts, not what was known of it. Goes
+ * over the arcs that the driver accepts; one that it refuses with EINVAL,
+ * keeping the old state, is remembered and gone round. After any other
+ * failure the device is brought to @recover, or reset where @recover is
+ * VFIO_MIG_STATE_ERROR or cannot be reached.
+ *
+ * Returns: 0, or the first failure's -errno with @errp set: device's name,
+ * both states, errno text, and what state the device is left in. -ESTALE:
+ * the device was reset after data of the session had been sent.
+ * Locks: needs the BQL; claims the device.
+ */
+int vfio_mig_set_state(VFIODeviceMigration *mig, VFIOMigState target,
+                       VFIOMigState recover, Error **errp);
+
+/*
+ * vfio_mig_try_state: vfio_mig_set_state() without recovery, for a state
+ * that is better but not needed
+ *
+ * Returns: 0, or -errno; vfio_mig_state() tells where the device is then.
+ */
+int vfio_mig_try_state(VFIODeviceMigration *mig, VFIOMigState target);
+
+/*
+ * vfio_mig_look: hold the known state of the device against the real one
+ *
+ * A guest, a reset of the VM or a wake-up may reset the device at any time,
+ * and nobody tells. It runs then.
+ *
+ * Returns: 0; -ESTALE where a session that data was sent of is gone with it;
+ * another -errno where the device does not tell its state.
+ * Locks: the device is claimed.
+ */
+int vfio_mig_look(VFIODeviceMigration *mig);
+
+/* The message that belongs to -ESTALE */
+void vfio_mig_error_stale(VFIODeviceMigration *mig, Error **errp);
+
+/*
+ * vfio_mig_stop_device: the VM does not run, and so must the device
+ *
+ * To stop-copy where its state is still to be read, else to stop. What goes
+ * wrong fails the session, or is reported.
+ *
+ * Locks: needs the BQL; the device is claimed.
+ */
+void vfio_mig_stop_device(VFIODeviceMigration *mig);
+
+/*
+ * vfio_mig_settle: after a session the device is as the VM is
+ *
+ * Running, or stopped where the VM does not run. A device in resuming stays
+ * there: only its driver's way out is right, and running it is the VM's.
+ *
+ * @errp: set where that failed; the device was reset then
+ * Locks: needs the BQL; claims the device.
+ */
+int vfio_mig_settle(VFIODeviceMigration *mig, Error **errp);
+
+/*
+ * vfio_mig_explain: after a failure, see to a device that gave up
+ *
+ * A device in state error is reset, and @err says so. Others are left alone.
+ *
+ * @err: ownership is transferred
+ * Returns: @err, or one with more to say.
+ * Locks: needs the BQL; claims the device.
+ */
+Error *vfio_mig_explain(VFIODeviceMigration *mig, Error *err);
+
+#endif /* HW_VFIO_MIGRATION_TRANSITION_H */
