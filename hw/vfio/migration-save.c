@@ -257,13 +257,11 @@ static int vfio_mig_claim_and_look(VFIODeviceMigration *mig, Error **errp)
     }
     if (ret == -ESTALE) {
         vfio_mig_error_stale(mig, errp);
-    } else if (ret < 0) {
-        error_setg_errno(errp, -ret, "%s: the device does not tell its state",
-                         vfio_mig_dev(mig)->name);
-    }
-    if (ret == 0 && mig->state == VFIO_MIG_STATE_ERROR) {
+    } else if (mig->state == VFIO_MIG_STATE_ERROR) {
         error_setg(errp, "%s: its driver gave up", vfio_mig_dev(mig)->name);
         ret = -EIO;
+    } else {
+        ret = 0;        /* who does not tell its state is asked again */
     }
     if (ret < 0) {
         vfio_mig_release(mig);
