@@ -121,13 +121,8 @@ QEMUFile *tool_stream(int fd, bool output, Error **errp)
 {
     int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 
-    if (copy < 0 || lseek(copy, 0, SEEK_SET) < 0 ||
-        (output && ftruncate(copy, 0) < 0)) {
-        error_setg_errno(errp, errno, "the file of the migration cannot be "
-                         "rewound (a pipe?)");
-        if (copy >= 0) {
-            close(copy);
-        }
+    if (copy < 0) {
+        error_setg_errno(errp, errno, "no stream can be made");
         return NULL;
     }
     return output ? vfio_host_file_new_output(copy)
@@ -163,7 +158,6 @@ int tool_save(VFIODevice *vbasedev, int fd, const ToolSave *options,
         saved->mapped_bytes = mig->stats.mapped_bytes;
         saved->trapped_bytes = mig->stats.trapped_bytes;
     }
-    saved->stream_bytes = MAX(lseek(fd, 0, SEEK_END), 0);
     return ret;
 }
 

@@ -116,11 +116,30 @@ static void note_saved(Run *run, const ToolSaved *saved)
                            early, saved->rounds, setup, stopped);
 }
 
+/* The case's file from its start, empty where it is to be written */
+static bool rewind_stream(Run *run, bool empty)
+{
+    if (lseek(run->fd, 0, SEEK_SET) < 0 ||
+        (empty && ftruncate(run->fd, 0) < 0)) {
+        return fail(run, "the file of the stream cannot be rewound: %s",
+                    strerror(errno));
+    }
+    return true;
+}
+
+static uint64_t stream_bytes(Run *run)
+{
+    return MAX(lseek(run->fd, 0, SEEK_END), 0);
+}
+
 static bool save(Run *run, ToolSave how, int wanted, ToolSaved *saved)
 {
     Error *err = NULL;
     int ret;
 
+    if (!rewind_stream(run, true)) {
+        return false;
+    }
     how.max_rounds = run->test->max_precopy_rounds;
     ret = tool_save(run->device, run->fd, &how, saved, &err);
     if (ret == 0 && wanted) {
@@ -155,7 +174,8 @@ static bool load(Run *run, uint64_t cut_after_bytes)
     int ret;
 
     close_device(run);
-    if (!open_device(run, run->test->destination)) {
+    if (!open_device(run, run->test->destination) ||
+        !rewind_stream(run, false)) {
         return false;
     }
     start = g_get_monotonic_time();
@@ -244,19 +264,20 @@ static bool case_cancel_stopped(Run *run)
 
 static bool case_broken_stream(Run *run)
 {
-    ToolSaved whole, broken;
+    ToolSaved saved;
+    uint64_t whole_bytes;
 
-    if (!save_live(run, &whole)) {
+    if (!save_live(run, &saved)) {
         return false;
     }
+    whole_bytes = stream_bytes(run);
     close_device(run);
     if (!open_device(run, run->test->source)) {
         return false;
     }
     vfio_host_vm_start();
-    return save(run, (ToolSave) {
-                    .break_after_bytes = whole.stream_bytes / 2 }, -EIO,
-                &broken) &&
+    return save(run, (ToolSave) { .break_after_bytes = whole_bytes / 2 },
+                -EIO, &saved) &&
            expect_state(run, VFIO_MIG_STATE_RUNNING,
                         "after the stream broke");
 }
@@ -330,6 +351,9 @@ static bool case_onward(Run *run)
                                 "resuming until it runs");
         return true;
     }
+    if (!rewind_stream(run, true)) {
+        return false;
+    }
     if (tool_save(run->device, run->fd, &how, &saved, &err) < 0) {
         return fail_error(run, err);
     }
@@ -341,7 +365,7 @@ static bool case_cut_stream(Run *run)
 {
     ToolSaved saved;
 
-    if (!save_live(run, &saved) || !load(run, saved.stream_bytes / 2)) {
+    if (!save_live(run, &saved) || !load(run, stream_bytes(run) / 2)) {
         return false;
     }
     /* The destination of a VM ends here; the next one starts from fresh. */
@@ -353,13 +377,16 @@ static bool case_snapshot(Run *run)
     Error *err = NULL;
     QEMUFile *f;
 
-    if (!open_device(run, run->test->source)) {
+    if (!open_device(run, run->test->source) || !rewind_stream(run, true)) {
         return false;
     }
     vfio_host_vm_start();
     f = tool_stream(run->fd, true, &err);
     if (!f || vfio_host_savevm(f, &err) < 0) {
         return fail_error(run, err);
+    }
+    if (!rewind_stream(run, false)) {
+        return false;
     }
     f = tool_stream(run->fd, false, &err);
     if (!f || vfio_host_loadvm(f, &err) < 0) {

@@ -135,9 +135,10 @@ static void print_saved(const ToolSaved *saved)
     screen_field("stopped", "%s", stopped);
 }
 
-static int open_file(const char *path, int flags, Error **errp)
+static int open_input(const char *path, Error **errp)
 {
-    int fd = open(path, flags | O_CLOEXEC, 0666);
+    int fd = g_str_equal(path, "-") ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
+                                    : open(path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0) {
         error_setg_errno(errp, errno, "%s cannot be opened", path);
@@ -149,25 +150,23 @@ static int command_save(Tool *tool)
 {
     const ToolSave how = { .max_rounds = tool->max_precopy_rounds };
     ToolSaved saved;
+    ToolOutput out;
     Error *err = NULL;
-    VFIODevice *vbasedev;
-    int fd = open_file(tool->arguments[1], O_RDWR | O_CREAT, &err);
+    VFIODevice *vbasedev = NULL;
     int ret = -EIO;
 
-    vbasedev = fd >= 0 ? open_migratable(tool->arguments[0], &err) : NULL;
+    if (tool_output_open(&out, tool->arguments[1], &err)) {
+        vbasedev = open_migratable(tool->arguments[0], &err);
+    }
     if (vbasedev) {
         vfio_host_vm_start();
         if (tool->paused) {
             vfio_host_vm_stop(RUN_STATE_PAUSED);
         }
-        ret = tool_save(vbasedev, fd, &how, &saved, &err);
+        ret = tool_save(vbasedev, out.fd, &how, &saved, &err);
         tool_close(vbasedev);
     }
-    if (fd >= 0 && close(fd) < 0 && ret == 0) {
-        error_setg_errno(&err, errno, "%s", tool->arguments[1]);
-        ret = -EIO;
-    }
-    if (ret < 0) {
+    if (!tool_output_close(&out, ret == 0, &err)) {
         return complain(err);
     }
     print_saved(&saved);
@@ -178,7 +177,7 @@ static int command_load(Tool *tool)
 {
     Error *err = NULL;
     VFIODevice *vbasedev;
-    int fd = open_file(tool->arguments[1], O_RDONLY, &err);
+    int fd = open_input(tool->arguments[1], &err);
     int64_t start;
     int ret = -EIO;
 
@@ -247,6 +246,8 @@ static const char description[] =
     "second device\n"
     "                         where there is one. Prints TAP\n"
     "\n"
+    "FILE is its owner's alone and appears when it is complete; - is "
+    "standard output\n(save) or input (load).\n"
     "DEVICE is a PCI address, the UUID of a mediated device, or a directory "
     "in sysfs.\nIt must be bound to a VFIO driver, and no VM may use it: it "
     "is reset.\n"

@@ -15,7 +15,6 @@
 
 /* What a migration took; times in microseconds. */
 typedef struct ToolSaved {
-    uint64_t stream_bytes;
     uint64_t device_bytes;
     uint64_t precopy_bytes;     /* of them, while the VM ran */
     uint64_t chunks;
@@ -51,9 +50,9 @@ VFIODevice *tool_open(const char *name, Error **errp);
 void tool_close(VFIODevice *vbasedev);
 
 /*
- * tool_stream: a stream over @fd, from its start
+ * tool_stream: a stream over @fd, from where it stands
  *
- * @fd: stays open; emptied for an @output
+ * @fd: stays open
  *
  * Returns: the stream, closed by who takes it; NULL with @errp set.
  */
@@ -62,7 +61,7 @@ QEMUFile *tool_stream(int fd, bool output, Error **errp);
 /*
  * tool_save: migrate the VM, with the one device it has, to @fd
  *
- * @fd: written from its start; stays open
+ * @fd: written from where it stands, which may be a pipe; stays open
  * @saved: what it took, also after a failure
  *
  * Returns: 0, or -errno with @errp set.
@@ -73,11 +72,40 @@ int tool_save(VFIODevice *vbasedev, int fd, const ToolSave *options,
 /*
  * tool_load: take the VM in that tool_save() wrote
  *
+ * @fd: read from where it stands, which may be a pipe; stays open
  * @cut_after_bytes: the stream ends there, 0: at its end
  *
  * Returns: 0, or -errno with @errp set. The VM is paused then.
  */
 int tool_load(int fd, uint64_t cut_after_bytes, Error **errp);
+
+/* Where a saved device goes; only fd is for others than its own functions. */
+typedef struct ToolOutput {
+    int fd;
+    const char *name;           /* for messages */
+    char *path;                 /* where temporary goes when it is complete */
+    char *temporary;            /* NULL: written to in place, as a pipe */
+} ToolOutput;
+
+/*
+ * tool_output_open: make room for the state of a device
+ *
+ * @path: "-" is standard output; what is printed from then on goes to
+ *        standard error. A file that is there stays as it is for now.
+ *        Has to outlive @out
+ *
+ * Returns: false with @errp set. tool_output_close() either way.
+ */
+bool tool_output_open(ToolOutput *out, const char *path, Error **errp);
+
+/*
+ * tool_output_close: put the state in its place, or throw it away
+ *
+ * @complete: all of it was written; otherwise @errp is not touched
+ *
+ * Returns: whether it is there now; if not though @complete, @errp is set.
+ */
+bool tool_output_close(ToolOutput *out, bool complete, Error **errp);
 
 /* tool_error: text of @err, and its hint in lines below; takes it over. */
 char *tool_error(Error *err);

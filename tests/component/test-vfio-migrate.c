@@ -7,8 +7,14 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <glib.h>
 #include <glib/gstdio.h>
 #include <json-glib/json-glib.h>
@@ -170,6 +176,205 @@ static void test_save_load(void)
     g_assert_cmpstr(saved, ==, loaded);
 }
 
+/* ---- the file that is written ---- */
+
+/* @script in run->dir, where 'tool COMMAND FILE' is the tool on dev0 */
+static void shell(Run *run, const char *script)
+{
+    g_autofree char *text = g_strdup_printf(
+        "cd '%s' || exit\ntool() {\n"
+        "    LD_PRELOAD='%s' VFIO_SIM_CONFIG='%s' '%s' $1 \"$PWD/dev0\" $2\n"
+        "}\n%s", run->dir, SIM_LIBRARY, run->config, TOOL_PROGRAM, script);
+
+    start(run, (const char *[]) { "/bin/sh", "-c", text, NULL }, false);
+}
+
+/* @save and @load, scripts; what was saved is loaded. */
+static void move_state(Run *run, const char *save, const char *load)
+{
+    g_autofree char *saved = NULL, *loaded = NULL;
+
+    shell(run, save);
+    g_assert_cmpint(run->exit_status, ==, 0);
+    saved = device_word(run, "dev0", "saved-digest");
+    g_assert_cmpstr(saved, !=, "");
+    shell(run, load);
+    g_assert_cmpint(run->exit_status, ==, 0);
+    loaded = device_word(run, "dev0", "loaded-digest");
+    g_assert_cmpstr(saved, ==, loaded);
+}
+
+static void assert_mode(const Run *run, const char *name, mode_t mode)
+{
+    g_autofree char *path = g_build_filename(run->dir, name, NULL);
+    struct stat st;
+
+    g_assert_cmpint(lstat(path, &st), ==, 0);
+    g_assert_cmphex(st.st_mode, ==, mode);
+}
+
+/* Name of a file of @run that ends in one of mkstemp()'s; NULL: none */
+static char *find_unfinished(const Run *run)
+{
+    g_autoptr(GDir) dir = g_dir_open(run->dir, 0, NULL);
+    const char *name;
+
+    g_assert_nonnull(dir);
+    while ((name = g_dir_read_name(dir))) {
+        if (g_str_has_prefix(name, ".file.")) {
+            return g_strdup(name);
+        }
+    }
+    return NULL;
+}
+
+static void assert_content(const Run *run, const char *name, const char *text)
+{
+    g_autofree char *path = g_build_filename(run->dir, name, NULL);
+    g_autofree char *content = NULL;
+
+    g_assert_true(g_file_get_contents(path, &content, NULL, NULL));
+    g_assert_cmpstr(content, ==, text);
+}
+
+/* A new file and one that others could read; a link stays a link. */
+static void test_file_private(void)
+{
+    g_auto(Run) run = { 0 };
+
+    setup(&run, DEVICE);
+    move_state(&run, "umask 022 && tool save file", "tool load file");
+    assert_mode(&run, "file", S_IFREG | 0600);
+    move_state(&run, "umask 0 && echo old >file2 && ln -s file2 link && "
+               "tool save link", "tool load file2");
+    assert_mode(&run, "file2", S_IFREG | 0600);
+    assert_mode(&run, "link", S_IFLNK | 0777);
+}
+
+static void test_file_failed(void)
+{
+    g_auto(Run) run = { 0 };
+    g_autofree char *path = NULL, *unfinished = NULL;
+
+    setup(&run, DEVICE "[fault f]\nevent=data-size-read\nstate=stop-copy\n"
+          "errno=EIO\n");
+    path = g_build_filename(run.dir, "file", NULL);
+    tool(&run, "save", "file");
+    g_assert_cmpint(run.exit_status, ==, 1);
+    assert_says(&run, "cannot read data_size");
+    g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+
+    shell(&run, "echo old >file && tool save file");
+    g_assert_cmpint(run.exit_status, ==, 1);
+    assert_content(&run, "file", "old\n");
+    unfinished = find_unfinished(&run);
+    g_assert_null(unfinished);
+
+    shell(&run, "tool save nowhere/file");
+    g_assert_cmpint(run.exit_status, ==, 1);
+    assert_says(&run, "nowhere/file: no file can be made in nowhere: No such "
+                "file or directory");
+}
+
+static GPid start_save(Run *run)
+{
+    g_auto(GStrv) env = g_get_environ();
+    g_autofree char *device = g_build_filename(run->dir, "dev0", NULL);
+    g_autofree char *path = g_build_filename(run->dir, "file", NULL);
+    const char *argv[] = { TOOL_PROGRAM, "save", device, path, NULL };
+    g_autoptr(GError) error = NULL;
+    GPid pid;
+
+    env = g_environ_setenv(env, "LD_PRELOAD", SIM_LIBRARY, TRUE);
+    env = g_environ_setenv(env, "VFIO_SIM_CONFIG", run->config, TRUE);
+    g_spawn_async(NULL, (char **)argv, env, G_SPAWN_DO_NOT_REAP_CHILD, NULL,
+                  NULL, &pid, &error);
+    g_assert_no_error(error);
+    return pid;
+}
+
+/* A user's Ctrl-C in the middle of a save leaves nothing behind. */
+static void test_file_interrupted(void)
+{
+    g_auto(Run) run = { 0 };
+    g_autofree char *path = NULL, *unfinished = NULL;
+    int64_t end_us = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
+    int status;
+    GPid pid;
+
+    setup(&run, DEVICE "[fault f]\nevent=data-size-read\nonce=no\n"
+          "delay-ms=20000\n");
+    path = g_build_filename(run.dir, "file", NULL);
+    pid = start_save(&run);
+    while (!unfinished && g_get_monotonic_time() < end_us) {
+        g_usleep(1000);
+        unfinished = find_unfinished(&run);
+    }
+    g_assert_cmpint(kill(pid, SIGINT), ==, 0);
+    g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+    g_assert_nonnull(unfinished);
+    g_assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
+    g_clear_pointer(&unfinished, g_free);
+    unfinished = find_unfinished(&run);
+    g_assert_null(unfinished);
+    g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+}
+
+static void test_file_standard_output(void)
+{
+    g_auto(Run) run = { 0 };
+
+    setup(&run, DEVICE);
+    shell(&run, "tool save - >/dev/null");
+    assert_says(&run, "saved         320 KiB in 5 chunks");
+    move_state(&run, "tool save - | cat >piped && test ! -e -",
+               "tool load - <piped");
+    move_state(&run, "echo first >more && tool save - >>more",
+               "tail -c +7 more | tool load -");
+}
+
+/* What is not a file is not replaced by one. */
+static void test_file_special(void)
+{
+    g_auto(Run) run = { 0 };
+
+    setup(&run, DEVICE);
+    move_state(&run, "mkfifo fifo && { timeout 60 cat fifo >copy & } && "
+               "tool save fifo && wait && test -p fifo", "tool load copy");
+    shell(&run, "mkdir sub && tool save sub");
+    g_assert_cmpint(run.exit_status, ==, 1);
+    assert_says(&run, "sub cannot be opened: Is a directory");
+}
+
+static void test_file_terminal(void)
+{
+    g_auto(Run) run = { 0 };
+    g_autofree char *script = NULL;
+    int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+    if (terminal < 0 || grantpt(terminal) < 0 || unlockpt(terminal) < 0) {
+        g_test_skip("no pseudo terminal can be had");
+        return;
+    }
+    setup(&run, DEVICE);
+    script = g_strdup_printf("tool save - >%s", ptsname(terminal));
+    shell(&run, script);
+    g_assert_cmpint(run.exit_status, ==, 1);
+    assert_says(&run, "the state is not written to a terminal: name a file, "
+                "or redirect standard output");
+    close(terminal);
+}
+
+static void test_file_reader_gone(void)
+{
+    g_auto(Run) run = { 0 };
+
+    setup(&run, DEVICE);
+    shell(&run, "{ tool save -; echo \"status $?\" >&2; } | true");
+    assert_says(&run, "Unable to write to the stream: Broken pipe");
+    assert_says(&run, "status 1");
+}
+
 /* A driver that reads a device out only where it ran just before. */
 static void test_save_paused(void)
 {
@@ -301,6 +506,14 @@ int main(int argc, char **argv)
     g_test_add_func("/vfio-migrate/info-blocked", test_info_blocked);
     g_test_add_func("/vfio-migrate/save-load", test_save_load);
     g_test_add_func("/vfio-migrate/save-paused", test_save_paused);
+    g_test_add_func("/vfio-migrate/file/private", test_file_private);
+    g_test_add_func("/vfio-migrate/file/failed", test_file_failed);
+    g_test_add_func("/vfio-migrate/file/interrupted", test_file_interrupted);
+    g_test_add_func("/vfio-migrate/file/standard-output",
+                    test_file_standard_output);
+    g_test_add_func("/vfio-migrate/file/special", test_file_special);
+    g_test_add_func("/vfio-migrate/file/terminal", test_file_terminal);
+    g_test_add_func("/vfio-migrate/file/reader-gone", test_file_reader_gone);
     g_test_add_func("/vfio-migrate/load-fails", test_load_fails);
     g_test_add_func("/vfio-migrate/no-device", test_no_device);
     g_test_add_func("/vfio-migrate/usage", test_usage);

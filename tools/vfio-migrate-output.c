@@ -1,0 +1,136 @@
+/*
+ * vfio-migrate: where a saved device is written to
+ *
+ * Owns: that a file of device state is its owner's alone, and that at its
+ * path there is all of it or what was there before: it is made beside its
+ * path and takes the place when it is complete. Pipes, and other things that
+ * cannot be replaced, are written to as they are.
+ *
+ * One output at a time, no locks.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+#include <signal.h>
+#include "qapi/error.h"
+#include "vfio-migrate.h"
+
+/* For the handler of signals; NULL while there is no unfinished file */
+static char *volatile unfinished;
+
+static const int ending_signals[] = { SIGHUP, SIGINT, SIGTERM };
+
+static void remove_unfinished(int signum)
+{
+    if (unfinished) {
+        unlink(unfinished);
+    }
+    signal(signum, SIG_DFL);
+    raise(signum);
+}
+
+static void handle_signals(void)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(ending_signals); i++) {
+        /* What was started with nohup goes on. */
+        if (signal(ending_signals[i], remove_unfinished) == SIG_IGN) {
+            signal(ending_signals[i], SIG_IGN);
+        }
+    }
+}
+
+static bool open_standard_output(ToolOutput *out, Error **errp)
+{
+    if (isatty(STDOUT_FILENO)) {
+        error_setg(errp, "the state is not written to a terminal: name a "
+                   "file, or redirect standard output");
+        return false;
+    }
+    out->fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
+    /* What is for people to read must not get into the state. */
+    if (out->fd < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
+        error_setg_errno(errp, errno, "standard output cannot be used");
+        return false;
+    }
+    return true;
+}
+
+/* The file that @path stands for, through symbolic links; else @path */
+static char *resolve(const char *path)
+{
+    char *real = realpath(path, NULL);
+    char *copy = g_strdup(real ?: path);
+
+    free(real);
+    return copy;
+}
+
+static bool open_beside(ToolOutput *out, const char *path, Error **errp)
+{
+    g_autofree char *dir = NULL;
+    g_autofree char *base = NULL;
+
+    out->path = resolve(path);
+    dir = g_path_get_dirname(out->path);
+    base = g_path_get_basename(out->path);
+    out->temporary = g_strdup_printf("%s/.%s.XXXXXX", dir, base);
+    /* Before there is anything to remove, as a signal may come at once. */
+    unfinished = out->temporary;
+    handle_signals();
+    out->fd = g_mkstemp_full(out->temporary, O_RDWR | O_CLOEXEC, 0600);
+    if (out->fd < 0) {
+        error_setg_errno(errp, errno, "%s: no file can be made in %s", path,
+                         dir);
+        unfinished = NULL;
+        g_clear_pointer(&out->temporary, g_free);
+    }
+    return out->fd >= 0;
+}
+
+bool tool_output_open(ToolOutput *out, const char *path, Error **errp)
+{
+    bool standard = g_str_equal(path, "-");
+    struct stat st;
+
+    *out = (ToolOutput) { .fd = -1, .name = standard ? "standard output"
+                                                     : path };
+    /* A reader that goes away is an error like any other. */
+    signal(SIGPIPE, SIG_IGN);
+    if (standard) {
+        return open_standard_output(out, errp);
+    }
+    if (stat(path, &st) < 0 || S_ISREG(st.st_mode)) {
+        return open_beside(out, path, errp);
+    }
+    out->fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (out->fd < 0) {
+        error_setg_errno(errp, errno, "%s cannot be opened", path);
+    }
+    return out->fd >= 0;
+}
+
+static bool put_in_place(ToolOutput *out)
+{
+    return fsync(out->fd) == 0 && rename(out->temporary, out->path) == 0;
+}
+
+bool tool_output_close(ToolOutput *out, bool complete, Error **errp)
+{
+    bool good = complete;
+
+    if (good && out->temporary && !put_in_place(out)) {
+        error_setg_errno(errp, errno, "%s cannot be written", out->name);
+        good = false;
+    }
+    if (!good && out->temporary) {
+        unlink(out->temporary);
+    }
+    unfinished = NULL;
+    if (out->fd >= 0 && close(out->fd) < 0 && good) {
+        error_setg_errno(errp, errno, "%s cannot be written", out->name);
+        good = false;
+    }
+    g_free(out->path);
+    g_free(out->temporary);
+    return good;
+}
