@@ -130,8 +130,8 @@ int qemu_file_get_error(QEMUFile *f)
 
 void qemu_file_set_error_obj(QEMUFile *f, int ret, Error *err)
 {
-    if (ret && !f->error) {
-        qatomic_set(&f->error, ret);
+    /* vfio_host_file_shutdown() may set it, in another thread. */
+    if (ret && !qatomic_cmpxchg(&f->error, 0, ret)) {
         f->error_obj = err;
     } else if (err) {
         error_report_err(err);
@@ -146,9 +146,7 @@ void qemu_file_set_error(QEMUFile *f, int ret)
 void vfio_host_file_shutdown(QEMUFile *f)
 {
     qatomic_set(&f->shutdown, true);
-    if (!qatomic_read(&f->error)) {
-        qatomic_set(&f->error, -EIO);
-    }
+    qatomic_cmpxchg(&f->error, 0, -EIO);
     if (f->is_socket) {
         shutdown(f->fd, SHUT_RDWR);
     }

@@ -17,6 +17,13 @@
 
 #define qatomic_or(ptr, n) \
     ((void)__atomic_fetch_or((ptr), (n), __ATOMIC_SEQ_CST))
+/* What was there before: @old if @new is there now */
+#define qatomic_cmpxchg(ptr, old, new) ({ \
+    __typeof__(*(ptr)) _old = (old); \
+    __atomic_compare_exchange_n((ptr), &_old, (new), false, \
+                                __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); \
+    _old; \
+})
 #define qatomic_rcu_read(ptr)       __atomic_load_n((ptr), __ATOMIC_CONSUME)
 
 #endif /* QEMU_ATOMIC_H */
