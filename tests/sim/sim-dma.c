@@ -130,18 +130,19 @@ static void *dma_thread(void *opaque)
 
 static void set_running(SimDevice *d, bool running)
 {
+    unsigned long long steps, bytes;
     bool was;
 
     g_mutex_lock(&d->dma.lock);
     was = d->dma.running;
     d->dma.running = running;
+    steps = d->dma.steps;
+    bytes = d->dma.bytes;
     g_cond_signal(&d->dma.wake);
     g_mutex_unlock(&d->dma.lock);
     if (d->cfg.dma_rate && was != running) {
         sim_log(d->cfg.name, "dma-%s bursts=%llu bytes=%llu",
-                running ? "start" : "stop",
-                (unsigned long long)d->dma.steps,
-                (unsigned long long)d->dma.bytes);
+                running ? "start" : "stop", steps, bytes);
     }
 }
 
