@@ -74,8 +74,8 @@ install: all
 	@$(MESON) install -C $(BUILD) --no-rebuild
 
 clean:
-	@rm -rf build build-gcc build-clang build-sanitize build-fuzz \
-		build-s390x build-i386
+	@rm -rf build build-gcc build-clang build-sanitize build-tsan \
+		build-fuzz build-s390x build-i386
 
 help:
 	@sed -n 's/^# help: //p' Makefile
@@ -89,7 +89,8 @@ help:
 # help: make check-functional the kernel's own VFIO and a Linux guest, in a VM
 # help: make check-slow       what takes minutes a case, after make check
 # help: make check-soak       dirty tracking for hours: every call, many rounds
-# help: make check-sanitize   unit and component tests with ASan and UBSan
+# help: make check-sanitize   unit and component tests with ASan and UBSan,
+# help:                       those with threads with TSan, too
 # help: make check-compilers  gcc and clang, warnings are errors
 # help: make check-cross      pure parts on a big-endian and a 32-bit machine
 # help: make bench            our code against QEMU 7.2's own, JSON and a table

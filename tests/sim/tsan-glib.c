@@ -1,0 +1,79 @@
+/*
+ * ThreadSanitizer is told of glib's locks
+ *
+ * Owns: nothing. glib's mutexes and conditions are futexes inside of a
+ * library that is not instrumented: unlike pthread's the sanitizer does not
+ * see them, and takes what they guard for a race. The linker puts these
+ * functions in their place (--wrap), in our own objects only.
+ *
+ * Only in builds with -Db_sanitize=thread.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <glib.h>
+#include <sanitizer/tsan_interface.h>
+
+/* The linker looks for them on behalf of shared libraries, too. */
+#pragma GCC visibility push(default)
+
+void __real_g_mutex_lock(GMutex *mutex);
+void __real_g_mutex_unlock(GMutex *mutex);
+void __real_g_mutex_clear(GMutex *mutex);
+void __real_g_cond_wait(GCond *cond, GMutex *mutex);
+gboolean __real_g_cond_wait_until(GCond *cond, GMutex *mutex, gint64 end_us);
+
+void __wrap_g_mutex_lock(GMutex *mutex);
+void __wrap_g_mutex_unlock(GMutex *mutex);
+void __wrap_g_mutex_clear(GMutex *mutex);
+void __wrap_g_cond_wait(GCond *cond, GMutex *mutex);
+gboolean __wrap_g_cond_wait_until(GCond *cond, GMutex *mutex, gint64 end_us);
+
+#pragma GCC visibility pop
+
+static void say_given_back(GMutex *mutex)
+{
+    __tsan_mutex_pre_unlock(mutex, 0);
+    __tsan_mutex_post_unlock(mutex, 0);
+}
+
+static void say_taken(GMutex *mutex)
+{
+    __tsan_mutex_pre_lock(mutex, 0);
+    __tsan_mutex_post_lock(mutex, 0, 0);
+}
+
+void __wrap_g_mutex_lock(GMutex *mutex)
+{
+    __tsan_mutex_pre_lock(mutex, 0);
+    __real_g_mutex_lock(mutex);
+    __tsan_mutex_post_lock(mutex, 0, 0);
+}
+
+void __wrap_g_mutex_unlock(GMutex *mutex)
+{
+    say_given_back(mutex);
+    __real_g_mutex_unlock(mutex);
+}
+
+void __wrap_g_mutex_clear(GMutex *mutex)
+{
+    __tsan_mutex_destroy(mutex, 0);
+    __real_g_mutex_clear(mutex);
+}
+
+void __wrap_g_cond_wait(GCond *cond, GMutex *mutex)
+{
+    say_given_back(mutex);
+    __real_g_cond_wait(cond, mutex);
+    say_taken(mutex);
+}
+
+gboolean __wrap_g_cond_wait_until(GCond *cond, GMutex *mutex, gint64 end_us)
+{
+    gboolean woken;
+
+    say_given_back(mutex);
+    woken = __real_g_cond_wait_until(cond, mutex, end_us);
+    say_taken(mutex);
+    return woken;
+}
