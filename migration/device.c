@@ -106,11 +106,22 @@ static bool group_join_container(VFIOGroup *group, Error **errp)
     return true;
 }
 
+/* What QEMU's memory_listener_unregister() ends with; no section is left. */
+static void listener_release(MemoryListener *listener)
+{
+    if (listener->commit) {
+        listener->commit(listener);
+    }
+}
+
 static void group_leave_container(VFIOGroup *group)
 {
     VFIOContainer *container = group->container;
 
     QLIST_REMOVE(group, container_next);
+    if (QLIST_EMPTY(&container->group_list)) {
+        listener_release(&container->listener);
+    }
     ioctl(group->fd, VFIO_GROUP_UNSET_CONTAINER, &container->fd);
     if (QLIST_EMPTY(&container->group_list)) {
         close(container->fd);

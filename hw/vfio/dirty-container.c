@@ -1,9 +1,9 @@
 /*
- * Dirty tracking: the ioctls of a container, and marking RAM
+ * Dirty tracking: trackers of containers, their ioctls, and marking RAM
  *
- * Owns: what the kernel says that it can, start, stop, reading bits with and
- * without unmapping, the bitmap that is used again and again, and how bits
- * become dirty pages of RAM. Does not own: when and for which ranges
+ * Owns: which container has which tracker, what the kernel says that it can, start,
+ * stop, reading bits with and without unmapping, the bitmap that is used
+ * again and again, and how bits become dirty pages of RAM. Does not own: when and for which ranges
  * (dirty-tracking.c, dirty-iommu.c), arithmetic (dirty-bitmap.c).
  *
  * Locks: the BQL for everything.
@@ -19,6 +19,56 @@
 #include "exec/ram_addr.h"
 #include "hw/vfio/dirty-container.h"
 #include "trace.h"
+
+/* ---- trackers ---- */
+
+/*
+ * A listener's callbacks are given the container and nothing of ours, and
+ * the container has no room for it.
+ */
+static QLIST_HEAD(, VFIODirtyTracker) vfio_dirty_trackers =
+    QLIST_HEAD_INITIALIZER(vfio_dirty_trackers);
+
+VFIODirtyTracker *vfio_dirty_tracker_of(VFIOContainer *container)
+{
+    VFIODirtyTracker *t;
+
+    QLIST_FOREACH(t, &vfio_dirty_trackers, next) {
+        if (t->container == container) {
+            return t;
+        }
+    }
+    return NULL;
+}
+
+VFIODirtyTracker *vfio_dirty_tracker_next(VFIODirtyTracker *t)
+{
+    return t ? QLIST_NEXT(t, next) : QLIST_FIRST(&vfio_dirty_trackers);
+}
+
+VFIODirtyTracker *vfio_dirty_tracker_new(VFIOContainer *container)
+{
+    VFIODirtyTracker *t = g_new0(VFIODirtyTracker, 1);
+
+    t->container = container;
+    t->marked = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free,
+                                      NULL);
+    t->mappings = vfio_dirty_mappings_new();
+    QLIST_INSERT_HEAD(&vfio_dirty_trackers, t, next);
+    return t;
+}
+
+void vfio_dirty_tracker_free(VFIODirtyTracker *t)
+{
+    trace_vfio_dirty_container_gone(t->container->fd);
+    QLIST_REMOVE(t, next);
+    vfio_dirty_mappings_free(t->mappings);
+    g_hash_table_unref(t->marked);
+    g_free(t->bitmap);
+    g_free(t);
+}
+
+/* ---- ioctls ---- */
 
 /* Returns 0 or -errno; a signal is no reason to give up. */
 static int vfio_dirty_ioctl(VFIOContainer *container, unsigned long request,

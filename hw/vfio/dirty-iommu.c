@@ -16,6 +16,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
+#include "qemu/main-loop.h"
 #include "qemu/rcu.h"
 #include "exec/address-spaces.h"
 #include "hw/vfio/dirty-container.h"
@@ -189,7 +190,7 @@ static void vfio_dirty_notify_unmap(VFIOGuestIOMMU *giommu,
                                     VFIODirtyTracker *t, uint64_t first_iova,
                                     uint64_t last_iova)
 {
-    uint64_t done = t ? vfio_dirty_iommu_unmap(t, first_iova, last_iova) : 0;
+    uint64_t done = vfio_dirty_iommu_unmap(t, first_iova, last_iova);
     int ret;
 
     if (done && done - 1 == last_iova - first_iova) {
@@ -201,7 +202,7 @@ static void vfio_dirty_notify_unmap(VFIOGuestIOMMU *giommu,
         error_report("vfio: cannot unmap IOVA 0x%" PRIx64 " to 0x%" PRIx64
                      ", as the guest's IOMMU asked for: %s", first_iova,
                      last_iova, strerror(-ret));
-    } else if (t) {
+    } else {
         vfio_dirty_mappings_remove(t->mappings, first_iova, last_iova);
     }
 }
@@ -227,10 +228,8 @@ static void vfio_dirty_do_map(VFIOGuestIOMMU *giommu, VFIODirtyTracker *t,
                      mapping->iova, strerror(-ret));
         return;
     }
-    if (t) {
-        /* What stood there has gone, or the kernel had refused */
-        vfio_dirty_mappings_put(t->mappings, mapping);
-    }
+    /* What stood there has gone, or the kernel had refused */
+    vfio_dirty_mappings_put(t->mappings, mapping);
 }
 
 static void vfio_dirty_notify_map(VFIOGuestIOMMU *giommu, VFIODirtyTracker *t,
@@ -248,7 +247,7 @@ static void vfio_dirty_notify_map(VFIOGuestIOMMU *giommu, VFIODirtyTracker *t,
     if (memory_get_xlat_addr(iotlb, &vaddr, &ram_addr, &read_only,
                              &in_parts)) {
         mapping.ram_addr = ram_addr;
-        if (in_parts && t && !t->warned_parts) {
+        if (in_parts && !t->warned_parts) {
             warn_report("vfio: the guest's IOMMU maps RAM that is plugged in "
                         "parts (virtio-mem): a malicious guest can make a "
                         "device hold more memory than it was given");
@@ -279,9 +278,9 @@ static void vfio_dirty_notified(VFIOGuestIOMMU *giommu, IOMMUTLBEntry *iotlb,
     }
 }
 
-/* Stays in use where the tracker has gone: then it maps and unmaps only. */
 static void vfio_dirty_notify(IOMMUNotifier *n, IOMMUTLBEntry *iotlb)
 {
+    assert(qemu_mutex_iothread_locked());
     vfio_dirty_notified(container_of(n, VFIOGuestIOMMU, n), iotlb, false);
 }
 
@@ -345,7 +344,7 @@ bool vfio_dirty_iommu_add(VFIODirtyTracker *t, MemoryRegionSection *section)
     return true;
 }
 
-/* ---- attach and detach ---- */
+/* ---- guest IOMMUs that were there before ---- */
 
 typedef struct VFIODirtyReplay {
     IOMMUNotifier n;
@@ -364,10 +363,7 @@ static void vfio_dirty_adopt(VFIODirtyTracker *t, VFIOGuestIOMMU *giommu)
 {
     VFIODirtyReplay replay = { .n = giommu->n, .giommu = giommu };
 
-    if (giommu->n.notify != vfio_dirty_notify) {
-        t->original_notify = giommu->n.notify;
-        giommu->n.notify = vfio_dirty_notify;
-    }
+    giommu->n.notify = vfio_dirty_notify;
     replay.n.notify = vfio_dirty_replayed;
     replay.n.notifier_flags = IOMMU_NOTIFIER_MAP;
     memory_region_iommu_replay(giommu->iommu_mr, &replay.n);
@@ -389,17 +385,6 @@ void vfio_dirty_iommu_added(VFIODirtyTracker *t)
     QLIST_FOREACH(giommu, &t->container->giommu_list, giommu_next) {
         if (giommu->n.notify != vfio_dirty_notify) {
             vfio_dirty_adopt(t, giommu);
-        }
-    }
-}
-
-void vfio_dirty_iommu_detach(VFIODirtyTracker *t)
-{
-    VFIOGuestIOMMU *giommu;
-
-    QLIST_FOREACH(giommu, &t->container->giommu_list, giommu_next) {
-        if (t->original_notify) {
-            giommu->n.notify = t->original_notify;
         }
     }
 }

@@ -18,6 +18,7 @@
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 #include "qemu/host-utils.h"
+#include "qemu/main-loop.h"
 #include "migration/misc.h"
 #include "migration/migration.h"
 #include "hw/vfio/dirty-container.h"
@@ -25,81 +26,49 @@
 #include "hw/vfio/migration-session.h"
 #include "trace.h"
 
-/*
- * A listener's callbacks are given the container and nothing of ours, and
- * the container has no room for it.
- */
-static QLIST_HEAD(, VFIODirtyTracker) vfio_dirty_trackers =
-    QLIST_HEAD_INITIALIZER(vfio_dirty_trackers);
-
-VFIODirtyTracker *vfio_dirty_tracker_of(VFIOContainer *container)
-{
-    VFIODirtyTracker *t;
-
-    QLIST_FOREACH(t, &vfio_dirty_trackers, next) {
-        if (t->container == container) {
-            return t;
-        }
-    }
-    return NULL;
-}
-
 static VFIODirtyTracker *vfio_dirty_of_listener(MemoryListener *listener)
 {
+    assert(qemu_mutex_iothread_locked());
     return vfio_dirty_tracker_of(container_of(listener, VFIOContainer,
                                               listener));
 }
 
-/* ---- errors ---- */
+/* ---- devices and the VM; nothing else here looks into them ---- */
 
-/* A device whose state is being saved: through it a migration can fail. */
-static VFIODeviceMigration *vfio_dirty_saving_device(void)
+/* The first device of @container that @is says it for, or NULL */
+static VFIODevice *vfio_dirty_find_in(VFIOContainer *container,
+                                      bool (*is)(VFIODevice *vbasedev))
 {
     VFIOGroup *group;
     VFIODevice *vbasedev;
 
-    QLIST_FOREACH(group, &vfio_group_list, next) {
+    QLIST_FOREACH(group, &container->group_list, container_next) {
         QLIST_FOREACH(vbasedev, &group->device_list, next) {
-            VFIODeviceMigration *mig = vfio_mig_of(vbasedev);
-
-            if (mig && mig->phase != VFIO_MIG_PHASE_IDLE &&
-                mig->phase <= VFIO_MIG_PHASE_SAVED) {
-                return mig;
+            if (is(vbasedev)) {
+                return vbasedev;
             }
         }
     }
     return NULL;
 }
 
-/* Takes @err over. Without a migration somebody else wanted the pages. */
-static void vfio_dirty_fail(int ret, Error *err)
+static bool vfio_dirty_can_migrate(void)
 {
-    VFIODeviceMigration *mig = vfio_dirty_saving_device();
-
-    if (mig) {
-        vfio_mig_fail(mig, ret, err);
-    } else {
-        error_report_err(err);
-    }
+    return vfio_mig_device_next(NULL) != NULL;
 }
 
-/* ---- devices ---- */
-
-/* Calls that end with true for the first device that @is says it for */
-static bool vfio_dirty_any_device(VFIODirtyTracker *t,
-                                  bool (*is)(VFIODevice *vbasedev))
+/* A device whose state is being saved: through it a migration can fail. */
+static VFIODeviceMigration *vfio_dirty_saving_device(void)
 {
-    VFIOGroup *group;
-    VFIODevice *vbasedev;
+    VFIODeviceMigration *mig = NULL;
 
-    QLIST_FOREACH(group, &t->container->group_list, container_next) {
-        QLIST_FOREACH(vbasedev, &group->device_list, next) {
-            if (is(vbasedev)) {
-                return true;
-            }
+    while ((mig = vfio_mig_device_next(mig))) {
+        if (mig->phase != VFIO_MIG_PHASE_IDLE &&
+            mig->phase <= VFIO_MIG_PHASE_SAVED) {
+            return mig;
         }
     }
-    return false;
+    return NULL;
 }
 
 /*
@@ -119,6 +88,20 @@ static bool vfio_dirty_device_opted_out(VFIODevice *vbasedev)
 {
     return vbasedev->pre_copy_dirty_page_tracking == ON_OFF_AUTO_OFF &&
            vfio_dirty_device_running(vbasedev);
+}
+
+/* ---- errors ---- */
+
+/* Takes @err over. Without a migration somebody else wanted the pages. */
+static void vfio_dirty_fail(int ret, Error *err)
+{
+    VFIODeviceMigration *mig = vfio_dirty_saving_device();
+
+    if (mig) {
+        vfio_mig_fail(mig, ret, err);
+    } else {
+        error_report_err(err);
+    }
 }
 
 /* ---- sections ---- */
@@ -321,11 +304,12 @@ static void vfio_dirty_mark_untracked(VFIODirtyTracker *t,
     }
 }
 
-void vfio_dirty_device_runs(VFIODevice *vbasedev)
+void vfio_dirty_vm_goes_on(void)
 {
-    VFIODirtyTracker *t = vfio_dirty_tracker_of(vbasedev->group->container);
+    VFIODirtyTracker *t = NULL;
 
-    if (t) {
+    assert(qemu_mutex_iothread_locked());
+    while ((t = vfio_dirty_tracker_next(t))) {
         t->written = true;
         g_hash_table_remove_all(t->marked);
     }
@@ -348,9 +332,10 @@ static void vfio_dirty_log_sync(MemoryListener *listener,
         !vfio_dirty_is_section(section)) {
         return;
     }
-    if (!vfio_dirty_any_device(t, vfio_dirty_device_running)) {
+    if (!vfio_dirty_find_in(t->container, vfio_dirty_device_running)) {
         vfio_dirty_mark_untracked(t, section);
-    } else if (vfio_dirty_any_device(t, vfio_dirty_device_opted_out)) {
+    } else if (vfio_dirty_find_in(t->container,
+                                  vfio_dirty_device_opted_out)) {
         return;
     }
     if (t->started) {
@@ -404,10 +389,13 @@ static void vfio_dirty_log_global_stop(MemoryListener *listener)
 
 int vfio_dirty_check(Error **errp)
 {
-    VFIODirtyTracker *t;
+    VFIODirtyTracker *t = NULL;
     int ret = 0;
 
-    QLIST_FOREACH(t, &vfio_dirty_trackers, next) {
+    assert(qemu_mutex_iothread_locked());
+    /* A failover primary comes into the VM without a word */
+    vfio_dirty_attach();
+    while ((t = vfio_dirty_tracker_next(t))) {
         if (!t->wanted || !t->supported || t->started) {
             continue;
         }
@@ -516,29 +504,53 @@ static void vfio_dirty_region_add(MemoryListener *listener,
     }
 }
 
-/* ---- attach and detach ---- */
+/* ---- a container is taken over, and goes ---- */
+
+static void vfio_dirty_uninstall(VFIODirtyTracker *t)
+{
+    MemoryListener *listener = &t->container->listener;
+
+    listener->commit = t->original.commit;
+    listener->region_add = t->original.region_add;
+    listener->region_del = t->original.region_del;
+    listener->log_sync = t->original.log_sync;
+    listener->log_global_start = t->original.log_global_start;
+    listener->log_global_stop = t->original.log_global_stop;
+}
+
+/*
+ * Every change of memory ends with this, and so does the end of the
+ * container: QEMU takes the listener out when the last group has left, and
+ * only then is there none. Its sections have gone before, with their bits.
+ * To look for the last device instead would be too early, as it may still
+ * write, or too late: vfio-pci takes devices out of a container in an order
+ * of its own.
+ */
+static void vfio_dirty_commit(MemoryListener *listener)
+{
+    VFIODirtyTracker *t = vfio_dirty_of_listener(listener);
+
+    if (t->original.commit) {
+        t->original.commit(listener);
+    }
+    if (QLIST_EMPTY(&t->container->group_list)) {
+        vfio_dirty_uninstall(t);
+        vfio_dirty_forget_error(t);
+        vfio_dirty_tracker_free(t);
+    }
+}
 
 static void vfio_dirty_install(VFIODirtyTracker *t)
 {
     MemoryListener *listener = &t->container->listener;
 
     t->original = *listener;
+    listener->commit = vfio_dirty_commit;
     listener->region_add = vfio_dirty_region_add;
     listener->region_del = vfio_dirty_region_del;
     listener->log_sync = vfio_dirty_log_sync;
     listener->log_global_start = vfio_dirty_log_global_start;
     listener->log_global_stop = vfio_dirty_log_global_stop;
-}
-
-static void vfio_dirty_uninstall(VFIODirtyTracker *t)
-{
-    MemoryListener *listener = &t->container->listener;
-
-    listener->region_add = t->original.region_add;
-    listener->region_del = t->original.region_del;
-    listener->log_sync = t->original.log_sync;
-    listener->log_global_start = t->original.log_global_start;
-    listener->log_global_stop = t->original.log_global_stop;
 }
 
 /* Others have windows and no dirty bits, and nobody to test them */
@@ -548,66 +560,45 @@ static bool vfio_dirty_is_type1(VFIOContainer *container)
            container->iommu_type == VFIO_TYPE1v2_IOMMU;
 }
 
-bool vfio_dirty_attach(VFIODevice *vbasedev)
+bool vfio_dirty_can_track(VFIODevice *vbasedev)
 {
-    VFIOContainer *container = vbasedev->group->container;
-    VFIODirtyTracker *t;
+    return vfio_dirty_is_type1(vbasedev->group->container);
+}
 
-    if (vfio_dirty_tracker_of(container)) {
-        return true;
-    }
-    if (!vfio_dirty_is_type1(container)) {
-        return false;
-    }
-    t = g_new0(VFIODirtyTracker, 1);
-    t->container = container;
-    t->marked = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free,
-                                      NULL);
-    t->mappings = vfio_dirty_mappings_new();
+static void vfio_dirty_take_over(VFIOContainer *container)
+{
+    VFIODirtyTracker *t = vfio_dirty_tracker_new(container);
+
     vfio_dirty_query(t);
-    QLIST_INSERT_HEAD(&vfio_dirty_trackers, t, next);
     vfio_dirty_install(t);
     vfio_dirty_iommu_attach(t);
     if (global_dirty_tracking) {
         /* Told to common.c when the container came */
         vfio_dirty_log_global_start(&container->listener);
     }
-    return true;
 }
 
-void vfio_dirty_detach(VFIODevice *vbasedev)
+void vfio_dirty_attach(void)
 {
-    VFIODirtyTracker *t = NULL;
     VFIOGroup *group;
-    VFIODevice *other;
 
-    if (vbasedev->group) {
-        t = vfio_dirty_tracker_of(vbasedev->group->container);
-    }
-    if (!t) {
+    assert(qemu_mutex_iothread_locked());
+    if (!vfio_dirty_can_migrate()) {
         return;
     }
-    QLIST_FOREACH(group, &t->container->group_list, container_next) {
-        QLIST_FOREACH(other, &group->device_list, next) {
-            if (other != vbasedev) {
-                return;
-            }
+    QLIST_FOREACH(group, &vfio_group_list, next) {
+        if (vfio_dirty_is_type1(group->container) &&
+            !vfio_dirty_tracker_of(group->container)) {
+            vfio_dirty_take_over(group->container);
         }
     }
-    vfio_dirty_iommu_detach(t);
-    vfio_dirty_uninstall(t);
-    QLIST_REMOVE(t, next);
-    vfio_dirty_forget_error(t);
-    vfio_dirty_mappings_free(t->mappings);
-    g_hash_table_unref(t->marked);
-    g_free(t->bitmap);
-    g_free(t);
 }
 
 const char *vfio_dirty_describe(VFIODevice *vbasedev)
 {
     VFIODirtyTracker *t = vfio_dirty_tracker_of(vbasedev->group->container);
 
+    assert(qemu_mutex_iothread_locked());
     if (!t) {
         return "none";
     }

@@ -125,7 +125,7 @@ static void vfio_mig_vm_state_change(void *opaque, bool running,
     mig->base.vm_running = running;
     mig->told_state = state;
     if (running) {
-        vfio_dirty_device_runs(vfio_mig_dev(mig));
+        vfio_dirty_vm_goes_on();
         vfio_mig_vm_goes_on(mig);
     } else {
         vfio_mig_vm_stops(mig);
@@ -195,7 +195,7 @@ static VFIODeviceMigration *vfio_mig_create(VFIODevice *vbasedev,
                    "support it", vbasedev->name);
         return NULL;
     }
-    if (!vfio_dirty_attach(vbasedev)) {
+    if (!vfio_dirty_can_track(vbasedev)) {
         error_setg(errp, "%s: cannot migrate: its IOMMU is not of type1, and "
                    "pages that the device writes would be lost",
                    vbasedev->name);
@@ -220,7 +220,6 @@ int vfio_migration_probe(VFIODevice *vbasedev, Error **errp)
     int ret;
 
     g_assert(qemu_mutex_iothread_locked());
-    vfio_dirty_attach(vbasedev);    /* also where it cannot migrate */
     mig = vfio_mig_create(vbasedev, &reason);
     if (!mig) {
         ret = vfio_mig_block(vbasedev, reason, errp);
@@ -231,6 +230,8 @@ int vfio_migration_probe(VFIODevice *vbasedev, Error **errp)
     vfio_mig_info_add(vbasedev);
     if (ret < 0) {
         vfio_migration_finalize(vbasedev);
+    } else {
+        vfio_dirty_attach();    /* also where this one cannot migrate */
     }
     return ret;
 }
@@ -252,7 +253,6 @@ void vfio_migration_finalize(VFIODevice *vbasedev)
         vfio_mig_device_leave(mig);
         vfio_mig_recheck_multi();
     }
-    vfio_dirty_detach(vbasedev);
 }
 
 /* ---- statistics for query-migrate ---- */

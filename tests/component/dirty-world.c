@@ -393,6 +393,7 @@ void world_populate(uint64_t at, bool populated)
 /* @config: of the container */
 void world_begin(const char *config, uint32_t seed)
 {
+    MemoryListener *callbacks;
     VFIODirtyTracker *t;
 
     comp_sim(config);
@@ -402,8 +403,9 @@ void world_begin(const char *config, uint32_t seed)
     world->container = world->vbasedev->group->container;
     world->listener = &world->container->listener;
     t = vfio_dirty_tracker_of(world->container);
-    t->original.region_add = common_region_add;
-    t->original.region_del = common_region_del;
+    callbacks = t ? &t->original : world->listener;
+    callbacks->region_add = common_region_add;
+    callbacks->region_del = common_region_del;
     world->window.max_iova = UINT64_MAX;
     QLIST_INSERT_HEAD(&world->container->hostwin_list, &world->window,
                       hostwin_next);

@@ -299,35 +299,59 @@ static void test_unmap_all(void)
 
 /* ---- devices ---- */
 
-/*
- * No device of the container can migrate, and nothing is tracked: while the
- * VM runs it is not taken for stopped.
- */
-static void test_no_object(void)
-{
-    MemoryRegionSection section;
-
-    world_begin("[container]\ndirty-tracking=no\n" SRC "migration=no\n", 9);
-    g_assert_null(world->vbasedev->migration);
-    section = world_ram_section(&world->ram);
-    world_log_start();
-    vfio_host_ram_dirty_count();
-    world->listener->log_sync(world->listener, &section);
-    g_assert_cmpuint(vfio_host_ram_dirty_count(), ==, 0);
-    vfio_host_vm_stop(RUN_STATE_PAUSED);
-    world->listener->log_sync(world->listener, &section);
-    g_assert_cmpuint(vfio_host_ram_dirty_count(), ==,
-                     RAM_UNITS * UNIT / PAGE);
-    world_log_stop();
-    world_end();
-}
-
 static uint64_t synced_pages(void)
 {
     MemoryRegionSection section = world_ram_section(&world->ram);
 
     world->listener->log_sync(world->listener, &section);
     return vfio_host_ram_dirty_count();
+}
+
+/*
+ * No device of the container can migrate, but one of another container can.
+ * Nothing is tracked: while the VM runs it is not taken for stopped; and
+ * again each time that it ran.
+ */
+static void test_no_object(void)
+{
+    const uint64_t all = RAM_UNITS * UNIT / PAGE;
+
+    world_begin("[container]\ndirty-tracking=no\n" SRC "migration=no\n"
+                "[device other]\ngroup=2\niommu=1\n", 9);
+    g_assert_null(world->vbasedev->migration);
+    g_assert_true(comp_open("other")->group->container != world->container);
+    world_log_start();
+    vfio_host_ram_dirty_count();
+    for (unsigned i = 0; i < 2; i++) {
+        g_assert_cmpuint(synced_pages(), ==, 0);
+        vfio_host_vm_stop(RUN_STATE_PAUSED);
+        g_assert_cmpuint(synced_pages(), ==, all);
+        g_assert_cmpuint(synced_pages(), ==, 0);
+        vfio_host_vm_start();
+    }
+    world_log_stop();
+    world_end();
+}
+
+/* A VM of which no device can migrate is left to QEMU's own code. */
+static void test_not_needed(void)
+{
+    MemoryListener *listener;
+    VFIODevice *other;
+
+    world_begin(SRC "migration=no\n[device other]\ngroup=2\niommu=1\n", 12);
+    listener = world->listener;
+    g_assert_null(vfio_dirty_tracker_next(NULL));
+    g_assert_null(listener->log_sync);
+    g_assert_true(listener->region_del != NULL);
+    other = comp_open("other");
+    g_assert_nonnull(vfio_dirty_tracker_of(world->container));
+    g_assert_nonnull(vfio_dirty_tracker_of(other->group->container));
+    comp_close(other);
+    g_assert_true(listener->log_sync != NULL);
+    g_assert_null(vfio_dirty_tracker_next(
+        vfio_dirty_tracker_of(world->container)));
+    world_end();
 }
 
 /* All is marked when devices are stopped; once each time that they ran. */
@@ -378,8 +402,24 @@ static void test_beside(void)
     world_end();
 }
 
-/* The last device of a container gives its callbacks back. */
-static void test_detach(void)
+static void expect_callbacks(MemoryListener *listener,
+                             const MemoryListener *other, bool same)
+{
+    g_assert_cmpint(listener->commit == other->commit, ==, same);
+    g_assert_cmpint(listener->region_add == other->region_add, ==, same);
+    g_assert_cmpint(listener->region_del == other->region_del, ==, same);
+    g_assert_cmpint(listener->log_sync == other->log_sync, ==, same);
+    g_assert_cmpint(listener->log_global_start == other->log_global_start,
+                    ==, same);
+    g_assert_cmpint(listener->log_global_stop == other->log_global_stop, ==,
+                    same);
+}
+
+/*
+ * As vfio-pci does where two functions go at once: neither is the last one
+ * for its finalize. The tracker goes with the container, and not before.
+ */
+static void test_container_goes(void)
 {
     MemoryListener before;
     VFIODevice *src, *other;
@@ -392,21 +432,49 @@ static void test_detach(void)
     other = comp_open("other");
     g_assert_true(other->group->container == container);
     vfio_migration_finalize(src);
-    g_assert_true(container->listener.log_sync != before.log_sync);
-    /* Now "src" is a device that nobody looks after, but it is there */
-    vfio_dirty_detach(other);
-    g_assert_nonnull(vfio_dirty_tracker_of(container));
-    comp_close(src);
     vfio_migration_finalize(other);
-    g_assert_null(vfio_dirty_tracker_of(container));
-    g_assert_true(container->listener.log_sync == before.log_sync);
-    g_assert_true(container->listener.region_add == before.region_add);
-    g_assert_true(container->listener.region_del == before.region_del);
-    g_assert_true(container->listener.log_global_start ==
-                  before.log_global_start);
-    g_assert_true(container->listener.log_global_stop ==
-                  before.log_global_stop);
+    expect_callbacks(&container->listener, &before, false);
+    comp_close(src);
+    g_assert_nonnull(vfio_dirty_tracker_of(container));
+    comp_close(other);
+    g_assert_null(vfio_dirty_tracker_next(NULL));
     comp_sim_end();
+}
+
+/* Any change of memory leaves it alone; QEMU's own callbacks are back then. */
+static void test_callbacks(void)
+{
+    MemoryListener before;
+    VFIOContainer *container;
+    VFIOGroup *group;
+
+    comp_sim(SRC);
+    group = comp_open("src")->group;
+    container = group->container;
+    before = vfio_dirty_tracker_of(container)->original;
+    container->listener.commit(&container->listener);
+    expect_callbacks(&container->listener, &before, false);
+    QLIST_REMOVE(group, container_next);
+    container->listener.commit(&container->listener);
+    expect_callbacks(&container->listener, &before, true);
+    g_assert_null(vfio_dirty_tracker_of(container));
+    QLIST_INSERT_HEAD(&container->group_list, group, container_next);
+    comp_sim_end();
+}
+
+/* The device has gone, its container not yet: bits are still read. */
+static void test_device_goes(void)
+{
+    world_begin(SRC, 11);
+    world_log_start();
+    vfio_host_ram_dirty_count();
+    g_assert_true(vfio_sim_dma_write("src", world->ram.iova, PAGE));
+    vfio_migration_finalize(world->vbasedev);
+    world_ram_goes(&world->ram);
+    expect_dirty(&world->ram, 0, PAGE);
+    world_ram_appears(&world->ram);
+    world_log_stop();
+    world_end();
 }
 
 /* A guest IOMMU that was there before, with a notifier of QEMU's own */
@@ -419,41 +487,27 @@ static void test_attach_late(void)
 {
     VFIOGuestIOMMU giommu = { 0 };
     VFIODirtyTracker *t;
-    VFIODevice *other;
 
-    world_begin(SRC "[device other]\ngroup=2\n", 3);
-    world_switch_translation();
+    world_begin(SRC "migration=no\n[device other]\ngroup=2\n", 3);
     world_guest_map();
-    world_iommu_goes();
-    vfio_migration_finalize(world->vbasedev);
-    g_assert_null(vfio_dirty_tracker_of(world->container));
-
+    world_ram_goes(&world->ram);
+    world_ram_goes(&world->parts);
     giommu.container = world->container;
     giommu.iommu_mr = memory_region_get_iommu(world->iommu);
     giommu.n.notify = foreign_notify;
     giommu.n.end = UINT64_MAX;
     QLIST_INSERT_HEAD(&world->container->giommu_list, &giommu, giommu_next);
-    other = comp_open("other");
+    comp_open("other");
     t = vfio_dirty_tracker_of(world->container);
     g_assert_nonnull(t);
     g_assert_true(giommu.n.notify != foreign_notify);
     g_assert_cmpuint(vfio_dirty_mappings_count(t->mappings), ==, 1);
-    QLIST_REMOVE(&world->window, hostwin_next);
-
-    /* Both are gone: the notifier is QEMU's again */
-    comp_close(world->vbasedev);
-    g_assert_true(giommu.n.notify != foreign_notify);
-    vfio_migration_finalize(other);
-    g_assert_true(giommu.n.notify == foreign_notify);
     QLIST_REMOVE(&giommu, giommu_next);
-    comp_close(other);
-    vfio_host_iommu_free(world->iommu);
-    world_ram_destroy(&world->ram);
-    world_ram_destroy(&world->parts);
-    g_rand_free(world->rand);
-    g_free(world);
-    world = NULL;
-    comp_sim_end();
+    vfio_dirty_mappings_remove(t->mappings, 0, UINT64_MAX);
+    vfio_dirty_unmap(world->container, 0, UINT64_MAX);
+    world_ram_appears(&world->ram);
+    world_ram_appears(&world->parts);
+    world_end();
 }
 
 int main(int argc, char **argv)
@@ -478,9 +532,12 @@ int main(int argc, char **argv)
     g_test_add_func("/dirty/iommu-offset", test_iommu_offset);
     g_test_add_func("/dirty/unmap-all", test_unmap_all);
     g_test_add_func("/dirty/no-object", test_no_object);
+    g_test_add_func("/dirty/not-needed", test_not_needed);
     g_test_add_func("/dirty/untracked-again", test_untracked_again);
     g_test_add_func("/dirty/beside", test_beside);
-    g_test_add_func("/dirty/detach", test_detach);
+    g_test_add_func("/dirty/container-goes", test_container_goes);
+    g_test_add_func("/dirty/callbacks", test_callbacks);
+    g_test_add_func("/dirty/device-goes", test_device_goes);
     g_test_add_func("/dirty/attach-late", test_attach_late);
     return comp_run();
 }

@@ -104,14 +104,17 @@ static void test_only_migratable(gconstpointer data)
 /* A container of POWER: blocked, and left to QEMU's own code. */
 static void test_not_type1(void)
 {
+    VFIOHostDeviceOptions options = { .id = COMP_ID,
+                                      .disable_migration = true };
     VFIODevice *vbasedev;
     VFIOContainer *container;
     MemoryListener before;
     g_autofree char *tracking = NULL;
 
     comp_sim(ONE_DEVICE);
-    vbasedev = comp_open("src");
+    vbasedev = comp_try_open("src", options, NULL);
     vfio_migration_finalize(vbasedev);
+    vbasedev->enable_migration = true;
     container = vbasedev->group->container;
     container->iommu_type = VFIO_SPAPR_TCE_v2_IOMMU;
     before = container->listener;

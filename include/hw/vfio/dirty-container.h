@@ -37,12 +37,8 @@ typedef struct VFIODirtyTracker {
     uint64_t bitmap_bytes;
 
     VFIODirtyMappings *mappings;    /* of guest IOMMUs */
-    IOMMUNotify original_notify;    /* NULL: none was found */
     bool warned_parts;
 } VFIODirtyTracker;
-
-/* The tracker of @container, or NULL. */
-VFIODirtyTracker *vfio_dirty_tracker_of(VFIOContainer *container);
 
 static inline uint64_t vfio_dirty_page_bytes(const VFIODirtyTracker *t)
 {
@@ -50,6 +46,21 @@ static inline uint64_t vfio_dirty_page_bytes(const VFIODirtyTracker *t)
 }
 
 /* ---- dirty-container.c ---- */
+
+/* The tracker of @container, or NULL. */
+VFIODirtyTracker *vfio_dirty_tracker_of(VFIOContainer *container);
+
+/* The one after @t, the first where @t is NULL; NULL behind the last */
+VFIODirtyTracker *vfio_dirty_tracker_next(VFIODirtyTracker *t);
+
+/*
+ * vfio_dirty_tracker_new: the tracker of @container, which has none
+ *
+ * It lives as long as the container: vfio_dirty_tracker_free() is for the
+ * moment in which QEMU takes the container's memory listener out.
+ */
+VFIODirtyTracker *vfio_dirty_tracker_new(VFIOContainer *container);
+void vfio_dirty_tracker_free(VFIODirtyTracker *t);
 
 /* "container of dev0, dev1", for messages; g_free() it */
 char *vfio_dirty_name(const VFIODirtyTracker *t);
@@ -123,8 +134,7 @@ void vfio_dirty_iommu_mark(VFIODirtyTracker *t, uint64_t first_iova,
 uint64_t vfio_dirty_iommu_unmap(VFIODirtyTracker *t, uint64_t first_iova,
                                 uint64_t last_iova);
 
-/* Take over guest IOMMUs that were there before, and give them back. */
+/* Take over guest IOMMUs that were there before. */
 void vfio_dirty_iommu_attach(VFIODirtyTracker *t);
-void vfio_dirty_iommu_detach(VFIODirtyTracker *t);
 
 #endif /* HW_VFIO_DIRTY_CONTAINER_H */

@@ -11,23 +11,24 @@
 #include "hw/vfio/vfio-common.h"
 
 /*
- * vfio_dirty_attach: take over the dirty tracking of a device's container
+ * vfio_dirty_can_track: is @vbasedev in a container of a kind that we know?
  *
- * For the first device of a container, whether it can migrate or not; does
- * nothing for further ones.
- *
- * Returns: false where that is not known to work, in containers of other
- * kinds than type1; their devices must not migrate.
+ * Only of type1. Devices in others must not migrate.
  */
-bool vfio_dirty_attach(VFIODevice *vbasedev);
+bool vfio_dirty_can_track(VFIODevice *vbasedev);
 
 /*
- * vfio_dirty_detach: give the container back to QEMU's own code
+ * vfio_dirty_attach: take over the dirty tracking of the VM's containers, if
+ * any of its devices can migrate
  *
- * For the last device of a container; does nothing for others, nor for a
- * device that was never attached.
+ * To be called when a device has come, whether it can migrate or not: what
+ * a device without migration writes counts too, in any container. A VM none
+ * of whose devices can migrate is left to QEMU's own code.
+ *
+ * There is no counterpart: a container is ours until QEMU lets go of it, as
+ * what a device wrote counts after the device has gone.
  */
-void vfio_dirty_detach(VFIODevice *vbasedev);
+void vfio_dirty_attach(void);
 
 /*
  * vfio_dirty_check: is every container tracked that has to be?
@@ -39,8 +40,8 @@ void vfio_dirty_detach(VFIODevice *vbasedev);
  */
 int vfio_dirty_check(Error **errp);
 
-/* vfio_dirty_device_runs: the VM goes on, devices may write again */
-void vfio_dirty_device_runs(VFIODevice *vbasedev);
+/* vfio_dirty_vm_goes_on: the VM runs again, and all devices may write */
+void vfio_dirty_vm_goes_on(void);
 
 /*
  * vfio_dirty_describe: how pages that @vbasedev writes are found
@@ -48,7 +49,7 @@ void vfio_dirty_device_runs(VFIODevice *vbasedev);
  * Returns: "pre-copy" (tracked all the time), "final-pass" (tracked, read
  * when the device is stopped: x-pre-copy-dirty-page-tracking=off),
  * "final-pass-all" (not tracked: all that is mapped is sent again when the
- * device is stopped), "none" (not attached)
+ * device is stopped), "none" (left to QEMU's own code)
  */
 const char *vfio_dirty_describe(VFIODevice *vbasedev);
 
