@@ -2,14 +2,13 @@
  * Dirty tracking of device DMA: when what is read
  *
  * Owns: the callbacks that take the place of QEMU's in a container's memory
- * listener, sections of RAM, what is done where nothing can be tracked, and
- * how errors reach the migration. Does not own: the ioctls
- * (dirty-container.c), sections of a guest's IOMMU (dirty-iommu.c), mapping
- * RAM for devices (QEMU's common.c).
+ * listener, what is done where nothing can be tracked, and how errors reach
+ * the migration. Does not own: the ioctls (dirty-container.c), RAM of a
+ * section (dirty-sections.c), sections of a guest's IOMMU (dirty-iommu.c),
+ * mapping RAM for devices (QEMU's common.c).
  *
  * Locks: the BQL for everything; memory listeners are called with it.
- * Source: docs/dirty-tracking.md; requirements 1.8, 2.12 to 2.14, B-16, B-19,
- * B-24, B-26, B-40, B-41, B-43, L-1, L-8 to L-10, D-1 to D-4.
+ * Source: docs/dirty-tracking.md.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -22,6 +21,7 @@
 #include "migration/misc.h"
 #include "migration/migration.h"
 #include "hw/vfio/dirty-container.h"
+#include "hw/vfio/dirty-sections.h"
 #include "hw/vfio/dirty-tracking.h"
 #include "hw/vfio/migration-session.h"
 #include "trace.h"
@@ -102,114 +102,6 @@ static void vfio_dirty_fail(int ret, Error *err)
     } else {
         error_report_err(err);
     }
-}
-
-/* ---- sections ---- */
-
-/*
- * Sections that a device could write to. That it is mapped is not said by
- * this; where it is not, the kernel has no bits for it.
- */
-static bool vfio_dirty_is_section(MemoryRegionSection *section)
-{
-    if (memory_region_get_iommu(section->mr)) {
-        return true;
-    }
-    return memory_region_is_ram(section->mr) && !section->readonly &&
-           !memory_region_is_ram_device(section->mr) &&
-           !memory_region_is_protected(section->mr);
-}
-
-static uint64_t vfio_dirty_section_last(MemoryRegionSection *section)
-{
-    return section->offset_within_address_space +
-           int128_get64(int128_sub(section->size, int128_one()));
-}
-
-static uint64_t vfio_dirty_section_ram(MemoryRegionSection *section)
-{
-    return memory_region_get_ram_addr(section->mr) +
-           section->offset_within_region;
-}
-
-/* What is done with each piece of RAM that one bitmap can hold */
-typedef struct VFIODirtyWalk {
-    VFIODirtyTracker *t;
-    /* @range.pages is 0 for a mapping that no bitmap can hold */
-    int (*piece)(VFIODirtyTracker *t, const VFIODirtyRange *range,
-                 uint64_t ram_addr, Error **errp);
-    int (*untracked)(VFIODirtyTracker *t, const VFIODirtyRange *range,
-                     uint64_t ram_addr, Error **errp);
-    Error **errp;
-} VFIODirtyWalk;
-
-/* Pages of one mapping in @section: all of it, but for RAM in parts */
-static uint64_t vfio_dirty_granule(VFIODirtyTracker *t,
-                                   MemoryRegionSection *section,
-                                   uint64_t all_pages)
-{
-    RamDiscardManager *rdm =
-        memory_region_get_ram_discard_manager(section->mr);
-    uint64_t bytes;
-
-    if (!rdm) {
-        return MAX(all_pages, 1);
-    }
-    bytes = ram_discard_manager_get_min_granularity(rdm, section->mr);
-    return MAX(bytes >> t->page_shift, 1);
-}
-
-/* One populated stretch, in pieces that end where mappings end (D-2) */
-static int vfio_dirty_walk_stretch(VFIODirtyWalk *walk,
-                                   MemoryRegionSection *section)
-{
-    VFIODirtyTracker *t = walk->t;
-    uint64_t start = section->offset_within_address_space;
-    uint64_t ram_addr, offset, granule, done, pages;
-    VFIODirtyRange all;
-    int ret = 0;
-
-    if (!vfio_dirty_range(start, vfio_dirty_section_last(section),
-                          t->page_shift, &all)) {
-        return 0;
-    }
-    ram_addr = vfio_dirty_section_ram(section) + (all.iova - start);
-    granule = vfio_dirty_granule(t, section, all.pages);
-    offset = granule == all.pages ? 0 :
-             section->offset_within_region >> t->page_shift;
-
-    for (done = 0; ret == 0 && done < all.pages; done += pages) {
-        uint64_t done_bytes = done << t->page_shift;
-        VFIODirtyRange range = { .iova = all.iova + done_bytes };
-
-        pages = vfio_dirty_piece(offset + done, granule, all.pages - done,
-                                 t->max_pages);
-        range.pages = pages ?: MIN(granule - (offset + done) % granule,
-                                   all.pages - done);
-        ret = (pages ? walk->piece : walk->untracked)(
-            t, &range, ram_addr + done_bytes, walk->errp);
-        pages = range.pages;
-    }
-    return ret;
-}
-
-static int vfio_dirty_walk_populated(MemoryRegionSection *section,
-                                     void *opaque)
-{
-    return vfio_dirty_walk_stretch(opaque, section);
-}
-
-/* All of a RAM section that can be mapped (B-26) */
-static int vfio_dirty_walk(VFIODirtyWalk *walk, MemoryRegionSection *section)
-{
-    RamDiscardManager *rdm =
-        memory_region_get_ram_discard_manager(section->mr);
-
-    if (rdm) {
-        return ram_discard_manager_replay_populated(
-            rdm, section, vfio_dirty_walk_populated, walk);
-    }
-    return vfio_dirty_walk_stretch(walk, section);
 }
 
 /* ---- sync ---- */

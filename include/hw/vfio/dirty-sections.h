@@ -1,0 +1,49 @@
+/*
+ * Dirty tracking: RAM of a section, in pieces
+ *
+ * Locks: everything needs the BQL.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef HW_VFIO_DIRTY_SECTIONS_H
+#define HW_VFIO_DIRTY_SECTIONS_H
+
+#include "hw/vfio/dirty-container.h"
+
+/*
+ * vfio_dirty_is_section: could a device write to @section?
+ *
+ * That it is mapped is not said by this; where it is not, the kernel has no
+ * bits for it.
+ */
+bool vfio_dirty_is_section(MemoryRegionSection *section);
+
+/* The last address of @section, in its address space */
+uint64_t vfio_dirty_section_last(MemoryRegionSection *section);
+
+/*
+ * Called with each piece of RAM at @ram_addr that one bitmap can hold.
+ * Returns 0 to go on, else the walk ends.
+ */
+typedef int VFIODirtyPieceFunc(VFIODirtyTracker *t,
+                               const VFIODirtyRange *range,
+                               uint64_t ram_addr, Error **errp);
+
+typedef struct VFIODirtyWalk {
+    VFIODirtyTracker *t;
+    VFIODirtyPieceFunc *piece;
+    VFIODirtyPieceFunc *untracked;  /* a mapping that no bitmap can hold */
+    Error **errp;
+} VFIODirtyWalk;
+
+/*
+ * vfio_dirty_walk: all of a RAM section that can be mapped
+ *
+ * Of RAM that is populated in parts only these parts: others must not be
+ * touched.
+ *
+ * Returns: 0, or what the function returned that ended the walk.
+ */
+int vfio_dirty_walk(VFIODirtyWalk *walk, MemoryRegionSection *section);
+
+#endif /* HW_VFIO_DIRTY_SECTIONS_H */
