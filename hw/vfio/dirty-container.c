@@ -222,8 +222,7 @@ static struct vfio_bitmap vfio_dirty_argument(const VFIODirtyTracker *t,
     };
 }
 
-/* Who knows what a call that failed has left behind. */
-static void vfio_dirty_clean(VFIODirtyTracker *t, uint64_t pages)
+void vfio_dirty_clean(VFIODirtyTracker *t, uint64_t pages)
 {
     memset(t->bitmap, 0, vfio_dirty_bitmap_bytes(pages));
 }
@@ -250,6 +249,7 @@ static int vfio_dirty_do_get(VFIODirtyTracker *t, const VFIODirtyRange *range)
     arg.body.get.bitmap = vfio_dirty_argument(t, range->pages);
     ret = vfio_dirty_ioctl(t->container, VFIO_IOMMU_DIRTY_PAGES, &arg);
     if (ret < 0) {
+        /* Who knows what a call that failed has left behind */
         vfio_dirty_clean(t, range->pages);
     }
     return ret;

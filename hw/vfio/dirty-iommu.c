@@ -47,10 +47,15 @@ static bool vfio_dirty_span_range(VFIODirtyTracker *t,
                             range);
 }
 
-/* Each record's bits to the RAM that it maps */
-static void vfio_dirty_span_take(VFIODirtyTracker *t,
-                                 const VFIODirtySpan *span)
+/*
+ * Each record's bits of @t->bitmap to the RAM that it maps. A bit outside of
+ * all records is an error, and does not stay for those who use the bitmap
+ * next.
+ */
+static int vfio_dirty_span_take(VFIODirtyTracker *t, const VFIODirtySpan *span,
+                                const VFIODirtyRange *range, Error **errp)
 {
+    g_autofree char *name = NULL;
     VFIODirtyPosition *at;
 
     for (at = span->begin; at != span->end; at = vfio_dirty_mapping_next(at)) {
@@ -59,6 +64,15 @@ static void vfio_dirty_span_take(VFIODirtyTracker *t,
         vfio_dirty_take(t, (m->iova - span->iova) >> t->page_shift,
                         m->size_bytes >> t->page_shift, m->ram_addr);
     }
+    if (vfio_dirty_is_clear(t->bitmap, range->pages)) {
+        return 0;
+    }
+    vfio_dirty_clean(t, range->pages);
+    name = vfio_dirty_name(t);
+    error_setg(errp, "%s: a device wrote to IOVA 0x%" PRIx64 " to 0x%" PRIx64
+               " outside of what the guest's IOMMU is known to have mapped",
+               name, span->iova, span->last_iova);
+    return -EIO;
 }
 
 static void vfio_dirty_span_mark(const VFIODirtySpan *span)
@@ -85,20 +99,7 @@ static int vfio_dirty_span_sync(VFIODirtyTracker *t, const VFIODirtySpan *span,
         return 0;       /* one mapping that cannot be tracked */
     }
     ret = vfio_dirty_get(t, &range, errp);
-    if (ret < 0) {
-        return ret;
-    }
-    vfio_dirty_span_take(t, span);
-    if (!vfio_dirty_is_clear(t->bitmap, range.pages)) {
-        g_autofree char *name = vfio_dirty_name(t);
-
-        memset(t->bitmap, 0, vfio_dirty_bitmap_bytes(range.pages));
-        error_setg(errp, "%s: a device wrote to IOVA 0x%" PRIx64 " to 0x%"
-                   PRIx64 " outside of what the guest's IOMMU is known to "
-                   "have mapped", name, span->iova, span->last_iova);
-        return -EIO;
-    }
-    return 0;
+    return ret < 0 ? ret : vfio_dirty_span_take(t, span, &range, errp);
 }
 
 int vfio_dirty_iommu_sync(VFIODirtyTracker *t, uint64_t first_iova,
@@ -141,13 +142,17 @@ static int vfio_dirty_span_unmap(VFIODirtyTracker *t,
                                  const VFIODirtySpan *span)
 {
     VFIODirtyRange range;
+    Error *err = NULL;
     int ret = -EOPNOTSUPP;
 
     if (t->started && vfio_dirty_span_range(t, span, &range)) {
         ret = vfio_dirty_unmap_get(t, &range);
     }
     if (ret == 0) {
-        vfio_dirty_span_take(t, span);
+        ret = vfio_dirty_span_take(t, span, &range, &err);
+        if (ret < 0) {
+            vfio_dirty_fail(ret, err);
+        }
         return 0;
     }
     vfio_dirty_span_mark(span);

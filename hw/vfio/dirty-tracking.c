@@ -92,8 +92,11 @@ static bool vfio_dirty_device_opted_out(VFIODevice *vbasedev)
 
 /* ---- errors ---- */
 
-/* Takes @err over. Without a migration somebody else wanted the pages. */
-static void vfio_dirty_fail(int ret, Error *err)
+/*
+ * A migration can fail through any device that is saved; without one
+ * somebody else wanted the pages.
+ */
+void vfio_dirty_fail(int ret, Error *err)
 {
     VFIODeviceMigration *mig = vfio_dirty_saving_device();
 

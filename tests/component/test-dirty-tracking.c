@@ -227,24 +227,37 @@ static void test_remap(void)
     world_end();
 }
 
-static void map_hook(VFIOHostPhase phase, unsigned round, void *opaque)
+typedef struct Stray {
+    bool unmapped;              /* found when the guest unmaps, not at a sync */
+    bool written;
+    bool clean;                 /* the bitmap, for those who use it next */
+} Stray;
+
+static void stray_hook(VFIOHostPhase phase, unsigned round, void *opaque)
 {
-    bool *strayed = opaque;
+    VFIODirtyTracker *t = vfio_dirty_tracker_of(world->container);
+    Stray *stray = opaque;
 
     if (phase == VFIO_HOST_PHASE_SETUP) {
         world_log_start();
     } else if (phase == VFIO_HOST_PHASE_ITERATE && round == 0) {
-        *strayed = vfio_sim_dma_write("src", GIOVA + UNIT, PAGE);
-        world_sync();
+        stray->written = vfio_sim_dma_write("src", GIOVA + UNIT, PAGE);
+        if (stray->unmapped) {
+            memset(world->mapped, 0, sizeof(world->mapped));
+            vfio_host_iommu_unmap(world->iommu, GIOVA, 4 * UNIT);
+        } else {
+            world_sync();
+        }
+        stray->clean = vfio_dirty_is_clear(t->bitmap, t->bitmap_bytes * 8);
     }
 }
 
 /* What the kernel has mapped and nobody knows of: no guess, an error. */
-static void test_stray(void)
+static void test_stray(gconstpointer data)
 {
-    bool strayed = false;
+    Stray stray = { .unmapped = GPOINTER_TO_INT(data) };
     VFIOHostSaveOptions options = {
-        .min_rounds = 1, .hook = map_hook, .opaque = &strayed,
+        .min_rounds = 1, .hook = stray_hook, .opaque = &stray,
     };
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     g_autofree char *error = NULL;
@@ -257,7 +270,8 @@ static void test_stray(void)
                                    vfio_host_ram_ptr(world->ram.mr), false),
                     ==, 0);
     g_assert_cmpint(comp_save(bytes, &options, &error), <, 0);
-    g_assert_true(strayed);
+    g_assert_true(stray.written);
+    g_assert_true(stray.clean);
     comp_assert_has(error, "outside of what the guest's IOMMU");
     world_log_stop();
     world_end();
@@ -528,7 +542,10 @@ int main(int argc, char **argv)
     g_test_add_func("/dirty/exact", test_exact);
     g_test_add_func("/dirty/exact-parts", test_exact_parts);
     g_test_add_func("/dirty/remap", test_remap);
-    g_test_add_func("/dirty/stray", test_stray);
+    g_test_add_data_func("/dirty/stray/sync", GINT_TO_POINTER(false),
+                         test_stray);
+    g_test_add_data_func("/dirty/stray/unmap", GINT_TO_POINTER(true),
+                         test_stray);
     g_test_add_func("/dirty/iommu-offset", test_iommu_offset);
     g_test_add_func("/dirty/unmap-all", test_unmap_all);
     g_test_add_func("/dirty/no-object", test_no_object);

@@ -102,12 +102,25 @@ int vfio_dirty_unmap(VFIOContainer *container, uint64_t first_iova,
 int vfio_dirty_map(VFIOContainer *container, uint64_t iova,
                    uint64_t size_bytes, void *vaddr, bool read_only);
 
+/* Make @pages of @t->bitmap zero, as it has to be between uses. */
+void vfio_dirty_clean(VFIODirtyTracker *t, uint64_t pages);
+
 /* Give the bits of @pages, from bit @first on, to RAM from @ram_addr on. */
 void vfio_dirty_take(VFIODirtyTracker *t, uint64_t first, uint64_t pages,
                      uint64_t ram_addr);
 
 /* Mark RAM as dirty for the migration. */
 void vfio_dirty_mark(uint64_t ram_addr, uint64_t size_bytes);
+
+/* ---- dirty-tracking.c ---- */
+
+/*
+ * vfio_dirty_fail: fail the migration under way, as pages may be lost
+ *
+ * @ret: -errno
+ * @err: taken over; printed where no device is saved
+ */
+void vfio_dirty_fail(int ret, Error *err);
 
 /* ---- dirty-iommu.c ---- */
 
