@@ -212,25 +212,54 @@ static void vfio_dirty_notify_unmap(VFIOGuestIOMMU *giommu,
     }
 }
 
-/* @known: mappings that the kernel has already are no error */
+/* Has the guest's IOMMU told of just this mapping before? */
+static bool vfio_dirty_is_recorded(VFIODirtyTracker *t,
+                                   const VFIODirtyMapping *mapping)
+{
+    VFIODirtyPosition *at = vfio_dirty_mappings_from(t->mappings,
+                                                     mapping->iova);
+    const VFIODirtyMapping *m = at ? vfio_dirty_mapping_at(at) : NULL;
+
+    return m && m->iova == mapping->iova &&
+           m->size_bytes == mapping->size_bytes &&
+           m->ram_addr == mapping->ram_addr;
+}
+
+static void vfio_dirty_map_refused(VFIODirtyTracker *t,
+                                   const VFIODirtyMapping *mapping, int ret)
+{
+    g_autofree char *name = vfio_dirty_name(t);
+    Error *err = NULL;
+
+    error_setg(&err, "%s: cannot map 0x%" PRIx64 " bytes at IOVA 0x%" PRIx64
+               " as the guest's IOMMU asks for (VFIO_IOMMU_MAP_DMA): %s%s",
+               name, mapping->size_bytes, mapping->iova, strerror(-ret),
+               ret == -ENOMEM ? "; raise the limit of locked memory "
+                                "(ulimit -l, RLIMIT_MEMLOCK)" :
+               ret == -ENOSPC ? "; raise dma_entry_limit of the kernel's "
+                                "module vfio_iommu_type1" : "");
+    vfio_dirty_map_failed(t, ret, err);
+}
+
 static void vfio_dirty_do_map(VFIOGuestIOMMU *giommu, VFIODirtyTracker *t,
                               const VFIODirtyMapping *mapping, void *vaddr,
-                              bool read_only, bool known)
+                              bool read_only)
 {
-    int ret = vfio_dirty_map(giommu->container, mapping->iova,
-                             mapping->size_bytes, vaddr, read_only);
+    int ret;
 
-    if ((ret == -EEXIST || ret == -EBUSY) && !known) {
+    if (t->replaying && vfio_dirty_is_recorded(t, mapping)) {
+        return;
+    }
+    ret = vfio_dirty_map(giommu->container, mapping->iova,
+                         mapping->size_bytes, vaddr, read_only);
+    if ((ret == -EEXIST || ret == -EBUSY) && !t->replaying) {
         vfio_dirty_notify_unmap(giommu, t, mapping->iova, mapping->iova +
                                 (mapping->size_bytes - 1));
         ret = vfio_dirty_map(giommu->container, mapping->iova,
                              mapping->size_bytes, vaddr, read_only);
     }
-    if (ret < 0 && !(ret == -EEXIST && known)) {
-        error_report("vfio: cannot map 0x%" PRIx64 " bytes at IOVA 0x%" PRIx64
-                     ", as the guest's IOMMU asked for: %s; the device's "
-                     "accesses there will fail", mapping->size_bytes,
-                     mapping->iova, strerror(-ret));
+    if (ret < 0 && !(ret == -EEXIST && t->replaying)) {
+        vfio_dirty_map_refused(t, mapping, ret);
         return;
     }
     /* What stood there has gone, or the kernel had refused */
@@ -238,7 +267,7 @@ static void vfio_dirty_do_map(VFIOGuestIOMMU *giommu, VFIODirtyTracker *t,
 }
 
 static void vfio_dirty_notify_map(VFIOGuestIOMMU *giommu, VFIODirtyTracker *t,
-                                  IOMMUTLBEntry *iotlb, bool known)
+                                  IOMMUTLBEntry *iotlb)
 {
     VFIODirtyMapping mapping = {
         .iova = iotlb->iova + giommu->iommu_offset,
@@ -258,35 +287,33 @@ static void vfio_dirty_notify_map(VFIOGuestIOMMU *giommu, VFIODirtyTracker *t,
                         "device hold more memory than it was given");
             t->warned_parts = true;
         }
-        vfio_dirty_do_map(giommu, t, &mapping, vaddr, read_only, known);
+        vfio_dirty_do_map(giommu, t, &mapping, vaddr, read_only);
     }
     rcu_read_unlock();
 }
 
-static void vfio_dirty_notified(VFIOGuestIOMMU *giommu, IOMMUTLBEntry *iotlb,
-                                bool known)
+static void vfio_dirty_notify(IOMMUNotifier *n, IOMMUTLBEntry *iotlb)
 {
+    VFIOGuestIOMMU *giommu = container_of(n, VFIOGuestIOMMU, n);
     VFIODirtyTracker *t = vfio_dirty_tracker_of(giommu->container);
     uint64_t iova = iotlb->iova + giommu->iommu_offset;
     bool map = iotlb->perm != IOMMU_NONE;
 
+    assert(qemu_mutex_iothread_locked());
     trace_vfio_dirty_notify(giommu->container->fd, map, iova,
                             iova + iotlb->addr_mask);
+    if (!t) {
+        return;             /* the container is on its way out */
+    }
     if (iotlb->target_as != &address_space_memory) {
         error_report("vfio: the guest's IOMMU leads to another address space "
                      "than the system's memory; IOVA 0x%" PRIx64 " is not "
                      "mapped", iova);
     } else if (map) {
-        vfio_dirty_notify_map(giommu, t, iotlb, known);
-    } else if (!known) {
+        vfio_dirty_notify_map(giommu, t, iotlb);
+    } else if (!t->replaying) {
         vfio_dirty_notify_unmap(giommu, t, iova, iova + iotlb->addr_mask);
     }
-}
-
-static void vfio_dirty_notify(IOMMUNotifier *n, IOMMUTLBEntry *iotlb)
-{
-    assert(qemu_mutex_iothread_locked());
-    vfio_dirty_notified(container_of(n, VFIOGuestIOMMU, n), iotlb, false);
 }
 
 /* ---- sections come ---- */
@@ -349,41 +376,60 @@ bool vfio_dirty_iommu_add(VFIODirtyTracker *t, MemoryRegionSection *section)
     return true;
 }
 
-/* ---- guest IOMMUs that were there before ---- */
+/* ---- replays ---- */
 
-typedef struct VFIODirtyReplay {
-    IOMMUNotifier n;
-    VFIOGuestIOMMU *giommu;
-} VFIODirtyReplay;
-
-static void vfio_dirty_replayed(IOMMUNotifier *n, IOMMUTLBEntry *iotlb)
+/*
+ * What the guest's IOMMU has mapped becomes known and, where the kernel has
+ * it not, mapped. Some tell the notifier that is given here, intel_iommu
+ * after an unmap of all; virtio-iommu tells all that are registered. So it
+ * has to be the real one.
+ */
+static void vfio_dirty_replay(VFIODirtyTracker *t, VFIOGuestIOMMU *giommu)
 {
-    VFIODirtyReplay *replay = container_of(n, VFIODirtyReplay, n);
-
-    vfio_dirty_notified(replay->giommu, iotlb, true);
+    t->replaying = true;
+    memory_region_iommu_replay(giommu->iommu_mr, &giommu->n);
+    t->replaying = false;
 }
 
-/* What it has mapped becomes known, and what it will map. */
-static void vfio_dirty_adopt(VFIODirtyTracker *t, VFIOGuestIOMMU *giommu)
+/*
+ * A replay makes intel_iommu forget what it has told: a page that the guest
+ * has taken out of its tables, but not invalidated yet, would stay mapped
+ * for ever. Nothing is mapped but what was replayed.
+ */
+static void vfio_dirty_unmap_others(VFIODirtyTracker *t,
+                                    VFIOGuestIOMMU *giommu)
 {
-    VFIODirtyReplay replay = { .n = giommu->n, .giommu = giommu };
+    uint64_t from = giommu->n.start + giommu->iommu_offset;
+    uint64_t last = giommu->n.end + giommu->iommu_offset;
+    VFIODirtyPosition *at = vfio_dirty_mappings_from(t->mappings, from);
 
-    giommu->n.notify = vfio_dirty_notify;
-    replay.n.notify = vfio_dirty_replayed;
-    replay.n.notifier_flags = IOMMU_NOTIFIER_MAP;
-    memory_region_iommu_replay(giommu->iommu_mr, &replay.n);
-}
+    for (; at; at = vfio_dirty_mapping_next(at)) {
+        const VFIODirtyMapping *m = vfio_dirty_mapping_at(at);
 
-void vfio_dirty_iommu_attach(VFIODirtyTracker *t)
-{
-    VFIOGuestIOMMU *giommu;
-
-    QLIST_FOREACH(giommu, &t->container->giommu_list, giommu_next) {
-        vfio_dirty_adopt(t, giommu);
+        if (m->iova > last) {
+            break;
+        }
+        if (m->iova > from) {
+            vfio_dirty_unmap(t->container, from, m->iova - 1);
+        }
+        from = m->iova + m->size_bytes;
+        if (from == 0) {
+            return;         /* the last of all addresses is mapped */
+        }
+    }
+    if (from <= last) {
+        vfio_dirty_unmap(t->container, from, last);
     }
 }
 
-void vfio_dirty_iommu_added(VFIODirtyTracker *t)
+static void vfio_dirty_adopt(VFIODirtyTracker *t, VFIOGuestIOMMU *giommu)
+{
+    giommu->n.notify = vfio_dirty_notify;
+    vfio_dirty_replay(t, giommu);
+    vfio_dirty_unmap_others(t, giommu);
+}
+
+void vfio_dirty_iommu_adopt(VFIODirtyTracker *t)
 {
     VFIOGuestIOMMU *giommu;
 
@@ -391,5 +437,18 @@ void vfio_dirty_iommu_added(VFIODirtyTracker *t)
         if (giommu->n.notify != vfio_dirty_notify) {
             vfio_dirty_adopt(t, giommu);
         }
+    }
+}
+
+/* One that has told of a mapping has told of all. */
+void vfio_dirty_iommu_loaded(VFIODirtyTracker *t)
+{
+    VFIOGuestIOMMU *giommu;
+
+    if (vfio_dirty_mappings_count(t->mappings) > 0) {
+        return;
+    }
+    QLIST_FOREACH(giommu, &t->container->giommu_list, giommu_next) {
+        vfio_dirty_replay(t, giommu);
     }
 }

@@ -71,6 +71,13 @@ static VFIODeviceMigration *vfio_dirty_saving_device(void)
     return NULL;
 }
 
+static bool vfio_dirty_device_is_loaded(VFIODevice *vbasedev)
+{
+    VFIODeviceMigration *mig = vfio_mig_of(vbasedev);
+
+    return mig && mig->phase >= VFIO_MIG_PHASE_LOAD;
+}
+
 /*
  * A device without a migration object does not say; as long as the VM runs
  * it does. It leaves before the end (failover primary), or blocks migration.
@@ -103,6 +110,24 @@ void vfio_dirty_fail(int ret, Error *err)
     if (mig) {
         vfio_mig_fail(mig, ret, err);
     } else {
+        error_report_err(err);
+    }
+}
+
+void vfio_dirty_map_failed(VFIODirtyTracker *t, int ret, Error *err)
+{
+    VFIODevice *vbasedev = vfio_dirty_find_in(t->container,
+                                              vfio_dirty_device_is_loaded);
+    uint64_t reason = UINT64_C(1) << MIN(-ret, 63);
+
+    if (vbasedev && !vfio_mig_session_failed(vfio_mig_of(vbasedev))) {
+        vfio_mig_fail(vfio_mig_of(vbasedev), ret, err);
+    } else if (vbasedev || (t->map_errors_told & reason)) {
+        error_free(err);
+    } else {
+        t->map_errors_told |= reason;
+        error_append_hint(&err, "The device's accesses there will fail. "
+                          "More failures of this kind are not reported.\n");
         error_report_err(err);
     }
 }
@@ -395,7 +420,7 @@ static void vfio_dirty_region_add(MemoryListener *listener,
     if (!memory_region_get_iommu(section->mr) ||
         !vfio_dirty_iommu_add(t, section)) {
         t->original.region_add(listener, section);
-        vfio_dirty_iommu_added(t);
+        vfio_dirty_iommu_adopt(t);
     }
 }
 
@@ -466,7 +491,7 @@ static void vfio_dirty_take_over(VFIOContainer *container)
 
     vfio_dirty_query(t);
     vfio_dirty_install(t);
-    vfio_dirty_iommu_attach(t);
+    vfio_dirty_iommu_adopt(t);
     if (global_dirty_tracking) {
         /* Told to common.c when the container came */
         vfio_dirty_log_global_start(&container->listener);
@@ -486,6 +511,16 @@ void vfio_dirty_attach(void)
             !vfio_dirty_tracker_of(group->container)) {
             vfio_dirty_take_over(group->container);
         }
+    }
+}
+
+void vfio_dirty_loaded(VFIODevice *vbasedev)
+{
+    VFIODirtyTracker *t = vfio_dirty_tracker_of(vbasedev->group->container);
+
+    assert(qemu_mutex_iothread_locked());
+    if (t) {
+        vfio_dirty_iommu_loaded(t);
     }
 }
 

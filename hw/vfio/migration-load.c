@@ -18,6 +18,7 @@
 #include "qemu/main-loop.h"
 #include "migration/qemu-file.h"
 #include "sysemu/runstate.h"
+#include "hw/vfio/dirty-tracking.h"
 #include "hw/vfio/migration-file.h"
 #include "hw/vfio/migration-handlers.h"
 #include "hw/vfio/migration-options.h"
@@ -165,7 +166,11 @@ static int vfio_mig_load_packet(VFIODeviceMigration *mig, QEMUFile *f,
         if (ret == 0) {
             ret = vfio_mig_load_config(mig, f, errp);
         }
-        return ret < 0 ? ret : vfio_mig_finish_load(mig, errp);
+        if (ret < 0) {
+            return ret;
+        }
+        vfio_dirty_loaded(vfio_mig_dev(mig));
+        return vfio_mig_finish_load(mig, errp);
     case VFIO_MIG_PACKET_END:
         return 0;
     }
@@ -188,7 +193,11 @@ int vfio_mig_load_state(QEMUFile *f, void *opaque, int version_id)
         ret = vfio_mig_session_failed(mig)
               ? mig->session->ret : vfio_mig_load_packet(mig, f, &err);
     } while (ret > 0);
-    return ret < 0 && err ? vfio_mig_load_failed(mig, ret, err) : ret;
+    if (ret < 0 && err) {
+        return vfio_mig_load_failed(mig, ret, err);
+    }
+    /* A mapping of the guest's IOMMU may have been refused, and told */
+    return ret == 0 && vfio_mig_session_failed(mig) ? mig->session->ret : ret;
 }
 
 /* ---- the end ---- */

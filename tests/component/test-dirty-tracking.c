@@ -499,6 +499,7 @@ static void foreign_notify(IOMMUNotifier *n, IOMMUTLBEntry *iotlb)
 
 static void test_attach_late(void)
 {
+    const uint64_t stale = GIOVA + 2 * GIOVA_UNITS * UNIT;
     VFIOGuestIOMMU giommu = { 0 };
     VFIODirtyTracker *t;
 
@@ -506,6 +507,10 @@ static void test_attach_late(void)
     world_guest_map();
     world_ram_goes(&world->ram);
     world_ram_goes(&world->parts);
+    /* It has left the guest's tables, but nobody was told yet */
+    g_assert_cmpint(vfio_dirty_map(world->container, stale, UNIT,
+                                   vfio_host_ram_ptr(world->ram.mr), false),
+                    ==, 0);
     giommu.container = world->container;
     giommu.iommu_mr = memory_region_get_iommu(world->iommu);
     giommu.n.notify = foreign_notify;
@@ -516,6 +521,9 @@ static void test_attach_late(void)
     g_assert_nonnull(t);
     g_assert_true(giommu.n.notify != foreign_notify);
     g_assert_cmpuint(vfio_dirty_mappings_count(t->mappings), ==, 1);
+    g_assert_true(vfio_sim_dma_write("src", vfio_dirty_mapping_at(
+        vfio_dirty_mappings_from(t->mappings, 0))->iova, 8));
+    g_assert_false(vfio_sim_dma_write("src", stale, 8));
     QLIST_REMOVE(&giommu, giommu_next);
     vfio_dirty_mappings_remove(t->mappings, 0, UINT64_MAX);
     vfio_dirty_unmap(world->container, 0, UINT64_MAX);

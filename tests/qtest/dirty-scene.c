@@ -12,6 +12,8 @@
 
 #include <string.h>
 
+#include "virtio-pci.h"
+
 /* PAM register of 0xd0000 to 0xd7fff on the "pc" machine's host bridge */
 #define PAM_AREA        0xd0000
 #define PAM_REG         0x5c
@@ -323,6 +325,85 @@ static void translation_on(VFIOPair *pair, VTD *vtd)
     vtd_enable(vtd, true);
 }
 
+/* ---- the same behind virtio-iommu ---- */
+
+#define VIOMMU_SLOT     11
+#define VIOMMU_BAR      0xe9000000u
+#define VIOMMU_RING     (20 * MIB)
+#define DOMAIN          7
+/* Each is a mapping of its own, for the kernel too. */
+#define PIECE           (4 * PAGE)
+#define PIECES          (TARGET_PAGES * PAGE / PIECE)
+
+static VirtioPCI viommu;        /* of the scene that is on */
+
+static void use_viommu(VFIOPair *pair, const char *bypass)
+{
+    VFIOSide *sides[] = { pair->src, pair->dst };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(sides); i++) {
+        sides[i]->machine = "q35";
+        g_string_append_printf(sides[i]->first_args, "-device "
+                               "virtio-iommu-pci,addr=%x.0,boot-bypass=%s ",
+                               VIOMMU_SLOT, bypass);
+    }
+    dirty_set_dma(pair, IOVA, TARGET_PAGES * PAGE);
+}
+
+/* What no domain has goes past the IOMMU, until it gets one. */
+static void use_viommu_bypass(VFIOPair *pair, VTD *vtd)
+{
+    use_viommu(pair, "on");
+}
+
+/* And is refused. */
+static void use_viommu_only(VFIOPair *pair, VTD *vtd)
+{
+    use_viommu(pair, "off");
+}
+
+static void viommu_driver(VFIOPair *pair, VTD *vtd)
+{
+    virtio_pci_init(&viommu, pair->src->qts, VIOMMU_SLOT, VIOMMU_BAR,
+                    VIOMMU_RING);
+}
+
+static void viommu_map(uint64_t target)
+{
+    for (uint64_t at = 0; at < TARGET_PAGES * PAGE; at += PIECE) {
+        virtio_iommu_map(&viommu, DOMAIN, IOVA + at, target + at, PIECE);
+    }
+}
+
+static void viommu_attach_and_map(VFIOPair *pair, VTD *vtd)
+{
+    viommu_driver(pair, vtd);
+    virtio_iommu_attach(&viommu, DOMAIN, MACHINE_FIRST_SLOT << 3);
+    viommu_map(TARGET);
+}
+
+static void viommu_map_in_round(VFIOPair *pair, VTD *vtd)
+{
+    virtio_iommu_attach(&viommu, DOMAIN, MACHINE_FIRST_SLOT << 3);
+    viommu_map(TARGET);
+    dirty_write_a_while(pair->src, TARGET);
+    dirty_device_write(pair->src, true);
+}
+
+static void viommu_unmap(VFIOPair *pair, VTD *vtd)
+{
+    dirty_write_a_while(pair->src, TARGET);
+    virtio_iommu_unmap(&viommu, DOMAIN, IOVA, TARGET_PAGES * PAGE);
+}
+
+static void viommu_unmap_and_remap(VFIOPair *pair, VTD *vtd)
+{
+    viommu_unmap(pair, vtd);
+    viommu_map(OTHER_TARGET);
+    dirty_write_a_while(pair->src, OTHER_TARGET);
+    dirty_device_write(pair->src, true);
+}
+
 /* ---- the list ---- */
 
 const DirtyScene dirty_scenes[] = {
@@ -346,6 +427,22 @@ const DirtyScene dirty_scenes[] = {
     { "viommu/translation-off", use_vtd, translate, translation_off, true },
     { "viommu/translation-on", use_vtd_passed_through, no_translation,
       translation_on, true },
+    { "virtio-iommu/bypass/steady", use_viommu_bypass, viommu_attach_and_map,
+      NULL, true },
+    { "virtio-iommu/bypass/map-in-round", use_viommu_bypass, viommu_driver,
+      viommu_map_in_round, true },
+    { "virtio-iommu/bypass/unmap", use_viommu_bypass, viommu_attach_and_map,
+      viommu_unmap, true },
+    { "virtio-iommu/bypass/unmap-and-remap", use_viommu_bypass,
+      viommu_attach_and_map, viommu_unmap_and_remap, true },
+    { "virtio-iommu/no-bypass/steady", use_viommu_only, viommu_attach_and_map,
+      NULL, true },
+    { "virtio-iommu/no-bypass/map-in-round", use_viommu_only, viommu_driver,
+      viommu_map_in_round, true },
+    { "virtio-iommu/no-bypass/unmap", use_viommu_only, viommu_attach_and_map,
+      viommu_unmap, true },
+    { "virtio-iommu/no-bypass/unmap-and-remap", use_viommu_only,
+      viommu_attach_and_map, viommu_unmap_and_remap, true },
 };
 
 const unsigned dirty_nr_scenes = G_N_ELEMENTS(dirty_scenes);

@@ -3,7 +3,8 @@
  *
  * Owns: each DIRTY_PAGES and each UNMAP_DMA fails once: the migration says
  * so, or completes with all RAM; it never completes with other RAM. What the
- * distribution's own code makes of it.
+ * distribution's own code makes of it. Mappings of a guest's IOMMU that the
+ * kernel refuses, at the destination and in a guest that runs.
  * Does not own: the scenes (dirty-scene.c).
  * Locks: none.
  *
@@ -268,6 +269,88 @@ static void test_stop_fails(const void *opaque)
     vfio_pair_free(pair);
 }
 
+/* ---- mappings that are refused ---- */
+
+typedef struct RefusedCase {
+    const char *name;
+    const char *scene;
+    const char *max_mappings;   /* of the destination's container, or */
+    const char *rule;           /* at the destination */
+    const char *words;          /* of its stderr */
+} RefusedCase;
+
+#define NO_MEMORY(first) NULL, "event=map-dma;errno=ENOMEM;once=no;count=" \
+    first, "container of dev0: cannot map 0x;IOVA 0x1400;" \
+    "VFIO_IOMMU_MAP_DMA;Cannot allocate memory;ulimit -l, RLIMIT_MEMLOCK"
+
+/* RAM takes less than 16 mappings, what the guest's IOMMU maps 16 and more. */
+static const RefusedCase refused_cases[] = {
+    { "entries", "viommu/steady", "40", NULL,
+      "container of dev0: cannot map 0x1000 bytes at IOVA 0x1400;"
+      "VFIO_IOMMU_MAP_DMA;No space left on device;dma_entry_limit" },
+    { "memory", "viommu/steady", NO_MEMORY("20") },
+    { "virtio-bypass", "virtio-iommu/bypass/steady", NO_MEMORY("16") },
+    { "virtio-no-bypass", "virtio-iommu/no-bypass/steady", NO_MEMORY("16") },
+};
+
+/* The load fails, so that the guest goes on at the source, where they stand. */
+static void test_refused(const void *opaque)
+{
+    const RefusedCase *c = opaque;
+    VFIOPair *pair = dirty_new_pair(SIDE_ATTACHED, SIDE_ATTACHED);
+    g_autofree char *end = NULL;
+    VTD vtd;
+
+    qtest_set_case_seconds(120);
+    vfio_pair_return_path(pair);
+    if (c->rule) {
+        vfio_side_fault(pair->dst, "map", c->rule);
+    } else {
+        vfio_side_container(pair->dst, "max-mappings", c->max_mappings);
+    }
+    dirty_scene_start(pair, dirty_scene(c->scene), &vtd);
+    vfio_pair_begin(pair);
+    vfio_expect_load_failed(pair->dst, c->words);
+    end = migrate_wait_end(pair->src->qts, FAIL_MS);
+    g_assert_cmpstr(end, ==, "failed");
+    vfio_side_container(pair->dst, "max-mappings", "65535");
+    vfio_pair_retry(pair);
+    vfio_pair_free(pair);
+}
+
+/* A guest that runs is told of once for each reason, not for each page. */
+static void test_refused_running(void)
+{
+    VFIOPair *pair = dirty_new_pair(SIDE_ATTACHED, SIDE_ATTACHED);
+    g_autofree char *text = NULL;
+    const char *said;
+    VTD vtd;
+
+    vfio_side_fault(pair->src, "map",
+                    "event=map-dma;errno=ENOSPC;once=no;count=20");
+    dirty_scene_start(pair, dirty_scene("viommu/steady"), &vtd);
+    g_assert_cmpuint(vfio_side_fired(pair->src, "map"), >, 10);
+    text = qtest_stderr(pair->src->qts);
+    vfio_expect_text(pair->src, "stderr", text, "container of dev0: cannot "
+                     "map 0x1000 bytes;dma_entry_limit;accesses there will "
+                     "fail");
+    said = strstr(text, "cannot map");
+    g_assert_null(strstr(said + 1, "cannot map"));
+    vfio_expect_source_well(pair);
+    vfio_pair_free(pair);
+}
+
+static void add_refused(void)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(refused_cases); i++) {
+        g_autofree char *name = g_strconcat("vfio/dirty/map-refused/",
+                                            refused_cases[i].name, NULL);
+
+        qtest_add_data_func(name, &refused_cases[i], test_refused);
+    }
+    qtest_add_func("vfio/dirty/map-refused/running", test_refused_running);
+}
+
 static void add_faults(void)
 {
     for (unsigned i = 0; i < G_N_ELEMENTS(fault_cases); i++) {
@@ -310,6 +393,7 @@ int main(int argc, char **argv)
                             GINT_TO_POINTER(SIDE_BUILTIN),
                             test_unmap_refused);
     }
+    add_refused();
     add_faults();
     return g_test_run();
 }

@@ -2,7 +2,7 @@
  * A guest's driver for virtio devices, as far as tests need one
  *
  * Owns: see virtio-pci.h. Source: the virtio 1.2 specification, sections
- * 4.1 (PCI), 2.7 (split queues) and 5.15 (memory device).
+ * 4.1 (PCI), 2.7 (split queues), 5.13 (IOMMU) and 5.15 (memory device).
  * Locks: none.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -133,11 +133,12 @@ static void write_descriptor(VirtioPCI *dev, unsigned n, uint64_t address,
     qtest_writew(dev->qts, at + 14, n + 1);
 }
 
-static void send_request(VirtioPCI *dev)
+static void send_request(VirtioPCI *dev, unsigned request_bytes)
 {
     int64_t end_us = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
 
-    write_descriptor(dev, 0, dev->ring + AT_REQUEST, 24, DESC_NEXT);
+    write_descriptor(dev, 0, dev->ring + AT_REQUEST, request_bytes,
+                     DESC_NEXT);
     write_descriptor(dev, 1, dev->ring + AT_ANSWER, 16, DESC_WRITE);
     qtest_writew(dev->qts, dev->ring + AT_AVAILABLE + 4 +
                  dev->requests % ENTRIES * 2, 0);
@@ -158,6 +159,61 @@ VirtioMemAnswer virtio_mem_plug(VirtioPCI *dev, bool plug, uint64_t address,
     qtest_writeq(dev->qts, dev->ring + AT_REQUEST + 8, address);
     qtest_writew(dev->qts, dev->ring + AT_REQUEST + 16, blocks);
     qtest_writew(dev->qts, dev->ring + AT_ANSWER, 0xffff);
-    send_request(dev);
+    send_request(dev, 24);
     return qtest_readw(dev->qts, dev->ring + AT_ANSWER);
+}
+
+/* ---- IOMMU ---- */
+
+#define IOMMU_ATTACH        1
+#define IOMMU_MAP           3
+#define IOMMU_UNMAP         4
+#define IOMMU_READ_WRITE    3
+
+/* Begin a request for @domain; its further fields follow. */
+static uint64_t iommu_request(VirtioPCI *dev, uint8_t type, uint32_t domain)
+{
+    uint64_t at = dev->ring + AT_REQUEST;
+
+    qtest_memset(dev->qts, at, 0, AT_ANSWER - AT_REQUEST);
+    qtest_writeb(dev->qts, at, type);
+    qtest_writel(dev->qts, at + 4, domain);
+    qtest_writeb(dev->qts, dev->ring + AT_ANSWER, 0xff);
+    return at + 8;
+}
+
+static void iommu_send(VirtioPCI *dev, unsigned request_bytes)
+{
+    send_request(dev, request_bytes);
+    g_assert_cmpuint(qtest_readb(dev->qts, dev->ring + AT_ANSWER), ==, 0);
+}
+
+void virtio_iommu_attach(VirtioPCI *dev, uint32_t domain, uint32_t endpoint)
+{
+    uint64_t at = iommu_request(dev, IOMMU_ATTACH, domain);
+
+    qtest_writel(dev->qts, at, endpoint);
+    iommu_send(dev, 20);
+}
+
+void virtio_iommu_map(VirtioPCI *dev, uint32_t domain, uint64_t iova,
+                      uint64_t address, uint64_t bytes)
+{
+    uint64_t at = iommu_request(dev, IOMMU_MAP, domain);
+
+    qtest_writeq(dev->qts, at, iova);
+    qtest_writeq(dev->qts, at + 8, iova + (bytes - 1));
+    qtest_writeq(dev->qts, at + 16, address);
+    qtest_writel(dev->qts, at + 24, IOMMU_READ_WRITE);
+    iommu_send(dev, 36);
+}
+
+void virtio_iommu_unmap(VirtioPCI *dev, uint32_t domain, uint64_t iova,
+                        uint64_t bytes)
+{
+    uint64_t at = iommu_request(dev, IOMMU_UNMAP, domain);
+
+    qtest_writeq(dev->qts, at, iova);
+    qtest_writeq(dev->qts, at + 8, iova + (bytes - 1));
+    iommu_send(dev, 28);
 }

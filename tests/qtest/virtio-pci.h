@@ -2,7 +2,7 @@
  * A guest's driver for virtio devices, as far as tests need one
  *
  * Owns: virtio 1.x on PCI with one queue, one request at a time; plugging
- * memory of virtio-mem.
+ * memory of virtio-mem, mapping by virtio-iommu.
  * Does not own: where the device stands and what it is for.
  * Locks: none.
  *
@@ -42,5 +42,15 @@ void virtio_pci_init(VirtioPCI *dev, QTestState *qts, unsigned slot,
 /* virtio_mem_plug: plug (or unplug) @blocks from @address on */
 VirtioMemAnswer virtio_mem_plug(VirtioPCI *dev, bool plug, uint64_t address,
                                 uint16_t blocks);
+
+/*
+ * virtio_iommu_attach: put @endpoint (bus, device, function) into @domain,
+ * which is made. virtio_iommu_map, virtio_iommu_unmap: of whole pages.
+ */
+void virtio_iommu_attach(VirtioPCI *dev, uint32_t domain, uint32_t endpoint);
+void virtio_iommu_map(VirtioPCI *dev, uint32_t domain, uint64_t iova,
+                      uint64_t address, uint64_t bytes);
+void virtio_iommu_unmap(VirtioPCI *dev, uint32_t domain, uint64_t iova,
+                        uint64_t bytes);
 
 #endif /* TESTS_QTEST_VIRTIO_PCI_H */

@@ -37,7 +37,9 @@ typedef struct VFIODirtyTracker {
     uint64_t bitmap_bytes;
 
     VFIODirtyMappings *mappings;    /* of guest IOMMUs */
+    bool replaying;             /* what is told may have been told before */
     bool warned_parts;
+    uint64_t map_errors_told;   /* bit = errno */
 } VFIODirtyTracker;
 
 static inline uint64_t vfio_dirty_page_bytes(const VFIODirtyTracker *t)
@@ -122,13 +124,33 @@ void vfio_dirty_mark(uint64_t ram_addr, uint64_t size_bytes);
  */
 void vfio_dirty_fail(int ret, Error *err);
 
+/*
+ * vfio_dirty_map_failed: a mapping of the guest's IOMMU was refused
+ *
+ * While a device of the container is loaded, that fails the load: the guest
+ * took the mapping for made. Else it is told, once for each errno.
+ *
+ * @ret: -errno
+ * @err: taken over
+ */
+void vfio_dirty_map_failed(VFIODirtyTracker *t, int ret, Error *err);
+
 /* ---- dirty-iommu.c ---- */
 
 /* A section of a guest's IOMMU appears: false where QEMU's own has to do it */
 bool vfio_dirty_iommu_add(VFIODirtyTracker *t, MemoryRegionSection *section);
 
-/* QEMU's own has done it: take over what it may have made. */
-void vfio_dirty_iommu_added(VFIODirtyTracker *t);
+/*
+ * vfio_dirty_iommu_adopt: take over what QEMU's own code has made: all that
+ * is mapped becomes known
+ */
+void vfio_dirty_iommu_adopt(VFIODirtyTracker *t);
+
+/*
+ * vfio_dirty_iommu_loaded: the guest's IOMMU was loaded; map for it what it
+ * has mapped and has not told
+ */
+void vfio_dirty_iommu_loaded(VFIODirtyTracker *t);
 
 /* Read the bits of all that is mapped in @first_iova to @last_iova. */
 int vfio_dirty_iommu_sync(VFIODirtyTracker *t, uint64_t first_iova,
@@ -146,8 +168,5 @@ void vfio_dirty_iommu_mark(VFIODirtyTracker *t, uint64_t first_iova,
  */
 uint64_t vfio_dirty_iommu_unmap(VFIODirtyTracker *t, uint64_t first_iova,
                                 uint64_t last_iova);
-
-/* Take over guest IOMMUs that were there before. */
-void vfio_dirty_iommu_attach(VFIODirtyTracker *t);
 
 #endif /* HW_VFIO_DIRTY_CONTAINER_H */

@@ -44,6 +44,17 @@ int vfio_dirty_check(Error **errp);
 void vfio_dirty_vm_goes_on(void);
 
 /*
+ * vfio_dirty_loaded: map for @vbasedev what the guest's IOMMU has mapped
+ *
+ * To be called in a load, when the guest's IOMMU was loaded, which comes
+ * before a device's configuration: an IOMMU whose regions do not change by
+ * its load (virtio-iommu with boot-bypass=off) tells nobody of what it has
+ * loaded. Where the kernel refuses a mapping, the device's load has failed
+ * (vfio_mig_fail()).
+ */
+void vfio_dirty_loaded(VFIODevice *vbasedev);
+
+/*
  * vfio_dirty_describe: how pages that @vbasedev writes are found
  *
  * Returns: "pre-copy" (tracked all the time), "final-pass" (tracked, read
