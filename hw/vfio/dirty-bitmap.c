@@ -141,6 +141,12 @@ bool vfio_dirty_is_clear(const uint64_t *bitmap, uint64_t bits)
     return vfio_dirty_next_set(bitmap, 0, bits) == bits;
 }
 
+bool vfio_dirty_is_full(const uint64_t *bitmap, uint64_t first, uint64_t bits)
+{
+    return !bits ||
+           vfio_dirty_next_clear(bitmap, first, first + bits) == first + bits;
+}
+
 static uint64_t vfio_dirty_low_bits(unsigned count)
 {
     return count == WORD_BITS ? UINT64_MAX : (UINT64_C(1) << count) - 1;

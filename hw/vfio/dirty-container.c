@@ -3,7 +3,8 @@
  *
  * Owns: which container has which tracker, what the kernel says that it can, start,
  * stop, reading bits with and without unmapping, the bitmap that is used
- * again and again, and how bits become dirty pages of RAM. Does not own: when and for which ranges
+ * again and again, whether bits are worth anything, and how they become dirty
+ * pages of RAM. Does not own: when and for which ranges
  * (dirty-tracking.c, dirty-iommu.c), arithmetic (dirty-bitmap.c).
  *
  * Locks: the BQL for everything.
@@ -15,7 +16,9 @@
 #include "qemu/osdep.h"
 #include <sys/ioctl.h>
 #include "qapi/error.h"
+#include "qemu/error-report.h"
 #include "qemu/host-utils.h"
+#include "qemu/units.h"
 #include "exec/ram_addr.h"
 #include "hw/vfio/dirty-container.h"
 #include "trace.h"
@@ -301,6 +304,63 @@ int vfio_dirty_unmap_get(VFIODirtyTracker *t, const VFIODirtyRange *range)
     }
     trace_vfio_dirty_unmap(t->container->fd, range->iova, range->pages, ret);
     return ret;
+}
+
+/* ---- an IOMMU that calls all pages dirty ---- */
+
+/*
+ * The kernel does so as long as one device of the container pins nothing.
+ * Less than this is sent in the default downtime-limit of 300 ms even at
+ * 1 Gbit/s, so that nothing need be said of it.
+ */
+#define VFIO_DIRTY_FULL_BYTES   (32 * MiB)
+
+/* One round alone may be a device that has just filled all of its memory. */
+#define VFIO_DIRTY_FULL_ROUNDS  2
+
+void vfio_dirty_note_read(VFIODirtyTracker *t, uint64_t first,
+                          uint64_t pages)
+{
+    t->round_pages += pages;
+    t->round_clean = t->round_clean ||
+                     !vfio_dirty_is_full(t->bitmap, first, pages);
+}
+
+static void vfio_dirty_warn_full(VFIODirtyTracker *t)
+{
+    g_autofree char *name = vfio_dirty_name(t);
+
+    warn_report("%s: the IOMMU says of every page that it is dirty, each "
+                "time it is asked; the migration does not end by itself, and "
+                "auto-converge slows the guest down in vain. Raise "
+                "downtime-limit, or start the VM with "
+                "x-pre-copy-dirty-page-tracking=off for these devices: both "
+                "send that memory while the VM is stopped", name);
+}
+
+void vfio_dirty_rounds_begin(VFIODirtyTracker *t)
+{
+    t->round_pages = 0;
+    t->round_clean = false;
+    t->full_rounds = 0;
+    t->warned_full = false;
+}
+
+void vfio_dirty_round_ends(VFIODirtyTracker *t, bool running)
+{
+    uint64_t bytes = t->round_pages << t->page_shift;
+
+    if (bytes && running) {
+        bool full = !t->round_clean && bytes >= VFIO_DIRTY_FULL_BYTES;
+
+        t->full_rounds = full ? t->full_rounds + 1 : 0;
+        if (t->full_rounds == VFIO_DIRTY_FULL_ROUNDS && !t->warned_full) {
+            t->warned_full = true;
+            vfio_dirty_warn_full(t);
+        }
+    }
+    t->round_pages = 0;
+    t->round_clean = false;
 }
 
 /* ---- mapping ---- */

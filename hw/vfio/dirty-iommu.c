@@ -88,6 +88,19 @@ static void vfio_dirty_span_mark(const VFIODirtySpan *span)
 
 /* ---- sync ---- */
 
+static void vfio_dirty_span_note(VFIODirtyTracker *t,
+                                 const VFIODirtySpan *span)
+{
+    VFIODirtyPosition *at;
+
+    for (at = span->begin; at != span->end; at = vfio_dirty_mapping_next(at)) {
+        const VFIODirtyMapping *m = vfio_dirty_mapping_at(at);
+
+        vfio_dirty_note_read(t, (m->iova - span->iova) >> t->page_shift,
+                             m->size_bytes >> t->page_shift);
+    }
+}
+
 static int vfio_dirty_span_sync(VFIODirtyTracker *t, const VFIODirtySpan *span,
                                 Error **errp)
 {
@@ -99,7 +112,11 @@ static int vfio_dirty_span_sync(VFIODirtyTracker *t, const VFIODirtySpan *span,
         return 0;       /* one mapping that cannot be tracked */
     }
     ret = vfio_dirty_get(t, &range, errp);
-    return ret < 0 ? ret : vfio_dirty_span_take(t, span, &range, errp);
+    if (ret < 0) {
+        return ret;
+    }
+    vfio_dirty_span_note(t, span);
+    return vfio_dirty_span_take(t, span, &range, errp);
 }
 
 int vfio_dirty_iommu_sync(VFIODirtyTracker *t, uint64_t first_iova,

@@ -147,6 +147,7 @@ static int vfio_dirty_sync_piece(VFIODirtyTracker *t,
     int ret = vfio_dirty_get(t, range, errp);
 
     if (ret == 0) {
+        vfio_dirty_note_read(t, 0, range->pages);
         vfio_dirty_take(t, 0, range->pages, ram_addr);
     }
     return ret;
@@ -169,7 +170,7 @@ static int vfio_dirty_sync_section(VFIODirtyTracker *t,
     return vfio_dirty_walk(&walk, section);
 }
 
-/* ---- what cannot be tracked (B-24) ---- */
+/* ---- what cannot be tracked ---- */
 
 static void vfio_dirty_warn_untracked(VFIODirtyTracker *t)
 {
@@ -266,6 +267,17 @@ static void vfio_dirty_log_sync(MemoryListener *listener,
     }
 }
 
+static void vfio_dirty_log_global_after_sync(MemoryListener *listener)
+{
+    VFIODirtyTracker *t = vfio_dirty_of_listener(listener);
+
+    if (t->original.log_global_after_sync) {
+        t->original.log_global_after_sync(listener);
+    }
+    vfio_dirty_round_ends(t, vfio_dirty_find_in(t->container,
+                                                vfio_dirty_device_running));
+}
+
 static void vfio_dirty_forget_error(VFIODirtyTracker *t)
 {
     error_free(t->start_error);
@@ -279,6 +291,7 @@ static void vfio_dirty_log_global_start(MemoryListener *listener)
 
     t->wanted = true;
     t->written = vfio_mig_vm_runs();
+    vfio_dirty_rounds_begin(t);
     g_hash_table_remove_all(t->marked);
     vfio_dirty_forget_error(t);
     if (t->supported) {
@@ -434,6 +447,7 @@ static void vfio_dirty_uninstall(VFIODirtyTracker *t)
     listener->region_add = t->original.region_add;
     listener->region_del = t->original.region_del;
     listener->log_sync = t->original.log_sync;
+    listener->log_global_after_sync = t->original.log_global_after_sync;
     listener->log_global_start = t->original.log_global_start;
     listener->log_global_stop = t->original.log_global_stop;
 }
@@ -469,6 +483,7 @@ static void vfio_dirty_install(VFIODirtyTracker *t)
     listener->region_add = vfio_dirty_region_add;
     listener->region_del = vfio_dirty_region_del;
     listener->log_sync = vfio_dirty_log_sync;
+    listener->log_global_after_sync = vfio_dirty_log_global_after_sync;
     listener->log_global_start = vfio_dirty_log_global_start;
     listener->log_global_stop = vfio_dirty_log_global_stop;
 }

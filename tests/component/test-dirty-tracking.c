@@ -416,6 +416,49 @@ static void test_beside(void)
     world_end();
 }
 
+/* As when the last group has left it, but it stays */
+static void end_tracking(VFIOGroup *group)
+{
+    VFIOContainer *container = group->container;
+
+    QLIST_REMOVE(group, container_next);
+    container->listener.commit(&container->listener);
+    QLIST_INSERT_HEAD(&container->group_list, group, container_next);
+    g_assert_null(vfio_dirty_tracker_of(container));
+}
+
+static void unannounced_hook(VFIOHostPhase phase, unsigned round, void *opaque)
+{
+    VFIODirtyTracker *t = vfio_dirty_tracker_of(opaque);
+
+    if (phase == VFIO_HOST_PHASE_SETUP) {
+        g_assert_null(t);
+        world_log_start();
+    } else if (phase == VFIO_HOST_PHASE_ITERATE) {
+        g_assert_nonnull(t);
+        g_assert_true(t->wanted && t->started);
+    }
+}
+
+/* A failover primary has no probe; its container is tracked all the same. */
+static void test_unannounced(void)
+{
+    VFIOHostSaveOptions options = {
+        .min_rounds = 1, .hook = unannounced_hook,
+    };
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    VFIODevice *other;
+
+    world_begin(SRC "[device other]\ngroup=2\niommu=1\nmigration=no\n", 13);
+    other = comp_open("other");
+    vfio_migration_finalize(other);
+    end_tracking(other->group);
+    options.opaque = other->group->container;
+    g_assert_cmpint(comp_save(bytes, &options, NULL), ==, 0);
+    world_log_stop();
+    world_end();
+}
+
 static void expect_callbacks(MemoryListener *listener,
                              const MemoryListener *other, bool same)
 {
@@ -423,6 +466,8 @@ static void expect_callbacks(MemoryListener *listener,
     g_assert_cmpint(listener->region_add == other->region_add, ==, same);
     g_assert_cmpint(listener->region_del == other->region_del, ==, same);
     g_assert_cmpint(listener->log_sync == other->log_sync, ==, same);
+    g_assert_cmpint(listener->log_global_after_sync ==
+                    other->log_global_after_sync, ==, same);
     g_assert_cmpint(listener->log_global_start == other->log_global_start,
                     ==, same);
     g_assert_cmpint(listener->log_global_stop == other->log_global_stop, ==,
@@ -468,11 +513,8 @@ static void test_callbacks(void)
     before = vfio_dirty_tracker_of(container)->original;
     container->listener.commit(&container->listener);
     expect_callbacks(&container->listener, &before, false);
-    QLIST_REMOVE(group, container_next);
-    container->listener.commit(&container->listener);
+    end_tracking(group);
     expect_callbacks(&container->listener, &before, true);
-    g_assert_null(vfio_dirty_tracker_of(container));
-    QLIST_INSERT_HEAD(&container->group_list, group, container_next);
     comp_sim_end();
 }
 
@@ -560,6 +602,7 @@ int main(int argc, char **argv)
     g_test_add_func("/dirty/not-needed", test_not_needed);
     g_test_add_func("/dirty/untracked-again", test_untracked_again);
     g_test_add_func("/dirty/beside", test_beside);
+    g_test_add_func("/dirty/unannounced", test_unannounced);
     g_test_add_func("/dirty/container-goes", test_container_goes);
     g_test_add_func("/dirty/callbacks", test_callbacks);
     g_test_add_func("/dirty/device-goes", test_device_goes);

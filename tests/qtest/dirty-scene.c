@@ -81,7 +81,7 @@ void dirty_write_a_while(VFIOSide *side, uint64_t ram_offset)
 
 /* ---- a migration that is held in its first round ---- */
 
-static int64_t ram_info(VFIOSide *side, const char *key)
+int64_t dirty_ram_info(VFIOSide *side, const char *key)
 {
     QDict *info = migrate_query(side->qts);
     QDict *ram = qdict_get_qdict(info, "ram");
@@ -100,7 +100,7 @@ void dirty_wait_first_round(VFIOPair *pair)
 {
     int64_t end_us = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
 
-    while (ram_info(pair->src, "normal-bytes") < 3 * MIB) {
+    while (dirty_ram_info(pair->src, "normal-bytes") < 3 * MIB) {
         if (g_get_monotonic_time() > end_us) {
             vfio_side_fail(pair->src, "the first round does not get on");
         }
@@ -122,7 +122,7 @@ void dirty_hold(VFIOPair *pair)
 
 void dirty_go_on(VFIOPair *pair)
 {
-    if (ram_info(pair->src, "dirty-sync-count") > 1) {
+    if (dirty_ram_info(pair->src, "dirty-sync-count") > 1) {
         vfio_side_fail(pair->src, "RAM was synchronised too early: the test "
                        "shows nothing");
     }
@@ -140,7 +140,7 @@ void dirty_migrate(VFIOPair *pair)
     dirty_go_on(pair);
     vfio_pair_finish(pair);
     /* In set-up, with the VM stopped, and at least once between the two */
-    g_assert_cmpint(ram_info(pair->src, "dirty-sync-count"), >=, 3);
+    g_assert_cmpint(dirty_ram_info(pair->src, "dirty-sync-count"), >=, 3);
     vfio_pair_check(pair);
 }
 

@@ -85,6 +85,9 @@ void dirty_hold(VFIOPair *pair);
 void dirty_wait_first_round(VFIOPair *pair);
 void dirty_go_on(VFIOPair *pair);
 
+/* dirty_ram_info: a number of query-migrate's "ram", 0 before there is one */
+int64_t dirty_ram_info(VFIOSide *side, const char *key);
+
 /* dirty_fill: fill FILL with what takes its time to send. */
 void dirty_fill(VFIOPair *pair);
 

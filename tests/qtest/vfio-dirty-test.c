@@ -265,6 +265,77 @@ static void test_stop_after_cancel(void)
     vfio_pair_free(pair);
 }
 
+/* ---- an IOMMU that calls all pages dirty ---- */
+
+static unsigned count_of(const char *text, const char *words)
+{
+    unsigned count = 0;
+
+    for (; (text = strstr(text, words)); text++) {
+        count++;
+    }
+    return count;
+}
+
+#define ALL_DIRTY "the IOMMU says of every page that it is dirty"
+
+/* It does not end by itself: that is said once, and what to do. */
+static void test_all_dirty_told(void)
+{
+    VFIOPair *pair = dirty_new_pair(SIDE_ATTACHED, SIDE_ATTACHED);
+    int64_t end_us = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
+    g_autofree char *text = NULL;
+
+    vfio_side_container(pair->src, "dirty-mode", "all");
+    vfio_pair_start(pair);
+    vfio_pair_begin(pair);
+    while (!text || !strstr(text, ALL_DIRTY)) {
+        if (g_get_monotonic_time() > end_us) {
+            vfio_side_fail(pair->src, "nobody says why it does not end");
+        }
+        g_usleep(5000);
+        g_free(text);
+        text = qtest_stderr(pair->src->qts);
+    }
+    vfio_expect_text(pair->src, "stderr", text, "container of dev0: the IOMMU;"
+                     "downtime-limit;x-pre-copy-dirty-page-tracking=off");
+    migrate_set_parameter_int(pair->src->qts, "downtime-limit", 60000);
+    vfio_pair_finish(pair);
+    g_free(text);
+    text = qtest_stderr(pair->src->qts);
+    g_assert_cmpuint(count_of(text, ALL_DIRTY), ==, 1);
+    vfio_pair_check(pair);
+    vfio_pair_free(pair);
+}
+
+/* Rounds of a device that writes much, but not to all that it may */
+static void test_all_dirty_not_told(void)
+{
+    VFIOPair *pair = dirty_new_pair(SIDE_ATTACHED, SIDE_ATTACHED);
+    int64_t end_us = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
+    g_autofree char *text = NULL;
+
+    vfio_pair_set(pair, "dma-rate", "500M");
+    dirty_set_dma(pair, 16 * MIB, 47 * MIB);
+    vfio_pair_much_precopy(pair);
+    vfio_pair_start(pair);
+    migrate_set_parameter_int(pair->src->qts, "max-bandwidth", 100 * MIB);
+    migrate_set_parameter_int(pair->src->qts, "downtime-limit", 1);
+    vfio_pair_begin(pair);
+    while (dirty_ram_info(pair->src, "dirty-sync-count") < 5) {
+        if (g_get_monotonic_time() > end_us) {
+            vfio_side_fail(pair->src, "RAM is not synchronised");
+        }
+        g_usleep(5000);
+    }
+    migrate_let_go(pair->src->qts);
+    vfio_pair_finish(pair);
+    text = qtest_stderr(pair->src->qts);
+    g_assert_cmpuint(count_of(text, ALL_DIRTY), ==, 0);
+    vfio_pair_check(pair);
+    vfio_pair_free(pair);
+}
+
 /* ---- rates ---- */
 
 typedef struct RateCase {
@@ -405,6 +476,8 @@ int main(int argc, char **argv)
                    test_untracked_continued);
     qtest_add_func("vfio/dirty/two-containers", test_two_containers);
     qtest_add_func("vfio/dirty/stop-after-cancel", test_stop_after_cancel);
+    qtest_add_func("vfio/dirty/all-dirty/told", test_all_dirty_told);
+    qtest_add_func("vfio/dirty/all-dirty/not-told", test_all_dirty_not_told);
     if (dirty_has_builtin()) {
         add_builtin();
     }

@@ -358,6 +358,35 @@ static void test_is_clear(void)
     }
 }
 
+static void test_is_full(void)
+{
+    unsigned nr_full = 0;
+
+    for (unsigned i = 0; i < 20000; i++) {
+        uint64_t first = random_below(BITS);
+        uint64_t bits = random_below(BITS - first + 1);
+        uint64_t holes = random_below(3);
+        bool full = true;
+        Shadow s;
+
+        memset(s.bitmap, 0xff, sizeof(s.bitmap));
+        memset(s.bits, true, sizeof(s.bits));
+        while (holes--) {
+            uint64_t at = random_below(BITS);
+
+            s.bits[at] = false;
+            s.bitmap[at / 64] &= ~(UINT64_C(1) << at % 64);
+        }
+        for (uint64_t bit = first; bit < first + bits; bit++) {
+            full &= s.bits[bit];
+        }
+        nr_full += full;
+        g_assert_cmpint(vfio_dirty_is_full(s.bitmap, first, bits), ==, full);
+    }
+    g_assert_cmpuint(nr_full, >, 1000);
+    g_assert_cmpuint(nr_full, <, 19000);
+}
+
 /* ---- a section from end to end ---- */
 
 #define SECTION_PAGES   40
@@ -683,6 +712,7 @@ int main(int argc, char **argv)
     g_test_add_func("/dirty-bitmap/take-large", test_take_large);
     g_test_add_func("/dirty-bitmap/runs", test_runs);
     g_test_add_func("/dirty-bitmap/is-clear", test_is_clear);
+    g_test_add_func("/dirty-bitmap/is-full", test_is_full);
     g_test_add_func("/dirty-bitmap/section", test_section);
     g_test_add_func("/dirty-bitmap/mappings", test_mappings);
     return g_test_run();

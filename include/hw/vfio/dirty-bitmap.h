@@ -69,6 +69,9 @@ bool vfio_dirty_next_run(const uint64_t *bitmap, uint64_t *at, uint64_t end,
 /* True where none of the @bits of @bitmap is set. */
 bool vfio_dirty_is_clear(const uint64_t *bitmap, uint64_t bits);
 
+/* True where all @bits of @bitmap, from bit @first on, are set. */
+bool vfio_dirty_is_full(const uint64_t *bitmap, uint64_t first, uint64_t bits);
+
 /* Bits of @words as pages: the first is page @first_page, a multiple of 64 */
 typedef void VFIODirtyWordsFunc(const uint64_t *words, uint64_t first_page,
                                 uint64_t nr_words, void *opaque);

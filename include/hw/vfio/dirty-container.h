@@ -33,6 +33,12 @@ typedef struct VFIODirtyTracker {
     GHashTable *marked;         /* sections marked since devices stopped */
     bool warned_untracked;
 
+    /* Does the IOMMU call all pages dirty, whenever it is asked? */
+    uint64_t round_pages;       /* read in this round of syncs */
+    bool round_clean;           /* and not all of them were dirty */
+    unsigned full_rounds;       /* in a row in which they were */
+    bool warned_full;           /* in this migration */
+
     uint64_t *bitmap;           /* all zero between uses */
     uint64_t bitmap_bytes;
 
@@ -99,6 +105,26 @@ int vfio_dirty_unmap_get(VFIODirtyTracker *t, const VFIODirtyRange *range);
  */
 int vfio_dirty_unmap(VFIOContainer *container, uint64_t first_iova,
                      uint64_t last_iova);
+
+/*
+ * vfio_dirty_note_read: a sync has read @pages, from bit @first of
+ * @t->bitmap on; to be called before they are taken out
+ */
+void vfio_dirty_note_read(VFIODirtyTracker *t, uint64_t first,
+                          uint64_t pages);
+
+/*
+ * vfio_dirty_rounds_begin, vfio_dirty_round_ends: of syncs of all sections,
+ * from log start on
+ *
+ * Where an IOMMU calls all pages dirty whenever it is asked, that is told
+ * once, as a migration does not end then.
+ *
+ * @running: a device of the container runs; those that do not are read for
+ *           the last time, which ends the migration
+ */
+void vfio_dirty_rounds_begin(VFIODirtyTracker *t);
+void vfio_dirty_round_ends(VFIODirtyTracker *t, bool running);
 
 /* Map for the device. Returns 0 or -errno. */
 int vfio_dirty_map(VFIOContainer *container, uint64_t iova,
