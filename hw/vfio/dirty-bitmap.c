@@ -6,7 +6,7 @@
  * own: where bitmaps come from and what a page is (dirty-container.c).
  *
  * Locks: none, pure.
- * Source: requirements 1.8 (D-2, D-3), B-11, B-12, B-41.
+ * Source: docs/dirty-tracking.md.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -8,7 +8,7 @@
  * (dirty-tracking.c, dirty-iommu.c), arithmetic (dirty-bitmap.c).
  *
  * Locks: the BQL for everything.
- * Source: linux/vfio.h; requirements 1.8 (D-1 to D-3), B-11, B-12, B-16, B-25.
+ * Source: linux/vfio.h; docs/dirty-tracking.md.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -153,7 +153,7 @@ void vfio_dirty_query(VFIODirtyTracker *t)
     t->page_shift = ctz64(qemu_real_host_page_size());
     t->max_pages = 0;
     if (cap && cap->pgsize_bitmap) {
-        /* Bits stand for the smallest page, which is what GET takes (D-1) */
+        /* Bits stand for the smallest page, which is what GET takes */
         t->page_shift = ctz64(cap->pgsize_bitmap);
         t->max_pages = vfio_dirty_pages_max(cap->max_dirty_bitmap_size);
         t->supported = t->page_shift && t->max_pages;
@@ -201,7 +201,7 @@ int vfio_dirty_stop(VFIODirtyTracker *t, Error **errp)
 
 /* ---- bits ---- */
 
-/* Have room for @pages, all zero. False where there is no memory (R-14b). */
+/* Have room for @pages, all zero. False where there is no memory. */
 static bool vfio_dirty_room(VFIODirtyTracker *t, uint64_t pages)
 {
     uint64_t bytes = vfio_dirty_bitmap_bytes(pages);
@@ -385,7 +385,7 @@ int vfio_dirty_unmap(VFIOContainer *container, uint64_t first_iova,
     int ret;
 
     if (first_iova == 0 && last_iova == UINT64_MAX) {
-        /* 2^64 is no size (B-12) */
+        /* 2^64 is no size */
         ret = vfio_dirty_unmap(container, 0, half - 1);
         return ret ?: vfio_dirty_unmap(container, half, UINT64_MAX);
     }
@@ -446,7 +446,7 @@ void vfio_dirty_take(VFIODirtyTracker *t, uint64_t first, uint64_t pages,
 {
     VFIODirtyRunTarget target = { t->page_shift, ram_addr };
 
-    /* Words are for bits that stand for a page of the host (B-11) */
+    /* Words are for bits that stand for a page of the host */
     if (vfio_dirty_page_bytes(t) == qemu_real_host_page_size()) {
         vfio_dirty_take_words(t->bitmap, first, pages,
                               ram_addr >> t->page_shift,

@@ -7,8 +7,7 @@
  * (dirty-tracking.c), records as such (dirty-mappings.c).
  *
  * Locks: the BQL for everything; IOMMU notifiers are called with it.
- * Source: docs/dirty-tracking.md; requirements 2.11, R-11, B-18, B-40, B-43,
- * L-8.
+ * Source: docs/dirty-tracking.md.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -152,7 +151,7 @@ void vfio_dirty_iommu_mark(VFIODirtyTracker *t, uint64_t first_iova,
 /*
  * Bits and mappings in one step, so that no write falls between them. Where
  * the kernel does not do that, the mappings go all the same: memory that the
- * guest took back must not stay open to the device (L-8). Returns 0, or
+ * guest took back must not stay open to the device. Returns 0, or
  * -errno where they are still there.
  */
 static int vfio_dirty_span_unmap(VFIODirtyTracker *t,

@@ -5,7 +5,7 @@
  * own: when a record comes and goes (dirty-iommu.c).
  *
  * Locks: none, pure; its user holds the BQL.
- * Source: docs/dirty-tracking.md (why records), R-11.
+ * Source: docs/dirty-tracking.md (why records).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -52,9 +52,9 @@ static uint64_t vfio_dirty_granule(VFIODirtyTracker *t,
     return MAX(bytes >> t->page_shift, 1);
 }
 
-/* One populated stretch, in pieces that end where mappings end */
-static int vfio_dirty_walk_stretch(VFIODirtyWalk *walk,
-                                   MemoryRegionSection *section)
+/* One populated part, in pieces that end where mappings end */
+static int vfio_dirty_walk_part(VFIODirtyWalk *walk,
+                                MemoryRegionSection *section)
 {
     VFIODirtyTracker *t = walk->t;
     uint64_t start = section->offset_within_address_space;
@@ -89,7 +89,7 @@ static int vfio_dirty_walk_stretch(VFIODirtyWalk *walk,
 static int vfio_dirty_walk_populated(MemoryRegionSection *section,
                                      void *opaque)
 {
-    return vfio_dirty_walk_stretch(opaque, section);
+    return vfio_dirty_walk_part(opaque, section);
 }
 
 int vfio_dirty_walk(VFIODirtyWalk *walk, MemoryRegionSection *section)
@@ -101,5 +101,5 @@ int vfio_dirty_walk(VFIODirtyWalk *walk, MemoryRegionSection *section)
         return ram_discard_manager_replay_populated(
             rdm, section, vfio_dirty_walk_populated, walk);
     }
-    return vfio_dirty_walk_stretch(walk, section);
+    return vfio_dirty_walk_part(walk, section);
 }

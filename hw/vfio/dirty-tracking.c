@@ -246,7 +246,7 @@ static void vfio_dirty_log_sync(MemoryListener *listener,
     int ret;
 
     /*
-     * In set-up nothing was sent yet, and all will be (B-19). A display asks
+     * In set-up nothing was sent yet, and all will be. A display asks
      * for its own RAM at any time.
      */
     if (!t->wanted || migration_in_setup(migrate_get_current()) ||
@@ -358,7 +358,7 @@ static int vfio_dirty_unmap_piece(VFIODirtyTracker *t,
     if (ret == 0) {
         vfio_dirty_take(t, 0, range->pages, ram_addr);
     } else {
-        /* The mapping itself goes right behind this (L-8) */
+        /* The mapping itself goes right behind this */
         vfio_dirty_mark(ram_addr, range->pages << t->page_shift);
     }
     return 0;
@@ -372,7 +372,7 @@ static int vfio_dirty_mark_quietly(VFIODirtyTracker *t,
     return 0;
 }
 
-/* Bits are read before common.c, which does not, unmaps (L-9, R-15c, B-40) */
+/* Bits are read before common.c, which does not, unmaps */
 static void vfio_dirty_section_goes(VFIODirtyTracker *t,
                                     MemoryRegionSection *section)
 {

@@ -10,7 +10,7 @@
 #ifndef HW_VFIO_DIRTY_BITMAP_H
 #define HW_VFIO_DIRTY_BITMAP_H
 
-/* The kernel takes no bitmap of more pages: type1, 8 TiB of 4 KiB (B-41) */
+/* The kernel takes no bitmap of more pages: type1, 8 TiB of 4 KiB */
 #define VFIO_DIRTY_PAGES_MAX    (UINT64_C(1) << 31)
 
 /* Pages of one size, from an address that is a multiple of it */
@@ -44,7 +44,7 @@ uint64_t vfio_dirty_pages_max(uint64_t max_bitmap_bytes);
 /*
  * vfio_dirty_piece: length of the next piece of a range
  *
- * A piece must not end inside of a mapping (D-2).
+ * A piece must not end inside of a mapping.
  *
  * @offset_pages: where the piece begins, in pages from where mappings are
  *                counted; mappings end at multiples of @granule_pages

@@ -28,7 +28,7 @@ typedef struct VFIODirtyTracker {
     Error *start_error;         /* for the next set-up of a migration */
     int start_ret;
 
-    /* Where pages cannot be tracked (B-24) */
+    /* Where pages cannot be tracked */
     bool written;               /* devices may have written since log start */
     GHashTable *marked;         /* sections marked since devices stopped */
     bool warned_untracked;
