@@ -54,6 +54,7 @@ static void test_told(const void *opaque)
     dirty_wait_stopped(pair->src);
     if (c->for_ever) {
         vfio_expect_source_well(pair);
+        vfio_side_kill(pair->dst);      /* it may be about to end itself */
     } else {
         vfio_pair_retry(pair);
     }
