@@ -77,6 +77,9 @@ static int read_rule(struct vmt_device *vmt, SimRule *r, char *line)
 	}
 	if (!sim_rule_finish(r, &key, why))
 		return complain(vmt, r->name, key, why);
+	if (r->outcome.window_gone || r->outcome.raise_intx)
+		return complain(vmt, r->name, "window, intx",
+				"only the device of tests/sim does that");
 	if (!is_device_event(r->event))
 		return complain(vmt, r->name, "event",
 				"belongs to a container: the kernel's own");

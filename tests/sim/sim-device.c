@@ -53,8 +53,17 @@ bool sim_call(SimDevice *d, SimEvent ev, uint32_t to, SimOutcome *out)
     if (migrating) {
         __atomic_fetch_add(&d->mig.count.migration_calls, 1, __ATOMIC_RELAXED);
     }
+    if (ev == SIM_EV_STATE_WRITE && (to & SIM_STATE_MASK) == SIM_RUNNING) {
+        sim_window_restore(d);
+    }
     if (!sim_fault_hit(d, ev, from, to, migrating, out)) {
         return false;
+    }
+    if (out->window_gone) {
+        sim_window_drop(d);
+    }
+    if (out->raise_intx) {
+        sim_pci_raise_intx(d);
     }
     if (out->set_error) {
         out->err = out->err ? out->err : EIO;
@@ -70,23 +79,65 @@ bool sim_call(SimDevice *d, SimEvent ev, uint32_t to, SimOutcome *out)
 /* ------------------------------------------------------------------------ */
 /* Open and close                                                           */
 
+/* Of the migration region in the device's memory, and of that as a whole */
+static const off_t region_at = (off_t)SIM_MIGRATION_REGION <<
+                               SIM_REGION_SHIFT;
+static const off_t memory_end = (off_t)(SIM_MIGRATION_REGION + 1) <<
+                                SIM_REGION_SHIFT;
+
 static bool make_memory(SimDevice *d)
 {
-    off_t end = (off_t)(SIM_MIGRATION_REGION + 1) << SIM_REGION_SHIFT;
-    off_t at = (off_t)SIM_MIGRATION_REGION << SIM_REGION_SHIFT;
-
     d->memfd = memfd_create("vfio-sim-device", MFD_CLOEXEC);
-    if (d->memfd < 0 || ftruncate(d->memfd, end) < 0) {
+    if (d->memfd < 0 || ftruncate(d->memfd, memory_end) < 0) {
         return false;
     }
     d->mig.window = sim_real_mmap(NULL, d->mig.cfg.region_size,
                               PROT_READ | PROT_WRITE, MAP_SHARED, d->memfd,
-                              at);
+                              region_at);
     if (d->mig.window == MAP_FAILED) {
         d->mig.window = NULL;
         return false;
     }
     return true;
+}
+
+/* Where the device itself finds the bytes of its migration region */
+static void move_window(SimDevice *d, int flags, int fd, off_t offset)
+{
+    void *p = sim_real_mmap(d->mig.window, d->mig.cfg.region_size,
+                            PROT_READ | PROT_WRITE, flags | MAP_FIXED, fd,
+                            offset);
+
+    g_assert_true(p == d->mig.window);
+}
+
+static void resize_memory(SimDevice *d, off_t size)
+{
+    int ret = ftruncate(d->memfd, size);
+
+    g_assert_cmpint(ret, ==, 0);
+}
+
+void sim_window_drop(SimDevice *d)
+{
+    if (d->window_gone) {
+        return;
+    }
+    move_window(d, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    resize_memory(d, region_at);
+    d->window_gone = true;
+    sim_log(d->cfg.name, "window gone");
+}
+
+void sim_window_restore(SimDevice *d)
+{
+    if (!d->window_gone) {
+        return;
+    }
+    resize_memory(d, memory_end);
+    move_window(d, MAP_SHARED, d->memfd, region_at);
+    d->window_gone = false;
+    sim_log(d->cfg.name, "window back");
 }
 
 static void drop_memory(SimDevice *d)
@@ -99,6 +150,7 @@ static void drop_memory(SimDevice *d)
         sim_real_close(d->memfd);
         d->memfd = -1;
     }
+    d->window_gone = false;
 }
 
 int sim_device_open(SimDevice *d, SimContainer *c)

@@ -144,6 +144,7 @@ struct SimDevice {
     SimContainer *container;
     unsigned open_count;
     int memfd;
+    bool window_gone;               /* mig_lock; see sim_window_drop() */
     SimMig mig;                     /* the model of its migration region */
     GPtrArray *violations;          /* char *, the first SIM_MAX_VIOLATIONS */
     unsigned num_violations;
@@ -242,6 +243,13 @@ ssize_t sim_device_rw(SimDevice *d, bool write, void *buf, size_t len,
 void *sim_device_mmap(SimDevice *d, void *addr, size_t length, int prot,
                       int flags, int fd, uint64_t offset);
 SimDevice *sim_device_new(void);
+/*
+ * sim_window_drop: who touches a mapping of the data window gets SIGBUS, a
+ * system call EFAULT. sim_window_restore: no more.
+ * Called with mig_lock held.
+ */
+void sim_window_drop(SimDevice *d);
+void sim_window_restore(SimDevice *d);
 void sim_device_free(SimDevice *d);
 /*
  * sim_call: count one call on the device and ask the fault rules.
@@ -260,6 +268,8 @@ ssize_t sim_pci_config_rw(SimDevice *d, bool write, void *buf, size_t len,
 uint64_t sim_pci_bar_size(SimDevice *d, unsigned index);
 int sim_pci_irq_info(SimDevice *d, void *arg);
 int sim_pci_set_irqs(SimDevice *d, void *arg);
+/* sim_pci_raise_intx: signal the eventfd of INTx, if there is one. */
+void sim_pci_raise_intx(SimDevice *d);
 
 /* ---- sim-migration.c: the model's host; mig_lock held inside ---- */
 ssize_t sim_migration_rw(SimDevice *d, bool write, void *buf, size_t len,

@@ -179,6 +179,7 @@ int sim_migration_reset(SimDevice *d)
 {
     g_mutex_lock(&d->mig_lock);
     sim_dma_stop(d);
+    sim_window_restore(d);
     sim_mig_reset(&d->mig);
     sim_pci_reset(d);
     sim_dma_start(d);

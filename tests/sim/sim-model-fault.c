@@ -125,6 +125,14 @@ static bool set_action(SimRule *r, const char *key, const char *text,
         out->set_error = strcmp(text, "error") == 0;
         return out->set_error || wrong(why, "can only be error");
     }
+    if (strcmp(key, "window") == 0) {
+        out->window_gone = strcmp(text, "gone") == 0;
+        return out->window_gone || wrong(why, "can only be gone");
+    }
+    if (strcmp(key, "intx") == 0) {
+        out->raise_intx = strcmp(text, "raise") == 0;
+        return out->raise_intx || wrong(why, "can only be raise");
+    }
     if (strcmp(key, "delay-ms") == 0) {
         return set_number(&out->delay_ms, text, why) &&
                (out->delay_ms <= MAX_DELAY_MS ||
@@ -155,11 +163,20 @@ bool sim_rule_finish(SimRule *r, const char **key, char why[SIM_WHY_CHARS])
     if ((r->has_from || r->has_to) && r->event != SIM_EV_STATE_WRITE) {
         return wrong(why, "from= and to= need state-write");
     }
+    if (out->window_gone &&
+        (r->event > SIM_EV_DATA_WRITE || r->event == SIM_EV_STATE_WRITE)) {
+        return wrong(why, "window= needs another access to the migration "
+                     "region than state-write");
+    }
+    if (out->raise_intx && r->event > SIM_EV_LAST_DEVICE) {
+        return wrong(why, "intx= needs a call on a device");
+    }
     *key = "errno";
     if (!out->err && !out->has_value && !out->has_short &&
-        !out->set_error && !out->delay_ms) {
+        !out->set_error && !out->delay_ms && !out->window_gone &&
+        !out->raise_intx) {
         return wrong(why, "the rule does nothing: give errno, short, value, "
-                     "delay-ms, device-state or eintr");
+                     "delay-ms, device-state, window, intx or eintr");
     }
     return true;
 }

@@ -114,6 +114,8 @@ typedef struct SimOutcome {
     uint64_t value;
     bool set_error;
     uint64_t delay_ms;
+    bool window_gone;               /* the mappings of the data window */
+    bool raise_intx;
 } SimOutcome;
 
 typedef struct SimRange {

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 #include <linux/pci_regs.h>
 
 #include "sim-internal.h"
@@ -331,6 +332,18 @@ int sim_pci_set_irqs(SimDevice *d, void *arg)
         sim_status_write();
     }
     return ret;
+}
+
+void sim_pci_raise_intx(SimDevice *d)
+{
+    uint64_t one = 1;
+    bool raised;
+
+    g_mutex_lock(&d->pci_lock);
+    raised = d->pci.intx_fd >= 0 &&
+             write(d->pci.intx_fd, &one, sizeof(one)) == sizeof(one);
+    g_mutex_unlock(&d->pci_lock);
+    sim_log(d->cfg.name, "intx raised=%d", raised);
 }
 
 /* ------------------------------------------------------------------------ */

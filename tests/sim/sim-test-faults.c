@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 #include <linux/vfio.h>
 
 #include "sim-test.h"
@@ -506,6 +507,34 @@ static void test_container_calls(void)
     client_close(c);
 }
 
+/* Mappings fail while the window is away, and are good again after it. */
+static void test_window_gone(void)
+{
+    SimClient *c;
+    uint64_t value;
+    int ends[2];
+    void *ptr;
+
+    sim_test_configure("[device src]\ngroup=1\nwindow-size=64K\n"
+                       "[fault f]\nevent=pending-read\nwindow=gone\n");
+    c = client_open("src", 1);
+    g_assert_cmpint(pipe(ends), ==, 0);
+    ptr = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, c->device,
+               (off_t)(9ull << 40) + PAGE);
+    g_assert_true(ptr != MAP_FAILED);
+    g_assert_cmpint(write(ends[1], ptr, PAGE), ==, PAGE);
+    g_assert_cmpint(client_set_state(c, PRE_COPY), ==, 0);
+    g_assert_cmpint(client_pending(c, &value), ==, 0);
+    assert_fired("f", 1);
+    g_assert_cmpint(result(write(ends[1], ptr, PAGE)), ==, -EFAULT);
+    g_assert_cmpint(client_set_state(c, RUNNING), ==, 0);
+    g_assert_cmpint(write(ends[1], ptr, PAGE), ==, PAGE);
+    munmap(ptr, PAGE);
+    close(ends[0]);
+    close(ends[1]);
+    client_close(c);
+}
+
 /* ------------------------------------------------------------------------ */
 /* Wrong configurations                                                     */
 
@@ -549,6 +578,9 @@ static const Wrong wrong[] = {
     { "[fault f]\nevent=reset\nto=stop\nerrno=EIO\n", "need state-write" },
     { "[fault f]\nevent=reset\ndevice=x\nerrno=EIO\n", "device: no [device]" },
     { "[fault f]\nevent=reset\ndevice-state=stop\n", "can only be error" },
+    { "[fault f]\nevent=reset\nwindow=gone\n", "window= needs" },
+    { "[fault f]\nevent=data-read\nwindow=open\n", "can only be gone" },
+    { "[fault f]\nevent=map-dma\nintx=raise\n", "intx= needs" },
     { "[fault f]\nevent=state-write\nto=up\nerrno=EIO\n", "to: want a state" },
 };
 
@@ -590,6 +622,7 @@ void sim_test_faults_add(void)
     g_test_add_func("/sim/fault/error-by-read", test_error_by_read);
     g_test_add_func("/sim/fault/conditions", test_conditions);
     g_test_add_func("/sim/fault/two-rules", test_two_rules);
+    g_test_add_func("/sim/fault/window-gone", test_window_gone);
     g_test_add_func("/sim/fault/every-call", test_every_call);
     g_test_add_func("/sim/fault/container-calls", test_container_calls);
 }
