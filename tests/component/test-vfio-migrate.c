@@ -80,14 +80,16 @@ static void setup(Run *run, const char *text)
     g_assert_cmpint(run->exit_status, ==, 0);
 }
 
-/* vfio-migrate @command on dev0, with a third argument from the directory */
+/* vfio-migrate --yes @command on dev0, with a second argument of the
+ * directory */
 static void tool(Run *run, const char *command, const char *third)
 {
     g_autofree char *device = g_build_filename(run->dir, "dev0", NULL);
     g_autofree char *path = third ? g_build_filename(run->dir, third, NULL)
                                   : NULL;
 
-    start(run, (const char *[]) { TOOL_PROGRAM, command, device, path, NULL },
+    start(run, (const char *[]) { TOOL_PROGRAM, "--yes", command, device,
+                                   path, NULL },
           true);
 }
 
@@ -260,18 +262,18 @@ static void test_file_failed(void)
           "errno=EIO\n");
     path = g_build_filename(run.dir, "file", NULL);
     tool(&run, "save", "file");
-    g_assert_cmpint(run.exit_status, ==, 1);
+    g_assert_cmpint(run.exit_status, ==, 3);
     assert_says(&run, "cannot read data_size");
     g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
 
     shell(&run, "echo old >file && tool save file");
-    g_assert_cmpint(run.exit_status, ==, 1);
+    g_assert_cmpint(run.exit_status, ==, 3);
     assert_content(&run, "file", "old\n");
     unfinished = find_unfinished(&run);
     g_assert_null(unfinished);
 
     shell(&run, "tool save nowhere/file");
-    g_assert_cmpint(run.exit_status, ==, 1);
+    g_assert_cmpint(run.exit_status, ==, 3);
     assert_says(&run, "nowhere/file: no file can be made in nowhere: No such "
                 "file or directory");
 }
@@ -342,7 +344,7 @@ static void test_file_special(void)
     move_state(&run, "mkfifo fifo && { timeout 60 cat fifo >copy & } && "
                "tool save fifo && wait && test -p fifo", "tool load copy");
     shell(&run, "mkdir sub && tool save sub");
-    g_assert_cmpint(run.exit_status, ==, 1);
+    g_assert_cmpint(run.exit_status, ==, 3);
     assert_says(&run, "sub cannot be opened: Is a directory");
 }
 
@@ -359,7 +361,7 @@ static void test_file_terminal(void)
     setup(&run, DEVICE);
     script = g_strdup_printf("tool save - >%s", ptsname(terminal));
     shell(&run, script);
-    g_assert_cmpint(run.exit_status, ==, 1);
+    g_assert_cmpint(run.exit_status, ==, 3);
     assert_says(&run, "the state is not written to a terminal: name a file, "
                 "or redirect standard output");
     close(terminal);
@@ -372,7 +374,7 @@ static void test_file_reader_gone(void)
     setup(&run, DEVICE);
     shell(&run, "{ tool save -; echo \"status $?\" >&2; } | true");
     assert_says(&run, "Unable to write to the stream: Broken pipe");
-    assert_says(&run, "status 1");
+    assert_says(&run, "status 3");
 }
 
 /* A driver that reads a device out only where it ran just before. */
@@ -387,7 +389,7 @@ static void test_save_paused(void)
     path = g_build_filename(run.dir, "file", NULL);
     start(&run, (const char *[]) { TOOL_PROGRAM, "--paused", "save", device,
                                    path, NULL }, true);
-    g_assert_cmpint(run.exit_status, ==, 1);
+    g_assert_cmpint(run.exit_status, ==, 3);
     assert_says(&run, "vfio-migrate: migration failed: dev0: cannot change the "
                 "device's state from stop to stop-copy: Invalid argument; the "
                 "device is in state stop\nA driver may refuse to save a device "
@@ -403,11 +405,11 @@ static void test_load_fails(void)
     setup(&run, DEVICE);
     path = g_build_filename(run.dir, "file", NULL);
     tool(&run, "load", "file");
-    g_assert_cmpint(run.exit_status, ==, 1);
+    g_assert_cmpint(run.exit_status, ==, 3);
     assert_says(&run, "file cannot be opened: No such file or directory");
     g_assert_true(g_file_set_contents(path, "nonsense", -1, NULL));
     tool(&run, "load", "file");
-    g_assert_cmpint(run.exit_status, ==, 1);
+    g_assert_cmpint(run.exit_status, ==, 3);
     assert_says(&run, "load of migration failed");
 }
 
@@ -471,21 +473,66 @@ static const Bad bad_drivers[] = {
       "to=running\nonce=no\nerrno=EIO\n", "not ok 9 - loads, and runs on\n" },
 };
 
+typedef struct Wrong {
+    const char *const argv[5];
+    const char *says;
+} Wrong;
+
+static const Wrong wrong_lines[] = {
+    { { TOOL_PROGRAM }, "Usage: vfio-migrate COMMAND" },
+    { { TOOL_PROGRAM, "eat" }, "no command eat; see vfio-migrate --help" },
+    { { TOOL_PROGRAM, "eat", "info" }, "no command eat" },
+    { { TOOL_PROGRAM, "save" }, "save takes DEVICE FILE; see vfio-migrate "
+                                "save --help" },
+    { { TOOL_PROGRAM, "--rounds=0", "test", "x" }, "are at least 1" },
+    { { TOOL_PROGRAM, "--eat" }, "Unknown option --eat" },
+    { { TOOL_PROGRAM, "--rounds=1", "info", "x" }, "Unknown option --rounds" },
+};
+
 static void test_usage(void)
 {
-    static const char *const wrong[][4] = {
-        { TOOL_PROGRAM }, { TOOL_PROGRAM, "eat" }, { TOOL_PROGRAM, "save" },
-        { TOOL_PROGRAM, "--rounds=0", "test" }, { TOOL_PROGRAM, "--eat" },
-    };
-
-    for (unsigned i = 0; i < G_N_ELEMENTS(wrong); i++) {
+    for (unsigned i = 0; i < G_N_ELEMENTS(wrong_lines); i++) {
         g_auto(Run) run = { 0 };
 
         setup(&run, DEVICE);
-        start(&run, wrong[i], true);
+        start(&run, wrong_lines[i].argv, true);
         g_assert_cmpint(run.exit_status, ==, 2);
-        assert_says(&run, "vfio-migrate: ");
+        assert_says(&run, wrong_lines[i].says);
     }
+}
+
+/* Nobody expects that to look at a device resets it. */
+static void test_asks(void)
+{
+    g_auto(Run) run = { 0 };
+    g_autofree char *device = NULL;
+
+    setup(&run, DEVICE);
+    device = g_build_filename(run.dir, "dev0", NULL);
+    start(&run, (const char *[]) { TOOL_PROGRAM, "info", device, NULL }, true);
+    g_assert_cmpint(run.exit_status, ==, 2);
+    assert_says(&run, "dev0 resets it, and what it does now is lost: say "
+                      "--yes");
+    g_assert_false(g_file_test(run.status, G_FILE_TEST_EXISTS));
+}
+
+static void test_help(void)
+{
+    g_auto(Run) run = { 0 };
+
+    setup(&run, DEVICE);
+    start(&run, (const char *[]) { TOOL_PROGRAM, "--help", NULL }, false);
+    g_assert_cmpint(run.exit_status, ==, 0);
+    assert_says(&run, "  save DEVICE FILE ");
+    assert_says(&run, "Exit status: 0 yes or done, 1 no, 2 wrong usage, 3 it "
+                      "failed.");
+    start(&run, (const char *[]) { TOOL_PROGRAM, "test", "--help", NULL },
+          false);
+    g_assert_cmpint(run.exit_status, ==, 0);
+    assert_says(&run, "--rounds=N");
+    start(&run, (const char *[]) { TOOL_PROGRAM, "--version", NULL }, false);
+    g_assert_cmpint(run.exit_status, ==, 0);
+    g_assert_cmpstr(run.output, ==, "vfio-migrate " TOOL_VERSION "\n");
 }
 
 static void test_no_device(void)
@@ -493,9 +540,9 @@ static void test_no_device(void)
     g_auto(Run) run = { 0 };
 
     setup(&run, DEVICE);
-    start(&run, (const char *[]) { TOOL_PROGRAM, "info", "ffff:ff:1f.7",
-                                   NULL }, true);
-    g_assert_cmpint(run.exit_status, ==, 1);
+    start(&run, (const char *[]) { TOOL_PROGRAM, "--yes", "info",
+                                   "ffff:ff:1f.7", NULL }, true);
+    g_assert_cmpint(run.exit_status, ==, 3);
     assert_says(&run, "ffff:ff:1f.7: no such device in");
 }
 
@@ -517,6 +564,8 @@ int main(int argc, char **argv)
     g_test_add_func("/vfio-migrate/load-fails", test_load_fails);
     g_test_add_func("/vfio-migrate/no-device", test_no_device);
     g_test_add_func("/vfio-migrate/usage", test_usage);
+    g_test_add_func("/vfio-migrate/asks", test_asks);
+    g_test_add_func("/vfio-migrate/help", test_help);
     g_test_add_data_func("/vfio-migrate/passes/one-device", "", test_passes);
     g_test_add_data_func("/vfio-migrate/passes/two-devices",
                          "[device dev1]\ngroup=8\nseed=9\nwindow-size=32K\n"

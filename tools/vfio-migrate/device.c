@@ -12,7 +12,8 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "hw/vfio/migration-device.h"
-#include "vfio-migrate.h"
+#include "device.h"
+#include "sysroot.h"
 
 char *tool_error(Error *err)
 {
@@ -22,6 +23,13 @@ char *tool_error(Error *err)
 
     error_free(err);
     return g_strchomp(text);
+}
+
+ToolExit tool_complain_error(Error *err)
+{
+    g_autofree char *text = tool_error(err);
+
+    return tool_complain("%s", text);
 }
 
 /* ---- the device ---- */
@@ -39,7 +47,8 @@ static char *find_sysfsdev(const char *name)
     }
     for (unsigned i = 0; i < G_N_ELEMENTS(forms); i++) {
         g_auto(GStrv) parts = g_strsplit(forms[i], "%s", 2);
-        g_autofree char *path = g_strconcat(parts[0], name, NULL);
+        g_autofree char *shown = g_strconcat(parts[0], name, NULL);
+        g_autofree char *path = sysroot_path(shown);
 
         if (g_file_test(path, G_FILE_TEST_IS_DIR)) {
             return g_steal_pointer(&path);
@@ -62,7 +71,23 @@ VFIODevice *tool_open(const char *name, Error **errp)
                    "UUID, or its directory in sysfs", name);
         return NULL;
     }
+    vfio_host_init();
     return vfio_host_device_open(&options, errp);
+}
+
+VFIODevice *tool_open_migratable(const char *name, ToolExit *answer,
+                                 Error **errp)
+{
+    VFIODevice *vbasedev = tool_open(name, errp);
+
+    *answer = TOOL_FAILED;
+    if (vbasedev && vfio_host_blocker(0)) {
+        *answer = TOOL_NO;
+        error_setg(errp, "%s", vfio_host_blocker(0));
+        tool_close(vbasedev);
+        return NULL;
+    }
+    return vbasedev;
 }
 
 void tool_close(VFIODevice *vbasedev)

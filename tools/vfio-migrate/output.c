@@ -13,7 +13,7 @@
 #include "qemu/osdep.h"
 #include <signal.h>
 #include "qapi/error.h"
-#include "vfio-migrate.h"
+#include "output.h"
 
 /* For the handler of signals; NULL while there is no unfinished file */
 static char *volatile unfinished;

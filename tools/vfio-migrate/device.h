@@ -1,14 +1,15 @@
 /*
- * vfio-migrate: what its files share
+ * vfio-migrate: one device, and its way to a file and back
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#ifndef TOOLS_VFIO_MIGRATE_H
-#define TOOLS_VFIO_MIGRATE_H
+#ifndef VFIO_MIGRATE_DEVICE_H
+#define VFIO_MIGRATE_DEVICE_H
 
 #include "qemu/osdep.h"
 #include "hw/vfio/vfio-common.h"
 #include "migration/standalone.h"
+#include "command.h"
 
 /* How the device is named in a stream; the same on both sides. */
 #define TOOL_STREAM_ID  "vfio-migrate"
@@ -46,6 +47,15 @@ typedef struct ToolSave {
  */
 VFIODevice *tool_open(const char *name, Error **errp);
 
+/*
+ * tool_open_migratable: the same, of a device that can migrate
+ *
+ * @answer: TOOL_NO where the device opened and cannot migrate, else
+ *          TOOL_FAILED; set where NULL is returned
+ */
+VFIODevice *tool_open_migratable(const char *name, ToolExit *answer,
+                                 Error **errp);
+
 /* tool_close: close it; the kernel resets it. The VM is a fresh one then. */
 void tool_close(VFIODevice *vbasedev);
 
@@ -79,52 +89,10 @@ int tool_save(VFIODevice *vbasedev, int fd, const ToolSave *options,
  */
 int tool_load(int fd, uint64_t cut_after_bytes, Error **errp);
 
-/* Where a saved device goes; only fd is for others than its own functions. */
-typedef struct ToolOutput {
-    int fd;
-    const char *name;           /* for messages */
-    char *path;                 /* where temporary goes when it is complete */
-    char *temporary;            /* NULL: written to in place, as a pipe */
-} ToolOutput;
-
-/*
- * tool_output_open: make room for the state of a device
- *
- * @path: "-" is standard output; what is printed from then on goes to
- *        standard error. A file that is there stays as it is for now.
- *        Has to outlive @out
- *
- * Returns: false with @errp set. tool_output_close() either way.
- */
-bool tool_output_open(ToolOutput *out, const char *path, Error **errp);
-
-/*
- * tool_output_close: put the state in its place, or throw it away
- *
- * @complete: all of it was written; otherwise @errp is not touched
- *
- * Returns: whether it is there now; if not though @complete, @errp is set.
- */
-bool tool_output_close(ToolOutput *out, bool complete, Error **errp);
-
 /* tool_error: text of @err, and its hint in lines below; takes it over. */
 char *tool_error(Error *err);
 
-typedef struct DriverTest {
-    const char *source;         /* names, for tool_open() */
-    const char *destination;
-    unsigned rounds;            /* of the round trip */
-    unsigned max_precopy_rounds;
-    bool verbose;
-} DriverTest;
+/* tool_complain_error: say @err on stderr, and free it; TOOL_FAILED. */
+ToolExit tool_complain_error(Error *err);
 
-/*
- * driver_test_run: put a driver through all that a migration asks of it
- *
- * Prints the results as TAP on stdout.
- *
- * Returns: how many cases failed.
- */
-unsigned driver_test_run(const DriverTest *test);
-
-#endif /* TOOLS_VFIO_MIGRATE_H */
+#endif /* VFIO_MIGRATE_DEVICE_H */

@@ -14,7 +14,8 @@
 #include "qapi/error.h"
 #include "hw/vfio/migration-transition.h"
 #include "screen.h"
-#include "vfio-migrate.h"
+#include "device.h"
+#include "driver-test.h"
 
 typedef struct Run {
     const DriverTest *test;

@@ -1,0 +1,52 @@
+/*
+ * vfio-migrate test: put a driver through a migration's life
+ *
+ * Owns: the command line; the cases are in driver-test.c.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "command.h"
+#include "driver-test.h"
+
+static int max_precopy_rounds = 1000;
+static int rounds = 3;
+static gboolean verbose;
+
+static ToolExit run(const Tool *tool)
+{
+    const DriverTest test = {
+        .source = tool->arguments[0],
+        .destination = tool->arguments[tool->nr_arguments - 1],
+        .rounds = rounds,
+        .max_precopy_rounds = max_precopy_rounds,
+        .verbose = verbose,
+    };
+
+    if (max_precopy_rounds < 1 || rounds < 1) {
+        return tool_misused("--precopy-rounds and --rounds are at least 1");
+    }
+    return driver_test_run(&test) ? TOOL_NO : TOOL_YES;
+}
+
+static const GOptionEntry options[] = {
+    { "precopy-rounds", 0, 0, G_OPTION_ARG_INT, &max_precopy_rounds,
+      "Stop after that many rounds of pre-copy in any case [1000]", "N" },
+    { "rounds", 0, 0, G_OPTION_ARG_INT, &rounds,
+      "Round trips of the case that loads and runs on [3]", "N" },
+    { "verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose,
+      "Print every message", NULL },
+    { NULL }
+};
+
+const Command command_test = {
+    .name = "test",
+    .arguments = "DEVICE [DEVICE]",
+    .summary = "Put the driver through a migration's life",
+    .description =
+        "Cancels, breaks streams, pauses the VM, takes snapshots; loads into "
+        "the second\ndevice where there is one. Prints TAP.",
+    .options = options,
+    .min_arguments = 1,
+    .max_arguments = 2,
+    .run = run,
+};
