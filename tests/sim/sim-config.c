@@ -199,6 +199,45 @@ static bool load_container(GKeyFile *file, GError **err)
 /* ------------------------------------------------------------------------ */
 /* [device NAME]                                                            */
 
+/* "0x40:09 00 10;0x08:02": bytes in hexadecimal, from an offset on */
+static bool parse_config_part(const char *part, SimDeviceConfig *c)
+{
+    g_auto(GStrv) halves = g_strsplit(part, ":", 2);
+    uint64_t at;
+
+    if (!halves[0] || !halves[1] ||
+        !sim_parse_size(g_strstrip(halves[0]), &at)) {
+        return false;
+    }
+    for (const char *p = halves[1]; *p; p++) {
+        if (*p == ' ') {
+            continue;
+        }
+        if (at >= SIM_CONFIG_SIZE || !g_ascii_isxdigit(p[0]) ||
+            !g_ascii_isxdigit(p[1])) {
+            return false;
+        }
+        c->config[at] = g_ascii_xdigit_value(p[0]) << 4 |
+                        g_ascii_xdigit_value(p[1]);
+        c->config_given[at++] = true;
+        p++;
+    }
+    return true;
+}
+
+static void read_config_space(SimKeys *k, SimDeviceConfig *c)
+{
+    g_autofree char *text = sim_keys_text(k, "config");
+    g_auto(GStrv) parts = g_strsplit(text ? text : "", ";", -1);
+
+    for (size_t i = 0; parts[i]; i++) {
+        if (*g_strstrip(parts[i]) && !parse_config_part(parts[i], c)) {
+            sim_keys_fail(k, "config", "want OFFSET:BYTES separated by ';', "
+                          "below 256");
+        }
+    }
+}
+
 static void read_pci(SimKeys *k, SimDeviceConfig *c)
 {
     c->group = sim_keys_size(k, "group", 0);
@@ -207,6 +246,7 @@ static void read_pci(SimKeys *k, SimDeviceConfig *c)
     c->bar0_size = sim_keys_size(k, "bar0-size", 64 * 1024);
     c->msix_vectors = sim_keys_size(k, "msix-vectors", 8);
     c->intx = sim_keys_bool(k, "intx", false);
+    read_config_space(k, c);
     c->has_reset = sim_keys_bool(k, "reset", true);
     c->reset_clears_config = sim_keys_bool(k, "reset-clears-config", true);
     if (c->msix_vectors > SIM_MAX_VECTORS) {

@@ -43,6 +43,8 @@ typedef struct SimDeviceConfig {
     bool intx;
     bool has_reset;
     bool reset_clears_config;
+    uint8_t config[SIM_CONFIG_SIZE];        /* put over the config space, */
+    bool config_given[SIM_CONFIG_SIZE];     /* where it is given */
     uint64_t dma_rate;              /* bytes a second, 0 = no DMA */
     uint64_t dma_start;             /* IOVA */
     uint64_t dma_size;

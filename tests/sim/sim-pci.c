@@ -81,6 +81,11 @@ static void fill_config(SimDevice *d)
     put(pci, PCI_INTERRUPT_LINE, 0, 1, 0xff);
     put(pci, PCI_INTERRUPT_PIN, d->cfg.intx ? 1 : 0, 1, 0);
     fill_capabilities(d);
+    for (unsigned i = 0; i < SIM_CONFIG_SIZE; i++) {
+        if (d->cfg.config_given[i]) {
+            pci->config[i] = d->cfg.config[i];
+        }
+    }
 }
 
 uint64_t sim_pci_bar_size(SimDevice *d, unsigned index)

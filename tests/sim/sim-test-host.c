@@ -205,6 +205,30 @@ static void test_config_space(void)
     client_close(c);
 }
 
+/* Bytes that a test lays over it come back with a reset. */
+static void test_config_given(void)
+{
+    uint8_t all[256];
+    SimClient *c = sim_test_open("", "config=0x08:02 000a03;0xc0:09 00 04 77");
+    uint16_t command = PCI_COMMAND_MASTER;
+
+    for (unsigned i = 0; i < 2; i++) {
+        g_assert_cmpint(client_config(c, false, 0, all, sizeof(all)), ==,
+                        256);
+        g_assert_cmphex(all[PCI_REVISION_ID], ==, 0x02);
+        g_assert_cmphex(all[PCI_CLASS_DEVICE + 1], ==, 0x03);
+        g_assert_cmphex(all[PCI_CLASS_DEVICE], ==, 0x0a);
+        g_assert_cmphex(all[PCI_COMMAND], ==, 0);
+        g_assert_cmphex(all[0xc0], ==, PCI_CAP_ID_VNDR);
+        g_assert_cmphex(all[0xc3], ==, 0x77);
+        g_assert_cmphex(all[0xc4], ==, 0);
+        g_assert_cmpint(client_config(c, true, PCI_COMMAND, &command, 2), ==,
+                        2);
+        g_assert_cmpint(ioctl(c->device, VFIO_DEVICE_RESET), ==, 0);
+    }
+    client_close(c);
+}
+
 static void test_bars(void)
 {
     struct vfio_region_info info = { .argsz = sizeof(info), .index = 0 };
@@ -432,6 +456,7 @@ void sim_test_host_add(void)
     g_test_add_func("/sim/host/iommus", test_iommus);
     g_test_add_func("/sim/host/switches", test_switches);
     g_test_add_func("/sim/pci/config", test_config_space);
+    g_test_add_func("/sim/pci/config-given", test_config_given);
     g_test_add_func("/sim/pci/bars", test_bars);
     g_test_add_func("/sim/pci/mmap-limits", test_mmap_limits);
     g_test_add_func("/sim/pci/irqs", test_irqs);
