@@ -13,7 +13,7 @@
 #include "qapi/error.h"
 #include "hw/vfio/migration-device.h"
 #include "device.h"
-#include "sysroot.h"
+#include "sysfs.h"
 
 char *tool_error(Error *err)
 {
@@ -25,6 +25,15 @@ char *tool_error(Error *err)
     return g_strchomp(text);
 }
 
+#define NO_DEVICE \
+    "%s: no such device in /sys/bus/pci/devices or /sys/bus/mdev/devices; " \
+    "name it by its PCI address, its UUID, or its directory in sysfs"
+
+ToolExit tool_no_device(const char *name)
+{
+    return tool_complain(NO_DEVICE, name);
+}
+
 ToolExit tool_complain_error(Error *err)
 {
     g_autofree char *text = tool_error(err);
@@ -34,41 +43,16 @@ ToolExit tool_complain_error(Error *err)
 
 /* ---- the device ---- */
 
-/* The directory of sysfs that @name stands for, or NULL */
-static char *find_sysfsdev(const char *name)
-{
-    static const char *const forms[] = {
-        "/sys/bus/pci/devices/%s", "/sys/bus/pci/devices/0000:%s",
-        "/sys/bus/mdev/devices/%s",
-    };
-
-    if (strchr(name, '/')) {
-        return g_strdup(name);
-    }
-    for (unsigned i = 0; i < G_N_ELEMENTS(forms); i++) {
-        g_auto(GStrv) parts = g_strsplit(forms[i], "%s", 2);
-        g_autofree char *shown = g_strconcat(parts[0], name, NULL);
-        g_autofree char *path = sysroot_path(shown);
-
-        if (g_file_test(path, G_FILE_TEST_IS_DIR)) {
-            return g_steal_pointer(&path);
-        }
-    }
-    return NULL;
-}
-
 VFIODevice *tool_open(const char *name, Error **errp)
 {
-    g_autofree char *sysfsdev = find_sysfsdev(name);
+    g_autofree char *sysfsdev = sysfs_find(name);
     VFIOHostDeviceOptions options = {
         .sysfsdev = sysfsdev,
         .id = TOOL_STREAM_ID,
     };
 
     if (!sysfsdev) {
-        error_setg(errp, "%s: no such device in /sys/bus/pci/devices or "
-                   "/sys/bus/mdev/devices; name it by its PCI address, its "
-                   "UUID, or its directory in sysfs", name);
+        error_setg(errp, NO_DEVICE, name);
         return NULL;
     }
     vfio_host_init();

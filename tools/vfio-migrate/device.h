@@ -92,6 +92,9 @@ int tool_load(int fd, uint64_t cut_after_bytes, Error **errp);
 /* tool_error: text of @err, and its hint in lines below; takes it over. */
 char *tool_error(Error *err);
 
+/* tool_no_device: say that there is no device @name; TOOL_FAILED. */
+ToolExit tool_no_device(const char *name);
+
 /* tool_complain_error: say @err on stderr, and free it; TOOL_FAILED. */
 ToolExit tool_complain_error(Error *err);
 

@@ -16,6 +16,8 @@
 
 static const Command *const commands[] = {
     &command_info,
+    &command_facts,
+    &command_compare,
     &command_save,
     &command_load,
     &command_test,

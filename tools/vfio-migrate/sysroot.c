@@ -1,5 +1,5 @@
 /*
- * vfio-migrate: where /sys, /proc and /dev are looked for
+ * vfio-migrate: where /sys, /proc, /etc and /dev are looked for
  *
  * Owns: --sysroot, by which tests, and a copy of another host's files, stand
  * in for this host.
@@ -18,7 +18,42 @@ void sysroot_set(const char *dir)
     sysroot = g_strdup(dir);
 }
 
+bool sysroot_is_set(void)
+{
+    return sysroot;
+}
+
 char *sysroot_path(const char *path)
 {
     return sysroot ? g_build_filename(sysroot, path, NULL) : g_strdup(path);
+}
+
+static char *read_text(const char *path)
+{
+    char *text = NULL;
+
+    return g_file_get_contents(path, &text, NULL, NULL) ? g_strchomp(text)
+                                                        : NULL;
+}
+
+char *sysroot_text(const char *path)
+{
+    g_autofree char *real = sysroot_path(path);
+
+    return read_text(real);
+}
+
+char *file_text(const char *dir, const char *name)
+{
+    g_autofree char *path = g_build_filename(dir, name, NULL);
+
+    return read_text(path);
+}
+
+char *file_link(const char *dir, const char *name)
+{
+    g_autofree char *path = g_build_filename(dir, name, NULL);
+    g_autofree char *target = g_file_read_link(path, NULL);
+
+    return target ? g_path_get_basename(target) : NULL;
 }

@@ -1,13 +1,18 @@
 /*
- * vfio-migrate: where /sys, /proc and /dev are looked for
+ * vfio-migrate: where /sys, /proc, /etc and /dev are looked for
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef VFIO_MIGRATE_SYSROOT_H
 #define VFIO_MIGRATE_SYSROOT_H
 
+#include <stdbool.h>
+
 /* sysroot_set: look below @dir instead of "/"; before anything is looked at */
 void sysroot_set(const char *dir);
+
+/* sysroot_is_set: whether that was done */
+bool sysroot_is_set(void);
 
 /*
  * sysroot_path: where @path, which begins with "/", really is
@@ -15,5 +20,17 @@ void sysroot_set(const char *dir);
  * Returns: a path, to be freed.
  */
 char *sysroot_path(const char *path);
+
+/* sysroot_text: the file's text without white space at its end; or NULL. */
+char *sysroot_text(const char *path);
+
+/*
+ * file_text, file_link: of a file @name in the directory @dir, which is where
+ * it really is: its text as above; the last part of where the link leads
+ *
+ * Returns: to be freed; NULL where there is none.
+ */
+char *file_text(const char *dir, const char *name);
+char *file_link(const char *dir, const char *name);
 
 #endif /* VFIO_MIGRATE_SYSROOT_H */
