@@ -38,8 +38,8 @@ typedef struct Command {
     ToolExit (*run)(const Tool *tool);
 } Command;
 
-extern const Command command_compare, command_facts, command_info, command_load, command_save,
-                     command_test;
+extern const Command command_compare, command_facts, command_info,
+                     command_load, command_save, command_test, command_why;
 
 /*
  * tool_complain: say on stderr that something failed

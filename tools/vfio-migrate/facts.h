@@ -6,8 +6,8 @@
 #ifndef VFIO_MIGRATE_FACTS_H
 #define VFIO_MIGRATE_FACTS_H
 
+#include <stdbool.h>
 #include <json-glib/json-glib.h>
-#include "hw/vfio/vfio-common.h"
 
 #define FACTS_VERSION 1
 

@@ -15,6 +15,7 @@
 #include "sysroot.h"
 
 static const Command *const commands[] = {
+    &command_why,
     &command_info,
     &command_facts,
     &command_compare,

@@ -31,6 +31,14 @@ char *sysfs_find(const char *name)
     return NULL;
 }
 
+/* Kernels since 6.2 tell; the names of older ones' drivers do, too. */
+bool sysfs_is_vfio_driver(const char *dir, const char *driver)
+{
+    g_autofree char *path = g_build_filename(dir, "vfio-dev", NULL);
+
+    return strstr(driver, "vfio") || g_file_test(path, G_FILE_TEST_IS_DIR);
+}
+
 static int compare_names(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);

@@ -6,6 +6,7 @@
 #ifndef VFIO_MIGRATE_SYSFS_H
 #define VFIO_MIGRATE_SYSFS_H
 
+#include <stdbool.h>
 #include <json-glib/json-glib.h>
 
 /*
@@ -23,6 +24,12 @@ char *sysfs_find(const char *name);
  * Returns: an array of objects with "name" and "driver" (or null).
  */
 JsonArray *sysfs_group(const char *dir);
+
+/*
+ * sysfs_is_vfio_driver: whether @driver, of the device in @dir, is one that
+ * gives devices to VMs
+ */
+bool sysfs_is_vfio_driver(const char *dir, const char *driver);
 
 /*
  * sysfs_facts: an object of what sysfs says of the device in @dir: "name",

@@ -1,0 +1,54 @@
+/*
+ * vfio-migrate why: what was looked at, and what came of it
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef VFIO_MIGRATE_CHECKS_H
+#define VFIO_MIGRATE_CHECKS_H
+
+#include <stdbool.h>
+#include <json-glib/json-glib.h>
+
+typedef enum CheckResult {
+    CHECK_OK,
+    CHECK_UNKNOWN,      /* it was not, or could not be, looked at */
+    CHECK_WARN,         /* it may stand in the way */
+    CHECK_NO,           /* it stands in the way */
+} CheckResult;
+
+typedef struct Checks {
+    JsonArray *list;    /* objects: subject, check, result, text, hint */
+    const char *subject;    /* what the next ones are about */
+} Checks;
+
+/* check_result_word: "ok", "unknown", "warn", "no" */
+const char *check_result_word(CheckResult result);
+
+/*
+ * checks_add: note what came of looking at @check
+ *
+ * @hint: what to do about it; may be NULL
+ */
+void checks_add(Checks *checks, const char *check, CheckResult result,
+                const char *hint, const char *format, ...)
+    G_GNUC_PRINTF(5, 6);
+
+/* checks_worst: the worst of all; CHECK_OK where there is none. */
+CheckResult checks_worst(const Checks *checks);
+
+/* ---- what is looked at ---- */
+
+/*
+ * why_device: the device @name: driver, IOMMU, group, files of VFIO
+ *
+ * @may_open: it may be opened, which resets it, and be asked how it migrates
+ */
+void why_device(Checks *checks, const char *name, bool may_open);
+
+/* why_host: VFIO, memory that may be locked, AppArmor */
+void why_host(Checks *checks);
+
+/* why_qemu: does the QEMU at @path (NULL: none was found) migrate them? */
+void why_qemu(Checks *checks, const char *path);
+
+#endif /* VFIO_MIGRATE_CHECKS_H */

@@ -1,0 +1,104 @@
+/*
+ * vfio-migrate why: what of a host, and of its QEMU, stands in the way
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <string.h>
+#include "checks.h"
+#include "host.h"
+#include "json.h"
+#include "screen.h"
+#include "sysroot.h"
+
+/* Below that not even a small VM fits. */
+#define MEMLOCK_SMALL (INT64_C(1) << 30)
+
+static void check_vfio(Checks *checks)
+{
+    g_autofree char *path = sysroot_path("/dev/vfio/vfio");
+
+    if (g_file_test(path, G_FILE_TEST_EXISTS)) {
+        checks_add(checks, "VFIO", CHECK_OK, NULL, "the kernel has it");
+    } else {
+        checks_add(checks, "VFIO", CHECK_NO, "modprobe vfio",
+                   "there is no /dev/vfio/vfio: the kernel's VFIO is not "
+                   "loaded");
+    }
+}
+
+static void check_memlock(Checks *checks, JsonObject *host)
+{
+    int64_t bytes = json_number(host, "memlock-bytes", INT64_MAX);
+    g_autofree char *size = screen_size(bytes);
+
+    if (bytes < MEMLOCK_SMALL) {
+        checks_add(checks, "locked memory", CHECK_WARN, "ulimit -l unlimited, "
+                   "where QEMU is started by hand", "you may lock %s, and "
+                   "QEMU needs all of a VM's memory; libvirt raises the "
+                   "limit itself", size);
+    } else {
+        checks_add(checks, "locked memory", CHECK_OK, NULL, "you may lock %s",
+                   bytes == INT64_MAX ? "any amount" : size);
+    }
+}
+
+/* Lines of ours, where libvirt's profiles look for additions */
+static bool has_apparmor_lines(void)
+{
+    static const char *const files[] = {
+        "/etc/apparmor.d/abstractions/base.d/qemu-vfio-migration",
+        "/etc/apparmor.d/local/abstractions/libvirt-qemu",
+        "/etc/apparmor.d/abstractions/libvirt-qemu",
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(files); i++) {
+        g_autofree char *text = sysroot_text(files[i]);
+
+        if (text && strstr(text, "vfio-migration")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_apparmor(Checks *checks, JsonObject *host)
+{
+    if (!json_flag(host, "apparmor", false)) {
+        checks_add(checks, "AppArmor", CHECK_OK, NULL, "off");
+    } else if (has_apparmor_lines()) {
+        checks_add(checks, "AppArmor", CHECK_OK, NULL, "on, and allows our "
+                   "files");
+    } else {
+        checks_add(checks, "AppArmor", CHECK_WARN, "docs/libvirt.md has the "
+                   "lines", "on, and nothing in /etc/apparmor.d allows our "
+                   "files: QEMU may not start under libvirt");
+    }
+}
+
+void why_host(Checks *checks)
+{
+    g_autoptr(JsonObject) host = host_facts();
+
+    checks->subject = "host";
+    check_vfio(checks);
+    check_memlock(checks, host);
+    check_apparmor(checks, host);
+}
+
+void why_qemu(Checks *checks, const char *path)
+{
+    g_autofree char *says = NULL;
+
+    checks->subject = "QEMU";
+    if (!path) {
+        checks_add(checks, "QEMU", CHECK_NO, "Install qemu-system-x86",
+                   "there is no qemu-system-x86_64");
+    } else if (host_qemu_check(path, &says)) {
+        checks_add(checks, "QEMU", CHECK_OK, NULL, "%s: %s", path, says);
+    } else {
+        checks_add(checks, "QEMU", CHECK_NO, "Let VMs run with "
+                   "qemu-system-x86_64-vfio; as a domain's <emulator>, too",
+                   "%s does not migrate VFIO devices with our code: %s", path,
+                   says);
+    }
+}
