@@ -1,100 +1,141 @@
 /*
  * vfio-migrate info: can this device migrate, and what does it offer?
  *
- * Owns: what is printed of an open device.
+ * Owns: what is printed of an open device. facts.c finds it.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "qemu/osdep.h"
-#include "qapi/error.h"
-#include "hw/vfio/migration-device.h"
-#include "screen.h"
 #include "command.h"
 #include "device.h"
+#include "facts.h"
+#include "json.h"
+#include "probe.h"
+#include "screen.h"
+#include "sysfs.h"
 
 #define MAX_AREAS_SHOWN 8u
 
-static void print_window(VFIORegion *region)
+static void print_window(JsonObject *migration)
 {
-    for (unsigned i = 0; i < MIN(region->nr_mmaps, MAX_AREAS_SHOWN); i++) {
-        g_autofree char *size = screen_size(region->mmaps[i].size);
+    JsonArray *areas = json_list(migration, "areas");
+    unsigned n = json_array_get_length(areas);
 
-        screen_field(i ? "" : "mappable", "0x%" PRIx64 " + 0x%zx (%s)",
-                     (uint64_t)region->mmaps[i].offset, region->mmaps[i].size,
+    for (unsigned i = 0; i < MIN(n, MAX_AREAS_SHOWN); i++) {
+        JsonObject *area = json_list_object(areas, i);
+        uint64_t bytes = json_hex(area, "bytes", 0);
+        g_autofree char *size = screen_size(bytes);
+
+        screen_field(i ? "" : "mappable", "%s + %s (%s)",
+                     json_text(area, "offset"), json_text(area, "bytes"),
                      size);
     }
-    if (region->nr_mmaps > MAX_AREAS_SHOWN) {
-        screen_field("", "and %u more", region->nr_mmaps - MAX_AREAS_SHOWN);
-    } else if (!region->nr_mmaps) {
+    if (n > MAX_AREAS_SHOWN) {
+        screen_field("", "and %u more", n - MAX_AREAS_SHOWN);
+    } else if (!n) {
         screen_field("mappable", "nothing: all data is read and written");
     }
 }
 
-static void print_region(VFIODeviceMigration *mig)
+static void print_region(JsonObject *migration)
 {
-    VFIORegion *region = &mig->base.region;
-    g_autofree char *size = screen_size(region->size);
+    g_autofree char *size = screen_size(json_hex(migration, "region-bytes",
+                                                 0));
 
-    screen_field("protocol", "%s", mig->protocol->name);
-    screen_field("state", "%s", vfio_mig_state_str(mig->state));
-    screen_field("region", "index %u, %s, %s", region->nr, size,
-                 region->flags & VFIO_REGION_INFO_FLAG_MMAP ? "mappable"
-                                                            : "trapped");
-    print_window(region);
+    screen_field("state", "%s", json_text(migration, "state"));
+    screen_field("region", "index %" PRId64 ", %s, %s",
+                 json_number(migration, "region", 0), size,
+                 json_flag(migration, "mappable", false) ? "mappable"
+                                                         : "trapped");
+    print_window(migration);
 }
 
-static void print_container(VFIOContainer *container)
+static void print_migration(JsonObject *migration)
 {
-    g_autofree char *most = screen_size(container->max_dirty_bitmap_size);
+    const char *protocol = json_text(migration, "protocol");
 
-    if (container->dirty_pages_supported) {
+    if (g_str_equal(protocol, "none")) {
+        return;
+    }
+    screen_field("protocol", "%s", protocol);
+    if (json_list(migration, "flags")) {
+        g_autofree char *flags = probe_v2_words(migration);
+
+        screen_field("flags", "%s", flags);
+    } else {
+        print_region(migration);
+    }
+}
+
+static void print_iommu(JsonObject *iommu)
+{
+    uint64_t sizes = json_hex(iommu, "dirty-page-sizes", 0);
+    g_autofree char *most = screen_size(json_hex(iommu, "max-bitmap-bytes",
+                                                 0));
+
+    if (json_flag(iommu, "dirty-tracking", false)) {
         screen_field("dirty pages", "told by the IOMMU in pages of 0x%" PRIx64
-                     ", bitmaps of at most %s",
-                     container->dirty_pgsizes & -container->dirty_pgsizes,
-                     most);
+                     ", bitmaps of at most %s", sizes & -sizes, most);
     } else {
         screen_field("dirty pages", "not told by the IOMMU: all memory is "
                      "sent again when the VM stands still");
     }
 }
 
-static void print_device(VFIODevice *vbasedev, const char *blocker)
+static void print_text(JsonObject *facts)
 {
-    screen_field("device", "%s, IOMMU group %d", vbasedev->name,
-                 vbasedev->group->groupid);
-    screen_field("migration", "%s", blocker ?: "possible");
-    screen_field("reset", "%s", vbasedev->reset_works ? "yes" :
-                 "no: a device that failed stays failed");
-    if (vbasedev->migration) {
-        print_region(vfio_mig_of(vbasedev));
+    JsonObject *device = json_child(facts, "device");
+    JsonObject *migration = json_child(facts, "migration");
+    const char *version = json_text(device, "driver-version");
+
+    screen_field("device", "%s, IOMMU group %s", json_text(device, "name"),
+                 json_text(device, "group"));
+    screen_field("driver", "%s%s%s", json_text(device, "driver") ?: "unknown",
+                 version ? " " : "", version ?: "");
+    if (json_text(device, "mdev-type")) {
+        screen_field("type", "%s", json_text(device, "mdev-type"));
     }
-    print_container(vbasedev->group->container);
+    screen_field("migration", "%s", json_text(migration, "blocker")
+                                    ?: "possible");
+    screen_field("reset", "%s", json_flag(device, "reset", false) ? "yes" :
+                 "no: a device that failed stays failed");
+    print_migration(migration);
+    print_iommu(json_child(facts, "iommu"));
 }
 
 static ToolExit run(const Tool *tool)
 {
     const char *name = tool->arguments[0];
-    Error *err = NULL;
-    VFIODevice *vbasedev;
-    ToolExit answer;
+    g_autofree char *dir = sysfs_find(name);
+    g_autoptr(JsonObject) facts = NULL;
+    const char *error;
+    bool can;
 
+    if (!dir) {
+        return tool_no_device(name);
+    }
     if (!tool_may_reset(tool, name)) {
         return TOOL_USAGE;
     }
-    vbasedev = tool_open(name, &err);
-    if (!vbasedev) {
-        return tool_complain_error(err);
+    facts = json_report_new("info", 1);
+    can = facts_add_device(facts, dir);
+    error = json_text(json_child(facts, "device"), "error");
+    if (error) {
+        return tool_complain("%s", error);
     }
-    answer = vfio_host_blocker(0) ? TOOL_NO : TOOL_YES;
-    print_device(vbasedev, vfio_host_blocker(0));
-    tool_close(vbasedev);
-    return answer;
+    json_object_set_boolean_member(facts, "can-migrate", can);
+    if (tool->json) {
+        json_report_print(json_object_ref(facts), false);
+    } else {
+        print_text(facts);
+    }
+    return can ? TOOL_YES : TOOL_NO;
 }
 
 const Command command_info = {
     .name = "info",
     .arguments = "DEVICE",
-    .summary = "Can it migrate? What does it offer?",
+    .summary = "What does this device offer?",
     .min_arguments = 1,
     .max_arguments = 1,
     .run = run,

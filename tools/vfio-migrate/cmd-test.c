@@ -7,6 +7,7 @@
  */
 #include "command.h"
 #include "driver-test.h"
+#include "json.h"
 
 static int max_precopy_rounds = 1000;
 static int rounds = 3;
@@ -14,18 +15,29 @@ static gboolean verbose;
 
 static ToolExit run(const Tool *tool)
 {
-    const DriverTest test = {
+    DriverTest test = {
         .source = tool->arguments[0],
         .destination = tool->arguments[tool->nr_arguments - 1],
         .rounds = rounds,
         .max_precopy_rounds = max_precopy_rounds,
         .verbose = verbose,
     };
+    unsigned failed;
 
     if (max_precopy_rounds < 1 || rounds < 1) {
         return tool_misused("--precopy-rounds and --rounds are at least 1");
     }
-    return driver_test_run(&test) ? TOOL_NO : TOOL_YES;
+    if (tool->json) {
+        test.report = json_report_new("test", 1);
+        json_object_set_string_member(test.report, "source", test.source);
+        json_object_set_string_member(test.report, "destination",
+                                      test.destination);
+    }
+    failed = driver_test_run(&test);
+    if (test.report) {
+        json_report_print(test.report, false);
+    }
+    return failed ? TOOL_NO : TOOL_YES;
 }
 
 static const GOptionEntry options[] = {
@@ -44,7 +56,7 @@ const Command command_test = {
     .summary = "Put the driver through a migration's life",
     .description =
         "Cancels, breaks streams, pauses the VM, takes snapshots; loads into "
-        "the second\ndevice where there is one. Prints TAP.",
+        "the second\ndevice where there is one. Prints TAP, or JSON.",
     .options = options,
     .min_arguments = 1,
     .max_arguments = 2,

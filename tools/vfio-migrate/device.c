@@ -14,6 +14,7 @@
 #include "hw/vfio/migration-device.h"
 #include "device.h"
 #include "sysfs.h"
+#include "sysroot.h"
 
 char *tool_error(Error *err)
 {
@@ -43,6 +44,22 @@ ToolExit tool_complain_error(Error *err)
 
 /* ---- the device ---- */
 
+/* What is missing is told in files that do not name what is missing. */
+static void hint_at_driver(const char *dir, Error **errp)
+{
+    g_autofree char *driver = file_link(dir, "driver");
+    g_autofree char *type = file_link(dir, "mdev_type");
+
+    if (type || (driver && sysfs_is_vfio_driver(dir, driver))) {
+        return;
+    }
+    error_append_hint(errp, "It is bound to %s%s; bind it to the VFIO driver "
+                      "of its vendor, for instance with driverctl. "
+                      "'vfio-migrate why' tells more.\n",
+                      driver ? driver : "no driver",
+                      driver ? ", which is no VFIO driver" : "");
+}
+
 VFIODevice *tool_open(const char *name, Error **errp)
 {
     g_autofree char *sysfsdev = sysfs_find(name);
@@ -50,13 +67,18 @@ VFIODevice *tool_open(const char *name, Error **errp)
         .sysfsdev = sysfsdev,
         .id = TOOL_STREAM_ID,
     };
+    VFIODevice *vbasedev;
 
     if (!sysfsdev) {
         error_setg(errp, NO_DEVICE, name);
         return NULL;
     }
     vfio_host_init();
-    return vfio_host_device_open(&options, errp);
+    vbasedev = vfio_host_device_open(&options, errp);
+    if (!vbasedev) {
+        hint_at_driver(sysfsdev, errp);
+    }
+    return vbasedev;
 }
 
 VFIODevice *tool_open_migratable(const char *name, ToolExit *answer,

@@ -16,6 +16,7 @@
 #include "screen.h"
 #include "device.h"
 #include "driver-test.h"
+#include "json.h"
 
 typedef struct Run {
     const DriverTest *test;
@@ -417,6 +418,15 @@ static const struct {
 
 /* ---- report ---- */
 
+typedef enum Outcome {
+    OUTCOME_PASSED,
+    OUTCOME_FAILED,
+    OUTCOME_SKIPPED,
+    OUTCOME__MAX,
+} Outcome;
+
+static const char *const outcome_words[] = { "passed", "failed", "skipped" };
+
 static void print_lines(const char *prefix, const char *text)
 {
     g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
@@ -428,7 +438,66 @@ static void print_lines(const char *prefix, const char *text)
     }
 }
 
-static bool run_case(const DriverTest *test, unsigned n)
+static void print_tap(const Run *run, unsigned n, Outcome outcome)
+{
+    bool good = outcome != OUTCOME_FAILED;
+
+    printf("%s %u - %s%s%s\n", good ? "ok" : "not ok", n + 1, cases[n].name,
+           run->skipped ? " # SKIP " : "", run->skipped ?: "");
+    print_lines("# ", run->why ?: "");
+    print_lines("#   ", run->notes->str);
+    if (!good || run->test->verbose) {
+        print_lines("#   said: ", run->messages->str);
+    }
+    fflush(stdout);
+}
+
+static void add_lines(JsonObject *object, const char *name, const char *text)
+{
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    JsonArray *array = json_array_new();
+
+    for (char **line = lines; *line; line++) {
+        if (**line) {
+            json_array_add_string_element(array, *line);
+        }
+    }
+    json_object_set_array_member(object, name, array);
+}
+
+static void add_case(const Run *run, unsigned n, Outcome outcome,
+                     JsonArray *list)
+{
+    JsonObject *object = json_object_new();
+
+    json_object_set_string_member(object, "name", cases[n].name);
+    json_object_set_string_member(object, "result", outcome_words[outcome]);
+    json_set_text(object, "reason", run->why ?: run->skipped);
+    add_lines(object, "notes", run->notes->str);
+    add_lines(object, "said", run->messages->str);
+    json_array_add_object_element(list, object);
+}
+
+static bool run_in_file(Run *run, unsigned n)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *path = NULL;
+    bool good;
+
+    run->fd = g_file_open_tmp("vfio-migrate-XXXXXX", &path, &error);
+    vfio_host_set_report_hook(take_message, run);
+    good = run->fd >= 0 ? unlink(path) == 0 && cases[n].func(run)
+                        : fail(run, "%s", error->message);
+    close_device(run);
+    vfio_host_forget();
+    vfio_host_set_report_hook(NULL, NULL);
+    if (run->fd >= 0) {
+        close(run->fd);
+    }
+    return good;
+}
+
+static Outcome run_case(const DriverTest *test, unsigned n, JsonArray *list)
 {
     Run run = {
         .test = test,
@@ -436,44 +505,40 @@ static bool run_case(const DriverTest *test, unsigned n)
         .notes = g_string_new(NULL),
         .fd = -1,
     };
-    g_autoptr(GError) error = NULL;
-    g_autofree char *path = NULL;
-    bool good;
+    Outcome outcome = !run_in_file(&run, n) ? OUTCOME_FAILED :
+                      run.skipped ? OUTCOME_SKIPPED : OUTCOME_PASSED;
 
-    run.fd = g_file_open_tmp("vfio-migrate-XXXXXX", &path, &error);
-    vfio_host_set_report_hook(take_message, &run);
-    good = run.fd >= 0 ? unlink(path) == 0 && cases[n].func(&run)
-                       : fail(&run, "%s", error->message);
-    close_device(&run);
-    vfio_host_forget();
-    vfio_host_set_report_hook(NULL, NULL);
-
-    printf("%s %u - %s%s%s\n", good ? "ok" : "not ok", n + 1, cases[n].name,
-           run.skipped ? " # SKIP " : "", run.skipped ?: "");
-    print_lines("# ", run.why ?: "");
-    print_lines("#   ", run.notes->str);
-    if (!good || test->verbose) {
-        print_lines("#   said: ", run.messages->str);
+    if (list) {
+        add_case(&run, n, outcome, list);
+    } else {
+        print_tap(&run, n, outcome);
     }
-    fflush(stdout);
     g_string_free(run.messages, true);
     g_string_free(run.notes, true);
     g_free(run.why);
     g_free(run.skipped);
-    if (run.fd >= 0) {
-        close(run.fd);
-    }
-    return good;
+    return outcome;
 }
 
 unsigned driver_test_run(const DriverTest *test)
 {
-    unsigned failed = 0;
+    JsonArray *list = test->report ? json_array_new() : NULL;
+    unsigned count[OUTCOME__MAX] = { 0 };
 
-    printf("1..%zu\n", G_N_ELEMENTS(cases));
-    for (unsigned n = 0; n < G_N_ELEMENTS(cases); n++) {
-        failed += !run_case(test, n);
+    if (!list) {
+        printf("1..%zu\n", G_N_ELEMENTS(cases));
     }
-    printf("# %zu passed, %u failed\n", G_N_ELEMENTS(cases) - failed, failed);
-    return failed;
+    for (unsigned n = 0; n < G_N_ELEMENTS(cases); n++) {
+        count[run_case(test, n, list)]++;
+    }
+    if (!list) {
+        printf("# %u passed, %u failed, %u skipped\n", count[OUTCOME_PASSED],
+               count[OUTCOME_FAILED], count[OUTCOME_SKIPPED]);
+        return count[OUTCOME_FAILED];
+    }
+    for (Outcome o = 0; o < OUTCOME__MAX; o++) {
+        json_object_set_int_member(test->report, outcome_words[o], count[o]);
+    }
+    json_object_set_array_member(test->report, "cases", list);
+    return count[OUTCOME_FAILED];
 }

@@ -7,6 +7,7 @@
 #define VFIO_MIGRATE_DRIVER_TEST_H
 
 #include <stdbool.h>
+#include <json-glib/json-glib.h>
 
 typedef struct DriverTest {
     const char *source;         /* names, for tool_open() */
@@ -14,12 +15,14 @@ typedef struct DriverTest {
     unsigned rounds;            /* of the round trip */
     unsigned max_precopy_rounds;
     bool verbose;
+    JsonObject *report;         /* members are added here; NULL: TAP */
 } DriverTest;
 
 /*
  * driver_test_run: put a driver through all that a migration asks of it
  *
- * Prints the results as TAP on stdout.
+ * Prints the results as TAP on stdout, or adds them to the report: "passed",
+ * "failed", "skipped" and "cases".
  *
  * Returns: how many cases failed.
  */
