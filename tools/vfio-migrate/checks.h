@@ -45,8 +45,12 @@ CheckResult checks_worst(const Checks *checks);
  */
 void why_device(Checks *checks, const char *name, bool may_open);
 
-/* why_host: VFIO, memory that may be locked, AppArmor */
-void why_host(Checks *checks);
+/*
+ * why_host: VFIO, memory that may be locked, AppArmor
+ *
+ * @libvirt: it is libvirt that starts QEMU
+ */
+void why_host(Checks *checks, bool libvirt);
 
 /* why_qemu: does the QEMU at @path (NULL: none was found) migrate them? */
 void why_qemu(Checks *checks, const char *path);

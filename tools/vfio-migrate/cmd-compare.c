@@ -91,25 +91,18 @@ static JsonObject *parse_facts(const char *text, const char *name)
     return json_object_ref(facts);
 }
 
-static JsonObject *facts_from_fd(int fd, const char *name)
-{
-    g_autofree char *text = read_all(fd, name);
-
-    return text ? parse_facts(text, name) : NULL;
-}
-
 static JsonObject *facts_from_file(const char *name)
 {
     int fd = open(name, O_RDONLY | O_CLOEXEC);
-    JsonObject *facts;
+    g_autofree char *text = NULL;
 
     if (fd < 0) {
         tool_complain("%s cannot be opened: %s", name, strerror(errno));
         return NULL;
     }
-    facts = facts_from_fd(fd, name);
+    text = read_all(fd, name);
     close(fd);
-    return facts;
+    return text ? parse_facts(text, name) : NULL;
 }
 
 /* @name: HOST:DEVICE */
@@ -121,7 +114,7 @@ static JsonObject *facts_from_host(const char *name)
                                            " --yes facts ", device, NULL);
     const char *argv[] = { ssh ?: "ssh", parts[0], command, NULL };
     g_autoptr(GError) error = NULL;
-    JsonObject *facts;
+    g_autofree char *text = NULL;
     int fd, status;
     GPid pid;
 
@@ -133,14 +126,13 @@ static JsonObject *facts_from_host(const char *name)
         tool_complain("%s: %s", name, error->message);
         return NULL;
     }
-    facts = facts_from_fd(fd, name);
+    text = read_all(fd, name);
     close(fd);
     if (waitpid(pid, &status, 0) != pid || status) {
-        tool_complain("%s: '%s' failed there", name, command);
-        g_clear_pointer(&facts, json_object_unref);
+        tool_complain("%s: failed there: %s", name, command);
+        g_clear_pointer(&text, g_free);
     }
-    g_spawn_close_pid(pid);
-    return facts;
+    return text ? parse_facts(text, name) : NULL;
 }
 
 /* ---- what an argument means ---- */

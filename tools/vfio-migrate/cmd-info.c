@@ -121,7 +121,9 @@ static ToolExit run(const Tool *tool)
     can = facts_add_device(facts, dir);
     error = json_text(json_child(facts, "device"), "error");
     if (error) {
-        return tool_complain("%s", error);
+        const char *hint = json_text(json_child(facts, "device"), "hint");
+
+        return tool_complain("%s%s%s", error, hint ? "\n" : "", hint ?: "");
     }
     json_object_set_boolean_member(facts, "can-migrate", can);
     if (tool->json) {

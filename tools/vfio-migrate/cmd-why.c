@@ -138,7 +138,7 @@ static void why_domain(Checks *checks, const Domain *domain, bool may_open,
     if (running_name) {
         check_running(checks, running_name);
     }
-    why_host(checks);
+    why_host(checks, true);
     if (domain->devices->len) {
         why_qemu(checks, domain->emulator ?: found);
     }
@@ -186,7 +186,7 @@ static void look_at_device(Checks *checks, const Tool *tool)
     g_autofree char *found = qemu ? g_strdup(qemu) : host_find_qemu();
 
     why_device(checks, tool->arguments[0], tool->yes);
-    why_host(checks);
+    why_host(checks, false);
     why_qemu(checks, found);
 }
 

@@ -60,7 +60,8 @@ static void compare_texts(Compare *compare, CompareEffect effect,
     const char *here, *there;
 
     if (texts_differ(compare, child, name, &here, &there)) {
-        compare_add(compare, effect, what, here, there, text);
+        compare_add(compare, effect, what, here ?: "none", there ?: "none",
+                    text);
     }
 }
 
@@ -163,11 +164,15 @@ static void compare_driver(Compare *compare)
 {
     static const char same_vendor[] =
         "the driver there has to understand what the driver here wrote";
+    const char *here, *there;
 
-    compare_texts(compare, COMPARE_MAY_FAIL, "device", "driver", "driver",
-                  same_vendor);
-    compare_texts(compare, COMPARE_MAY_FAIL, "device", "driver-version",
-                  "driver version", same_vendor);
+    if (texts_differ(compare, "device", "driver", &here, &there)) {
+        compare_add(compare, COMPARE_MAY_FAIL, "driver", here ?: "none",
+                    there ?: "none", same_vendor);
+    } else {
+        compare_texts(compare, COMPARE_MAY_FAIL, "device", "driver-version",
+                      "driver version", same_vendor);
+    }
     compare_texts(compare, COMPARE_MAY_FAIL, "device", "mdev-type",
                   "type of mediated device",
                   "drivers take state of the same type only, as a rule");

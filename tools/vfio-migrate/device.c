@@ -45,19 +45,19 @@ ToolExit tool_complain_error(Error *err)
 /* ---- the device ---- */
 
 /* What is missing is told in files that do not name what is missing. */
-static void hint_at_driver(const char *dir, Error **errp)
+char *tool_driver_hint(const char *dir)
 {
     g_autofree char *driver = file_link(dir, "driver");
     g_autofree char *type = file_link(dir, "mdev_type");
 
     if (type || (driver && sysfs_is_vfio_driver(dir, driver))) {
-        return;
+        return NULL;
     }
-    error_append_hint(errp, "It is bound to %s%s; bind it to the VFIO driver "
-                      "of its vendor, for instance with driverctl. "
-                      "'vfio-migrate why' tells more.\n",
-                      driver ? driver : "no driver",
-                      driver ? ", which is no VFIO driver" : "");
+    return g_strdup_printf("It is bound to %s%s; bind it to the VFIO driver "
+                           "of its vendor, for instance with driverctl. "
+                           "'vfio-migrate why' tells more.",
+                           driver ? driver : "no driver",
+                           driver ? ", which is no VFIO driver" : "");
 }
 
 VFIODevice *tool_open(const char *name, Error **errp)
@@ -67,6 +67,7 @@ VFIODevice *tool_open(const char *name, Error **errp)
         .sysfsdev = sysfsdev,
         .id = TOOL_STREAM_ID,
     };
+    g_autofree char *hint = NULL;
     VFIODevice *vbasedev;
 
     if (!sysfsdev) {
@@ -75,8 +76,9 @@ VFIODevice *tool_open(const char *name, Error **errp)
     }
     vfio_host_init();
     vbasedev = vfio_host_device_open(&options, errp);
-    if (!vbasedev) {
-        hint_at_driver(sysfsdev, errp);
+    hint = vbasedev ? NULL : tool_driver_hint(sysfsdev);
+    if (hint) {
+        error_append_hint(errp, "%s\n", hint);
     }
     return vbasedev;
 }

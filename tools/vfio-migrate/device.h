@@ -92,6 +92,13 @@ int tool_load(int fd, uint64_t cut_after_bytes, Error **errp);
 /* tool_error: text of @err, and its hint in lines below; takes it over. */
 char *tool_error(Error *err);
 
+/*
+ * tool_driver_hint: what is wrong with the driver of the device in @dir
+ *
+ * Returns: a sentence, to be freed; NULL: nothing that can be seen.
+ */
+char *tool_driver_hint(const char *dir);
+
 /* tool_no_device: say that there is no device @name; TOOL_FAILED. */
 ToolExit tool_no_device(const char *name);
 

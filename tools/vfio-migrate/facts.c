@@ -33,9 +33,11 @@ bool facts_add_device(JsonObject *facts, const char *dir)
         can = !vfio_host_blocker(0);
         tool_close(vbasedev);
     } else {
-        g_autofree char *text = tool_error(err);
+        g_autofree char *hint = tool_driver_hint(dir);
 
-        json_object_set_string_member(device, "error", text);
+        json_object_set_string_member(device, "error", error_get_pretty(err));
+        json_set_text(device, "hint", hint);
+        error_free(err);
         json_object_set_null_member(facts, "migration");
         json_object_set_null_member(facts, "iommu");
     }

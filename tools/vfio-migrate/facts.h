@@ -15,8 +15,8 @@
  * facts_add_device: add to @facts what the device in the directory @dir is
  *
  * Opens the device, which resets it. Adds "device", "migration" and "iommu";
- * where it cannot be opened the last two are null and the device's "error"
- * says why.
+ * where it cannot be opened the last two are null, the device's "error" says
+ * why, and its "hint", or null, what to do.
  *
  * Returns: whether it can migrate.
  */

@@ -26,16 +26,19 @@ static void check_vfio(Checks *checks)
     }
 }
 
-static void check_memlock(Checks *checks, JsonObject *host)
+static void check_memlock(Checks *checks, JsonObject *host, bool libvirt)
 {
     int64_t bytes = json_number(host, "memlock-bytes", INT64_MAX);
     g_autofree char *size = screen_size(bytes);
 
-    if (bytes < MEMLOCK_SMALL) {
+    if (libvirt) {
+        checks_add(checks, "locked memory", CHECK_OK, NULL, "libvirt raises "
+                   "the limit for its VMs");
+    } else if (bytes < MEMLOCK_SMALL) {
         checks_add(checks, "locked memory", CHECK_WARN, "ulimit -l unlimited, "
                    "where QEMU is started by hand", "you may lock %s, and "
-                   "QEMU needs all of a VM's memory; libvirt raises the "
-                   "limit itself", size);
+                   "QEMU has to lock all of a VM's memory; libvirt raises "
+                   "the limit for its VMs", size);
     } else {
         checks_add(checks, "locked memory", CHECK_OK, NULL, "you may lock %s",
                    bytes == INT64_MAX ? "any amount" : size);
@@ -75,13 +78,13 @@ static void check_apparmor(Checks *checks, JsonObject *host)
     }
 }
 
-void why_host(Checks *checks)
+void why_host(Checks *checks, bool libvirt)
 {
     g_autoptr(JsonObject) host = host_facts();
 
     checks->subject = "host";
     check_vfio(checks);
-    check_memlock(checks, host);
+    check_memlock(checks, host, libvirt);
     check_apparmor(checks, host);
 }
 

@@ -1,0 +1,382 @@
+/*
+ * What vfio-migrate prints, word by word
+ *
+ * Owns: a host made of files, for --sysroot, whose devices are simulated; on
+ * it every command with every kind of answer, as text and as JSON. Output and
+ * exit status are those of the files in golden/, and JSON is what its schema
+ * says.
+ * Does not own: what a command does (test-vfio-migrate.c).
+ *
+ * VFIO_MIGRATE_GOLDEN=write makes the files anew: look at what has changed.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <glib.h>
+#include <glib/gstdio.h>
+
+typedef struct Case {
+    const char *name;
+    const char *line;           /* of the shell, in the directory */
+} Case;
+
+#define WHY     "vfio-migrate --sysroot root why "
+#define YES     "vfio-migrate --sysroot root --yes "
+
+/* Devices: 10 is fine, 11 has no driver, 12 vfio-pci, 13 the host's, 14 has
+ * nothing to migrate with, 15 differs from 10, 16 is in no group. */
+static const Case cases[] = {
+    { "usage", "vfio-migrate" },
+    { "help", "vfio-migrate --help" },
+    { "version", "vfio-migrate --version" },
+    { "no-device", YES "info 00:1f.7" },
+    { "asks", "vfio-migrate --sysroot root info 00:10.0 </dev/null" },
+
+    { "info", YES "info 00:10.0" },
+    { "info-json", YES "info 00:10.0 --json" },
+    { "info-mdev", YES "info 83b8f4f2-509f-382f-3c1e-e6bfe0fa1001" },
+    { "info-blocked", YES "info 00:14.0" },
+    { "info-blocked-json", YES "--json info 00:14.0" },
+    { "info-unbound", YES "info 00:11.0" },
+    { "info-wrong-driver", YES "info 0000:00:13.0" },
+    { "info-no-group", YES "info 00:16.0" },
+
+    { "facts", YES "facts 00:10.0 | tee here.json" },
+    { "facts-unbound", YES "facts 00:11.0" },
+    { "facts-no-qemu", YES "facts 00:15.0 --qemu root/none" },
+
+    { "compare-same", YES "compare 00:10.0 00:10.0" },
+    { "compare-same-json", YES "compare --json 00:10.0 00:10.0" },
+    { "compare", YES "compare 00:10.0 00:15.0" },
+    { "compare-json", YES "compare --json 00:10.0 00:15.0" },
+    { "compare-blocked", YES "compare 00:14.0 00:11.0" },
+    { "compare-ssh", YES "facts 00:10.0 >here.json && "
+      "vfio-migrate --yes --json compare here.json 'me@there:00:15.0' "
+      "--ssh ./ssh" },
+    { "compare-ssh-fails", YES "facts 00:10.0 >here.json && "
+      "vfio-migrate --yes compare here.json there:00:1f.7 --ssh ./ssh" },
+    { "compare-may-fail", YES "facts 00:10.0 >here.json && sed 's/6.7.8/6.9/' "
+      "here.json >there.json && vfio-migrate compare here.json there.json" },
+    { "compare-strict", YES "facts 00:10.0 >here.json && sed 's/6.7.8/6.9/' "
+      "here.json >there.json && vfio-migrate compare here.json there.json "
+      "--strict" },
+    { "compare-machine", YES "facts 00:10.0 >here.json && vfio-migrate "
+      "compare here.json here.json --machine pc-q35-9.0" },
+    { "compare-nonsense", "echo '{\"schema\": \"why\"}' >x.json && "
+      "vfio-migrate compare x.json x.json" },
+    { "compare-version", YES "facts 00:10.0 | sed 's/\"version\" : 1/"
+      "\"version\" : 2/' >x.json && vfio-migrate compare x.json x.json" },
+    { "compare-no-such", "vfio-migrate compare 00:1f.7 there" },
+
+    { "why", WHY "00:10.0" },
+    { "why-opened", WHY "00:10.0 --yes" },
+    { "why-json", WHY "00:10.0 --yes --json" },
+    { "why-unbound", WHY "00:11.0" },
+    { "why-vfio-pci", WHY "00:12.0" },
+    { "why-wrong-driver", WHY "0000:00:13.0" },
+    { "why-no-region", WHY "00:14.0 --yes" },
+    { "why-no-group", WHY "00:16.0" },
+    { "why-mdev", WHY "83b8f4f2-509f-382f-3c1e-e6bfe0fa1001" },
+    { "why-apparmor", "echo Y >root/sys/module/apparmor/parameters/enabled; "
+      WHY "00:10.0" },
+    { "why-domain", WHY "vm" },
+    { "why-domain-json", WHY "--json vm" },
+    { "why-domain-file", WHY "- <vm.xml" },
+    { "why-domain-unknown", WHY "other" },
+    { "why-no-xml", "echo '<domain><name>vm</name>' >x.xml; " WHY "./x.xml" },
+
+    { "save", YES "save 00:10.0 file" },
+    { "save-json", YES "save 00:10.0 file --json" },
+    { "save-blocked", YES "save 00:14.0 file" },
+    { "load", YES "save 00:10.0 file >out && " YES "load 00:10.0 file" },
+    { "load-json", YES "save 00:10.0 file >out && "
+      YES "load 00:10.0 file --json" },
+    { "load-fails", "echo nonsense >file && " YES "load 00:10.0 file" },
+    { "test", YES "test 00:10.0" },
+    { "test-json", YES "test 00:10.0 --json" },
+    { "test-fails", YES "test 00:15.0" },
+    { "test-fails-json", YES "test 00:15.0 --json" },
+};
+
+/* ---- the host ---- */
+
+static char *at(const char *dir, const char *path)
+{
+    char *full = g_build_filename(dir, path, NULL);
+    g_autofree char *folder = g_path_get_dirname(full);
+
+    g_assert_cmpint(g_mkdir_with_parents(folder, 0755), ==, 0);
+    return full;
+}
+
+static void put(const char *dir, const char *path, const char *text)
+{
+    g_autofree char *full = at(dir, path);
+
+    g_assert_true(g_file_set_contents(full, text, -1, NULL));
+    g_assert_cmpint(chmod(full, g_str_has_prefix(text, "#!") ? 0755 : 0666),
+                    ==, 0);
+}
+
+static void put_link(const char *dir, const char *path, const char *target)
+{
+    g_autofree char *full = at(dir, path);
+
+    g_assert_cmpint(symlink(target, full), ==, 0);
+}
+
+typedef struct Device {
+    const char *name;
+    const char *driver;
+    const char *group;
+    const char *keys;           /* of the simulated one; NULL: there is none */
+    const char *mdev_type;
+} Device;
+
+static const Device devices[] = {
+    { "0000:00:10.0", "nic_vfio_pci", "7", "precopy-size=64K\n" },
+    { "0000:00:11.0", NULL, "8" },
+    { "0000:00:12.0", "vfio-pci", "9" },
+    { "0000:00:13.0", "nic", "10" },
+    { "0000:00:13.1", "nic_vfio_pci", "10" },
+    { "0000:00:14.0", "nic_vfio_pci", "11", "migration=no\n" },
+    { "0000:00:15.0", "other_vfio_pci", "12", "msix-vectors=4\nreset=no\n"
+      "window-size=32K\nconfig=0x08:02\n" },
+    { "0000:00:16.0", "nic", NULL },
+    { "83b8f4f2-509f-382f-3c1e-e6bfe0fa1001", "vfio_mdev", "13",
+      "areas=stripes:8K\n", "nic-v1" },
+};
+
+static void put_group(const char *root, const Device *d, const char *dir)
+{
+    g_autofree char *link = g_strconcat(dir, "/iommu_group", NULL);
+    g_autofree char *group = g_strconcat("/sys/kernel/iommu_groups/",
+                                         d->group, NULL);
+    g_autofree char *member = g_strconcat(group, "/devices/", d->name, NULL);
+    g_autofree char *up = g_strconcat("../../../..", group + 4, NULL);
+    g_autofree char *there = g_strconcat("../../../..", dir + 4, NULL);
+    g_autofree char *file = g_strconcat("/dev/vfio/", d->group, NULL);
+
+    put_link(root, link, up);
+    put_link(root, member, there);
+    if (d->driver && strstr(d->driver, "vfio")) {
+        put(root, file, "");
+    }
+}
+
+static void put_device(const char *root, const Device *d, GString *config)
+{
+    const char *bus = d->mdev_type ? "mdev" : "pci";
+    g_autofree char *dir = g_strdup_printf("/sys/bus/%s/devices/%s", bus,
+                                           d->name);
+    g_autofree char *subsystem = g_strconcat(dir, "/subsystem", NULL);
+    g_autofree char *driver = g_strconcat(dir, "/driver", NULL);
+    g_autofree char *to = g_strconcat("../../drivers/", d->driver, NULL);
+    g_autofree char *type = g_strconcat(dir, "/mdev_type", NULL);
+
+    put_link(root, subsystem, "../../../pci");
+    if (d->driver) {
+        put_link(root, driver, to);
+    }
+    if (d->mdev_type) {
+        put_link(root, type, d->mdev_type);
+    }
+    if (d->group) {
+        put_group(root, d, dir);
+    }
+    if (d->keys) {
+        g_string_append_printf(config, "[device %s]\ngroup=%s\nstate-size="
+                               "256K\nwindow-size=64K\n%s", d->name,
+                               d->group, d->keys);
+    }
+}
+
+static const char qemu[] = "#!/bin/sh\n"
+    "case $1 in\n"
+    "-version) echo 'QEMU emulator version 7.2.22 (Debian)';;\n"
+    "-machine) printf '%s\\n' 'Supported machines are:' \\\n"
+    "    'pc-i440fx-7.2  Standard PC' 'pc-q35-7.2  Standard PC';;\n"
+    "*) echo 'vfio-migration: attached: QEMU 7.2.22, 107 checks';;\n"
+    "esac\n";
+
+static const char plain_qemu[] = "#!/bin/sh\n"
+    "echo \"$1: invalid option\" >&2\nexit 1\n";
+
+static const char domain[] = "<domain type='kvm'>\n"
+    "  <name>vm</name>\n"
+    "  <memory unit='GiB'>2</memory>\n"
+    "  <memtune><hard_limit unit='KiB'>2097152</hard_limit></memtune>\n"
+    "  <os><type arch='x86_64' machine='pc-q35-7.2'>hvm</type></os>\n"
+    "  <devices>\n"
+    "    <emulator>root/usr/bin/qemu-system-x86_64</emulator>\n"
+    "    <hostdev mode='subsystem' type='mdev' managed='no'>\n"
+    "      <source>\n"
+    "        <address uuid='83b8f4f2-509f-382f-3c1e-e6bfe0fa1001'/>\n"
+    "      </source>\n"
+    "      <address type='pci' domain='0x0000' bus='0x00' slot='0x04'/>\n"
+    "    </hostdev>\n"
+    "    <interface type='hostdev' managed='yes'>\n"
+    "      <source>\n"
+    "        <address type='pci' domain='0x0000' bus='0x00' slot='0x12' "
+    "function='0x0'/>\n"
+    "      </source>\n"
+    "    </interface>\n"
+    "    <hostdev mode='subsystem' type='usb'>\n"
+    "      <source><address bus='1' device='2'/></source>\n"
+    "    </hostdev>\n"
+    "  </devices>\n"
+    "</domain>\n";
+
+static const char virsh[] = "#!/bin/sh\n"
+    "case \"$*\" in\n"
+    "'dumpxml -- vm') cat vm.xml;;\n"
+    "'qemu-monitor-command -- vm {\"execute\": \"query-migrate\"}')\n"
+    "    echo '{\"return\": {\"blocked-reasons\": [\"hostdev1: cannot "
+    "migrate\"]}, \"id\": \"libvirt-7\"}';;\n"
+    "*) echo \"error: failed to get domain '$3'\" >&2; exit 1;;\n"
+    "esac\n";
+
+/* Stands in for the other host, which is this one. */
+static const char ssh[] = "#!/bin/sh\n"
+    "echo \"ssh $1: $2\" >&2\n"
+    "eval \"set -- $2\"\n"
+    "shift\n"
+    "exec vfio-migrate --sysroot root \"$@\"\n";
+
+static void put_host(const char *dir)
+{
+    g_autofree char *root = g_build_filename(dir, "root", NULL);
+    g_autoptr(GString) config = g_string_new(NULL);
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(devices); i++) {
+        put_device(root, &devices[i], config);
+    }
+    put(dir, "sim.conf", config->str);
+    put_link(root, "/sys/bus/pci/drivers/nic_vfio_pci/module",
+             "../../../../module/nic_vfio");
+    put(root, "/sys/module/nic_vfio/version", "6.7.8\n");
+    put(root, "/sys/module/apparmor/parameters/enabled", "N\n");
+    put(root, "/proc/sys/kernel/osrelease", "6.1.0-18-amd64\n");
+    put(root, "/proc/self/limits", "Limit  Soft Limit  Hard Limit  Units\n"
+        "Max locked memory         8388608              unlimited     bytes\n"
+        "Max address space         unlimited            unlimited     bytes\n");
+    put(root, "/dev/vfio/vfio", "");
+    put(root, "/usr/bin/qemu-system-x86_64-vfio", qemu);
+    put(root, "/usr/bin/qemu-system-x86_64", plain_qemu);
+    put(dir, "vm.xml", domain);
+    put(dir, "virsh", virsh);
+    put(dir, "ssh", ssh);
+    put_link(dir, "vfio-migrate", TOOL_PROGRAM);
+}
+
+/* ---- running ---- */
+
+/* Output and exit status, as a reader of the golden file sees them */
+static char *run(const char *dir, const char *line)
+{
+    g_auto(GStrv) env = g_get_environ();
+    g_autofree char *path = g_strconcat(dir, ":", g_getenv("PATH"), NULL);
+    g_autofree char *config = g_build_filename(dir, "sim.conf", NULL);
+    g_autofree char *script = g_strdup_printf(
+        "vfio-migrate() { LD_PRELOAD='%s' command vfio-migrate \"$@\"; }\n"
+        "exec 2>&1\n%s", SIM_LIBRARY, line);
+    const char *argv[] = { "/bin/bash", "-c", script, NULL };
+    g_autoptr(GError) error = NULL;
+    g_autofree char *text = NULL;
+    int status;
+
+    env = g_environ_setenv(env, "PATH", path, true);
+    env = g_environ_setenv(env, "VFIO_SIM_CONFIG", config, true);
+    env = g_environ_setenv(env, "NO_COLOR", "1", true);
+    env = g_environ_setenv(env, "LC_ALL", "C.UTF-8", true);
+    g_spawn_sync(dir, (char **)argv, env, 0, NULL, NULL, &text, NULL, &status,
+                 &error);
+    g_assert_no_error(error);
+    g_assert_true(WIFEXITED(status));
+    return g_strdup_printf("$ %s\n%s[exit status %d]\n", line, text,
+                           WEXITSTATUS(status));
+}
+
+/* What differs from run to run has the same word in each. */
+static char *without_times(const char *text)
+{
+    g_autoptr(GRegex) words = g_regex_new("\\b[0-9.]+ (us|ms|s)\\b", 0, 0,
+                                          NULL);
+    g_autoptr(GRegex) members = g_regex_new("(-us\" : )[0-9]+", 0, 0, NULL);
+    g_autofree char *half = g_regex_replace_literal(words, text, -1, 0,
+                                                    "TIME", 0, NULL);
+
+    return g_regex_replace(members, half, -1, 0, "\\g<1>0", 0, NULL);
+}
+
+/* "schema" of the JSON in @text tells which one it is of. */
+static void expect_schema(const char *dir, const char *text)
+{
+    g_autofree char *file = g_build_filename(dir, "json", NULL);
+    const char *begin = strstr(text, "\n{\n"), *end = strstr(text, "\n}\n");
+    g_autofree char *json = begin && end
+                            ? g_strndup(begin, end + 3 - begin) : NULL;
+    g_auto(GStrv) words = json ? g_strsplit(json, "\"", 5) : NULL;
+    g_autofree char *schema = NULL, *command = NULL, *said = NULL;
+    int status;
+
+    if (!json || !*VALIDATOR) {
+        return;
+    }
+    g_assert_cmpstr(words[1], ==, "schema");
+    schema = g_strconcat(SCHEMAS "/", words[3], ".json", NULL);
+    g_assert_true(g_file_set_contents(file, json, -1, NULL));
+    command = g_strdup_printf("%s --base-uri file://" SCHEMAS "/ -i '%s' "
+                              "'%s'", VALIDATOR, file, schema);
+    g_assert_true(g_spawn_command_line_sync(command, NULL, &said, &status,
+                                            NULL));
+    if (status) {
+        g_error("%s", said);
+    }
+}
+
+static void test_case(const void *data)
+{
+    const Case *c = data;
+    g_autofree char *dir = g_dir_make_tmp("vfio-migrate-XXXXXX", NULL);
+    g_autofree char *golden = g_strconcat(GOLDEN "/", c->name, ".txt", NULL);
+    g_autofree char *remove = g_strdup_printf("rm -r '%s'", dir);
+    g_autofree char *output = NULL, *text = NULL, *wanted = NULL;
+
+    put_host(dir);
+    output = run(dir, c->line);
+    text = without_times(output);
+    g_test_message("%s", text);
+    expect_schema(dir, text);
+    if (!g_strcmp0(g_getenv("VFIO_MIGRATE_GOLDEN"), "write")) {
+        g_assert_true(g_file_set_contents(golden, text, -1, NULL));
+    }
+    g_assert_true(g_file_get_contents(golden, &wanted, NULL, NULL));
+    g_assert_cmpstr(text, ==, wanted);
+    g_assert_true(g_spawn_command_line_sync(remove, NULL, NULL, NULL, NULL));
+}
+
+static void test_validator(void)
+{
+    if (!*VALIDATOR) {
+        g_test_skip("no jsonschema (python3-jsonschema): JSON is not held "
+                    "against its schemas");
+    }
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/vfio-migrate/golden/schemas", test_validator);
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *path = g_strconcat("/vfio-migrate/golden/",
+                                            cases[i].name, NULL);
+
+        g_test_add_data_func(path, &cases[i], test_case);
+    }
+    return g_test_run();
+}
