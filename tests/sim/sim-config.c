@@ -213,13 +213,16 @@ static bool parse_config_part(const char *part, SimDeviceConfig *c)
         if (*p == ' ') {
             continue;
         }
-        if (at >= SIM_CONFIG_SIZE || !g_ascii_isxdigit(p[0]) ||
+        if (at >= SIM_CONFIG_EXTENDED_SIZE || !g_ascii_isxdigit(p[0]) ||
             !g_ascii_isxdigit(p[1])) {
             return false;
         }
         c->config[at] = g_ascii_xdigit_value(p[0]) << 4 |
                         g_ascii_xdigit_value(p[1]);
-        c->config_given[at++] = true;
+        c->config_given[at] = true;
+        if (at++ >= SIM_CONFIG_SIZE) {
+            c->config_size = SIM_CONFIG_EXTENDED_SIZE;
+        }
         p++;
     }
     return true;
@@ -230,10 +233,11 @@ static void read_config_space(SimKeys *k, SimDeviceConfig *c)
     g_autofree char *text = sim_keys_text(k, "config");
     g_auto(GStrv) parts = g_strsplit(text ? text : "", ";", -1);
 
+    c->config_size = SIM_CONFIG_SIZE;
     for (size_t i = 0; parts[i]; i++) {
         if (*g_strstrip(parts[i]) && !parse_config_part(parts[i], c)) {
             sim_keys_fail(k, "config", "want OFFSET:BYTES separated by ';', "
-                          "below 256");
+                          "below 4096");
         }
     }
 }

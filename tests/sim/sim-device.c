@@ -236,7 +236,7 @@ static int pci_region_info(SimDevice *d, struct vfio_region_info *info)
     info->cap_offset = 0;
     info->offset = (uint64_t)info->index << SIM_REGION_SHIFT;
     info->size = info->index == VFIO_PCI_CONFIG_REGION_INDEX ?
-                 SIM_CONFIG_SIZE : sim_pci_bar_size(d, info->index);
+                 d->cfg.config_size : sim_pci_bar_size(d, info->index);
     if (info->index == VFIO_PCI_VGA_REGION_INDEX) {
         return -EINVAL;
     }

@@ -30,6 +30,7 @@
 #define SIM_REGION_OFFSET_MASK ((UINT64_C(1) << SIM_REGION_SHIFT) - 1)
 #define SIM_MIGRATION_REGION VFIO_PCI_NUM_REGIONS
 #define SIM_CONFIG_SIZE 256
+#define SIM_CONFIG_EXTENDED_SIZE 4096
 #define SIM_MAX_VECTORS 64
 
 /* One [device NAME] group of the configuration, as read. */
@@ -43,8 +44,10 @@ typedef struct SimDeviceConfig {
     bool intx;
     bool has_reset;
     bool reset_clears_config;
-    uint8_t config[SIM_CONFIG_SIZE];        /* put over the config space, */
-    bool config_given[SIM_CONFIG_SIZE];     /* where it is given */
+    unsigned config_size;           /* 256, or 4096 */
+    /* What is put over the config space, and where */
+    uint8_t config[SIM_CONFIG_EXTENDED_SIZE];
+    bool config_given[SIM_CONFIG_EXTENDED_SIZE];
     uint64_t dma_rate;              /* bytes a second, 0 = no DMA */
     uint64_t dma_start;             /* IOVA */
     uint64_t dma_size;
@@ -129,8 +132,8 @@ typedef struct SimDma {
 } SimDma;
 
 typedef struct SimPci {
-    uint8_t config[SIM_CONFIG_SIZE];
-    uint8_t writable[SIM_CONFIG_SIZE];
+    uint8_t config[SIM_CONFIG_EXTENDED_SIZE];
+    uint8_t writable[SIM_CONFIG_EXTENDED_SIZE];
     int intx_fd;
     int err_fd;
     int req_fd;

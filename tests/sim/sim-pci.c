@@ -81,7 +81,7 @@ static void fill_config(SimDevice *d)
     put(pci, PCI_INTERRUPT_LINE, 0, 1, 0xff);
     put(pci, PCI_INTERRUPT_PIN, d->cfg.intx ? 1 : 0, 1, 0);
     fill_capabilities(d);
-    for (unsigned i = 0; i < SIM_CONFIG_SIZE; i++) {
+    for (unsigned i = 0; i < d->cfg.config_size; i++) {
         if (d->cfg.config_given[i]) {
             pci->config[i] = d->cfg.config[i];
         }
@@ -140,10 +140,10 @@ ssize_t sim_pci_config_rw(SimDevice *d, bool write, void *buf, size_t len,
 {
     bool changed = false;
 
-    if (offset >= SIM_CONFIG_SIZE) {
+    if (offset >= d->cfg.config_size) {
         return -EFAULT;
     }
-    len = MIN(len, SIM_CONFIG_SIZE - offset);
+    len = MIN(len, d->cfg.config_size - offset);
     g_mutex_lock(&d->pci_lock);
     if (write) {
         changed = write_config(d, buf, len, offset);

@@ -229,6 +229,19 @@ static void test_config_given(void)
     client_close(c);
 }
 
+/* One byte beyond makes it that of a PCI Express device. */
+static void test_config_extended(void)
+{
+    uint8_t all[4096];
+    SimClient *c = sim_test_open("", "config=0x103:77");
+
+    g_assert_cmpint(client_config(c, false, 0, all, sizeof(all)), ==, 4096);
+    g_assert_cmphex(all[0x102], ==, 0);
+    g_assert_cmphex(all[0x103], ==, 0x77);
+    g_assert_cmpint(client_config(c, false, 4096, all, 1), ==, -1);
+    client_close(c);
+}
+
 static void test_bars(void)
 {
     struct vfio_region_info info = { .argsz = sizeof(info), .index = 0 };
@@ -457,6 +470,7 @@ void sim_test_host_add(void)
     g_test_add_func("/sim/host/switches", test_switches);
     g_test_add_func("/sim/pci/config", test_config_space);
     g_test_add_func("/sim/pci/config-given", test_config_given);
+    g_test_add_func("/sim/pci/config-extended", test_config_extended);
     g_test_add_func("/sim/pci/bars", test_bars);
     g_test_add_func("/sim/pci/mmap-limits", test_mmap_limits);
     g_test_add_func("/sim/pci/irqs", test_irqs);
