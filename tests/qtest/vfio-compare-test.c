@@ -40,6 +40,7 @@ typedef struct Row {
  * rows lay another one behind them, at 0x60. */
 #define CAP(bytes)  "config=0x51:60;0x60:" bytes
 #define MSI(flags)  CAP("0500" flags)
+#define EXTENDED(serial) EXPRESS("00") ";0x100:0300c110 " serial
 #define EXPRESS(link) CAP("1000 0200 00000000 00000000 " link)
 
 static const Row rows[] = {
@@ -127,6 +128,16 @@ static const Row rows[] = {
     { "express-link-q35", .src = EXPRESS("11"), .dst = EXPRESS("12"),
       MAY_FAIL, .what = "PCI Express capability (0x10) at 0x60",
       .machine = "q35" },
+    { "extended-q35", .src = EXTENDED("01"), .dst = EXTENDED("02"), MAY_FAIL,
+      .what = "extended capability 0x0003 at 0x100", REFUSED,
+      .machine = "q35" },
+    { "extended-pc", .src = EXTENDED("01"), .dst = EXTENDED("02"), MAY_FAIL,
+      .what = "extended capability 0x0003 at 0x100" },
+    { "extended-hidden-q35", .src = EXTENDED("01") ";0x10c:10000100 01",
+      .dst = EXTENDED("01") ";0x10c:10000100 02", HARMLESS,
+      .machine = "q35" },
+    { "extended-gone", .src = EXTENDED("01"), .dst = EXPRESS("00"), BLOCKS,
+      .what = "size of the config space", .fails = "Failed to load" },
     { "bytes-of-no-capability", .dst = "config=0x38:11", HARMLESS },
 
     /* ---- BARs and interrupts ---- */
