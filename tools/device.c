@@ -16,9 +16,12 @@
 #include "vm.h"
 
 #define DEVICE_NAME  "dev0"
-#define DEVICE_FAULT "fault of-the-user"
+#define DEVICE_RULE  "of-the-user"
+#define DEVICE_FAULT "fault " DEVICE_RULE
 #define DEVICE_LIBRARY "libvfio-sim.so"
 #define DEVICE_GROUP "device " DEVICE_NAME
+
+G_DEFINE_QUARK(device-error-quark, device_error)
 
 const DeviceLayout device_layouts[] = {
     { "mapped", "all", "mapped into QEMU" },
@@ -87,6 +90,26 @@ static bool device_link_library(const char *build, const char *directory,
     return true;
 }
 
+/*
+ * From what the simulation's program says: the user wrote a rule, and no
+ * file with groups; that one is gone when the message is read.
+ */
+static void device_set_error(GError **error, const char *said,
+                             const char *config)
+{
+    static const char group[] = "[" DEVICE_FAULT "] ";
+    const char *rule = strstr(said, group);
+    const char *path = strstr(said, config);
+    const char *text = rule ? rule + strlen(group)
+                            : path ? path + strlen(config) : said;
+    g_autofree char *line =
+        g_strndup(text, strcspn(text, "\n"));
+
+    g_set_error_literal(error, DEVICE_ERROR,
+                        rule ? DEVICE_ERROR_FAULT : DEVICE_ERROR_CONFIG,
+                        g_str_has_prefix(line, ": ") ? line + 2 : line);
+}
+
 /* The simulation's own program makes the directories that QEMU looks at. */
 static bool device_make_sysfs(const char *build, const char *config,
                               const char *sysfs, GError **error)
@@ -101,8 +124,8 @@ static bool device_make_sysfs(const char *build, const char *config,
                       &output, &errors, &status, error)) {
         return false;
     }
-    if (!g_spawn_check_wait_status(status, error)) {
-        g_prefix_error(error, "%s", errors);
+    if (!g_spawn_check_wait_status(status, NULL)) {
+        device_set_error(error, errors, config);
         return false;
     }
     return true;

@@ -32,6 +32,14 @@ typedef struct DeviceLayout {
     const char *text;
 } DeviceLayout;
 
+#define DEVICE_ERROR device_error_quark()
+GQuark device_error_quark(void);
+
+typedef enum DeviceError {
+    DEVICE_ERROR_CONFIG,      /* the simulation does not take this device */
+    DEVICE_ERROR_FAULT,       /* nor the user's rule for it */
+} DeviceError;
+
 /* NULL name at the end. */
 extern const DeviceLayout device_layouts[];
 
@@ -43,6 +51,9 @@ const DeviceLayout *device_layout(const char *name);
  * @build: build directory, for the simulation's programs
  * @directory: where SIDE.conf and the like go
  * @side: "source" or "destination"
+ *
+ * Returns false with @error set; DEVICE_ERROR_FAULT says what is wrong with
+ * the rule in @config, for its author.
  */
 bool device_prepare(const char *build, const char *directory,
                     const char *side, const DeviceConfig *config,

@@ -61,7 +61,6 @@ static Vm *pair_start_side(const Pair *pair, const PairConfig *config,
                            const char *program, int side, GError **error)
 {
     const char *name = pair_sides[side];
-    DeviceConfig own = config->device;
     g_auto(GStrv) simulation = device_environment(name);
     g_autofree char *device = device_argument(name);
     g_autofree char *enabled =
@@ -77,10 +76,6 @@ static Vm *pair_start_side(const Pair *pair, const PairConfig *config,
         .devices = devices, .environment = environment,
     };
 
-    own.fault = config->fault[side];
-    if (!device_prepare(config->build, pair->directory, name, &own, error)) {
-        return NULL;
-    }
     return vm_start(&vm, error);
 }
 
@@ -93,13 +88,11 @@ static bool pair_set_up(Vm *vm, GError **error)
                   "{'max-bandwidth': <%x>}", PAIR_BANDWIDTH_BYTES), error);
 }
 
-bool pair_start(Pair *pair, const PairConfig *config, GError **error)
+bool pair_prepare(Pair *pair, const PairConfig *config, GError **error)
 {
-    g_autofree char *program = pair_find_program(config, error);
     g_autofree char *bios = NULL;
 
-    pair->directory = program ? g_dir_make_tmp("vfio-pair-XXXXXX", error)
-                              : NULL;
+    pair->directory = g_dir_make_tmp("vfio-pair-XXXXXX", error);
     if (!pair->directory) {
         return false;
     }
@@ -108,12 +101,29 @@ bool pair_start(Pair *pair, const PairConfig *config, GError **error)
         return false;
     }
     for (int side = 0; side < PAIR_SIDES; side++) {
+        DeviceConfig own = config->device;
+
+        own.fault = config->fault[side];
+        if (!device_prepare(config->build, pair->directory, pair_sides[side],
+                            &own, error)) {
+            g_prefix_error(error, "%s: ", pair_sides[side]);
+            return false;
+        }
+    }
+    return true;
+}
+
+bool pair_start(Pair *pair, const PairConfig *config, GError **error)
+{
+    g_autofree char *program = pair_find_program(config, error);
+
+    for (int side = 0; program && side < PAIR_SIDES; side++) {
         pair->vm[side] = pair_start_side(pair, config, program, side, error);
         if (!pair->vm[side] || !pair_set_up(pair->vm[side], error)) {
             return false;
         }
     }
-    return true;
+    return program != NULL;
 }
 
 bool pair_migrate(Pair *pair, GError **error)

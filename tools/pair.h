@@ -31,7 +31,16 @@ typedef struct Pair {
 char *pair_build_directory(void);
 
 /**
+ * pair_prepare: the directory, the guest and both devices; no QEMU yet.
+ *
+ * Returns false with @error set, device_prepare()'s if it is about a device.
+ * pair_end() @pair in any case.
+ */
+bool pair_prepare(Pair *pair, const PairConfig *config, GError **error);
+
+/**
  * pair_start: start both QEMUs, ready to migrate; the source's VM runs.
+ * @pair: after pair_prepare() with the same @config
  *
  * On failure @pair may be half started: pair_end() it in any case.
  */

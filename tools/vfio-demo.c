@@ -37,13 +37,18 @@ static uint32_t demo_guest_counter(Vm *vm)
     return GUINT32_FROM_LE(counter);
 }
 
-static bool demo_start(Demo *demo, GError **error)
+static PairConfig demo_pair_config(const Demo *demo)
 {
-    PairConfig config = {
+    return (PairConfig) {
         .build = demo->build, .builtin = demo->builtin, .busy = true,
         .ram_bytes = DEMO_RAM_BYTES, .device = demo->device,
         .fault = { demo->fault[PAIR_SOURCE], demo->fault[PAIR_DESTINATION] },
     };
+}
+
+static bool demo_start(Demo *demo, GError **error)
+{
+    PairConfig config = demo_pair_config(demo);
 
     screen_progress("start", -1, "two QEMU processes");
     if (!pair_start(&demo->pair, &config, error)) {
@@ -272,6 +277,24 @@ static bool demo_run(Demo *demo, GError **error)
            demo_print_result(demo, error);
 }
 
+/* A rule that the simulation does not take is wrong usage, found early. */
+static bool demo_prepare(Demo *demo, int *status)
+{
+    PairConfig config = demo_pair_config(demo);
+    g_autoptr(GError) error = NULL;
+
+    if (pair_prepare(&demo->pair, &config, &error)) {
+        return true;
+    }
+    *status = 1;
+    if (g_error_matches(error, DEVICE_ERROR, DEVICE_ERROR_FAULT)) {
+        g_prefix_error(&error, "--fault=");
+        *status = 2;
+    }
+    fprintf(stderr, "vfio-demo: %s\n", error->message);
+    return false;
+}
+
 /* A migration that fails costs time, not the VM. */
 static void demo_look_back(Demo *demo)
 {
@@ -422,7 +445,7 @@ int main(int argc, char **argv)
     };
     g_autofree char *build = pair_build_directory();
     g_autoptr(GError) error = NULL;
-    bool good;
+    int status = 1;
 
     screen_init();
     if (!demo_options(&demo, argc, argv)) {
@@ -432,11 +455,14 @@ int main(int argc, char **argv)
     demo.build = build;
     demo.deadline_us = g_get_monotonic_time() +
                        demo.timeout_seconds * G_USEC_PER_SEC;
-    good = demo_run(&demo, &error);
-    if (!good) {
-        demo_print_failure(&demo, error);
-        demo_look_back(&demo);
+    if (demo_prepare(&demo, &status)) {
+        if (demo_run(&demo, &error)) {
+            status = 0;
+        } else {
+            demo_print_failure(&demo, error);
+            demo_look_back(&demo);
+        }
     }
     demo_end(&demo);
-    return good ? 0 : 1;
+    return status;
 }

@@ -123,6 +123,27 @@ static void test_usage(void)
     }
 }
 
+/* Said before anything runs, in the words of who wrote the rule. */
+static void test_wrong_rule(void)
+{
+    static const char *const wrong[][2] = {
+        { "source:event=data-size-read,errno=OOPS",
+          "vfio-demo: --fault=source: errno: " },
+        { "source:foo=1", "vfio-demo: --fault=source: foo: no such key" },
+        { "destination:event=nonsense", "vfio-demo: --fault=destination: "
+          "event: 'nonsense' is none of the events in docs/sim.md" },
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        g_auto(Run) run = { 0 };
+
+        run_demo(&run, "--fault", wrong[i][0]);
+        g_assert_cmpint(run.status, ==, 2);
+        g_assert_true(g_str_has_prefix(run.output, wrong[i][1]));
+        g_assert_null(strstr(run.output, ".conf"));
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -131,5 +152,6 @@ int main(int argc, char **argv)
     g_test_add_func("/demo/source-fails", test_source_fails);
     g_test_add_func("/demo/destination-fails", test_destination_fails);
     g_test_add_func("/demo/usage", test_usage);
+    g_test_add_func("/demo/wrong-rule", test_wrong_rule);
     return g_test_run();
 }

@@ -109,7 +109,8 @@ static bool bench_migrate(BenchRun *run, const char *build,
         },
     };
     Pair pair = { 0 };
-    bool done = pair_start(&pair, &config, error);
+    bool done = pair_prepare(&pair, &config, error) &&
+                pair_start(&pair, &config, error);
 
     if (done) {
         bench_take_version(run, pair.vm[PAIR_SOURCE]);
