@@ -172,6 +172,22 @@ static void demo_print_property(const Demo *demo)
     screen_field("", "(property 'vfio-migration' of the source's device)");
 }
 
+/* A fault that never fired has shown nothing. */
+static bool demo_check_fault(const Demo *demo, GError **error)
+{
+    for (int side = 0; side < PAIR_SIDES; side++) {
+        if (demo->fault[side] && !demo->status[side].fault_fired) {
+            g_set_error(error, VM_ERROR, VM_ERROR_COMMAND,
+                        "the VM has moved, but the fault of the %s's device "
+                        "never fired: %s. No call came that it waits for "
+                        "(docs/sim.md lists them)", pair_sides[side],
+                        demo->fault[side]);
+            return false;
+        }
+    }
+    return true;
+}
+
 bool demo_print_result(const Demo *demo, GError **error)
 {
     bool good = demo_device_is_good(demo) && !demo->pages_different;
@@ -188,6 +204,9 @@ bool demo_print_result(const Demo *demo, GError **error)
     if (!good) {
         g_set_error(error, VM_ERROR, VM_ERROR_COMMAND,
                     "the migration completed, but not everything arrived");
+        return false;
+    }
+    if (!demo_check_fault(demo, error)) {
         return false;
     }
     verdict = screen_style(SCREEN_GOOD, 0, "The VM has moved, and nothing "

@@ -244,6 +244,7 @@ bool device_read_status(const char *directory, const char *side,
     }
     device_status_clear(status);
     device_take_status(device, status);
+    status->fault_fired = vm_json_int(root, "faults." DEVICE_RULE ".fired");
     return true;
 }
 

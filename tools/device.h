@@ -86,6 +86,7 @@ typedef struct DeviceStatus {
     uint64_t incomplete;      /* loads that ended too early */
     uint64_t violations;      /* of the contract by QEMU */
     char *first_violation;
+    uint64_t fault_fired;     /* how often the user's rule did */
 } DeviceStatus;
 
 void device_status_clear(DeviceStatus *status);

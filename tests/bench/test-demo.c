@@ -107,6 +107,34 @@ static void test_destination_fails(void)
     g_assert_null(strstr(run.output, "The VM has moved"));
 }
 
+/* A thousandth mapping never comes: what was asked for was not shown. */
+static void test_idle_fault(void)
+{
+    g_auto(Run) run = { 0 };
+
+    if (no_qemu()) {
+        return;
+    }
+    run_demo(&run, "--fault", "destination:event=mmap,count=1000,errno=EIO");
+    g_assert_cmpint(run.status, ==, 1);
+    assert_says(&run, "FAILED: the VM has moved, but the fault of the "
+                "destination's device never fired: event=mmap,count=1000");
+    g_assert_null(strstr(run.output, "nothing was lost"));
+}
+
+/* One that fires and does no harm is no failure. */
+static void test_harmless_fault(void)
+{
+    g_auto(Run) run = { 0 };
+
+    if (no_qemu()) {
+        return;
+    }
+    run_demo(&run, "--fault", "source:event=data-size-read,delay-ms=20");
+    g_assert_cmpint(run.status, ==, 0);
+    assert_says(&run, "nothing was lost");
+}
+
 static void test_usage(void)
 {
     static const char *const wrong[][2] = {
@@ -151,6 +179,8 @@ int main(int argc, char **argv)
     g_test_add_data_func("/demo/moves/trapped", "trapped", test_moves);
     g_test_add_func("/demo/source-fails", test_source_fails);
     g_test_add_func("/demo/destination-fails", test_destination_fails);
+    g_test_add_func("/demo/idle-fault", test_idle_fault);
+    g_test_add_func("/demo/harmless-fault", test_harmless_fault);
     g_test_add_func("/demo/usage", test_usage);
     g_test_add_func("/demo/wrong-rule", test_wrong_rule);
     return g_test_run();
