@@ -215,19 +215,20 @@ bool demo_print_result(const Demo *demo, GError **error)
     return true;
 }
 
-void demo_print_failure(const Demo *demo, const GError *error)
+void demo_print_failure(const Demo *demo, const char *why)
 {
     g_autofree char *word = screen_style(SCREEN_BAD, 0, "FAILED");
 
     screen_progress_end();
     fflush(stdout);
-    fprintf(stderr, "\n%s: %s\n", word, error->message);
+    fprintf(stderr, "\n%s: %s\n", word, why);
     for (int side = 0; side < PAIR_SIDES; side++) {
-        g_autofree char *log = demo->pair.vm[side] ? vm_log(demo->pair.vm[side]) : NULL;
+        const Vm *vm = demo->pair.vm[side];
+        g_autofree char *log = vm ? vm_log(vm) : NULL;
 
-        if (log && *log && !strstr(error->message, log)) {
-            fprintf(stderr, "The %s QEMU said:\n%s\n",
-                    side == PAIR_SOURCE ? "source" : "destination", log);
+        if (log && *log && !strstr(why, log)) {
+            fprintf(stderr, "The %s QEMU said:\n%s\n", pair_sides[side],
+                    log);
         }
     }
     if (!demo->keep) {

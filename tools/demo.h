@@ -38,11 +38,25 @@ typedef struct Demo {
     uint64_t pages_dma;
     uint32_t counter[PAIR_SIDES];
     uint32_t counter_after;
+    bool resumed;             /* all that follows is about what arrived */
 } Demo;
 
 /** demo_pump: listen to both QEMUs; false when it is time to give up. */
 bool demo_pump(Demo *demo, GError **error);
 bool demo_wait(Demo *demo, int time_ms, GError **error);
+
+/** demo_ask_property: read 'vfio-migration' of a side; NULL if absent. */
+void demo_ask_property(Demo *demo, int side);
+
+/* demo-cause.c */
+
+/**
+ * demo_cause: where a failed migration failed, and why.
+ *
+ * Waits until the source has ended it. Returns "at the source: WHY", to be
+ * freed; NULL if no side has said anything.
+ */
+char *demo_cause(Demo *demo);
 
 /* demo-report.c */
 
@@ -55,6 +69,7 @@ void demo_print_head(const Demo *demo);
  */
 bool demo_print_result(const Demo *demo, GError **error);
 
-void demo_print_failure(const Demo *demo, const GError *error);
+/** demo_print_failure: @why, and what both QEMUs said. */
+void demo_print_failure(const Demo *demo, const char *why);
 
 #endif /* TOOLS_DEMO_H */

@@ -171,7 +171,7 @@ bool pair_wait_device(Pair *pair, int side, const char *state,
             return true;
         }
     } while (!vm_interrupted && g_get_monotonic_time() < end_us);
-    g_set_error(error, VM_ERROR, VM_ERROR_TIMEOUT, "the %s's device stays in "
+    g_set_error(error, VM_ERROR, VM_ERROR_COMMAND, "the %s's device stays in "
                 "state '%s', not '%s'", pair_sides[side], status->state,
                 state);
     return false;

@@ -221,7 +221,7 @@ static bool demo_compare_ram(Demo *demo, GError **error)
 }
 
 /* What our code says of the device; absent with QEMU's own. */
-static void demo_ask_property(Demo *demo, int side)
+void demo_ask_property(Demo *demo, int side)
 {
     demo->property[side] = vm_execute(
         demo->pair.vm[side], "qom-get", g_variant_new_parsed(
@@ -264,6 +264,7 @@ static bool demo_resume(Demo *demo, GError **error)
                     demo->counter_after);
         return false;
     }
+    demo->resumed = true;
     return true;
 }
 
@@ -315,6 +316,18 @@ static void demo_look_back(Demo *demo)
                  "device is in state %s.", vm_json_string(status, "status"),
                  before == after ? "stands still" : "counts on", before,
                  after, demo->status[PAIR_SOURCE].state);
+}
+
+/* Who gave up, or what differs, is no cause; what a side failed with is. */
+static void demo_fail(Demo *demo, const GError *error)
+{
+    bool ours = g_error_matches(error, VM_ERROR, VM_ERROR_INTERRUPTED) ||
+                g_error_matches(error, VM_ERROR, VM_ERROR_TIMEOUT) ||
+                demo->resumed;
+    g_autofree char *cause = ours ? NULL : demo_cause(demo);
+
+    demo_print_failure(demo, cause ? cause : error->message);
+    demo_look_back(demo);
 }
 
 static void demo_end(Demo *demo)
@@ -459,8 +472,7 @@ int main(int argc, char **argv)
         if (demo_run(&demo, &error)) {
             status = 0;
         } else {
-            demo_print_failure(&demo, error);
-            demo_look_back(&demo);
+            demo_fail(&demo, error);
         }
     }
     demo_end(&demo);

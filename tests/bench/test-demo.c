@@ -74,6 +74,21 @@ static void test_moves(const void *layout)
     g_assert_null(strchr(run.output, '\033'));
 }
 
+/* All was loaded, and then the device does not start. */
+static void test_destination_stands(void)
+{
+    g_auto(Run) run = { 0 };
+
+    if (no_qemu()) {
+        return;
+    }
+    run_demo(&run, "--fault",
+             "destination:event=state-write,to=running,errno=EIO");
+    g_assert_cmpint(run.status, ==, 1);
+    assert_says(&run, "FAILED: at the destination: dev0: cannot change the "
+                      "device's state from resuming to running");
+}
+
 static void test_source_fails(void)
 {
     g_auto(Run) run = { 0 };
@@ -84,9 +99,8 @@ static void test_source_fails(void)
     run_demo(&run, "--fault",
              "source:event=data-size-read,state=stop-copy,errno=EIO");
     g_assert_cmpint(run.status, ==, 1);
-    assert_says(&run, "FAILED");
-    assert_says(&run, "dev0: cannot read data_size of the migration region: "
-                      "Input/output error");
+    assert_says(&run, "FAILED: at the source: dev0: cannot read data_size of "
+                      "the migration region: Input/output error");
     assert_says(&run, "At the source the VM is running: its guest counts on");
     g_assert_null(strstr(run.output, "The VM has moved"));
 }
@@ -101,8 +115,8 @@ static void test_destination_fails(void)
     run_demo(&run, "--fault",
              "destination:event=data-size-write,count=2,errno=ENOSPC");
     g_assert_cmpint(run.status, ==, 1);
-    assert_says(&run, "FAILED");
-    assert_says(&run, "dev0: the driver did not accept a chunk of");
+    assert_says(&run, "FAILED: at the destination: dev0: the driver did not "
+                      "accept a chunk of");
     assert_says(&run, "No space left on device");
     g_assert_null(strstr(run.output, "The VM has moved"));
 }
@@ -179,6 +193,7 @@ int main(int argc, char **argv)
     g_test_add_data_func("/demo/moves/trapped", "trapped", test_moves);
     g_test_add_func("/demo/source-fails", test_source_fails);
     g_test_add_func("/demo/destination-fails", test_destination_fails);
+    g_test_add_func("/demo/destination-stands", test_destination_stands);
     g_test_add_func("/demo/idle-fault", test_idle_fault);
     g_test_add_func("/demo/harmless-fault", test_harmless_fault);
     g_test_add_func("/demo/usage", test_usage);
