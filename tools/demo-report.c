@@ -128,13 +128,16 @@ static void demo_print_device(const Demo *demo)
 {
     const DeviceStatus *from = &demo->status[PAIR_SOURCE];
     const DeviceStatus *to = &demo->status[PAIR_DESTINATION];
+    g_autofree char *given = screen_size(to->loaded_bytes);
     g_autofree char *text =
-        g_strdup_printf("digest of its state: %s",
-                        demo_or_none(from->saved_digest));
+        g_strdup_printf("%s taken, and each word of it checked", given);
 
-    demo_print_verdict("device", demo_digests_are_equal(demo), text);
-    if (!demo_digests_are_equal(demo)) {
-        screen_field("", "%10s  at the destination:  %s", "",
+    if (demo_digests_are_equal(demo)) {
+        demo_print_verdict("device", true, text);
+    } else {
+        demo_print_verdict("device", false, "state");
+        screen_field("", "%10s  read: %s, taken: %s", "",
+                     demo_or_none(from->saved_digest),
                      demo_or_none(to->loaded_digest));
     }
     if (to->corrupt || to->incomplete) {

@@ -75,7 +75,9 @@ char **device_environment(const char *side);
 
 typedef struct DeviceStatus {
     char state[16];           /* "running", "pre-copy", ... */
-    char saved_digest[32];    /* of the state that was read; or empty */
+    char saved_digest[32];    /* names the state that was read: what its
+                                 words are made from, not a sum of them; or
+                                 empty */
     char loaded_digest[32];   /* of the state that was taken, each word
                                  checked; or empty */
     uint64_t saved_bytes;

@@ -65,6 +65,7 @@ static void test_moves(const void *layout)
     }
     run_demo(&run, "--layout", layout);
     g_assert_cmpint(run.status, ==, 0);
+    assert_says(&run, " MiB taken, and each word of it checked");
     assert_says(&run, "64 MiB compared byte by byte");
     assert_says(&run, "runs on");
     assert_says(&run, "The VM has moved, and nothing was lost.");
