@@ -15,6 +15,7 @@ typedef struct Demo {
     gboolean builtin;         /* gboolean: written by GOption */
     gboolean verbose;
     gboolean keep;
+    gboolean version;
     int timeout_seconds;
     const char *fault[PAIR_SIDES];
 

@@ -415,6 +415,8 @@ static bool demo_options(Demo *demo, int argc, char **argv)
           "Show what the two QEMUs said", NULL },
         { "keep", 0, 0, G_OPTION_ARG_NONE, &demo->keep,
           "Keep the directory with logs and configuration", NULL },
+        { "version", 0, 0, G_OPTION_ARG_NONE, &demo->version,
+          "Print the version and end", NULL },
         { NULL }
     };
     g_autoptr(GOptionContext) context = g_option_context_new(
@@ -463,6 +465,10 @@ int main(int argc, char **argv)
     screen_init();
     if (!demo_options(&demo, argc, argv)) {
         return 2;
+    }
+    if (demo.version) {
+        puts("vfio-demo " TOOL_VERSION);
+        return 0;
     }
     vm_catch_signals();
     demo.build = build;

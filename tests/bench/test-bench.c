@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <stdbool.h>
+#include <string.h>
 #include <glib/gstdio.h>
 #include <json-glib/json-glib.h>
 
@@ -82,18 +83,48 @@ static void test_smoke(void)
     g_assert_cmpint(g_rmdir(directory), ==, 0);
 }
 
+/* Found before anything runs: none of them prints a line of progress. */
 static void test_usage(void)
 {
-    const char *argv[] = { BENCH_PROGRAM, "--case", "no such case", NULL };
-    g_autoptr(GError) error = NULL;
-    int status = -1;
+    static const char *const wrong[][3] = {
+        { "--case", "no such case", "no case has 'no such case' in its name" },
+        { "--repetitions", "0", "--repetitions=0: want 1 to 1000" },
+        { "--repetitions", "-3", "--repetitions=-3: want 1 to 1000" },
+        { "--json", "/nonexistent/report.json",
+          "--json=/nonexistent/report.json: No such file or directory" },
+        { "--json", "/", "--json=/: Is a directory" },
+        { "--dirty", "--smoke", "--dirty takes no other option" },
+    };
 
-    g_spawn_sync(NULL, (char **)argv, NULL,
-                 G_SPAWN_STDOUT_TO_DEV_NULL | G_SPAWN_STDERR_TO_DEV_NULL,
-                 NULL, NULL, NULL, NULL, &status, &error);
+    for (unsigned i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        const char *argv[] = { BENCH_PROGRAM, wrong[i][0], wrong[i][1],
+                               NULL };
+        g_autofree char *output = NULL, *errors = NULL;
+        g_autoptr(GError) error = NULL;
+        int status = -1;
+
+        g_spawn_sync(NULL, (char **)argv, NULL, 0, NULL, NULL, &output,
+                     &errors, &status, &error);
+        g_assert_no_error(error);
+        g_assert_cmpstr(output, ==, "");
+        g_assert_nonnull(strstr(errors, wrong[i][2]));
+        g_assert_false(g_spawn_check_wait_status(status, &error));
+        g_assert_error(error, G_SPAWN_EXIT_ERROR, 2);
+    }
+}
+
+/* What make bench takes, its --help has. */
+static void test_help(void)
+{
+    const char *argv[] = { BENCH_PROGRAM, "--help", NULL };
+    g_autofree char *output = NULL;
+    g_autoptr(GError) error = NULL;
+
+    g_spawn_sync(NULL, (char **)argv, NULL, 0, NULL, NULL, &output, NULL,
+                 NULL, &error);
     g_assert_no_error(error);
-    g_assert_false(g_spawn_check_wait_status(status, &error));
-    g_assert_error(error, G_SPAWN_EXIT_ERROR, 2);
+    g_assert_nonnull(strstr(output, "--dirty"));
+    g_assert_nonnull(strstr(output, "--version"));
 }
 
 static GArray *samples_of(const double *values, unsigned count)
@@ -148,6 +179,7 @@ int main(int argc, char **argv)
     g_test_add_func("/bench/statistics", test_statistics);
     g_test_add_func("/bench/limit", test_limit);
     g_test_add_func("/bench/usage", test_usage);
+    g_test_add_func("/bench/help", test_help);
     g_test_add_func("/bench/smoke", test_smoke);
     return g_test_run();
 }

@@ -166,6 +166,15 @@ static void test_usage(void)
     }
 }
 
+static void test_version(void)
+{
+    g_auto(Run) run = { 0 };
+
+    run_demo(&run, "--version", NULL);
+    g_assert_cmpint(run.status, ==, 0);
+    g_assert_true(g_str_has_prefix(run.output, "vfio-demo "));
+}
+
 /* Said before anything runs, in the words of who wrote the rule. */
 static void test_wrong_rule(void)
 {
@@ -198,6 +207,7 @@ int main(int argc, char **argv)
     g_test_add_func("/demo/idle-fault", test_idle_fault);
     g_test_add_func("/demo/harmless-fault", test_harmless_fault);
     g_test_add_func("/demo/usage", test_usage);
+    g_test_add_func("/demo/version", test_version);
     g_test_add_func("/demo/wrong-rule", test_wrong_rule);
     return g_test_run();
 }

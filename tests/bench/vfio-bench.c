@@ -8,8 +8,11 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+#include <glib/gstdio.h>
 
 #include "bench.h"
 #include "pair.h"
@@ -18,6 +21,8 @@
 #define BENCH_RAM_BYTES     (UINT64_C(16) << 20)
 #define BENCH_WINDOW_BYTES  (UINT64_C(1) << 20)
 #define BENCH_TICK_MS       20
+/* An option that was not given. */
+#define BENCH_DEFAULT       G_MININT
 #define BENCH_TIMEOUT_US    (120 * G_USEC_PER_SEC)
 
 static const BenchCase bench_cases[] = {
@@ -232,19 +237,72 @@ static bool bench_report(const BenchRun *run, const char *path,
     return true;
 }
 
-static bool bench_options(BenchRun *run, char **wanted, char **path,
+/* Returns false with @error set where the report cannot be written later. */
+static bool bench_check_path(const char *path, GError **error)
+{
+    g_autofree char *directory = path ? g_path_get_dirname(path) : NULL;
+
+    if (path && (g_file_test(path, G_FILE_TEST_IS_DIR) ||
+                 g_access(directory, W_OK | X_OK))) {
+        int number = g_file_test(path, G_FILE_TEST_IS_DIR) ? EISDIR : errno;
+
+        g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(number),
+                    "--json=%s: %s", path, g_strerror(number));
+        return false;
+    }
+    return true;
+}
+
+typedef struct BenchOptions {
+    int repetitions;
+    char *wanted;
+    char *path;
+    gboolean dirty;
+    gboolean version;
+} BenchOptions;
+
+static void bench_options_clear(BenchOptions *options)
+{
+    g_free(options->wanted);
+    g_free(options->path);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(BenchOptions, bench_options_clear)
+
+static bool bench_check_options(const BenchRun *run,
+                                const BenchOptions *options, GError **error)
+{
+    if (options->repetitions != BENCH_DEFAULT &&
+        (options->repetitions < 1 || options->repetitions > 1000)) {
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                    "--repetitions=%d: want 1 to 1000", options->repetitions);
+        return false;
+    }
+    if (options->dirty && (run->smoke || options->wanted || options->path ||
+                           options->repetitions != BENCH_DEFAULT)) {
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                    "--dirty takes no other option");
+        return false;
+    }
+    return bench_check_path(options->path, error);
+}
+
+static bool bench_options(BenchRun *run, BenchOptions *options,
                           int argc, char **argv)
 {
-    int repetitions = 0;
     const GOptionEntry entries[] = {
-        { "repetitions", 0, 0, G_OPTION_ARG_INT, &repetitions,
+        { "repetitions", 0, 0, G_OPTION_ARG_INT, &options->repetitions,
           "Measure each case and code so often [5]", "N" },
-        { "case", 0, 0, G_OPTION_ARG_STRING, wanted,
+        { "case", 0, 0, G_OPTION_ARG_STRING, &options->wanted,
           "Only cases with TEXT in their names", "TEXT" },
-        { "json", 0, 0, G_OPTION_ARG_FILENAME, path,
+        { "json", 0, 0, G_OPTION_ARG_FILENAME, &options->path,
           "Write the report to FILE", "FILE" },
         { "smoke", 0, 0, G_OPTION_ARG_NONE, &run->smoke,
           "Tiny sizes, once: only shows that it works", NULL },
+        { "dirty", 0, 0, G_OPTION_ARG_NONE, &options->dirty,
+          "Only the syncs of dirty pages", NULL },
+        { "version", 0, 0, G_OPTION_ARG_NONE, &options->version,
+          "Print the version and end", NULL },
         { NULL }
     };
     g_autoptr(GOptionContext) context = g_option_context_new(
@@ -253,21 +311,34 @@ static bool bench_options(BenchRun *run, char **wanted, char **path,
 
     g_option_context_add_main_entries(context, entries, NULL);
     g_option_context_set_description(
-        context, "Exit status: 0 done and all limits met, 1 not, 2 usage.");
+        context, "'make bench' without options measures the syncs of dirty "
+        "pages, too.\nWhat is measured, and how: docs/bench.md.\n\n"
+        "Exit status: 0 done and all limits met, 1 not, 2 usage.");
     if (!g_option_context_parse(context, &argc, &argv, &error) || argc > 1 ||
-        repetitions < 0 || repetitions > 1000) {
+        !bench_check_options(run, options, &error)) {
         fprintf(stderr, "vfio-bench: %s\n", error ? error->message
                                                   : "wrong arguments");
         return false;
     }
-    run->repetitions = repetitions ? repetitions : run->smoke ? 1 : 5;
-    bench_add_cases(run, *wanted);
+    run->repetitions = options->repetitions != BENCH_DEFAULT
+        ? options->repetitions : run->smoke ? 1 : 5;
+    bench_add_cases(run, options->wanted);
     if (!run->results->len) {
         fprintf(stderr, "vfio-bench: no case has '%s' in its name\n",
-                *wanted);
+                options->wanted);
         return false;
     }
     return true;
+}
+
+static int bench_dirty(const char *build)
+{
+    g_autofree char *program =
+        g_build_filename(build, "tests/bench/vfio-dirty-bench", NULL);
+
+    execl(program, program, "-m", "perf", NULL);
+    fprintf(stderr, "vfio-bench: %s: %s\n", program, g_strerror(errno));
+    return 1;
 }
 
 int main(int argc, char **argv)
@@ -276,15 +347,22 @@ int main(int argc, char **argv)
         .results = g_ptr_array_new_with_free_func(bench_result_free),
     };
     g_autofree char *build = pair_build_directory();
-    g_autofree char *wanted = NULL, *path = NULL;
+    g_auto(BenchOptions) options = { .repetitions = BENCH_DEFAULT };
     g_autoptr(GError) error = NULL;
-    int result = 2;
+    int result;
 
     screen_init();
     vm_catch_signals();
-    if (bench_options(&run, &wanted, &path, argc, argv)) {
+    if (!bench_options(&run, &options, argc, argv)) {
+        result = 2;
+    } else if (options.version) {
+        puts("vfio-bench " TOOL_VERSION);
+        result = 0;
+    } else if (options.dirty) {
+        result = bench_dirty(build);
+    } else {
         if (bench_run(&run, build, &error) &&
-            bench_report(&run, path, &error)) {
+            bench_report(&run, options.path, &error)) {
             result = run.smoke || bench_limits_met(&run) ? 0 : 1;
         } else {
             screen_progress_end();
