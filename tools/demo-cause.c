@@ -19,7 +19,7 @@ static bool demo_is_settled(JsonNode *info)
 {
     static const char *const ends[] = { "failed", "cancelled", "completed",
                                         NULL };
-    const char *status = info ? vm_json_string(info, "status") : NULL;
+    const char *status = info ? qmp_json_string(info, "status") : NULL;
 
     return !status || g_strv_contains(ends, status);
 }
@@ -30,7 +30,7 @@ static JsonNode *demo_settle(Vm *source)
     int64_t end_us = g_get_monotonic_time() + DEMO_SETTLE_TIMEOUT_US;
     JsonNode *info = vm_execute(source, "query-migrate", NULL, NULL);
 
-    while (!demo_is_settled(info) && !vm_interrupted &&
+    while (!demo_is_settled(info) && !qmp_interrupted &&
            g_get_monotonic_time() < end_us) {
         g_usleep(DEMO_SETTLE_TICK_US);
         json_node_unref(info);
@@ -64,7 +64,7 @@ static char *demo_device_error(Demo *demo, int side)
 
     g_clear_pointer(&demo->property[side], json_node_unref);
     demo_ask_property(demo, side);
-    text = vm_json_string(demo->property[side], "last-error");
+    text = qmp_json_string(demo->property[side], "last-error");
     return text && *text ? g_strdup(text)
         : demo->builtin ? demo_log_line(demo->pair.vm[side], "vfio") : NULL;
 }

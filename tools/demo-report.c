@@ -166,12 +166,12 @@ static void demo_print_property(const Demo *demo)
     if (!property) {
         return;
     }
-    sent = screen_size(vm_json_int(property, "transferred-bytes"));
-    mapped = screen_size(vm_json_int(property, "mapped-bytes"));
-    trapped = screen_size(vm_json_int(property, "trapped-bytes"));
+    sent = screen_size(qmp_json_int(property, "transferred-bytes"));
+    mapped = screen_size(qmp_json_int(property, "mapped-bytes"));
+    trapped = screen_size(qmp_json_int(property, "trapped-bytes"));
     screen_field("QEMU says", "protocol %s; %s sent, %s of it mapped, "
                  "%s trapped",
-                 vm_json_string(property, "protocol"), sent, mapped, trapped);
+                 qmp_json_string(property, "protocol"), sent, mapped, trapped);
     screen_field("", "(property 'vfio-migration' of the source's device)");
 }
 
@@ -180,7 +180,7 @@ static bool demo_check_fault(const Demo *demo, GError **error)
 {
     for (int side = 0; side < PAIR_SIDES; side++) {
         if (demo->fault[side] && !demo->status[side].fault_fired) {
-            g_set_error(error, VM_ERROR, VM_ERROR_COMMAND,
+            g_set_error(error, QMP_ERROR, QMP_ERROR_COMMAND,
                         "the VM has moved, but the fault of the %s's device "
                         "never fired: %s. No call came that it waits for "
                         "(docs/sim.md lists them)", pair_sides[side],
@@ -205,7 +205,7 @@ bool demo_print_result(const Demo *demo, GError **error)
     screen_field("guest", "%s  counted to %u at the source, and on to %u",
                  runs, demo->counter[PAIR_SOURCE], demo->counter_after);
     if (!good) {
-        g_set_error(error, VM_ERROR, VM_ERROR_COMMAND,
+        g_set_error(error, QMP_ERROR, QMP_ERROR_COMMAND,
                     "the migration completed, but not everything arrived");
         return false;
     }

@@ -200,18 +200,18 @@ static void device_take_status(JsonNode *device, DeviceStatus *status)
         json_node_get_object(device), "violations");
 
     device_copy(status->state, sizeof(status->state),
-                vm_json_string(device, "state"));
+                qmp_json_string(device, "state"));
     device_copy(status->saved_digest, sizeof(status->saved_digest),
-                vm_json_string(device, "saved-digest"));
+                qmp_json_string(device, "saved-digest"));
     device_copy(status->loaded_digest, sizeof(status->loaded_digest),
-                vm_json_string(device, "loaded-digest"));
-    status->saved_bytes = vm_json_int(device, "saved-bytes");
-    status->precopy_bytes = vm_json_int(device, "saved-precopy-bytes");
-    status->loaded_bytes = vm_json_int(device, "loaded-bytes");
-    status->dma_bytes = vm_json_int(device, "dma.bytes");
-    status->corrupt = vm_json_int(device, "corrupt");
-    status->incomplete = vm_json_int(device, "incomplete");
-    status->violations = vm_json_int(device, "violation-count");
+                qmp_json_string(device, "loaded-digest"));
+    status->saved_bytes = qmp_json_int(device, "saved-bytes");
+    status->precopy_bytes = qmp_json_int(device, "saved-precopy-bytes");
+    status->loaded_bytes = qmp_json_int(device, "loaded-bytes");
+    status->dma_bytes = qmp_json_int(device, "dma.bytes");
+    status->corrupt = qmp_json_int(device, "corrupt");
+    status->incomplete = qmp_json_int(device, "incomplete");
+    status->violations = qmp_json_int(device, "violation-count");
     if (violations && json_array_get_length(violations)) {
         status->first_violation =
             g_strdup(json_array_get_string_element(violations, 0));
@@ -244,7 +244,7 @@ bool device_read_status(const char *directory, const char *side,
     }
     device_status_clear(status);
     device_take_status(device, status);
-    status->fault_fired = vm_json_int(root, "faults." DEVICE_RULE ".fired");
+    status->fault_fired = qmp_json_int(root, "faults." DEVICE_RULE ".fired");
     return true;
 }
 

@@ -50,7 +50,7 @@ static char *pair_find_program(const PairConfig *config, GError **error)
     char *found = g_find_program_in_path(config->builtin ? own : wrapper);
 
     if (!found) {
-        g_set_error(error, VM_ERROR, VM_ERROR_ENDED,
+        g_set_error(error, QMP_ERROR, QMP_ERROR_ENDED,
                     "%s is not there: run 'make deps' and 'make'",
                     config->builtin ? own : wrapper);
     }
@@ -139,13 +139,13 @@ bool pair_migrate(Pair *pair, GError **error)
 
 bool pair_check_info(JsonNode *info, GError **error)
 {
-    const char *status = vm_json_string(info, "status");
-    const char *why = vm_json_string(info, "error-desc");
+    const char *status = qmp_json_string(info, "status");
+    const char *why = qmp_json_string(info, "error-desc");
 
     if (g_strcmp0(status, "failed") && g_strcmp0(status, "cancelled")) {
         return true;
     }
-    g_set_error(error, VM_ERROR, VM_ERROR_COMMAND, "the migration %s: %s",
+    g_set_error(error, QMP_ERROR, QMP_ERROR_COMMAND, "the migration %s: %s",
                 status, why ? why : "QEMU gives no reason");
     return false;
 }
@@ -170,8 +170,8 @@ bool pair_wait_device(Pair *pair, int side, const char *state,
         if (strcmp(status->state, state) == 0) {
             return true;
         }
-    } while (!vm_interrupted && g_get_monotonic_time() < end_us);
-    g_set_error(error, VM_ERROR, VM_ERROR_COMMAND, "the %s's device stays in "
+    } while (!qmp_interrupted && g_get_monotonic_time() < end_us);
+    g_set_error(error, QMP_ERROR, QMP_ERROR_COMMAND, "the %s's device stays in "
                 "state '%s', not '%s'", pair_sides[side], status->state,
                 state);
     return false;

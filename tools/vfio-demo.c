@@ -66,19 +66,20 @@ static bool demo_start(Demo *demo, GError **error)
 
 bool demo_pump(Demo *demo, GError **error)
 {
-    if (vm_interrupted) {
-        g_set_error(error, VM_ERROR, VM_ERROR_INTERRUPTED, "interrupted");
+    if (qmp_interrupted) {
+        g_set_error(error, QMP_ERROR, QMP_ERROR_INTERRUPTED, "interrupted");
         return false;
     }
     if (g_get_monotonic_time() > demo->deadline_us) {
-        g_set_error(error, VM_ERROR, VM_ERROR_TIMEOUT,
+        g_set_error(error, QMP_ERROR, QMP_ERROR_TIMEOUT,
                     "not done within %d seconds (--timeout)",
                     demo->timeout_seconds);
         return false;
     }
     for (int side = 0; side < PAIR_SIDES; side++) {
-        if (demo->pair.vm[side] && !vm_pump(demo->pair.vm[side], DEMO_TICK_MS / 2,
-                                       error)) {
+        Vm *vm = demo->pair.vm[side];
+
+        if (vm && !vm_pump(vm, DEMO_TICK_MS / 2, error)) {
             return false;
         }
     }
@@ -105,8 +106,8 @@ static bool demo_take_info(Demo *demo, GError **error)
     if (!info) {
         return true;
     }
-    demo->ram_bytes = vm_json_int(info, "ram.transferred");
-    demo->completed = g_strcmp0(vm_json_string(info, "status"),
+    demo->ram_bytes = qmp_json_int(info, "ram.transferred");
+    demo->completed = g_strcmp0(qmp_json_string(info, "status"),
                                 "completed") == 0;
     return pair_check_info(info, error);
 }
@@ -259,7 +260,7 @@ static bool demo_resume(Demo *demo, GError **error)
     }
     demo->counter_after = demo_guest_counter(destination);
     if (demo->counter_after == demo->counter[PAIR_DESTINATION]) {
-        g_set_error(error, VM_ERROR, VM_ERROR_COMMAND, "the guest does not "
+        g_set_error(error, QMP_ERROR, QMP_ERROR_COMMAND, "the guest does not "
                     "run at the destination: it still counts %u",
                     demo->counter_after);
         return false;
@@ -303,7 +304,7 @@ static void demo_look_back(Demo *demo)
     g_autoptr(JsonNode) status = NULL;
     uint32_t before, after;
 
-    if (!source || vm_interrupted ||
+    if (!source || qmp_interrupted ||
         !(status = vm_execute(source, "query-status", NULL, NULL))) {
         return;
     }
@@ -313,7 +314,7 @@ static void demo_look_back(Demo *demo)
     device_read_status(demo->pair.directory, pair_sides[PAIR_SOURCE],
                        &demo->status[PAIR_SOURCE], NULL);
     screen_print("\nAt the source the VM is %s: its guest %s (%u, %u), its "
-                 "device is in state %s.", vm_json_string(status, "status"),
+                 "device is in state %s.", qmp_json_string(status, "status"),
                  before == after ? "stands still" : "counts on", before,
                  after, demo->status[PAIR_SOURCE].state);
 }
@@ -321,8 +322,8 @@ static void demo_look_back(Demo *demo)
 /* Who gave up, or what differs, is no cause; what a side failed with is. */
 static void demo_fail(Demo *demo, const GError *error)
 {
-    bool ours = g_error_matches(error, VM_ERROR, VM_ERROR_INTERRUPTED) ||
-                g_error_matches(error, VM_ERROR, VM_ERROR_TIMEOUT) ||
+    bool ours = g_error_matches(error, QMP_ERROR, QMP_ERROR_INTERRUPTED) ||
+                g_error_matches(error, QMP_ERROR, QMP_ERROR_TIMEOUT) ||
                 demo->resumed;
     g_autofree char *cause = ours ? NULL : demo_cause(demo);
 
@@ -337,7 +338,8 @@ static void demo_end(Demo *demo)
         if (demo->verbose && demo->pair.vm[side]) {
             g_autofree char *log = vm_log(demo->pair.vm[side]);
 
-            screen_field(pair_sides[side], "stderr: %s", *log ? log : "(empty)");
+            screen_field(pair_sides[side], "stderr: %s",
+                         *log ? log : "(empty)");
         }
         device_status_clear(&demo->status[side]);
         g_clear_pointer(&demo->property[side], json_node_unref);
@@ -470,7 +472,7 @@ int main(int argc, char **argv)
         puts("vfio-demo " TOOL_VERSION);
         return 0;
     }
-    vm_catch_signals();
+    qmp_catch_signals();
     demo.build = build;
     demo.deadline_us = g_get_monotonic_time() +
                        demo.timeout_seconds * G_USEC_PER_SEC;

@@ -2,10 +2,9 @@
  * A QEMU process of ours: start, talk to over QMP, end
  *
  * Owns: the process, its QMP connection (a socket pair, so that no path can
- * be too long or taken), its log and the mapping of its RAM. Does not know
- * what is being measured or shown. One thread, no locks.
- *
- * Source: QEMU's docs/interop/qmp-spec.txt for the framing and the events.
+ * be too long or taken; what is said over it is qmp.c's), its log and the
+ * mapping of its RAM. Does not know what is being measured or shown. One
+ * thread, no locks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -22,17 +21,9 @@
 #include "vm.h"
 
 #define VM_START_TIMEOUT_MS     30000
-/* A command may wait for a whole stop-and-copy phase. */
-#define VM_COMMAND_TIMEOUT_MS  120000
 #define VM_BIOS_BYTES           65536
 /* Descriptor that QEMU finds its QMP socket at. */
 #define VM_QMP_FD                   3
-
-typedef struct VmEvent {
-    char *name;
-    char *status;
-    int64_t time_us;
-} VmEvent;
 
 struct Vm {
     char *name;
@@ -41,43 +32,9 @@ struct Vm {
     uint64_t ram_bytes;
     uint8_t *ram;
     GPid pid;
-    int qmp_fd;
-    GString *input;
-    GPtrArray *events;
-    bool greeted;
-    bool asked;
+    Qmp *qmp;
     bool ended;
-    JsonNode *reply;          /* whole answer, with "return" or "error" */
 };
-
-volatile sig_atomic_t vm_interrupted;
-
-G_DEFINE_QUARK(vm-error-quark, vm_error)
-
-static void vm_on_signal(int number)
-{
-    /* One Ctrl-C may come twice: to the process and to its group. */
-    if (++vm_interrupted > 2) {
-        signal(number, SIG_DFL);
-    }
-}
-
-void vm_catch_signals(void)
-{
-    struct sigaction on_signal = { .sa_handler = vm_on_signal };
-
-    sigaction(SIGINT, &on_signal, NULL);
-    sigaction(SIGTERM, &on_signal, NULL);
-}
-
-static void vm_event_free(void *opaque)
-{
-    VmEvent *event = opaque;
-
-    g_free(event->name);
-    g_free(event->status);
-    g_free(event);
-}
 
 /* --- the guest ---------------------------------------------------------- */
 
@@ -181,6 +138,7 @@ static bool vm_spawn(Vm *vm, const VmConfig *config, GError **error)
     g_autofree char *ram_file = g_strdup_printf("%s.ram", config->name);
     g_auto(GStrv) argv = vm_arguments(config, ram_file);
     g_auto(GStrv) envp = vm_environment(config);
+    g_autofree char *qmp_name = g_strdup_printf("the %s QEMU", vm->name);
     int sockets[2], target_fd = VM_QMP_FD, log_fd;
     bool done;
 
@@ -194,7 +152,7 @@ static bool vm_spawn(Vm *vm, const VmConfig *config, GError **error)
         }
         return false;
     }
-    vm->qmp_fd = sockets[0];
+    vm->qmp = qmp_new(sockets[0], qmp_name);
     done = g_spawn_async_with_pipes_and_fds(
         config->directory, (const char *const *)argv,
         (const char *const *)envp, G_SPAWN_DO_NOT_REAP_CHILD,
@@ -241,7 +199,7 @@ static void vm_set_ended(Vm *vm, GError **error)
             : g_strdup_printf("ended with exit status %d",
                               WEXITSTATUS(status));
     }
-    g_set_error(error, VM_ERROR, VM_ERROR_ENDED, "the %s QEMU %s%s%s",
+    g_set_error(error, QMP_ERROR, QMP_ERROR_ENDED, "the %s QEMU %s%s%s",
                 vm->name, how ? how : "closed its QMP connection",
                 *log ? ". It said:\n" : " without a word", log);
 }
@@ -260,12 +218,7 @@ void vm_end(Vm *vm)
     if (vm->ram) {
         munmap(vm->ram, vm->ram_bytes);
     }
-    if (vm->qmp_fd >= 0) {
-        close(vm->qmp_fd);
-    }
-    g_clear_pointer(&vm->reply, json_node_unref);
-    g_ptr_array_unref(vm->events);
-    g_string_free(vm->input, true);
+    qmp_free(vm->qmp);
     g_free(vm->name);
     g_free(vm->log_path);
     g_free(vm->ram_path);
@@ -302,181 +255,28 @@ const uint8_t *vm_ram(Vm *vm, GError **error)
 
 /* --- QMP ---------------------------------------------------------------- */
 
-static JsonNode *vm_json_member(JsonNode *node, const char *path)
+/* Who closes the connection has mostly ended, and has said why. */
+static bool vm_explain(Vm *vm, GError *cause, GError **error)
 {
-    g_auto(GStrv) names = g_strsplit(path, ".", -1);
-
-    for (int i = 0; node && names[i]; i++) {
-        node = JSON_NODE_HOLDS_OBJECT(node)
-            ? json_object_get_member(json_node_get_object(node), names[i])
-            : NULL;
-    }
-    return node && JSON_NODE_HOLDS_VALUE(node) ? node : NULL;
-}
-
-int64_t vm_json_int(JsonNode *node, const char *path)
-{
-    JsonNode *member = vm_json_member(node, path);
-
-    return member ? json_node_get_int(member) : 0;
-}
-
-const char *vm_json_string(JsonNode *node, const char *path)
-{
-    JsonNode *member = vm_json_member(node, path);
-
-    return member ? json_node_get_string(member) : NULL;
-}
-
-static void vm_take_line(Vm *vm, const char *line)
-{
-    g_autoptr(JsonNode) node = json_from_string(line, NULL);
-    JsonObject *object;
-
-    if (!node || !JSON_NODE_HOLDS_OBJECT(node)) {
-        return;
-    }
-    object = json_node_get_object(node);
-    if (json_object_has_member(object, "QMP")) {
-        vm->greeted = true;
-    } else if (json_object_has_member(object, "event")) {
-        VmEvent *event = g_new0(VmEvent, 1);
-
-        event->name = g_strdup(vm_json_string(node, "event"));
-        event->status = g_strdup(vm_json_string(node, "data.status"));
-        event->time_us = vm_json_int(node, "timestamp.seconds") * 1000000 +
-                         vm_json_int(node, "timestamp.microseconds");
-        g_ptr_array_add(vm->events, event);
+    if (g_error_matches(cause, QMP_ERROR, QMP_ERROR_ENDED)) {
+        g_error_free(cause);
+        vm_set_ended(vm, error);
     } else {
-        g_clear_pointer(&vm->reply, json_node_unref);
-        vm->reply = g_steal_pointer(&node);
-        vm->asked = false;
+        g_propagate_error(error, cause);
     }
-}
-
-bool vm_pump(Vm *vm, int timeout_ms, GError **error)
-{
-    GPollFD poll_fd = { .fd = vm->qmp_fd, .events = G_IO_IN };
-    char buffer[4096];
-    char *end;
-    ssize_t got;
-
-    if (vm->ended) {
-        vm_set_ended(vm, error);
-        return false;
-    }
-    if (g_poll(&poll_fd, 1, timeout_ms) <= 0) {
-        return true;
-    }
-    got = recv(vm->qmp_fd, buffer, sizeof(buffer), MSG_DONTWAIT);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
-        return true;
-    }
-    if (got <= 0) {
-        vm_set_ended(vm, error);
-        return false;
-    }
-    g_string_append_len(vm->input, buffer, got);
-    while ((end = strchr(vm->input->str, '\n'))) {
-        *end = '\0';
-        vm_take_line(vm, vm->input->str);
-        g_string_erase(vm->input, 0, end - vm->input->str + 1);
-    }
-    return true;
-}
-
-static bool vm_send(Vm *vm, const char *command, GVariant *arguments,
-                    GError **error)
-{
-    g_autoptr(GVariant) owned = arguments ? g_variant_ref_sink(arguments)
-                                          : NULL;
-    g_autoptr(JsonNode) node = owned ? json_gvariant_serialize(owned) : NULL;
-    g_autofree char *json = node ? json_to_string(node, false)
-                                 : g_strdup("{}");
-    g_autofree char *line =
-        g_strdup_printf("{\"execute\": \"%s\", \"arguments\": %s}\n",
-                        command, json);
-    size_t length = strlen(line), done = 0;
-
-    while (done < length) {
-        ssize_t sent = send(vm->qmp_fd, line + done, length - done,
-                            MSG_NOSIGNAL);
-
-        if (sent < 0 && errno != EINTR) {
-            vm_set_ended(vm, error);
-            return false;
-        }
-        done += MAX(sent, 0);
-    }
-    vm->asked = true;
-    return true;
-}
-
-/* Pumps until @done says so. @what names what is waited for, for the error. */
-static bool vm_wait(Vm *vm, bool (*done)(Vm *vm, const void *opaque),
-                    const void *opaque, int timeout_ms, const char *what,
-                    GError **error)
-{
-    int64_t end_us = g_get_monotonic_time() + timeout_ms * 1000ll;
-
-    while (!done(vm, opaque)) {
-        int64_t left_ms = (end_us - g_get_monotonic_time()) / 1000;
-
-        if (vm_interrupted) {
-            g_set_error(error, VM_ERROR, VM_ERROR_INTERRUPTED, "interrupted");
-            return false;
-        }
-        if (left_ms <= 0) {
-            g_set_error(error, VM_ERROR, VM_ERROR_TIMEOUT,
-                        "the %s QEMU: no %s within %d seconds", vm->name,
-                        what, timeout_ms / 1000);
-            return false;
-        }
-        if (!vm_pump(vm, MIN(left_ms, 1000), error)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool vm_is_answered(Vm *vm, const void *opaque)
-{
-    return !vm->asked;
-}
-
-static bool vm_is_greeted(Vm *vm, const void *opaque)
-{
-    return vm->greeted;
-}
-
-/* The "return" member of the open reply, or NULL with QEMU's own error. */
-static JsonNode *vm_unwrap_reply(Vm *vm, GError **error)
-{
-    g_autoptr(JsonNode) reply = g_steal_pointer(&vm->reply);
-    const char *message = vm_json_string(reply, "error.desc");
-    JsonNode *value = json_object_get_member(json_node_get_object(reply),
-                                             "return");
-
-    if (!value) {
-        g_set_error(error, VM_ERROR, VM_ERROR_COMMAND, "%s",
-                    message ? message : "QEMU answered without a result");
-        return NULL;
-    }
-    return json_node_copy(value);
+    return false;
 }
 
 JsonNode *vm_execute(Vm *vm, const char *command, GVariant *arguments,
                      GError **error)
 {
-    /* An answer to an open question comes first. */
-    if (!vm_wait(vm, vm_is_answered, NULL, VM_COMMAND_TIMEOUT_MS,
-                 "answer", error) ||
-        !vm_send(vm, command, arguments, error) ||
-        !vm_wait(vm, vm_is_answered, NULL, VM_COMMAND_TIMEOUT_MS,
-                 command, error)) {
-        return NULL;
+    GError *cause = NULL;
+    JsonNode *reply = qmp_execute(vm->qmp, command, arguments, &cause);
+
+    if (!reply) {
+        vm_explain(vm, cause, error);
     }
-    return vm_unwrap_reply(vm, error);
+    return reply;
 }
 
 bool vm_run(Vm *vm, const char *command, GVariant *arguments, GError **error)
@@ -488,55 +288,42 @@ bool vm_run(Vm *vm, const char *command, GVariant *arguments, GError **error)
 
 bool vm_query(Vm *vm, const char *command, GError **error)
 {
-    g_return_val_if_fail(!vm->asked, false);
-    g_clear_pointer(&vm->reply, json_node_unref);
-    return vm_send(vm, command, NULL, error);
+    GError *cause = NULL;
+
+    return qmp_query(vm->qmp, command, NULL, &cause) ||
+           vm_explain(vm, cause, error);
 }
 
 bool vm_query_is_open(const Vm *vm)
 {
-    return vm->asked;
+    return qmp_query_is_open(vm->qmp);
 }
 
 JsonNode *vm_take_reply(Vm *vm)
 {
-    return vm->asked || !vm->reply ? NULL : vm_unwrap_reply(vm, NULL);
+    return qmp_take_reply(vm->qmp, NULL);
 }
 
-/* --- events ------------------------------------------------------------- */
-
-int64_t vm_event_us(const Vm *vm, const char *name, const char *status)
+bool vm_pump(Vm *vm, int timeout_ms, GError **error)
 {
-    for (unsigned i = 0; i < vm->events->len; i++) {
-        VmEvent *event = g_ptr_array_index(vm->events, i);
+    GError *cause = NULL;
 
-        if (g_str_equal(event->name, name) &&
-            (!status || g_strcmp0(event->status, status) == 0)) {
-            return event->time_us;
-        }
-    }
-    return 0;
+    return qmp_pump(vm->qmp, timeout_ms, &cause) ||
+           vm_explain(vm, cause, error);
 }
 
-typedef struct VmWanted {
-    const char *event;
-    const char *status;
-} VmWanted;
-
-static bool vm_has_event(Vm *vm, const void *opaque)
+int64_t vm_event_us(const Vm *vm, const char *event, const char *status)
 {
-    const VmWanted *wanted = opaque;
-
-    return vm_event_us(vm, wanted->event, wanted->status) != 0;
+    return qmp_event_us(vm->qmp, event, status);
 }
 
 bool vm_wait_event(Vm *vm, const char *event, const char *status,
                    int timeout_ms, GError **error)
 {
-    VmWanted wanted = { event, status };
+    GError *cause = NULL;
 
-    return vm_wait(vm, vm_has_event, &wanted, timeout_ms,
-                   status ? status : event, error);
+    return qmp_wait_event(vm->qmp, event, status, timeout_ms, &cause) ||
+           vm_explain(vm, cause, error);
 }
 
 Vm *vm_start(const VmConfig *config, GError **error)
@@ -544,18 +331,17 @@ Vm *vm_start(const VmConfig *config, GError **error)
     g_autoptr(Vm) vm = g_new0(Vm, 1);
     g_autofree char *log_file = g_strdup_printf("%s.log", config->name);
     g_autofree char *ram_file = g_strdup_printf("%s.ram", config->name);
+    GError *cause = NULL;
 
     vm->name = g_strdup(config->name);
     vm->log_path = g_build_filename(config->directory, log_file, NULL);
     vm->ram_path = g_build_filename(config->directory, ram_file, NULL);
     vm->ram_bytes = config->ram_bytes;
-    vm->qmp_fd = -1;
-    vm->input = g_string_new(NULL);
-    vm->events = g_ptr_array_new_with_free_func(vm_event_free);
-    if (!vm_spawn(vm, config, error) ||
-        !vm_wait(vm, vm_is_greeted, NULL, VM_START_TIMEOUT_MS,
-                 "greeting", error) ||
-        !vm_run(vm, "qmp_capabilities", NULL, error)) {
+    if (!vm_spawn(vm, config, error)) {
+        return NULL;
+    }
+    if (!qmp_begin(vm->qmp, VM_START_TIMEOUT_MS, &cause)) {
+        vm_explain(vm, cause, error);
         return NULL;
     }
     return g_steal_pointer(&vm);

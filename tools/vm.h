@@ -6,10 +6,7 @@
 #ifndef TOOLS_VM_H
 #define TOOLS_VM_H
 
-#include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <json-glib/json-glib.h>
+#include "qmp.h"
 
 typedef struct Vm Vm;
 
@@ -23,25 +20,6 @@ typedef struct VmConfig {
     const char *const *devices;     /* values of -device, NULL at the end */
     const char *const *environment; /* NAME=VALUE, NULL at the end */
 } VmConfig;
-
-#define VM_ERROR vm_error_quark()
-GQuark vm_error_quark(void);
-
-/* Not 0 after Ctrl-C or SIGTERM: whatever waits gives up soon. */
-extern volatile sig_atomic_t vm_interrupted;
-
-/**
- * vm_catch_signals: let Ctrl-C and SIGTERM set vm_interrupted, so that
- * processes and files are cleaned up. Who insists ends the program at once.
- */
-void vm_catch_signals(void);
-
-typedef enum VmError {
-    VM_ERROR_ENDED,           /* the process is gone */
-    VM_ERROR_COMMAND,         /* QEMU refused a command; message is QEMU's */
-    VM_ERROR_TIMEOUT,
-    VM_ERROR_INTERRUPTED,
-} VmError;
 
 /**
  * vm_write_bios: write the whole guest: a boot image without an OS.
@@ -116,10 +94,6 @@ char *vm_log(const Vm *vm);
 
 /** vm_pid: process id, for /proc. */
 GPid vm_pid(const Vm *vm);
-
-/** Members of a JSON object by path "ram.total"; 0 or NULL where absent. */
-int64_t vm_json_int(JsonNode *node, const char *path);
-const char *vm_json_string(JsonNode *node, const char *path);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Vm, vm_end)
 

@@ -46,9 +46,9 @@ static bool bench_wait(Pair *pair, GError **error)
     while (!pair_is_moved(pair)) {
         g_autoptr(JsonNode) info = vm_take_reply(source);
 
-        if (vm_interrupted || g_get_monotonic_time() > end_us) {
-            g_set_error(error, VM_ERROR, VM_ERROR_TIMEOUT, "%s",
-                        vm_interrupted ? "interrupted"
+        if (qmp_interrupted || g_get_monotonic_time() > end_us) {
+            g_set_error(error, QMP_ERROR, QMP_ERROR_TIMEOUT, "%s",
+                        qmp_interrupted ? "interrupted"
                                        : "a migration took over 2 minutes");
             return false;
         }
@@ -78,7 +78,7 @@ static bool bench_check(Pair *pair, const BenchCase *spec, GError **error)
     if (source.saved_bytes != spec->bytes ||
         destination.loaded_bytes != spec->bytes ||
         strcmp(source.saved_digest, destination.loaded_digest) != 0) {
-        g_set_error(error, VM_ERROR, VM_ERROR_COMMAND, "%" G_GUINT64_FORMAT
+        g_set_error(error, QMP_ERROR, QMP_ERROR_COMMAND, "%" G_GUINT64_FORMAT
                     " bytes were read and %" G_GUINT64_FORMAT " taken, not %"
                     G_GUINT64_FORMAT "; digest %s became %s",
                     source.saved_bytes, destination.loaded_bytes,
@@ -95,10 +95,10 @@ static void bench_take_version(BenchRun *run, Vm *vm)
 
     if (version && !run->qemu) {
         run->qemu = g_strdup_printf(
-            "%d.%d.%d (%s)", (int)vm_json_int(version, "qemu.major"),
-            (int)vm_json_int(version, "qemu.minor"),
-            (int)vm_json_int(version, "qemu.micro"),
-            vm_json_string(version, "package"));
+            "%d.%d.%d (%s)", (int)qmp_json_int(version, "qemu.major"),
+            (int)qmp_json_int(version, "qemu.minor"),
+            (int)qmp_json_int(version, "qemu.micro"),
+            qmp_json_string(version, "package"));
     }
 }
 
@@ -352,7 +352,7 @@ int main(int argc, char **argv)
     int result;
 
     screen_init();
-    vm_catch_signals();
+    qmp_catch_signals();
     if (!bench_options(&run, &options, argc, argv)) {
         result = 2;
     } else if (options.version) {

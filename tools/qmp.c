@@ -1,0 +1,384 @@
+/*
+ * A QMP connection: commands, answers that may wait, events
+ *
+ * Owns: the socket, framing by lines, the one question that is open, and the
+ * events that came. Does not know what is at the other end. One thread, no
+ * locks.
+ *
+ * Source: QEMU's docs/interop/qmp-spec.txt for the framing and the events.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "qmp.h"
+
+/* A command may wait for a whole stop-and-copy phase. */
+#define QMP_COMMAND_TIMEOUT_MS 120000
+
+typedef struct QmpEvent {
+    char *name;
+    char *status;
+    int64_t time_us;
+} QmpEvent;
+
+struct Qmp {
+    char *name;
+    int fd;
+    GString *input;
+    GPtrArray *events;
+    bool greeted;
+    bool asked;
+    JsonNode *reply;          /* whole answer, with "return" or "error" */
+};
+
+volatile sig_atomic_t qmp_interrupted;
+
+G_DEFINE_QUARK(qmp-error-quark, qmp_error)
+
+static void qmp_on_signal(int number)
+{
+    /* One Ctrl-C may come twice: to the process and to its group. */
+    if (++qmp_interrupted > 2) {
+        signal(number, SIG_DFL);
+    }
+}
+
+void qmp_catch_signals(void)
+{
+    struct sigaction on_signal = { .sa_handler = qmp_on_signal };
+
+    sigaction(SIGINT, &on_signal, NULL);
+    sigaction(SIGTERM, &on_signal, NULL);
+}
+
+/* --- JSON --------------------------------------------------------------- */
+
+static JsonNode *qmp_json_member(JsonNode *node, const char *path)
+{
+    g_auto(GStrv) names = g_strsplit(path, ".", -1);
+
+    for (int i = 0; node && names[i]; i++) {
+        node = JSON_NODE_HOLDS_OBJECT(node)
+            ? json_object_get_member(json_node_get_object(node), names[i])
+            : NULL;
+    }
+    return node && JSON_NODE_HOLDS_VALUE(node) ? node : NULL;
+}
+
+int64_t qmp_json_int(JsonNode *node, const char *path)
+{
+    JsonNode *member = qmp_json_member(node, path);
+
+    return member ? json_node_get_int(member) : 0;
+}
+
+double qmp_json_double(JsonNode *node, const char *path)
+{
+    JsonNode *member = qmp_json_member(node, path);
+
+    return member ? json_node_get_double(member) : 0;
+}
+
+const char *qmp_json_string(JsonNode *node, const char *path)
+{
+    JsonNode *member = qmp_json_member(node, path);
+
+    return member ? json_node_get_string(member) : NULL;
+}
+
+bool qmp_json_has(JsonNode *node, const char *path)
+{
+    return qmp_json_member(node, path) != NULL;
+}
+
+char *qmp_command_text(const char *command, GVariant *arguments)
+{
+    g_autoptr(GVariant) owned = arguments ? g_variant_ref_sink(arguments)
+                                          : NULL;
+    g_autoptr(JsonNode) node = owned ? json_gvariant_serialize(owned) : NULL;
+    g_autofree char *json = node ? json_to_string(node, false)
+                                 : g_strdup("{}");
+
+    return g_strdup_printf("{\"execute\": \"%s\", \"arguments\": %s}",
+                           command, json);
+}
+
+JsonNode *qmp_unwrap(JsonNode *answer, GError **error)
+{
+    const char *message = qmp_json_string(answer, "error.desc");
+    JsonNode *value = JSON_NODE_HOLDS_OBJECT(answer)
+        ? json_object_get_member(json_node_get_object(answer), "return")
+        : NULL;
+
+    if (!value) {
+        g_set_error(error, QMP_ERROR, QMP_ERROR_COMMAND, "%s",
+                    message ? message : "QEMU answered without a result");
+        return NULL;
+    }
+    return json_node_copy(value);
+}
+
+/* --- the connection ----------------------------------------------------- */
+
+static void qmp_event_free(void *opaque)
+{
+    QmpEvent *event = opaque;
+
+    g_free(event->name);
+    g_free(event->status);
+    g_free(event);
+}
+
+Qmp *qmp_new(int fd, const char *name)
+{
+    Qmp *qmp = g_new0(Qmp, 1);
+
+    qmp->fd = fd;
+    qmp->name = g_strdup(name);
+    qmp->input = g_string_new(NULL);
+    qmp->events = g_ptr_array_new_with_free_func(qmp_event_free);
+    return qmp;
+}
+
+Qmp *qmp_connect(const char *path, GError **error)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    g_autofree char *name = g_strdup_printf("the QEMU at %s", path);
+    int fd, number;
+
+    if (g_strlcpy(address.sun_path, path, sizeof(address.sun_path)) >=
+        sizeof(address.sun_path)) {
+        g_set_error(error, QMP_ERROR, QMP_ERROR_ENDED,
+                    "%s: longer than the %zu characters that a socket's path "
+                    "may have", path, sizeof(address.sun_path) - 1);
+        return NULL;
+    }
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address))) {
+        number = errno;
+        g_set_error(error, QMP_ERROR, QMP_ERROR_ENDED, "%s: %s", path,
+                    g_strerror(number));
+        if (fd >= 0) {
+            close(fd);
+        }
+        return NULL;
+    }
+    return qmp_new(fd, name);
+}
+
+void qmp_free(Qmp *qmp)
+{
+    if (!qmp) {
+        return;
+    }
+    close(qmp->fd);
+    g_clear_pointer(&qmp->reply, json_node_unref);
+    g_ptr_array_unref(qmp->events);
+    g_string_free(qmp->input, true);
+    g_free(qmp->name);
+    g_free(qmp);
+}
+
+static bool qmp_set_ended(Qmp *qmp, GError **error)
+{
+    g_set_error(error, QMP_ERROR, QMP_ERROR_ENDED,
+                "%s closed its QMP connection", qmp->name);
+    return false;
+}
+
+static void qmp_take_line(Qmp *qmp, const char *line)
+{
+    g_autoptr(JsonNode) node = json_from_string(line, NULL);
+    JsonObject *object;
+
+    if (!node || !JSON_NODE_HOLDS_OBJECT(node)) {
+        return;
+    }
+    object = json_node_get_object(node);
+    if (json_object_has_member(object, "QMP")) {
+        qmp->greeted = true;
+    } else if (json_object_has_member(object, "event")) {
+        QmpEvent *event = g_new0(QmpEvent, 1);
+
+        event->name = g_strdup(qmp_json_string(node, "event"));
+        event->status = g_strdup(qmp_json_string(node, "data.status"));
+        event->time_us = qmp_json_int(node, "timestamp.seconds") * 1000000 +
+                         qmp_json_int(node, "timestamp.microseconds");
+        g_ptr_array_add(qmp->events, event);
+    } else {
+        g_clear_pointer(&qmp->reply, json_node_unref);
+        qmp->reply = g_steal_pointer(&node);
+        qmp->asked = false;
+    }
+}
+
+bool qmp_pump(Qmp *qmp, int timeout_ms, GError **error)
+{
+    GPollFD poll_fd = { .fd = qmp->fd, .events = G_IO_IN };
+    char buffer[4096];
+    char *end;
+    ssize_t got;
+
+    if (g_poll(&poll_fd, 1, timeout_ms) <= 0) {
+        return true;
+    }
+    got = recv(qmp->fd, buffer, sizeof(buffer), MSG_DONTWAIT);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return true;
+    }
+    if (got <= 0) {
+        return qmp_set_ended(qmp, error);
+    }
+    g_string_append_len(qmp->input, buffer, got);
+    while ((end = strchr(qmp->input->str, '\n'))) {
+        *end = '\0';
+        qmp_take_line(qmp, qmp->input->str);
+        g_string_erase(qmp->input, 0, end - qmp->input->str + 1);
+    }
+    return true;
+}
+
+static bool qmp_send(Qmp *qmp, const char *command, GVariant *arguments,
+                     GError **error)
+{
+    g_autofree char *text = qmp_command_text(command, arguments);
+    g_autofree char *line = g_strconcat(text, "\n", NULL);
+    size_t length = strlen(line), done = 0;
+
+    while (done < length) {
+        ssize_t sent = send(qmp->fd, line + done, length - done,
+                            MSG_NOSIGNAL);
+
+        if (sent < 0 && errno != EINTR) {
+            return qmp_set_ended(qmp, error);
+        }
+        done += MAX(sent, 0);
+    }
+    qmp->asked = true;
+    return true;
+}
+
+/* Pumps until @done says so. @what names what is waited for, for the error. */
+static bool qmp_wait(Qmp *qmp, bool (*done)(Qmp *qmp, const void *opaque),
+                     const void *opaque, int timeout_ms, const char *what,
+                     GError **error)
+{
+    int64_t end_us = g_get_monotonic_time() + timeout_ms * 1000ll;
+
+    while (!done(qmp, opaque)) {
+        int64_t left_ms = (end_us - g_get_monotonic_time()) / 1000;
+
+        if (qmp_interrupted) {
+            g_set_error(error, QMP_ERROR, QMP_ERROR_INTERRUPTED,
+                        "interrupted");
+            return false;
+        }
+        if (left_ms <= 0) {
+            g_set_error(error, QMP_ERROR, QMP_ERROR_TIMEOUT,
+                        "%s: no %s within %d seconds", qmp->name,
+                        what, timeout_ms / 1000);
+            return false;
+        }
+        if (!qmp_pump(qmp, MIN(left_ms, 1000), error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool qmp_is_answered(Qmp *qmp, const void *opaque)
+{
+    return !qmp->asked;
+}
+
+static bool qmp_is_greeted(Qmp *qmp, const void *opaque)
+{
+    return qmp->greeted;
+}
+
+JsonNode *qmp_take_reply(Qmp *qmp, GError **error)
+{
+    g_autoptr(JsonNode) reply = qmp->asked ? NULL
+                                           : g_steal_pointer(&qmp->reply);
+
+    return reply ? qmp_unwrap(reply, error) : NULL;
+}
+
+JsonNode *qmp_execute(Qmp *qmp, const char *command, GVariant *arguments,
+                      GError **error)
+{
+    /* An answer to an open question comes first. */
+    if (!qmp_wait(qmp, qmp_is_answered, NULL, QMP_COMMAND_TIMEOUT_MS,
+                  "answer", error) ||
+        !qmp_send(qmp, command, arguments, error) ||
+        !qmp_wait(qmp, qmp_is_answered, NULL, QMP_COMMAND_TIMEOUT_MS,
+                  command, error)) {
+        return NULL;
+    }
+    return qmp_take_reply(qmp, error);
+}
+
+bool qmp_query(Qmp *qmp, const char *command, GVariant *arguments,
+               GError **error)
+{
+    g_return_val_if_fail(!qmp->asked, false);
+    g_clear_pointer(&qmp->reply, json_node_unref);
+    return qmp_send(qmp, command, arguments, error);
+}
+
+bool qmp_query_is_open(const Qmp *qmp)
+{
+    return qmp->asked;
+}
+
+bool qmp_begin(Qmp *qmp, int timeout_ms, GError **error)
+{
+    g_autoptr(JsonNode) reply = NULL;
+
+    if (!qmp_wait(qmp, qmp_is_greeted, NULL, timeout_ms, "greeting", error)) {
+        return false;
+    }
+    reply = qmp_execute(qmp, "qmp_capabilities", NULL, error);
+    return reply != NULL;
+}
+
+/* --- events ------------------------------------------------------------- */
+
+int64_t qmp_event_us(const Qmp *qmp, const char *name, const char *status)
+{
+    for (unsigned i = 0; i < qmp->events->len; i++) {
+        QmpEvent *event = g_ptr_array_index(qmp->events, i);
+
+        if (g_strcmp0(event->name, name) == 0 &&
+            (!status || g_strcmp0(event->status, status) == 0)) {
+            return event->time_us;
+        }
+    }
+    return 0;
+}
+
+typedef struct QmpWanted {
+    const char *event;
+    const char *status;
+} QmpWanted;
+
+static bool qmp_has_event(Qmp *qmp, const void *opaque)
+{
+    const QmpWanted *wanted = opaque;
+
+    return qmp_event_us(qmp, wanted->event, wanted->status) != 0;
+}
+
+bool qmp_wait_event(Qmp *qmp, const char *event, const char *status,
+                    int timeout_ms, GError **error)
+{
+    QmpWanted wanted = { event, status };
+
+    return qmp_wait(qmp, qmp_has_event, &wanted, timeout_ms,
+                    status ? status : event, error);
+}
