@@ -77,13 +77,6 @@ int64_t qmp_json_int(JsonNode *node, const char *path)
     return member ? json_node_get_int(member) : 0;
 }
 
-double qmp_json_double(JsonNode *node, const char *path)
-{
-    JsonNode *member = qmp_json_member(node, path);
-
-    return member ? json_node_get_double(member) : 0;
-}
-
 const char *qmp_json_string(JsonNode *node, const char *path)
 {
     JsonNode *member = qmp_json_member(node, path);
@@ -91,9 +84,11 @@ const char *qmp_json_string(JsonNode *node, const char *path)
     return member ? json_node_get_string(member) : NULL;
 }
 
-bool qmp_json_has(JsonNode *node, const char *path)
+bool qmp_json_is_int(JsonNode *node, const char *path)
 {
-    return qmp_json_member(node, path) != NULL;
+    JsonNode *member = qmp_json_member(node, path);
+
+    return member && json_node_get_value_type(member) == G_TYPE_INT64;
 }
 
 char *qmp_command_text(const char *command, GVariant *arguments)

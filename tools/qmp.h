@@ -115,9 +115,8 @@ JsonNode *qmp_unwrap(JsonNode *answer, GError **error);
 
 /** Members of a JSON object by path "ram.total"; 0 or NULL where absent. */
 int64_t qmp_json_int(JsonNode *node, const char *path);
-double qmp_json_double(JsonNode *node, const char *path);
 const char *qmp_json_string(JsonNode *node, const char *path);
-bool qmp_json_has(JsonNode *node, const char *path);
+bool qmp_json_is_int(JsonNode *node, const char *path);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Qmp, qmp_free)
 

@@ -22,6 +22,7 @@ static const Command *const commands[] = {
     &command_save,
     &command_load,
     &command_test,
+    &command_watch,
 };
 
 static const char description[] =

@@ -1,0 +1,107 @@
+/*
+ * vfio-migrate watch: what is known of a migration at one moment
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef VFIO_MIGRATE_WATCH_SAMPLE_H
+#define VFIO_MIGRATE_WATCH_SAMPLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <json-glib/json-glib.h>
+
+/* Where a figure is not known. "Unknown" never reads as zero. */
+#define WATCH_UNKNOWN (-1)
+
+typedef struct WatchDevice {
+    char *name;             /* the user's id, or its place */
+    bool ours;              /* has the property vfio-migration; else all
+                               below is empty */
+    char *protocol, *state, *phase, *dirty_tracking;
+    char *blocked_reason, *last_error;
+    int64_t transferred_bytes, pending_bytes, chunks;
+    int64_t mapped_bytes, trapped_bytes;
+    double rate;            /* bytes a second since the last sample */
+} WatchDevice;
+
+/* What keeps the VM from being stopped, or from going on */
+typedef enum WatchHold {
+    WATCH_HOLD_NONE,
+    WATCH_HOLD_BLOCKED,     /* a device cannot migrate */
+    WATCH_HOLD_DIRTY_RATE,  /* RAM is dirtied as fast as it is sent */
+    WATCH_HOLD_RAM,         /* more RAM is left than the downtime allows */
+    WATCH_HOLD_DEVICE,      /* more of the devices is */
+    WATCH_HOLD_STOPPED,     /* the VM stands still for a device's state */
+    WATCH_HOLD_SILENT,      /* QEMU does not answer */
+} WatchHold;
+
+typedef struct WatchSample {
+    int64_t time_us;        /* since the epoch */
+    char *run_state;        /* "running", "finish-migrate", ... */
+    char *status;           /* of the migration; "none" if there was none */
+    char *error_desc;
+    /* Milliseconds, or WATCH_UNKNOWN */
+    int64_t total_ms, setup_ms, downtime_ms, expected_downtime_ms;
+    int64_t downtime_limit_ms;
+    int64_t max_bandwidth;  /* bytes a second */
+    /* Bytes; WATCH_UNKNOWN before RAM is sent, and at the destination */
+    int64_t ram_total, ram_transferred, ram_remaining;
+    int64_t ram_dirty_rate; /* bytes a second */
+    int64_t ram_passes;
+    GPtrArray *devices;     /* WatchDevice */
+
+    /* From this sample and the one before: watch_sample_finish() */
+    double rate;            /* bytes a second, RAM and devices */
+    int64_t least_downtime_ms;  /* for what is known to be left */
+    WatchHold hold;
+    char *hold_text;
+} WatchSample;
+
+WatchSample *watch_sample_new(int64_t time_us);
+void watch_sample_free(WatchSample *sample);
+
+/* Take in an answer to a command of QEMU's; what it lacks stays unknown. */
+void watch_sample_take_migrate(WatchSample *sample, JsonNode *info);
+void watch_sample_take_parameters(WatchSample *sample, JsonNode *info);
+void watch_sample_take_status(WatchSample *sample, JsonNode *info);
+
+/*
+ * watch_sample_take_device: add a device
+ *
+ * @property: its "vfio-migration"; NULL: it has none, its migration code is
+ *            QEMU's own
+ */
+void watch_sample_take_device(WatchSample *sample, const char *name,
+                              JsonNode *property);
+
+/*
+ * watch_sample_finish: rates, and what holds the migration up
+ *
+ * @before: the sample before, or NULL: then rates are unknown
+ */
+void watch_sample_finish(WatchSample *sample, const WatchSample *before);
+
+/*
+ * watch_sample_silence: QEMU has not answered for @silent_us
+ *
+ * Changes only what holds @sample up; its figures are those of before.
+ */
+void watch_sample_silence(WatchSample *sample, int64_t silent_us);
+
+/* "setup", "pre-copy", "stop-copy", "completed", ...: for people */
+const char *watch_sample_phase(const WatchSample *sample);
+
+/* Whether a migration is going on, and whether it has come to its end */
+bool watch_sample_is_active(const WatchSample *sample);
+bool watch_sample_is_over(const WatchSample *sample);
+
+/* Whether @sample is of another migration than @before, or further on */
+bool watch_sample_has_moved(const WatchSample *sample,
+                            const WatchSample *before);
+
+/* "device-pending" and the like, for JSON and metrics */
+const char *watch_hold_name(WatchHold hold);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(WatchSample, watch_sample_free)
+
+#endif /* VFIO_MIGRATE_WATCH_SAMPLE_H */
