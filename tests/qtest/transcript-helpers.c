@@ -54,6 +54,24 @@ char *transcript_arcs(const char *transcript, const char *device)
     return g_string_free(arcs, false);
 }
 
+TranscriptMoved transcript_moved(const char *transcript, const char *device,
+                                 const char *event)
+{
+    g_auto(GStrv) lines = g_strsplit(transcript, "\n", -1);
+    g_autofree char *words = g_strdup_printf(" %s %s ", device, event);
+    TranscriptMoved moved = { 0 };
+
+    for (unsigned i = 0; lines[i]; i++) {
+        const char *size = strstr(lines[i], " size=");
+
+        if (strstr(lines[i], words) && size) {
+            moved.chunks++;
+            moved.bytes += g_ascii_strtoll(size + 6, NULL, 10);
+        }
+    }
+    return moved;
+}
+
 void transcript_expect_clean(const char *transcript, const char *who)
 {
     const char *found = strstr(transcript, " violation ");

@@ -22,6 +22,17 @@ unsigned transcript_fired(const char *transcript, const char *fault);
  */
 char *transcript_arcs(const char *transcript, const char *device);
 
+typedef struct TranscriptMoved {
+    int64_t chunks, bytes;
+} TranscriptMoved;
+
+/*
+ * transcript_moved: chunks of @device that went over, by the lines of @event:
+ * "chunk-done" at a source, "chunk-loaded" at a destination.
+ */
+TranscriptMoved transcript_moved(const char *transcript, const char *device,
+                                 const char *event);
+
 /* transcript_expect_clean: fail the case if @who has violated the contract. */
 void transcript_expect_clean(const char *transcript, const char *who);
 

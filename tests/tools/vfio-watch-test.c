@@ -8,6 +8,7 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include "tests/qtest/transcript-helpers.h"
 #include "tests/qtest/vfio-test.h"
 
 #include <fcntl.h>
@@ -152,30 +153,18 @@ static void expect_exit(Watch *watch, int wanted)
 
 /* ---- against the transcript ---- */
 
-typedef struct Moved {
-    int64_t chunks, bytes;
-} Moved;
-
-static Moved moved(VFIOSide *side, const char *device, const char *event)
+static TranscriptMoved moved(VFIOSide *side, const char *device,
+                             const char *event)
 {
     g_autofree char *text = vfio_side_transcript(side);
-    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-    g_autofree char *words = g_strdup_printf(" %s %s ", device, event);
-    Moved sum = { 0 };
+    TranscriptMoved sum = transcript_moved(text, device, event);
 
-    for (unsigned i = 0; lines[i]; i++) {
-        const char *size = strstr(lines[i], " size=");
-
-        if (strstr(lines[i], words) && size) {
-            sum.chunks++;
-            sum.bytes += g_ascii_strtoll(size + 6, NULL, 10);
-        }
-    }
     g_assert_cmpint(sum.chunks, >, 0);
     return sum;
 }
 
-static void expect_device(JsonObject *device, const char *name, Moved sum)
+static void expect_device(JsonObject *device, const char *name,
+                          TranscriptMoved sum)
 {
     g_assert_cmpstr(json_object_get_string_member(device, "name"), ==, name);
     g_assert_cmpstr(json_object_get_string_member(device, "protocol"), ==,
@@ -246,7 +235,7 @@ static void test_source(void)
 {
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
     g_auto(Watch) watch = { 0 };
-    Moved sum;
+    TranscriptMoved sum;
 
     add_monitor(&watch, pair->src);
     vfio_pair_much_precopy(pair);

@@ -39,8 +39,8 @@ typedef struct Command {
 } Command;
 
 extern const Command command_compare, command_facts, command_info,
-                     command_load, command_save, command_test,
-                     command_watch, command_why;
+                     command_load, command_report, command_save,
+                     command_test, command_watch, command_why;
 
 /*
  * tool_complain: say on stderr that something failed

@@ -23,6 +23,7 @@ static const Command *const commands[] = {
     &command_load,
     &command_test,
     &command_watch,
+    &command_report,
 };
 
 static const char description[] =
