@@ -16,6 +16,7 @@ typedef struct Demo {
     gboolean verbose;
     gboolean keep;
     gboolean version;
+    char *page;               /* where the timeline goes */
     int timeout_seconds;
     const char *fault[PAIR_SIDES];
 
@@ -48,6 +49,16 @@ bool demo_wait(Demo *demo, int time_ms, GError **error);
 
 /** demo_ask_property: read 'vfio-migration' of a side; NULL if absent. */
 void demo_ask_property(Demo *demo, int side);
+
+/* demo-timeline.c */
+
+/**
+ * demo_write_timeline: the page of what happened, from both QEMUs' traces.
+ * @why: the migration failed; NULL if not
+ *
+ * Says where it is, or why there is none: the migration is not judged by it.
+ */
+void demo_write_timeline(const Demo *demo, const char *why);
 
 /* demo-cause.c */
 

@@ -74,6 +74,7 @@ static Vm *pair_start_side(const Pair *pair, const PairConfig *config,
         .bios = "bios.bin", .ram_bytes = config->ram_bytes,
         .incoming = side == PAIR_DESTINATION,
         .devices = devices, .environment = environment,
+        .traces = config->traces,
     };
 
     return vm_start(&vm, error);
@@ -191,6 +192,13 @@ PairTimes pair_times(const Pair *pair)
         .precopy_us = stop_us - active_us,
         .stop_us = loaded_us - stop_us,
     };
+}
+
+char *pair_trace(const Pair *pair, int side)
+{
+    g_autofree char *file = g_strdup_printf("%s.trace", pair_sides[side]);
+
+    return g_build_filename(pair->directory, file, NULL);
 }
 
 static int pair_remove(const char *path, const struct stat *info, int type,

@@ -20,6 +20,7 @@ typedef struct PairConfig {
     uint64_t ram_bytes;
     DeviceConfig device;      /* of both sides */
     const char *fault[PAIR_SIDES];  /* of one side's device, or NULL */
+    const char *const *traces;      /* events; NULL: none */
 } PairConfig;
 
 typedef struct Pair {
@@ -76,6 +77,9 @@ typedef struct PairTimes {
 } PairTimes;
 
 PairTimes pair_times(const Pair *pair);
+
+/** pair_trace: path of a side's trace, where one was asked for; freed. */
+char *pair_trace(const Pair *pair, int side);
 
 /** pair_end: end both QEMUs; remove the directory unless @keep. */
 void pair_end(Pair *pair, bool keep);

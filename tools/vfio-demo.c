@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "demo.h"
+#include "report/trace-log.h"
 #include "screen.h"
 
 #define DEMO_RAM_BYTES          (UINT64_C(64) << 20)
@@ -43,6 +44,7 @@ static PairConfig demo_pair_config(const Demo *demo)
         .build = demo->build, .builtin = demo->builtin, .busy = true,
         .ram_bytes = DEMO_RAM_BYTES, .device = demo->device,
         .fault = { demo->fault[PAIR_SOURCE], demo->fault[PAIR_DESTINATION] },
+        .traces = trace_log_patterns,
     };
 }
 
@@ -329,6 +331,7 @@ static void demo_fail(Demo *demo, const GError *error)
 
     demo_print_failure(demo, cause ? cause : error->message);
     demo_look_back(demo);
+    demo_write_timeline(demo, cause ? cause : error->message);
 }
 
 static void demo_end(Demo *demo)
@@ -411,6 +414,9 @@ static bool demo_options(Demo *demo, int argc, char **argv)
         { "fault", 0, 0, G_OPTION_ARG_STRING, &fault,
           "Let the device of a side fail, by the rules of docs/sim.md",
           "SIDE:KEY=VALUE,..." },
+        { "timeline", 0, 0, G_OPTION_ARG_FILENAME, &demo->page,
+          "Write what happened to FILE, a page with pictures "
+          "[build/demo.html]", "FILE" },
         { "timeout", 0, 0, G_OPTION_ARG_INT, &demo->timeout_seconds,
           "Give up after that many seconds [120]", "SECONDS" },
         { "verbose", 'v', 0, G_OPTION_ARG_NONE, &demo->verbose,
@@ -474,15 +480,20 @@ int main(int argc, char **argv)
     }
     qmp_catch_signals();
     demo.build = build;
+    if (!demo.page) {
+        demo.page = g_build_filename(build, "demo.html", NULL);
+    }
     demo.deadline_us = g_get_monotonic_time() +
                        demo.timeout_seconds * G_USEC_PER_SEC;
     if (demo_prepare(&demo, &status)) {
         if (demo_run(&demo, &error)) {
+            demo_write_timeline(&demo, NULL);
             status = 0;
         } else {
             demo_fail(&demo, error);
         }
     }
     demo_end(&demo);
+    g_free(demo.page);
     return status;
 }

@@ -94,6 +94,20 @@ static void vm_child_setup(void *opaque)
     }
 }
 
+/* With times, for report/trace-log.h. */
+static void vm_add_traces(GStrvBuilder *argv, const VmConfig *config)
+{
+    g_autofree char *file = g_strdup_printf("%s.trace", config->name);
+
+    if (!config->traces) {
+        return;
+    }
+    g_strv_builder_add_many(argv, "-msg", "timestamp=on", "-D", file, NULL);
+    for (int i = 0; config->traces[i]; i++) {
+        g_strv_builder_add_many(argv, "-trace", config->traces[i], NULL);
+    }
+}
+
 static char **vm_arguments(const VmConfig *config, const char *ram_file)
 {
     g_autoptr(GStrvBuilder) argv = g_strv_builder_new();
@@ -118,6 +132,7 @@ static char **vm_arguments(const VmConfig *config, const char *ram_file)
     for (int i = 0; config->devices && config->devices[i]; i++) {
         g_strv_builder_add_many(argv, "-device", config->devices[i], NULL);
     }
+    vm_add_traces(argv, config);
     return g_strv_builder_end(argv);
 }
 

@@ -18,6 +18,7 @@ typedef struct VmConfig {
     uint64_t ram_bytes;
     bool incoming;            /* waits for a migration, and stays paused */
     const char *const *devices;     /* values of -device, NULL at the end */
+    const char *const *traces;      /* of -trace into NAME.trace; NULL: none */
     const char *const *environment; /* NAME=VALUE, NULL at the end */
 } VmConfig;
 

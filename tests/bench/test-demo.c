@@ -7,15 +7,18 @@
 #include <stdbool.h>
 #include <string.h>
 #include <glib.h>
+#include <glib/gstdio.h>
 
 typedef struct Run {
     char *output;             /* stdout and stderr */
+    char *page;               /* the timeline; NULL if there is none */
     int status;               /* of the exit */
 } Run;
 
 static void run_clear(Run *run)
 {
     g_free(run->output);
+    g_free(run->page);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Run, run_clear)
@@ -32,8 +35,11 @@ static bool no_qemu(void)
 
 static void run_demo(Run *run, const char *first, const char *second)
 {
+    g_autofree char *directory = g_dir_make_tmp("vfio-demo-XXXXXX", NULL);
+    g_autofree char *page = g_build_filename(directory, "a page.html", NULL);
     const char *argv[] = { DEMO_PROGRAM, "--state-size", "2M",
-                           "--precopy-size", "1M", first, second, NULL };
+                           "--precopy-size", "1M", "--timeline", page, first,
+                           second, NULL };
     g_autoptr(GError) error = NULL;
     g_autofree char *text = NULL, *errors = NULL;
     int status = -1;
@@ -43,6 +49,9 @@ static void run_demo(Run *run, const char *first, const char *second)
     g_assert_no_error(error);
     run->output = g_strconcat(text, errors, NULL);
     g_test_message("%s", run->output);
+    g_file_get_contents(page, &run->page, NULL, NULL);
+    g_unlink(page);
+    g_rmdir(directory);
     if (!g_spawn_check_wait_status(status, &error)) {
         g_assert_cmpint(error->domain, ==, G_SPAWN_EXIT_ERROR);
         run->status = error->code;
@@ -71,6 +80,10 @@ static void test_moves(const void *layout)
     assert_says(&run, "The VM has moved, and nothing was lost.");
     assert_says(&run, "protocol v1");
     g_assert_null(strstr(run.output, "DIFFERENT"));
+    assert_says(&run, "/a%20page.html");
+    g_assert_nonnull(run.page);
+    g_assert_nonnull(strstr(run.page, "downtime: the VM stood still"));
+    g_assert_nonnull(strstr(run.page, "dev0 is loaded"));
     /* No colours where it is not a terminal. */
     g_assert_null(strchr(run.output, '\033'));
 }
@@ -103,6 +116,8 @@ static void test_source_fails(void)
     assert_says(&run, "FAILED: at the source: dev0: cannot read data_size of "
                       "the migration region: Input/output error");
     assert_says(&run, "At the source the VM is running: its guest counts on");
+    g_assert_nonnull(run.page);
+    g_assert_nonnull(strstr(run.page, "dev0: cannot read data_size"));
     g_assert_null(strstr(run.output, "The VM has moved"));
 }
 
