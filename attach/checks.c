@@ -105,7 +105,7 @@ static bool check_symbols(Attach *attach, Refusal *why)
     static const char *const names[] = {
         "vfio_migration_probe", "vfio_migration_finalize", "vfio_mig_active",
         "vfio_mig_bytes_transferred", "populate_vfio_info",
-        "register_module_init", "object_class_by_name",
+        "register_module_init", "qemu_global_option", "object_class_by_name",
         "object_class_property_find", "object_class_dynamic_cast",
     };
     ImageSymbol symbol;

@@ -1,8 +1,9 @@
 /*
  * What the environment asks of attach
  *
- * Owns: the words of VFIO_MIGRATION_ATTACH; leaving no trace of us in what
- * child processes inherit. Not here: what follows from a word (loader.c).
+ * Owns: the words of VFIO_MIGRATION_ATTACH; what the wrapper says of itself;
+ * leaving no trace of us in what child processes inherit. Not here: what
+ * follows from them (loader.c).
  * Locks: none; runs before main().
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -12,7 +13,9 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static bool word_is(const char *word, size_t length, const char *expected)
 {
@@ -51,6 +54,21 @@ static bool same_file(const char *a, const char *b)
 
     return stat(a, &stat_a) == 0 && stat(b, &stat_b) == 0 &&
            stat_a.st_dev == stat_b.st_dev && stat_a.st_ino == stat_b.st_ino;
+}
+
+const char *environment_wrapped_program(void)
+{
+    const char *started = (const char *)getauxval(AT_EXECFN);
+    const char *wrapper = getenv("VFIO_MIGRATION_WRAPPER");
+    char *path;
+
+    /* "PID:PATH": a process keeps its number when it becomes a program */
+    if (!started || !wrapper || strtol(wrapper, &path, 10) != getpid() ||
+        *path != ':' || strcmp(path + 1, started) ||
+        !same_file(started, "/proc/self/exe")) {
+        return NULL;
+    }
+    return started;
 }
 
 typedef bool EntryTest(const char *entry, const char *self);

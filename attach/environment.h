@@ -29,6 +29,14 @@ typedef struct AttachMode {
 bool environment_mode(AttachMode *mode, Refusal *why);
 
 /**
+ * environment_wrapped_program: What the wrapper said that it becomes
+ *
+ * Returns: its path, if this process is that program; NULL if it is another
+ * one, or a script, whose interpreter this process is
+ */
+const char *environment_wrapped_program(void);
+
+/**
  * environment_clean: Take us out of what child processes inherit
  * @self: the path of this library, as the dynamic linker has it
  *

@@ -27,21 +27,36 @@
 
 static AttachMode mode;
 static Attach attach;
-static char **arguments;        /* of main() */
+static char switched_on[] = "vfio-pci.x-enable-migration=on";
 
 /*
- * The wrapper turns migration of vfio-pci on before it can know whether we
- * attach. QEMU's own code is not what the user asked for: off again, as it is
- * in a QEMU without the wrapper. Options of the user come later and win.
+ * Only who is attached turns migration on: a wrapper that did it would switch
+ * on QEMU's own code where this library cannot be loaded. It is the first of
+ * QEMU's -global options: those of the user come later and win.
  */
-static void attach_withdraw_default(void)
+static void attach_switch_on(void)
 {
-    static char off[] = "vfio-pci.x-enable-migration=off";
+    int (*global_option)(const char *text);
+    ImageSymbol symbol;
 
-    if (arguments[0] && arguments[1] && !strcmp(arguments[1], "-global") &&
-        arguments[2] && !strcmp(arguments[2],
-                                "vfio-pci.x-enable-migration=on")) {
-        arguments[2] = off;
+    if (image_symbol(&attach.image, "qemu_global_option", &symbol)) {
+        memcpy(&global_option, &symbol.address, sizeof(global_option));
+        global_option(switched_on);
+    }
+}
+
+/*
+ * Where QEMU must not start without us, the wrapper puts an option before the
+ * others that no QEMU knows. We are here: what stands there from now on is
+ * what attach_switch_on() says anyway.
+ */
+static void attach_accept_option(char **argv)
+{
+    static char global[] = "-global";
+
+    if (argv[0] && argv[1] && argv[2] && !strcmp(argv[1], ATTACH_NOT_LOADED)) {
+        argv[1] = global;
+        argv[2] = switched_on;
     }
 }
 
@@ -67,7 +82,6 @@ static void attach_give_up(const char *check, const Refusal *why)
     if (fatal) {
         attach_exit(1);
     }
-    attach_withdraw_default();
 }
 
 /* Called by QEMU when its classes exist, before it reads its options */
@@ -87,6 +101,7 @@ static void attach_late(void)
         attach_give_up("redirect", &why);
         return;
     }
+    attach_switch_on();
     if (mode.check || mode.verbose) {
         fprintf(mode.check ? stdout : stderr,
                 "vfio-migration: attached: QEMU %s, %u checks\n",
@@ -111,6 +126,18 @@ static bool attach_register(Refusal *why)
     return true;
 }
 
+/* The wrapper has become what was named to it as the real QEMU, and is none */
+static void attach_other_program(void)
+{
+    const char *path = environment_wrapped_program();
+
+    if (path) {
+        fprintf(stderr, "vfio-migration: '%s' is no QEMU: set QEMU to the "
+                "path of the real one\n", path);
+        attach_exit(1);
+    }
+}
+
 /* glibc hands main()'s arguments to constructors too */
 __attribute__((constructor))
 static void attach_early(int argc, char **argv)
@@ -120,6 +147,7 @@ static void attach_early(int argc, char **argv)
     Dl_info self;
 
     if (!attach_is_qemu(&attach) || !dladdr(&attach, &self)) {
+        attach_other_program();
         return;
     }
     if (!environment_mode(&mode, &why)) {
@@ -129,7 +157,7 @@ static void attach_early(int argc, char **argv)
     if (mode.off) {
         return;
     }
-    arguments = argv;
+    attach_accept_option(argv);
     attach.library = self.dli_fname;
     environment_clean(attach.library);
     if (!attach_run_checks(&attach, attach_checks_early, &check, &why) ||

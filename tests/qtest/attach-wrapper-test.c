@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 /* ---- a QEMU that is the expected one ---- */
 
@@ -322,7 +323,7 @@ static void test_path(void)
     g_assert_cmpstr(found, ==, expected);
 }
 
-/* Arguments arrive as they were, after one default of ours */
+/* Arguments arrive as they were; before them what only the library knows */
 static void test_arguments(void)
 {
     g_autofree char *script = g_build_filename(qtest_tmpdir(), "show", NULL);
@@ -334,13 +335,189 @@ static void test_arguments(void)
         G_FILE_SET_CONTENTS_NONE, 0755, NULL));
     g_setenv("QEMU", script, true);
     found = run(argv, NULL, NULL);
-    g_assert_cmpstr(found, ==,
-                    "[-global][vfio-pci.x-enable-migration=on][-name]"
-                    "[a  b][][*]");
+    g_assert_cmpstr(found, ==, "[-name][a  b][][*]");
+    g_setenv("VFIO_MIGRATION_ATTACH", "verbose,require", true);
+    g_free(found);
+    found = run(argv, NULL, NULL);
+    g_assert_cmpstr(found, ==, "[-vfio-migration-library-not-loaded][x]"
+                    "[-name][a  b][][*]");
     g_setenv("VFIO_MIGRATION_ATTACH", "off", true);
     g_free(found);
     found = run(argv, NULL, NULL);
     g_assert_cmpstr(found, ==, "[-name][a  b][][*]");
+}
+
+/* It becomes what is no QEMU: said, whatever the mode is */
+static void test_wrong_program(void)
+{
+    const char *argv[] = { paths.wrapper, "-version", NULL };
+    g_autofree char *script = g_build_filename(qtest_tmpdir(), "env", NULL);
+    g_autofree char *text = NULL;
+
+    expect_wrapper_error("/bin/true", "'/bin/true' is no QEMU: set QEMU");
+    expect_wrapper_error("true", "is no QEMU: set QEMU");
+    /* A script may do as it likes */
+    g_assert_true(g_file_set_contents_full(
+        script, "#!/bin/sh\nexec env A=1 echo \"$@\"\n", -1,
+        G_FILE_SET_CONTENTS_NONE, 0755, NULL));
+    g_setenv("QEMU", script, true);
+    text = run(argv, NULL, NULL);
+    g_assert_cmpstr(text, ==, "-version\n");
+}
+
+static void test_version_option(void)
+{
+    const char *argv[] = { paths.wrapper, "--vfio-migration-version", NULL };
+    g_autofree char *text = run(argv, NULL, NULL);
+
+    g_assert_true(g_str_has_prefix(text, "qemu-vfio-migration 0."));
+}
+
+/* ---- the file of settings ---- */
+
+static void write_settings(const char *text)
+{
+    g_autofree char *path = g_build_filename(qtest_tmpdir(), "conf", NULL);
+
+    g_assert_true(g_file_set_contents(path, text, -1, NULL));
+    g_setenv("VFIO_MIGRATION_CONF", path, true);
+}
+
+/* A script as QEMU shows what the wrapper made of the settings */
+static void test_settings(void)
+{
+    g_autofree char *script = g_build_filename(qtest_tmpdir(), "show", NULL);
+    g_autofree char *text = g_strdup_printf(
+        "# a comment\n\nVFIO_MIGRATION_MULTI=allow\n"
+        "VFIO_MIGRATION_ATTACH=require,verbose\nQEMU=%s", script);
+    const char *argv[] = { paths.wrapper, NULL };
+    g_autofree char *found = NULL;
+
+    g_assert_true(g_file_set_contents_full(
+        script, "#!/bin/sh\necho \"$VFIO_MIGRATION_MULTI "
+        "$VFIO_MIGRATION_ATTACH $*\"\n", -1,
+        G_FILE_SET_CONTENTS_NONE, 0755, NULL));
+    g_unsetenv("QEMU");
+    write_settings(text);
+    found = run(argv, NULL, NULL);
+    g_assert_cmpstr(found, ==, "allow require,verbose "
+                    "-vfio-migration-library-not-loaded x\n");
+    g_setenv("VFIO_MIGRATION_ATTACH", "verbose", true);
+    g_setenv("VFIO_MIGRATION_MULTI", "", true);
+    g_free(found);
+    found = run(argv, NULL, NULL);
+    g_assert_cmpstr(found, ==, " verbose \n");
+    g_unsetenv("VFIO_MIGRATION_ATTACH");
+    g_unsetenv("VFIO_MIGRATION_MULTI");
+}
+
+/* What cannot be understood may say 'require': nothing is started */
+static void test_settings_refused(void)
+{
+    static const char *const wrong[] = {
+        "VFIO_MIGRATION_MULT=allow", "VFIO_MIGRATION_MULTI = allow",
+        " VFIO_MIGRATION_MULTI=allow", "VFIO_MIGRATION_MULTI=allow\r\n",
+        "VFIO_MIGRATION_MULTI='allow'", "QEMU=$(touch /tmp/x)",
+        "QEMU=`id`", "PATH=/tmp", "LD_PRELOAD=/tmp/x.so", "allow", "=",
+        "export VFIO_MIGRATION_MULTI=allow", "\x7f""ELF\x02\x01\xff",
+        "VFIO_MIGRATION_ATTACH=require;x",
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        g_autofree char *text = g_strconcat("# ok\n", wrong[i], NULL);
+
+        write_settings(text);
+        expect_wrapper_error(paths.qemu, "conf, line 2: ");
+    }
+    write_settings("VFIO_MIGRATION_ATTACH=requir\n");
+    expect_wrapper_error(paths.qemu, "VFIO_MIGRATION_ATTACH has 'requir'");
+    g_setenv("VFIO_MIGRATION_CONF", "/nonexistent", true);
+    expect_wrapper_error(paths.qemu, "cannot read /nonexistent");
+    g_setenv("VFIO_MIGRATION_CONF", "/dev/null", true);
+}
+
+/* ---- a library that the dynamic linker does not load ---- */
+
+typedef struct NotLoaded {
+    const char *name;
+    const char *content;            /* of the library; NULL: it is missing */
+    bool forbidden;                 /* it may be seen, but not opened */
+} NotLoaded;
+
+static const NotLoaded not_loaded[] = {
+    { "missing" },
+    { "empty", "" },
+    { "no-library", "#!/bin/sh\nexit 0\n" },
+    { "forbidden", "", .forbidden = true },
+};
+
+/* The wrapper of a build knows where that lies: not so this copy */
+static void forget_build(const char *wrapper)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    g_autofree char *old = NULL;
+
+    g_assert_true(g_file_get_contents(wrapper, &old, NULL, NULL));
+    g_string_assign(text, old);
+    g_assert_cmpuint(g_string_replace(text, paths.directory, "/nonexistent",
+                                      0), ==, 1);
+    g_assert_true(g_file_set_contents_full(wrapper, text->str, -1,
+                                           G_FILE_SET_CONTENTS_NONE, 0755,
+                                           NULL));
+}
+
+/*
+ * A wrapper whose library will not be loaded. A security module that forbids
+ * to open a file does not forbid access(2); root needs to lose capabilities
+ * for a mode to mean anything.
+ */
+static char *spoil_library(const NotLoaded *how)
+{
+    g_autofree char *wrapper = copy_build(how->name, true);
+    g_autofree char *directory = g_path_get_dirname(wrapper);
+    g_autofree char *library = g_build_filename(
+        directory, "libvfio-migration-attach.so", NULL);
+    g_autofree char *script = g_build_filename(directory, "start", NULL);
+    g_autofree char *text = g_strdup_printf(
+        "#!/bin/sh\nexec %s '%s' \"$@\"\n", how->forbidden && !geteuid() ?
+        "setpriv --bounding-set=-dac_override,-dac_read_search" : "",
+        wrapper);
+
+    if (how->content) {
+        g_assert_true(g_file_set_contents(library, how->content, -1, NULL));
+    } else {
+        forget_build(wrapper);
+        g_assert_cmpint(g_remove(library), ==, 0);
+    }
+    if (how->forbidden) {
+        g_assert_cmpint(g_chmod(library, 0), ==, 0);
+    }
+    g_assert_true(g_file_set_contents_full(script, text, -1,
+                                           G_FILE_SET_CONTENTS_NONE, 0755,
+                                           NULL));
+    return g_steal_pointer(&script);
+}
+
+static void test_not_loaded(const void *opaque)
+{
+    static const char *const strict[] = { "require", "requir", "check" };
+    const NotLoaded *how = opaque;
+    g_autofree char *wrapper = spoil_library(how);
+    const char *argv[] = { wrapper, "--vfio-migration-check", NULL };
+    int status;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(strict); i++) {
+        QTestState *s = start_by(wrapper, paths.qemu, strict[i], NO_MACHINE);
+
+        expect_refused(s);
+        expect_stderr(s, how->content ?
+                      "-vfio-migration-library-not-loaded: invalid option" :
+                      "libvfio-migration-attach.so was not found");
+        qtest_forget(s);
+    }
+    g_unsetenv("VFIO_MIGRATION_ATTACH");
+    g_free(run(argv, NULL, &status));
+    g_assert_cmpint(status, ==, 1);
 }
 
 /* ---- with a device ---- */
@@ -390,6 +567,17 @@ static void test_property_not_attached(void)
                                "vfio-pci.x-enable-migration=on"));
     g_assert_true(enabled_with(NULL,
                                " -set device.dev0.x-enable-migration=on"));
+}
+
+/* Not loaded: QEMU runs, and nobody has switched on its own code */
+static void test_property_not_loaded(const void *opaque)
+{
+    g_autofree char *wrapper = spoil_library(opaque);
+
+    g_setenv("VFIO_ATTACHED_QEMU", wrapper, true);
+    g_assert_false(enabled_with(NULL, ""));
+    g_assert_true(enabled_with(NULL, " -global "
+                               "vfio-pci.x-enable-migration=on"));
 }
 
 /* A value of VFIO_MIGRATION_MULTI that means nothing: denied, said once */
@@ -491,6 +679,20 @@ int main(int argc, char **argv)
     qtest_add_func("/attach/wrapper/loops", test_loops);
     qtest_add_func("/attach/wrapper/path", test_path);
     qtest_add_func("/attach/wrapper/arguments", test_arguments);
+    qtest_add_func("/attach/wrapper/wrong-program", test_wrong_program);
+    qtest_add_func("/attach/wrapper/version-option", test_version_option);
+    qtest_add_func("/attach/settings/good", test_settings);
+    qtest_add_func("/attach/settings/refused", test_settings_refused);
+    for (size_t i = 0; i < G_N_ELEMENTS(not_loaded); i++) {
+        g_autofree char *path = g_strconcat("/attach/not-loaded/",
+                                            not_loaded[i].name, NULL);
+        g_autofree char *device = g_strconcat(
+            "/attach/device/property-not-loaded/", not_loaded[i].name, NULL);
+
+        qtest_add_data_func(path, &not_loaded[i], test_not_loaded);
+        qtest_add_data_func(device, &not_loaded[i],
+                            test_property_not_loaded);
+    }
     qtest_add_func("/attach/device/property", test_property);
     qtest_add_func("/attach/device/property-not-attached",
                    test_property_not_attached);
