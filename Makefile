@@ -4,6 +4,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 
 BUILD := build
+# What ./configure --build-dir=DIR says
+-include config.mak
 MESON := $(firstword $(wildcard /usr/bin/meson) meson)
 FUZZ_SECONDS := 60
 # More steps of scripts/check after those of 'make check'
@@ -73,9 +75,15 @@ fuzz: deps-all
 install: all
 	@$(MESON) install -C $(BUILD) --no-rebuild
 
+uninstall:
+	@ninja -C $(BUILD) uninstall
+	@grep -o '^/.*/qemu-vfio-migration/' $(BUILD)/meson-logs/install-log.txt \
+		| sort -u | xargs -r rmdir --ignore-fail-on-non-empty 2>/dev/null \
+		|| true
+
 clean:
 	@rm -rf build build-gcc build-clang build-sanitize build-tsan \
-		build-fuzz build-s390x build-i386
+		build-fuzz build-s390x build-i386 config.mak
 
 help:
 	@sed -n 's/^# help: //p' Makefile
@@ -97,9 +105,10 @@ help:
 # help:                       (BENCH='--help' for more)
 # help: make fuzz             each fuzzer for FUZZ_SECONDS [60]
 # help: make install          install; DESTDIR= works
+# help: make uninstall        remove what make install put there
 # help: make deps             install the Debian packages that are missing
 # help: make clean            remove build/ and the other build directories
 
 .PHONY: all deps deps-build deps-run deps-all deps-vm check check-unit \
 	check-qtest check-functional check-slow check-soak check-sanitize \
-	check-compilers check-cross demo bench fuzz install clean help
+	check-compilers check-cross demo bench fuzz install uninstall clean help
