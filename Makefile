@@ -53,6 +53,9 @@ check-slow: deps-all
 check-soak: deps-run
 	@scripts/check build tests=soak
 
+check-deb: deps-vm deb
+	@scripts/check build tests=deb
+
 check-sanitize: deps-all
 	@scripts/check sanitize
 
@@ -81,6 +84,11 @@ uninstall:
 		| sort -u | xargs -r rmdir --ignore-fail-on-non-empty 2>/dev/null \
 		|| true
 
+# The package is made of a copy: dpkg-buildpackage writes beside its sources.
+deb:
+	@scripts/deps build deb
+	@scripts/deb
+
 clean:
 	@rm -rf build build-gcc build-clang build-sanitize build-tsan \
 		build-fuzz build-s390x build-i386 config.mak
@@ -105,10 +113,11 @@ help:
 # help:                       (BENCH='--help' for more)
 # help: make fuzz             each fuzzer for FUZZ_SECONDS [60]
 # help: make install          install; DESTDIR= works
+# help: make deb              Debian's package, in build/deb/
 # help: make uninstall        remove what make install put there
 # help: make deps             install the Debian packages that are missing
 # help: make clean            remove build/ and the other build directories
 
 .PHONY: all deps deps-build deps-run deps-all deps-vm check check-unit \
-	check-qtest check-functional check-slow check-soak check-sanitize \
-	check-compilers check-cross demo bench fuzz install uninstall clean help
+	check-qtest check-functional check-slow check-soak check-deb \
+	check-sanitize check-compilers check-cross demo bench fuzz install uninstall deb clean help
