@@ -6,7 +6,8 @@
  * (domain.c), devices of the simulation or of the kernel (world-*.c).
  * All is done by virsh; what it prints is in the log of the test.
  *
- * `--kernel` takes the kernel's devices, and fewer cases. For comparison,
+ * `--kernel` takes the kernel's devices, and fewer cases. `--shipped` does
+ * too, and leaves libvirt as Debian's package has it, with ours installed. For comparison,
  * VFIO_LIBVIRT_CODE=builtin runs QEMU's own code as it is, `builtin-on` with
  * x-enable-migration=on, as vm-testbed's --builtin does; some cases fail then.
  * VFIO_LIBVIRT_KEEP=DIR copies logs, XML and status files there at the end.
@@ -21,11 +22,13 @@
 
 #include "domain.h"
 #include "sandbox.h"
+#include "shipped.h"
 
 /* In which a device gets from one state to the next, on a slow machine. */
 #define STATE_TRIES 2400
 #define USEC_PER_TRY 50000
 #define MIGRATE_URI "tcp://127.0.0.1"
+#define PLAIN_QEMU "/usr/bin/qemu-system-x86_64"
 
 /* Ends the case; what has been found out is in the log. */
 #define NEED(condition, ...)                            \
@@ -285,7 +288,8 @@ static bool runs_at(Setup *s, const Node *node)
 {
     return domain_is(node, "running") &&
            domain_is(node == src ? dst : src, "none") &&
-           domain_counts(node, &s->counter);
+           domain_counts(node, &s->counter) &&
+           (!node_shipped || shipped_confined(node, DOMAIN));
 }
 
 static bool says(const char *text, const char *part)
@@ -305,6 +309,7 @@ static void check_moves(Setup *s, const char *option)
     g_auto(Virsh) run = { 0 };
 
     NEED(start(s, false), "the domain did not start");
+    NEED(runs_at(s, src), "the domain does not run at the source");
     NEED(migrate(s, option, &run), "virsh migrate failed");
     NEED(runs_at(s, dst), "the domain does not run at the destination");
     NEED(devices_arrived(s), "the device's state did not arrive");
@@ -759,6 +764,112 @@ static void test_driver_name(void)
 }
 
 /* ------------------------------------------------------------------------ */
+/* As an admin of Debian has it                                             */
+
+static bool write_settings(const char *text)
+{
+    return g_file_set_contents(SHIPPED_SETTINGS, text, -1, NULL);
+}
+
+/* Two devices, opted in, without a script of the user's */
+static void test_two_settings(void)
+{
+    g_auto(Setup) s = two_devices();
+
+    if (ready()) {
+        NEED(write_settings("VFIO_MIGRATION_ATTACH=require\n"
+                            "VFIO_MIGRATION_MULTI=allow\n"), "no settings");
+        check_moves(&s, NULL);
+        write_settings("");
+    }
+}
+
+/*
+ * The library may not be loaded: access(2), which AppArmor does not mediate,
+ * sees it all the same. The VM runs, and does not migrate with QEMU's own
+ * code; where attaching is required, it does not run.
+ */
+static void check_denied(Setup *s)
+{
+    g_auto(Virsh) run = { 0 };
+    g_autofree char *xml = NULL;
+
+    NEED(start(s, false), "the domain did not start");
+    NEED(!migrate(s, NULL, &run), "it migrated without the library");
+    NEED(says(run.err, "VFIO device doesn't support migration"),
+         "virsh says something else");
+    clear_away();
+    NEED(write_settings("VFIO_MIGRATION_ATTACH=require\n"), "no settings");
+    xml = describe(s);
+    NEED(!virsh(src, &run, "create", xml, NULL), "it started without it");
+    NEED(says(run.err, "-vfio-migration-library-not-loaded: invalid option"),
+         "virsh does not say why");
+}
+
+static void test_denied(void)
+{
+    g_auto(Setup) s = one_device(DEVICE_MDEV);
+
+    if (ready()) {
+        NEED(shipped_local_rules("deny /usr/lib/**/libvfio-migration-attach.so"
+                                 " rm,\n"), "no local rules");
+        check_denied(&s);
+        shipped_local_rules("");
+        write_settings("");
+    }
+}
+
+/* The domain has this emulator when it is next started */
+static bool emulator_is(const char *path)
+{
+    g_autofree char *line = g_strdup_printf("<emulator>%s</emulator>", path);
+    g_auto(Virsh) run = { 0 };
+
+    return virsh_ask(src, &run, "dumpxml", "--inactive", DOMAIN, NULL) &&
+           says(run.out, line);
+}
+
+/* From a domain with the plain QEMU, by what an admin types */
+static bool set_up(Setup *s)
+{
+    g_autofree char *xml = NULL;
+    g_auto(Virsh) run = { 0 };
+
+    world->emulator = PLAIN_QEMU;
+    xml = describe(s);
+    world->emulator = SHIPPED_EMULATOR;
+    return virsh(src, &run, "define", xml, NULL) &&
+           node_run(src, "vfio-migration-setup", "libvirt", NULL) &&
+           emulator_is(SHIPPED_EMULATOR) &&
+           virsh(src, &run, "start", DOMAIN, NULL);
+}
+
+/* ... and back; the package is put over itself while the VM runs */
+static void test_setup(void)
+{
+    g_auto(Setup) s = one_device(DEVICE_MDEV);
+    const char *package = g_getenv("VFIO_SHIPPED_PACKAGE");
+    g_auto(Virsh) run = { 0 };
+
+    if (!ready()) {
+        return;
+    }
+    NEED(arrange(&s, src) && arrange(&s, dst), "no devices");
+    NEED(set_up(&s), "the domain was not set up");
+    NEED(!package || node_run(src, "dpkg", "-i", package, NULL),
+         "no upgrade of the package");
+    g_free(s.target_xml);
+    s.target_xml = domain_write_xml(world, dst, "target.xml", s.target,
+                                    s.count, NULL);
+    NEED(migrate(&s, NULL, &run), "virsh migrate failed");
+    NEED(domain_is(dst, "running") && domain_counts(dst, &s.counter) &&
+         shipped_confined(dst, DOMAIN), "not at the destination");
+    NEED(devices_arrived(&s), "the device's state did not arrive");
+    NEED(node_run(src, "vfio-migration-setup", "libvirt", "--undo", NULL) &&
+         emulator_is(PLAIN_QEMU), "the emulator was not given back");
+}
+
+/* ------------------------------------------------------------------------ */
 
 static void add_cases(void)
 {
@@ -794,6 +905,16 @@ static void add_sim_cases(void)
     g_test_add_func("/libvirt/blocked/postcopy", test_postcopy);
     g_test_add_func("/libvirt/not-attached", test_not_attached);
     g_test_add_func("/libvirt/driver-name", test_driver_name);
+}
+
+/* What only makes sense where libvirt and we are installed as packages */
+static void add_shipped_cases(void)
+{
+    g_test_add_func("/libvirt/setup", test_setup);
+    g_test_add_func("/libvirt/migrate/two-settings", test_two_settings);
+    g_test_add_data_func("/libvirt/save/pci",
+                         GINT_TO_POINTER(DEVICE_PCI), test_save);
+    g_test_add_func("/libvirt/denied", test_denied);
 }
 
 static char *programs_missing(void)
@@ -834,8 +955,9 @@ int main(int argc, char **argv)
     int status;
 
     g_test_init(&argc, &argv, NULL);
-    world = argc > 1 && strcmp(argv[1], "--kernel") == 0 ? &world_kernel
-                                                         : &world_sim;
+    node_shipped = argc > 1 && strcmp(argv[1], "--shipped") == 0;
+    world = node_shipped || (argc > 1 && strcmp(argv[1], "--kernel") == 0)
+        ? &world_kernel : &world_sim;
     missing = programs_missing();
     if (!missing) {
         sandbox_enter(&missing);
@@ -843,6 +965,9 @@ int main(int argc, char **argv)
     add_cases();
     if (world == &world_sim) {
         add_sim_cases();
+    }
+    if (node_shipped) {
+        add_shipped_cases();
     }
     status = g_test_run();
     if (dst) {

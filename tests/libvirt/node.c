@@ -6,7 +6,8 @@
  * Does not own: the namespaces (sandbox.c), devices (world-*.c), domains.
  *
  * libvirtd is run from a copy of its file: where AppArmor has a profile for
- * /usr/sbin/libvirtd, it is for the machine's own and not for this one.
+ * /usr/sbin/libvirtd, it is for the machine's own and not for this one. Not
+ * so where all is to be as it is shipped (shipped.c).
  *
  * No locks.
  *
@@ -22,12 +23,17 @@
 #include <glib/gstdio.h>
 
 #include "sandbox.h"
+#include "shipped.h"
 
 #define LIBVIRTD "/usr/sbin/libvirtd"
 /* A slow machine, and a VM without KVM, take some seconds. */
 #define START_SECONDS 90
 #define VIRSH_SECONDS "150"
+/* A VM's profile is compiled several times a command: 10 s each without KVM. */
+#define VIRSH_SHIPPED_SECONDS "600"
 #define USEC_PER_TRY 50000
+
+bool node_shipped;
 
 /* When the first libvirtd was started; the log's times begin there. */
 static double started_s;
@@ -40,6 +46,7 @@ static const struct {
     { "cache", "/var/cache/libvirt" },
     { "log", "/var/log/libvirt" },
     { "etc", "/etc/libvirt" },
+    { "profiles", "/etc/apparmor.d/libvirt" },
 };
 
 /* ------------------------------------------------------------------------ */
@@ -71,6 +78,30 @@ static bool write_configuration(const Node *node, GError **error)
                          "remember_owner = 0\n", error);
 }
 
+/* What the package has, but for the name of the host: there are two of them */
+static bool ship_files(const Node *node, GError **error)
+{
+    g_autofree char *file = g_build_filename(node->dir, "etc",
+                                             "libvirtd.conf", NULL);
+    g_autofree char *old = NULL, *text = NULL;
+
+    for (size_t i = 1; i < G_N_ELEMENTS(private_dirs); i++) {
+        g_autofree char *own = g_build_filename(node->dir,
+                                                private_dirs[i].sub, NULL);
+
+        if (!shipped_copy(private_dirs[i].covers, own, error)) {
+            return false;
+        }
+    }
+    if (!g_file_get_contents(file, &old, NULL, error)) {
+        return false;
+    }
+    text = g_strdup_printf("%s\nhost_uuid = \"%u%u%u%u0000-0000-4000-8000-"
+                           "000000000000\"\n", old, node->index + 1,
+                           node->index + 1, node->index + 1, node->index + 1);
+    return sandbox_write(file, text, error);
+}
+
 /* A user that a line of @file is for; libvirtd wants to know its own. */
 static bool add_user(const Node *node, const char *file, const char *line,
                      GError **error)
@@ -87,13 +118,21 @@ static bool add_user(const Node *node, const char *file, const char *line,
            sandbox_cover(system, own, error);
 }
 
+static bool add_users(const Node *node, GError **error)
+{
+    return add_user(node, "passwd",
+                    "libvirt-qemu:x:64055:64055::/:/bin/false\n", error) &&
+           add_user(node, "group", "libvirt-qemu:x:64055:\n", error);
+}
+
 static bool cover_dirs(const Node *node, GError **error)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(private_dirs); i++) {
         g_autofree char *own = g_build_filename(node->dir,
                                                 private_dirs[i].sub, NULL);
 
-        if (!sandbox_cover(private_dirs[i].covers, own, error)) {
+        if ((node_shipped || strcmp(private_dirs[i].sub, "profiles")) &&
+            !sandbox_cover(private_dirs[i].covers, own, error)) {
             return false;
         }
     }
@@ -111,7 +150,8 @@ static bool make_dirs(Node *node, GError **error)
         g_mkdir_with_parents(own, 0755);
     }
     g_mkdir_with_parents(lock, 0755);
-    return write_configuration(node, error);
+    return node_shipped ? ship_files(node, error)
+                        : write_configuration(node, error);
 }
 
 static bool copy_daemon(char **copy, GError **error)
@@ -119,6 +159,10 @@ static bool copy_daemon(char **copy, GError **error)
     g_autoptr(GFile) from = g_file_new_for_path(LIBVIRTD);
     g_autoptr(GFile) to = NULL;
 
+    if (node_shipped) {
+        *copy = g_strdup(LIBVIRTD);
+        return true;
+    }
     *copy = g_build_filename(sandbox_dir(), "libvirtd", NULL);
     to = g_file_new_for_path(*copy);
     return g_file_test(*copy, G_FILE_TEST_EXISTS) ||
@@ -137,10 +181,9 @@ static void G_GNUC_NORETURN run_daemon(const Node *node, const char *program,
                           NULL };
 
     if (!sandbox_own_mounts(&error) || !cover_dirs(node, &error) ||
-        !add_user(node, "passwd", "libvirt-qemu:x:64055:64055::/:/bin/false\n",
-                  &error) ||
-        !add_user(node, "group", "libvirt-qemu:x:64055:\n", &error) ||
-        (furnish && !furnish(node, &error))) {
+        (!node_shipped && !add_users(node, &error)) ||
+        (furnish && !furnish(node, &error)) ||
+        (node_shipped && !shipped_enter(node, &error))) {
         g_printerr("%s: %s\n", node->name, error->message);
         _exit(125);
     }
@@ -242,6 +285,34 @@ void node_stop(Node *node)
     waitpid(node->pid, NULL, 0);
 }
 
+bool node_run(const Node *node, const char *program, ...)
+{
+    g_autofree char *pid = g_strdup_printf("--target=%d", node->pid);
+    g_autoptr(GPtrArray) argv = g_ptr_array_new();
+    g_autofree char *text = NULL;
+    g_autoptr(GError) error = NULL;
+    const char *const enter[] = { "nsenter", pid, "--mount", program };
+    const char *word;
+    int status = -1;
+    va_list ap;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(enter); i++) {
+        g_ptr_array_add(argv, (void *)enter[i]);
+    }
+    va_start(ap, program);
+    while ((word = va_arg(ap, const char *))) {
+        g_ptr_array_add(argv, (void *)word);
+    }
+    va_end(ap);
+    g_ptr_array_add(argv, NULL);
+    g_spawn_sync(NULL, (char **)argv->pdata, NULL, G_SPAWN_SEARCH_PATH, NULL,
+                 NULL, &text, NULL, &status, &error);
+    g_assert_no_error(error);
+    g_test_message("%s# %s: status %d\n%s", node->name, program, status,
+                   text);
+    return status == 0;
+}
+
 char *node_log_tail(const Node *node, const char *domain, unsigned lines)
 {
     g_autofree char *name = g_strconcat(domain, ".log", NULL);
@@ -280,7 +351,8 @@ static GSubprocess *begin(const Node *node, bool log, va_list ap)
 
     g_ptr_array_add(argv, (void *)"timeout");
     g_ptr_array_add(argv, (void *)"--kill-after=5");
-    g_ptr_array_add(argv, (void *)VIRSH_SECONDS);
+    g_ptr_array_add(argv, (void *)(node_shipped ? VIRSH_SHIPPED_SECONDS
+                                                : VIRSH_SECONDS));
     g_ptr_array_add(argv, (void *)"virsh");
     g_ptr_array_add(argv, (void *)"-c");
     g_ptr_array_add(argv, node->uri);

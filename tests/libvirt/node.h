@@ -17,6 +17,12 @@ typedef struct Node {
     GPid pid;
 } Node;
 
+/*
+ * node_shipped: libvirt's own settings, users, profiles and cgroups are in
+ * force, as its package has them (shipped.h); else they are out of the way.
+ */
+extern bool node_shipped;
+
 /* What else is to be done in the node's mount namespace. */
 typedef bool NodeFurnish(const Node *node, GError **error);
 
@@ -39,6 +45,13 @@ void node_share_capabilities(const Node *from, const char *emulator,
  * node_stop: end libvirtd (not its domains), keep the files.
  */
 void node_stop(Node *node);
+
+/**
+ * node_run: run a program where @node's files are. Its output goes into the
+ * test's log. True if it exited with 0.
+ */
+bool node_run(const Node *node, const char *program, ...)
+    G_GNUC_NULL_TERMINATED;
 
 /**
  * node_log_tail: the last lines of QEMU's log of @domain; to be freed.

@@ -206,8 +206,15 @@ static bool mirror_entry(const char *from, const char *to, GError **error)
     }
     if (S_ISLNK(st.st_mode)) {
         g_autofree char *target = g_file_read_link(from, error);
+        g_autofree char *parent = g_path_get_dirname(from);
+        g_autofree char *whole = NULL;
 
-        return target && sandbox_link(target, to, error);
+        if (!target) {
+            return false;
+        }
+        /* It may be shown at another depth, where "../.." leads elsewhere */
+        whole = g_canonicalize_filename(target, parent);
+        return sandbox_link(whole, to, error);
     }
     if (S_ISDIR(st.st_mode)) {
         return (g_mkdir(to, 0755) == 0 || fail(error, "create", to)) &&

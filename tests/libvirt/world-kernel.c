@@ -23,6 +23,7 @@
 
 #include "driver-files.h"
 #include "sandbox.h"
+#include "shipped.h"
 
 /* A device is closed when its QEMU has ended, which may take a moment. */
 #define BUSY_TRIES 100
@@ -103,14 +104,18 @@ static bool bind_pci(const char *address, GError **error)
 
 static char *kernel_lacking(void)
 {
-    return g_strdup(driver_missing());
+    char *why = g_strdup(driver_missing());
+
+    return why || !node_shipped ? why : shipped_lacking();
 }
 
 static bool kernel_prepare(GError **error)
 {
-    world_kernel.emulator = !world_builtin() ? WRAPPER
+    world_kernel.emulator = node_shipped ? SHIPPED_EMULATOR
+        : !world_builtin() ? WRAPPER
         : world_write_emulator("exec \"$QEMU\" \"$@\" $arguments\n", error);
-    return world_kernel.emulator &&
+    return (!node_shipped || shipped_prepare(error)) &&
+           world_kernel.emulator &&
            bind_pci(addresses[0], error) && bind_pci(addresses[1], error);
 }
 
