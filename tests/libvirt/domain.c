@@ -11,6 +11,7 @@
  */
 #include "domain.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -234,6 +235,19 @@ bool domain_is(const Node *node, const char *state)
     g_test_message("the domain at the %s should be %s, and is %s", node->name,
                    state, run.status ? "none" : run.out);
     return false;
+}
+
+bool domain_kill(const Node *node)
+{
+    g_autofree char *path = g_build_filename(node->dir, "run", "libvirt",
+                                             "qemu", DOMAIN ".pid", NULL);
+    g_autofree char *text = NULL;
+    pid_t pid = 0;
+
+    if (g_file_get_contents(path, &text, NULL, NULL)) {
+        pid = strtol(text, NULL, 10);
+    }
+    return pid > 1 && kill(pid, SIGKILL) == 0;
 }
 
 void domain_remove(const Node *node)

@@ -36,6 +36,11 @@ bool domain_counts(const Node *node, uint64_t *at_least);
 bool domain_is(const Node *node, const char *state);
 
 /**
+ * domain_kill: SIGKILL to the QEMU of the domain on @node.
+ */
+bool domain_kill(const Node *node);
+
+/**
  * domain_remove: destroy it, and forget it, if it is there.
  */
 void domain_remove(const Node *node);

@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "domain.h"
+#include "libvirt-test.h"
 #include "sandbox.h"
 #include "shipped.h"
 
@@ -30,23 +30,14 @@
 #define MIGRATE_URI "tcp://127.0.0.1"
 #define PLAIN_QEMU "/usr/bin/qemu-system-x86_64"
 
-/* Ends the case; what has been found out is in the log. */
-#define NEED(condition, ...)                            \
-    do {                                                \
-        if (!(condition)) {                             \
-            fail_case(__LINE__, __VA_ARGS__);           \
-            return;                                     \
-        }                                               \
-    } while (0)
-
-static World *world;
-static Node *src, *dst;
+World *world;
+Node *src, *dst;
 static char *missing;               /* why nothing can be run, or NULL */
 
 /* ------------------------------------------------------------------------ */
 /* Before and after each case                                               */
 
-static void G_GNUC_PRINTF(2, 3) fail_case(int line, const char *format, ...)
+void fail_case(int line, const char *format, ...)
 {
     g_autofree char *text = NULL;
     va_list ap;
@@ -81,8 +72,7 @@ static bool start_nodes(GError **error)
     return dst;
 }
 
-/* False: the case is skipped, or has failed already. */
-static bool ready(void)
+bool ready(void)
 {
     g_autoptr(GError) error = NULL;
 
@@ -110,27 +100,15 @@ static void clear_away(void)
 /* ------------------------------------------------------------------------ */
 /* Steps                                                                    */
 
-/* Devices of the case, and the domain made of them, at the source. */
-typedef struct Setup {
-    Device source[2], target[2];
-    unsigned count;
-    const char *emulator;           /* lines of the emulator's script */
-    char *target_xml;               /* where it is to be given to virsh */
-    uint64_t counter;               /* of the guest, when last looked at */
-    uint64_t earlier_bytes;         /* saved by a try that failed */
-} Setup;
-
-static void setup_clear(Setup *s)
+void setup_clear(Setup *s)
 {
     g_clear_pointer(&s->target_xml, g_free);
     clear_away();
 }
 
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Setup, setup_clear)
-
 #define PRECOPY "state-size=2M;precopy-size=2M"
 
-static Setup one_device(DeviceKind kind)
+Setup one_device(DeviceKind kind)
 {
     Setup s = { .count = 1 };
 
@@ -176,8 +154,7 @@ static char *describe(Setup *s)
     return path;
 }
 
-/* How the domain is brought up: `virsh create`, or `define` and `start`. */
-static bool start(Setup *s, bool persistent)
+bool start(Setup *s, bool persistent)
 {
     g_auto(Virsh) run = { 0 };
     g_autofree char *xml = NULL;
@@ -195,7 +172,7 @@ static bool start(Setup *s, bool persistent)
            domain_counts(src, &s->counter);
 }
 
-static GSubprocess *begin_migrate(Setup *s, const char *option)
+GSubprocess *begin_migrate(Setup *s, const char *option)
 {
     return virsh_begin(src, "migrate", "--live", DOMAIN, dst->uri,
                        "--migrateuri", MIGRATE_URI,
@@ -221,20 +198,19 @@ static bool read_status(const Node *node, const Device *device,
     return true;
 }
 
-static bool device_becomes(const Node *node, const Device *device,
-                           const char *state)
+bool device_becomes(const Node *node, const Device *device, const char *state)
 {
     g_auto(DeviceStatus) status = { 0 };
 
     for (unsigned i = 0; i < STATE_TRIES; i++) {
-        if (read_status(node, device, &status) &&
+        if (world->status(node, device, &status, NULL) &&
             strcmp(status.state, state) == 0) {
             return true;
         }
         g_usleep(USEC_PER_TRY);
     }
     g_test_message("the device at the %s is in state %s and not in %s",
-                   node->name, status.state, state);
+                   node->name, status.state ?: "unknown", state);
     return false;
 }
 
@@ -270,7 +246,7 @@ static bool state_arrived(const DeviceStatus *saved, uint64_t earlier_bytes,
            strcmp(loaded.state, "running") == 0;
 }
 
-static bool devices_arrived(const Setup *s)
+bool devices_arrived(const Setup *s)
 {
     for (unsigned i = 0; i < s->count; i++) {
         g_auto(DeviceStatus) saved = { 0 };
@@ -283,8 +259,7 @@ static bool devices_arrived(const Setup *s)
     return true;
 }
 
-/* The domain is at @node, and only there, and runs. */
-static bool runs_at(Setup *s, const Node *node)
+bool runs_at(Setup *s, const Node *node)
 {
     return domain_is(node, "running") &&
            domain_is(node == src ? dst : src, "none") &&
@@ -292,7 +267,7 @@ static bool runs_at(Setup *s, const Node *node)
            (!node_shipped || shipped_confined(node, DOMAIN));
 }
 
-static bool says(const char *text, const char *part)
+bool says(const char *text, const char *part)
 {
     if (!strstr(text, part)) {
         g_test_message("this is missing: %s", part);
@@ -304,7 +279,7 @@ static bool says(const char *text, const char *part)
 /* ------------------------------------------------------------------------ */
 /* Migrations that go well                                                  */
 
-static void check_moves(Setup *s, const char *option)
+void check_moves(Setup *s, const char *option)
 {
     g_auto(Virsh) run = { 0 };
 
@@ -575,7 +550,7 @@ static void test_abort(const void *data)
  * That comes before @said, whether the reason could be found: QEMU's own code
  * fails there, and this is to be known of it all the same.
  */
-static void check_survives(Setup *s, bool said)
+void check_survives(Setup *s, bool said)
 {
     g_auto(Virsh) run = { 0 };
 
@@ -965,6 +940,7 @@ int main(int argc, char **argv)
     add_cases();
     if (world == &world_sim) {
         add_sim_cases();
+        add_kill_cases();
     }
     if (node_shipped) {
         add_shipped_cases();

@@ -187,8 +187,11 @@ static bool write_in_node(const Node *node, const char *path,
 static bool sim_arrange(const Node *node, const Device *devices,
                         unsigned count, const char *emulator, GError **error)
 {
+    g_autofree char *status = g_build_filename(node->dir, "status.json", NULL);
     g_autoptr(GString) text = g_string_new("[sim]\n");
 
+    /* What an earlier domain's device did is none of this one's. */
+    unlink(status);
     g_string_append_printf(text, "status=%s/status.json\n"
                            "transcript=%s/transcript.txt\n", node->dir,
                            node->dir);

@@ -1,0 +1,121 @@
+/*
+ * virsh migrate, while one side's QEMU is killed
+ *
+ * Owns: the moments, which a slow call of a device makes long enough to be
+ * met, and what has to be left: the domain at one host and at no other, or,
+ * where the VM itself was killed, nothing that is in the way of a new start.
+ * Does not own: every place of the stream (tests/qtest/vfio-one-side-test.c).
+ *
+ * No locks.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "libvirt-test.h"
+
+typedef struct Moment {
+    const char *name;
+    const char *source_fault, *target_fault;    /* to make it last */
+    bool at_target;                             /* whose device tells it */
+    const char *state;                          /* that this device is in */
+    bool moved;                 /* all is at the destination by then */
+} Moment;
+
+#define SECONDS_LONG ";delay-ms=5000"
+/* Till libvirt has seen that the source's QEMU is through */
+#define SEEN_USEC G_USEC_PER_SEC
+
+static const Moment moments[] = {
+    { "pre-copy", "event=data-size-read;state=pre-copy" SECONDS_LONG, NULL,
+      false, "pre-copy", false },
+    { "stop-copy", "event=data-size-read;state=stop-copy" SECONDS_LONG, NULL,
+      false, "stop-copy", false },
+    { "loading", NULL, "event=data-size-write" SECONDS_LONG,
+      true, "resuming", false },
+    /* libvirt has the destination's VM run just then. */
+    { "loaded", NULL, "event=state-write;to=running" SECONDS_LONG,
+      false, "stop", true },
+};
+
+typedef struct Kill {
+    const Moment *moment;
+    bool at_source;
+} Kill;
+
+/* Begin a migration and kill one QEMU at the moment; ends as virsh's did. */
+static bool migrate_and_kill(Setup *s, const Kill *k, Virsh *run)
+{
+    const Moment *m = k->moment;
+    GSubprocess *migration = begin_migrate(s, NULL);
+    bool seen = device_becomes(m->at_target ? dst : src,
+                               m->at_target ? &s->target[0] : &s->source[0],
+                               m->state);
+    bool killed;
+
+    if (m->moved) {
+        g_usleep(SEEN_USEC);
+    }
+    killed = seen && domain_kill(k->at_source ? src : dst);
+    if (!killed) {
+        g_test_message("nothing was killed");
+        g_test_fail();
+    }
+    return virsh_end(migration, run);
+}
+
+static bool nobody_has_it(void)
+{
+    return domain_is(src, "none") && domain_is(dst, "none");
+}
+
+/* The VM was in it: nothing is left of it, and it can be started anew. */
+static void check_source_gone(Setup *s)
+{
+    NEED(nobody_has_it(), "something is left of the domain");
+    s->source[0].fault = s->target[0].fault = NULL;
+    s->counter = 0;
+    check_moves(s, NULL);
+}
+
+static void test_kill(const void *data)
+{
+    const Kill *k = data;
+    g_auto(Setup) s = one_device(DEVICE_MDEV);
+    g_auto(Virsh) run = { 0 };
+    bool went_well;
+
+    if (!ready()) {
+        return;
+    }
+    s.source[0].fault = k->moment->source_fault;
+    s.target[0].fault = k->moment->target_fault;
+    NEED(start(&s, false), "the domain did not start");
+    went_well = migrate_and_kill(&s, k, &run);
+    if (g_test_failed()) {
+        return;
+    }
+    if (k->at_source && k->moment->moved) {
+        NEED(went_well, "virsh migrate failed, and the VM is there");
+        NEED(runs_at(&s, dst), "the domain does not run at the destination");
+        NEED(devices_arrived(&s), "the device's state did not arrive");
+        return;
+    }
+    NEED(!went_well, "virsh migrate said nothing of it");
+    if (k->at_source) {
+        check_source_gone(&s);
+    } else {
+        check_survives(&s, says(run.err, "error: "));
+    }
+}
+
+void add_kill_cases(void)
+{
+    for (unsigned i = 0; i < 2 * G_N_ELEMENTS(moments); i++) {
+        Kill k = { &moments[i / 2], i % 2 == 0 };
+        g_autofree char *name = g_strdup_printf(
+            "/libvirt/kill/%s-%s", k.at_source ? "source" : "destination",
+            k.moment->name);
+
+        g_test_add_data_func_full(name, g_memdup2(&k, sizeof(k)), test_kill,
+                                  g_free);
+    }
+}
