@@ -545,6 +545,39 @@ void qtest_qmp_assert_success(QTestState *s, const char *fmt, ...)
     va_end(ap);
 }
 
+/* With a byte that JSON takes no notice of */
+static bool send_fds(int to, int *fds, size_t nfds)
+{
+    size_t size = nfds * sizeof(int);
+    g_autofree struct cmsghdr *control = g_malloc0(CMSG_SPACE(size));
+    struct iovec iov = { .iov_base = (char *)" ", .iov_len = 1 };
+    struct msghdr msg = {
+        .msg_iov = &iov,
+        .msg_iovlen = 1,
+        .msg_control = control,
+        .msg_controllen = CMSG_SPACE(size),
+    };
+
+    control->cmsg_level = SOL_SOCKET;
+    control->cmsg_type = SCM_RIGHTS;
+    control->cmsg_len = CMSG_LEN(size);
+    memcpy(CMSG_DATA(control), fds, size);
+    return sendmsg(to, &msg, MSG_NOSIGNAL) == 1;
+}
+
+void qtest_qmp_fds_assert_success(QTestState *s, int *fds, size_t nfds,
+                                  const char *fmt, ...)
+{
+    va_list ap;
+
+    if (!send_fds(s->qmp.fd, fds, nfds)) {
+        qtest_fail("%s takes no file descriptors", s->name);
+    }
+    va_start(ap, fmt);
+    qobject_unref(must_have(s, "return", fmt, ap));
+    va_end(ap);
+}
+
 QDict *qtest_qmp_assert_success_ref(QTestState *s, const char *fmt, ...)
 {
     va_list ap;

@@ -80,6 +80,8 @@ QDict *qtest_qmp_receive_dict(QTestState *s);
 /* The answer must have 'return' (or 'error'): else the case fails. */
 void qtest_qmp_assert_success(QTestState *s, const char *fmt, ...)
     G_GNUC_PRINTF(2, 3);
+void qtest_qmp_fds_assert_success(QTestState *s, int *fds, size_t nfds,
+                                  const char *fmt, ...) G_GNUC_PRINTF(4, 5);
 QDict *qtest_qmp_assert_success_ref(QTestState *s, const char *fmt, ...)
     G_GNUC_PRINTF(2, 3);
 QDict *qtest_qmp_assert_failure_ref(QTestState *s, const char *fmt, ...)
