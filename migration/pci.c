@@ -76,6 +76,13 @@ void pci_bus_fire_intx_routing_notifier(PCIBus *bus)
 {
 }
 
+void pci_set_irq(PCIDevice *pci_dev, int level)
+{
+    uint8_t pin = pci_default_read_config(pci_dev, PCI_INTERRUPT_PIN, 1);
+
+    assert(pin >= 1 && pin <= PCI_NUM_PINS);
+}
+
 static void write_config(PCIDevice *pci_dev, uint32_t addr, uint32_t val,
                          uint32_t len)
 {

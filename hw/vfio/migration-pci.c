@@ -81,11 +81,30 @@ int vfio_mig_push_pci_command(VFIODevice *vbasedev)
     return done == sizeof(command) ? 0 : -EIO;
 }
 
+/*
+ * The stream brings the level of the line, but nobody at this side knows that
+ * it is asserted: vfio-pci would lower it at the end of an interrupt that it
+ * has seen itself, and has seen none. A device that still has a reason raises
+ * it again when it runs.
+ */
+static void vfio_mig_lower_intx(PCIDevice *pdev)
+{
+    uint8_t pin = pci_default_read_config(pdev, PCI_INTERRUPT_PIN, 1);
+
+    /* The pin came with the stream, and QEMU asserts that it is one. */
+    if (pin >= 1 && pin <= PCI_NUM_PINS) {
+        pci_set_irq(pdev, 0);
+    }
+}
+
 void vfio_mig_route_intx(VFIODevice *vbasedev)
 {
-    if (vfio_mig_pci_device(vbasedev)) {
+    PCIDevice *pdev = vfio_mig_pci_device(vbasedev);
+
+    if (pdev) {
         BusState *bus = qdev_get_parent_bus(vbasedev->dev);
 
+        vfio_mig_lower_intx(pdev);
         pci_bus_fire_intx_routing_notifier(PCI_BUS(bus));
     }
 }

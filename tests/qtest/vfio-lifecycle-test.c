@@ -10,6 +10,7 @@
  */
 #include "vfio-test.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- savevm, loadvm ---- */
@@ -379,6 +380,8 @@ static void test_never_run_refused(const void *strictness)
 /* ---- where its INTx goes ---- */
 
 #define INTX_IRQ "10"
+#define INTX_PIC_BIT 0x04       /* of the second PIC */
+#define PIC1_ELCR 0x4d1         /* its lines that are level-triggered */
 
 typedef struct Chipset {
     const char *machine;
@@ -441,6 +444,53 @@ static void test_intx_route(const void *opaque)
     vfio_pair_free(pair);
 }
 
+/* Wait up to 5 s till the interrupt controller sees the device's line so. */
+static void expect_intx_level(VFIOSide *side, bool asserted)
+{
+    int64_t end_us = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
+
+    while (true) {
+        g_autofree char *text = qtest_hmp(side->qts, "info pic");
+        const char *pic = strstr(text, "pic1: irr=");
+        unsigned long requests;
+
+        g_assert_nonnull(pic);
+        requests = strtoul(pic + strlen("pic1: irr="), NULL, 16);
+        if (!(requests & INTX_PIC_BIT) == !asserted) {
+            return;
+        }
+        if (g_get_monotonic_time() > end_us) {
+            vfio_side_fail(side, "the device's line should be %s:\n%s",
+                           asserted ? "asserted" : "low", text);
+        }
+        g_usleep(2000);
+    }
+}
+
+/*
+ * The source's device holds its INTx asserted when the VM moves. At the
+ * destination nothing holds it, and without KVM nobody but the device's next
+ * interrupt would ever lower it again.
+ */
+static void test_intx_asserted(const void *opaque)
+{
+    const Chipset *chipset = opaque;
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+
+    vfio_pair_set(pair, "intx", "yes");
+    vfio_pair_set(pair, "msix-vectors", "0");
+    vfio_side_fault(pair->src, "intx",
+                    "event=config-write;intx=raise;once=no");
+    vfio_pair_start(pair);
+    route_intx(pair->src, chipset);
+    qtest_outb(pair->src->qts, PIC1_ELCR, INTX_PIC_BIT);
+    machine_bus_master(pair->src->qts, MACHINE_FIRST_SLOT, true);
+    expect_intx_level(pair->src, true);
+    vfio_pair_migrate(pair);
+    expect_intx_level(pair->dst, false);
+    vfio_pair_free(pair);
+}
+
 int main(int argc, char **argv)
 {
     static const Chipset chipsets[] = {
@@ -489,5 +539,7 @@ int main(int argc, char **argv)
                         test_never_run_refused);
     qtest_add_data_func("vfio/intx-route/pc", &chipsets[0], test_intx_route);
     qtest_add_data_func("vfio/intx-route/q35", &chipsets[1], test_intx_route);
+    qtest_add_data_func("vfio/intx-asserted", &chipsets[0],
+                        test_intx_asserted);
     return g_test_run();
 }

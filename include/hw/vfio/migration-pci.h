@@ -43,12 +43,15 @@ void vfio_mig_rearm(VFIODeviceMigration *mig);
 int vfio_mig_push_pci_command(VFIODevice *vbasedev);
 
 /*
- * vfio_mig_route_intx: let vfio-pci look again where the device's INTx goes
+ * vfio_mig_route_intx: lower the device's INTx, and let vfio-pci look again
+ * where it goes
  *
  * To be called when all devices are loaded and before this one runs. The
  * chipset's routes are loaded after the device, and QEMU 7.2 tells nobody:
  * with KVM, INTx would go on to the IRQ that it had in an empty chipset, 0,
- * and never arrive. Nothing happens where the device is no PCI device.
+ * and never arrive. A line that was asserted on the source stays so for ever
+ * here, as no end of interrupt is awaited. Nothing happens where the device
+ * is no PCI device.
  *
  * Locks: needs the BQL.
  */

@@ -13,6 +13,8 @@
 #define TYPE_PCI_DEVICE     "pci-device"
 
 #define PCI_COMMAND             0x04
+#define PCI_INTERRUPT_PIN       0x3d
+#define PCI_NUM_PINS            4
 #define PCI_CAP_ID_MSI          0x05
 #define PCI_CAP_ID_MSIX         0x11
 #define PCI_MSI_FLAGS           2
@@ -24,6 +26,9 @@
 
 /* Tell all devices on the bus and below: where INTx goes may have changed. */
 void pci_bus_fire_intx_routing_notifier(PCIBus *bus);
+
+/* Level of the pin that PCI_INTERRUPT_PIN names, which must be 1 to 4. */
+void pci_set_irq(PCIDevice *pci_dev, int level);
 
 uint8_t pci_find_capability(PCIDevice *pci_dev, uint8_t cap_id);
 uint32_t pci_default_read_config(PCIDevice *d, uint32_t address, int len);
