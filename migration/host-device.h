@@ -14,6 +14,7 @@
 #define HOST_PCI_CONFIG_BYTES   256
 
 struct Object {
+    const char *type;
     ObjectClass *klass;
     GHashTable *properties;     /* name -> ObjectProperty; owned */
     unsigned refs;

@@ -52,6 +52,7 @@ static bool is_type(const char *type_name)
 
 void host_object_init(Object *obj, void (*finalize)(Object *obj))
 {
+    obj->type = "vfio-pci";
     obj->klass = &device_class;
     obj->refs = 1;
     obj->finalize = finalize;
@@ -88,6 +89,11 @@ void object_unref(void *objptr)
 Object *object_dynamic_cast(Object *obj, const char *type_name)
 {
     return obj && is_type(type_name) ? obj : NULL;
+}
+
+const char *object_get_typename(const Object *obj)
+{
+    return obj->type;
 }
 
 ObjectClass *object_get_class(Object *obj)

@@ -21,6 +21,7 @@
 #include "qapi/error.h"
 #include "qemu/atomic.h"
 #include "qemu/units.h"
+#include "migration/host-device.h"
 #include "migration/qemu-file.h"
 #include "migration/standalone.h"
 
@@ -30,6 +31,7 @@
 #define FILE_MEMORY_BYTES   (2 * GiB)
 
 struct QEMUFile {
+    Object channel;             /* no more than its type */
     bool writable;
     bool is_socket;
     bool shutdown;
@@ -66,7 +68,14 @@ static QEMUFile *file_new(int fd, bool writable)
     f->fd = fd;
     f->writable = writable;
     f->is_socket = fd >= 0 && !fstat(fd, &st) && S_ISSOCK(st.st_mode);
+    f->channel.type = f->is_socket ? "qio-channel-socket"
+                                   : "qio-channel-file";
     return f;
+}
+
+QIOChannel *qemu_file_get_ioc(QEMUFile *f)
+{
+    return f->fd < 0 ? NULL : (QIOChannel *)&f->channel;
 }
 
 QEMUFile *vfio_host_file_new_output(int fd)
@@ -433,22 +442,40 @@ int qemu_get_byte(QEMUFile *f)
     return byte;
 }
 
+size_t qemu_peek_buffer(QEMUFile *f, uint8_t **buf, size_t size,
+                        size_t offset)
+{
+    assert(offset < sizeof(f->buf) && size <= sizeof(f->buf) - offset);
+    file_need(f, offset + size);
+    if (f->end - f->start <= offset) {
+        return 0;
+    }
+    *buf = f->buf + f->start + offset;
+    return MIN(size, f->end - f->start - offset);
+}
+
+void qemu_file_skip(QEMUFile *f, int size)
+{
+    if (size <= f->end - f->start) {
+        f->start += size;
+        f->taken_bytes += size;
+    }
+}
+
 size_t qemu_get_buffer(QEMUFile *f, uint8_t *buf, size_t size)
 {
     size_t done = 0;
+    uint8_t *from;
 
     while (done < size) {
         size_t want = MIN(size - done, sizeof(f->buf));
-        size_t part;
+        size_t part = qemu_peek_buffer(f, &from, want, 0);
 
-        file_need(f, want);
-        part = MIN(want, f->end - f->start);
         if (!part) {
             break;
         }
-        memcpy(buf + done, f->buf + f->start, part);
-        f->start += part;
-        f->taken_bytes += part;
+        memcpy(buf + done, from, part);
+        qemu_file_skip(f, part);
         done += part;
     }
     return done;

@@ -23,6 +23,15 @@ uint64_t qemu_get_be64(QEMUFile *f);
 /* Returns the number of bytes read; fewer than @size after an error */
 size_t qemu_get_buffer(QEMUFile *f, uint8_t *buf, size_t size);
 int qemu_peek_byte(QEMUFile *f, int offset);
+/*
+ * Point @buf at bytes from @offset on that are read ahead, without taking
+ * them: up to @size, which may be 32 KiB less @offset. Fewer come after an
+ * error or at the end only. They stay till the next call on @f.
+ */
+size_t qemu_peek_buffer(QEMUFile *f, uint8_t **buf, size_t size,
+                        size_t offset);
+/* Take @size bytes that are read ahead */
+void qemu_file_skip(QEMUFile *f, int size);
 
 /* 0, or the first error as -errno */
 int qemu_file_get_error(QEMUFile *f);
@@ -31,5 +40,7 @@ int qemu_file_get_error_obj(QEMUFile *f, Error **errp);
 void qemu_file_set_error_obj(QEMUFile *f, int ret, Error *err);
 void qemu_file_set_error(QEMUFile *f, int ret);
 int qemu_fclose(QEMUFile *f);
+/* What it reads or writes; NULL: a snapshot's, or (here only) memory */
+QIOChannel *qemu_file_get_ioc(QEMUFile *f);
 
 #endif /* MIGRATION_QEMU_FILE_H */

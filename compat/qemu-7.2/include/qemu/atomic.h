@@ -15,6 +15,9 @@
 #define qatomic_read__nocheck(ptr)  qatomic_read(ptr)
 #define qatomic_set__nocheck(ptr, i) qatomic_set((ptr), (i))
 
+/* Between a thread and a handler of signals that interrupts it */
+#define signal_barrier()    __atomic_signal_fence(__ATOMIC_SEQ_CST)
+
 #define qatomic_or(ptr, n) \
     ((void)__atomic_fetch_or((ptr), (n), __ATOMIC_SEQ_CST))
 /* What was there before: @old if @new is there now */

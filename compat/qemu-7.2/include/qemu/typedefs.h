@@ -28,6 +28,7 @@ typedef struct ObjectClass ObjectClass;
 typedef struct ObjectProperty ObjectProperty;
 typedef struct PCIBus PCIBus;
 typedef struct PCIDevice PCIDevice;
+typedef struct QIOChannel QIOChannel;
 typedef struct QEMUFile QEMUFile;
 typedef struct VMChangeStateEntry VMChangeStateEntry;
 typedef struct VMStateIf VMStateIf;

@@ -30,6 +30,7 @@ ObjectProperty *object_property_add(Object *obj, const char *name,
 ObjectProperty *object_property_find(Object *obj, const char *name);
 void object_property_del(Object *obj, const char *name);
 Object *object_dynamic_cast(Object *obj, const char *type_name);
+const char *object_get_typename(const Object *obj);
 ObjectClass *object_get_class(Object *obj);
 ObjectClass *object_class_dynamic_cast(ObjectClass *klass,
                                        const char *type_name);
