@@ -15,6 +15,7 @@
 #include "qemu/units.h"
 #include "migration/qemu-file.h"
 #include "hw/vfio/migration-file.h"
+#include "hw/vfio/migration-guard.h"
 #include "hw/vfio/migration-session.h"
 #include "hw/vfio/migration-stream.h"
 
@@ -24,6 +25,9 @@
  * largest request of a disk that a snapshot goes to (2 GiB).
  */
 #define VFIO_MIG_SEND_BYTES     (4 * MiB)
+
+/* Bytes of the window that are copied at once, where user space reads them */
+#define VFIO_MIG_COPY_BYTES     (1 * MiB)
 
 static void vfio_mig_count(VFIODeviceMigration *mig, bool window,
                            size_t size_bytes)
@@ -38,6 +42,7 @@ typedef struct VFIOMigStreamSink {
     VFIOMigSink sink;
     VFIODeviceMigration *mig;
     QEMUFile *file;
+    bool kernel_copies;         /* what goes into file */
     uint64_t size_bytes;
 } VFIOMigStreamSink;
 
@@ -53,23 +58,52 @@ static int vfio_mig_sink_begin(VFIOMigSink *sink, uint64_t size_bytes,
 }
 
 /*
- * Nothing is copied: the kernel reads the window, so that one which went away
- * gives EFAULT here and no SIGBUS. A chunk of a session that has failed in
- * the meantime is not worth going on with.
+ * The kernel gives EFAULT for a window that went away; user space, which
+ * encrypts the data, or writes a snapshot, would get SIGBUS. It gets a copy,
+ * of at most VFIO_MIG_COPY_BYTES.
+ *
+ * Returns: 0, -EFAULT where the window went away, or the stream's error.
  */
+static int vfio_mig_sink_write(VFIOMigStreamSink *s, const void *data,
+                               size_t size_bytes, bool window)
+{
+    VFIOMigSession *session = s->mig->session;
+    bool copy = window && !s->kernel_copies;
+    int ret;
+
+    if (copy) {
+        if (!session->copy) {
+            session->copy = g_malloc(VFIO_MIG_COPY_BYTES);
+        }
+        if (vfio_mig_guarded_copy(session->copy, data, size_bytes) < 0) {
+            return -EFAULT;
+        }
+    }
+    qemu_put_buffer_async(s->file, copy ? session->copy : data, size_bytes,
+                          false);
+    qemu_fflush(s->file);
+    ret = qemu_file_get_error(s->file);
+    if (ret < 0 && window && !copy) {
+        /* The stream's error does not say whose memory it was. */
+        ret = vfio_mig_guarded_probe(data, size_bytes) ?: ret;
+    }
+    return ret;
+}
+
+/* A chunk of a session that has failed meanwhile is not worth going on with. */
 static int vfio_mig_sink_put(VFIOMigSink *sink, const void *data,
                              size_t size_bytes, bool window, Error **errp)
 {
     VFIOMigStreamSink *s = container_of(sink, VFIOMigStreamSink, sink);
+    size_t max = window && !s->kernel_copies ? VFIO_MIG_COPY_BYTES
+                                             : VFIO_MIG_SEND_BYTES;
     const uint8_t *from = data;
     size_t step;
     int ret;
 
     for (; size_bytes; from += step, size_bytes -= step) {
-        step = MIN(size_bytes, VFIO_MIG_SEND_BYTES);
-        qemu_put_buffer_async(s->file, from, step, false);
-        qemu_fflush(s->file);
-        ret = qemu_file_get_error(s->file);
+        step = MIN(size_bytes, max);
+        ret = vfio_mig_sink_write(s, from, step, window);
         if (ret == 0 && vfio_mig_session_failed(s->mig)) {
             ret = -ECANCELED;
         }
@@ -100,6 +134,7 @@ int vfio_mig_send_chunk(VFIODeviceMigration *mig, QEMUFile *f, Error **errp)
         },
         .mig = mig,
         .file = f,
+        .kernel_copies = vfio_mig_kernel_copies(f),
     };
 
     return mig->protocol->read_chunk(mig, &s.sink, errp);
@@ -119,8 +154,12 @@ static int vfio_mig_source_get(VFIOMigSource *source, void *to,
     ERRP_GUARD();
     VFIOMigStreamSource *s = container_of(source, VFIOMigStreamSource,
                                           source);
-    int ret = vfio_mig_get_data(s->file, to, size_bytes, errp);
+    int ret = window ? vfio_mig_get_window(s->file, to, size_bytes, errp)
+                     : vfio_mig_get_data(s->file, to, size_bytes, errp);
 
+    if (ret < 0 && !*errp) {
+        return ret;     /* the window went away */
+    }
     if (ret == 0 && vfio_mig_session_failed(s->mig)) {
         error_setg(errp, "the load was given up");
         ret = -ECANCELED;

@@ -18,6 +18,7 @@
 #include "migration/migration.h"
 #include "migration/qemu-file.h"
 #include "qom/object.h"
+#include "hw/vfio/migration-guard.h"
 #include "hw/vfio/migration-session.h"
 #include "trace.h"
 
@@ -88,6 +89,7 @@ void vfio_mig_session_open(VFIODeviceMigration *mig, QEMUFile *f)
 {
     g_assert(qemu_mutex_iothread_locked() && !mig->session->file);
     mig->session->file = f;
+    vfio_mig_guard_begin();
     mig->protocol->open(mig);
 }
 
@@ -111,12 +113,14 @@ void vfio_mig_session_end(VFIODeviceMigration *mig)
     }
     if (session->file) {
         mig->protocol->close(mig);
+        vfio_mig_guard_end();
     }
     vfio_mig_set_phase(mig, VFIO_MIG_PHASE_IDLE);
     qemu_mutex_lock(&mig->lock);
     mig->session = NULL;
     qemu_mutex_unlock(&mig->lock);
     error_free(session->error);
+    g_free(session->copy);
     g_free(session);
     if (mig->gone) {
         aio_bh_schedule_oneshot(qemu_get_aio_context(), vfio_mig_free_gone,

@@ -19,6 +19,7 @@
 #include "qemu/error-report.h"
 #include "qemu/units.h"
 #include "hw/vfio/migration-device.h"
+#include "hw/vfio/migration-guard.h"
 #include "hw/vfio/migration-stream.h"
 #include "hw/vfio/migration-v1-access.h"
 #include "hw/vfio/migration-v1-uapi.h"
@@ -220,6 +221,20 @@ static int vfio_mig_v1_send_trapped(VFIODeviceMigration *mig,
     return ret;
 }
 
+static int vfio_mig_v1_send_mapped(VFIODeviceMigration *mig,
+                                   VFIOMigSink *sink,
+                                   const VFIOMigPiece *piece, Error **errp)
+{
+    ERRP_GUARD();
+    int ret = sink->put(sink, piece->host, piece->size, true, errp);
+
+    if (ret == -EFAULT && !*errp) {
+        vfio_mig_window_gone(vfio_mig_dev(mig)->name, piece->offset,
+                             piece->size, errp);
+    }
+    return ret;
+}
+
 static int vfio_mig_v1_send(VFIODeviceMigration *mig, VFIOMigSink *sink,
                             uint64_t offset, uint64_t size, Error **errp)
 {
@@ -230,7 +245,7 @@ static int vfio_mig_v1_send(VFIODeviceMigration *mig, VFIOMigSink *sink,
     while (ret == 0 &&
            vfio_mig_extents_next(&v1->extents, &offset, &size, &piece)) {
         ret = piece.host
-              ? sink->put(sink, piece.host, piece.size, true, errp)
+              ? vfio_mig_v1_send_mapped(mig, sink, &piece, errp)
               : vfio_mig_v1_send_trapped(mig, sink, &piece, errp);
     }
     return ret ?: sink->end(sink, errp);
@@ -354,6 +369,20 @@ static int vfio_mig_v1_receive_trapped(VFIODeviceMigration *mig,
     return ret;
 }
 
+static int vfio_mig_v1_receive_mapped(VFIODeviceMigration *mig,
+                                      VFIOMigSource *source,
+                                      const VFIOMigPiece *piece, Error **errp)
+{
+    ERRP_GUARD();
+    int ret = source->get(source, piece->host, piece->size, true, errp);
+
+    if (ret == -EFAULT && !*errp) {
+        vfio_mig_window_gone(vfio_mig_dev(mig)->name, piece->offset,
+                             piece->size, errp);
+    }
+    return ret;
+}
+
 /* One transaction: as much of a chunk as the data window takes. */
 static int vfio_mig_v1_write_part(VFIODeviceMigration *mig,
                                   VFIOMigSource *source, uint64_t offset,
@@ -368,7 +397,7 @@ static int vfio_mig_v1_write_part(VFIODeviceMigration *mig,
     while (ret == 0 &&
            vfio_mig_extents_next(&v1->extents, &offset, &left, &piece)) {
         ret = piece.host
-              ? source->get(source, piece.host, piece.size, true, errp)
+              ? vfio_mig_v1_receive_mapped(mig, source, &piece, errp)
               : vfio_mig_v1_receive_trapped(mig, source, &piece, errp);
     }
     if (ret < 0) {

@@ -29,7 +29,8 @@ struct VFIOMigSink {
      * The next bytes of the chunk.
      *
      * @window: they stand in memory of the device: they stay as they are
-     *          until end() has returned, and may be gone when they are read
+     *          until end() has returned, and may be gone when they are read,
+     *          which gives -EFAULT with @errp unset
      */
     int (*put)(VFIOMigSink *sink, const void *data, size_t size_bytes,
                bool window, Error **errp);
@@ -43,7 +44,8 @@ struct VFIOMigSource {
     /*
      * The next @size_bytes of the chunk, all of them.
      *
-     * @window: @to is memory of the device, which may be gone
+     * @window: @to is memory of the device, which may be gone: that gives
+     *          -EFAULT with @errp unset
      */
     int (*get)(VFIOMigSource *source, void *to, size_t size_bytes,
                bool window, Error **errp);

@@ -29,6 +29,7 @@ typedef enum VFIOMigStream {
 struct VFIOMigSession {
     VFIOMigStream stream;
     QEMUFile *file;             /* only its own thread; NULL in phase setup */
+    uint8_t *copy;              /* its own thread; see migration-file.c */
 
     Error *error;               /* lock; why it failed, or NULL */
     int ret;                    /* lock; -errno */

@@ -1,0 +1,207 @@
+/*
+ * The data window of a device goes away in a migration
+ *
+ * Owns: that a window which gives SIGBUS, as that of a device unplugged from
+ * the host does, fails the migration in words and nothing else, whoever
+ * copies: the kernel (sockets, commands), or user space (TLS, snapshots, each
+ * load). A rule that did not fire fails the case.
+ * Does not own: other failures of a device (vfio-failure-test.c).
+ * Locks: none.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "vfio-test.h"
+
+#include <string.h>
+
+#define GONE "dev0;data window went away"
+#define SECRET "0123456789abcdef0123456789abcdef"
+
+/* ---- the source ---- */
+
+typedef struct Source {
+    const char *name;
+    const char *fault;
+    bool tls;
+    bool command;               /* the stream goes through one */
+} Source;
+
+static const Source sources[] = {
+    { "socket/pre-copy", "event=data-size-read;state=pre-copy" },
+    { "socket/stop-copy", "event=data-size-read;state=stop-copy;count=2" },
+    { "exec/stop-copy", "event=data-size-read;state=stop-copy",
+      .command = true },
+    { "tls/pre-copy", "event=data-size-read;state=pre-copy", .tls = true },
+    { "tls/stop-copy", "event=data-size-read;state=stop-copy;count=2",
+      .tls = true },
+};
+
+/* A shared secret: the least that TLS can be had for. */
+static void write_secret(const char *dir)
+{
+    g_autofree char *path = g_build_filename(dir, "keys.psk", NULL);
+
+    g_assert_cmpint(g_mkdir_with_parents(dir, 0700), ==, 0);
+    g_assert_true(g_file_set_contents(path, "qemu:" SECRET "\n", -1, NULL));
+}
+
+static void use_tls(VFIOSide *side, const char *endpoint)
+{
+    g_autofree char *dir = g_build_filename(qtest_tmpdir(), "psk", NULL);
+
+    write_secret(dir);
+    g_string_append_printf(side->args, " -object tls-creds-psk,id=tls0,"
+                           "dir=%s,endpoint=%s "
+                           "-global migration.tls-creds=tls0", dir, endpoint);
+}
+
+static void pair_use_tls(VFIOPair *pair)
+{
+    use_tls(pair->src, "client,username=qemu");
+    use_tls(pair->dst, "server");
+}
+
+static void begin_to(VFIOPair *pair, const Source *s)
+{
+    if (s->command) {
+        migrate_qmp(pair->src->qts, "exec:cat >/dev/null", "{}");
+    } else {
+        vfio_pair_begin(pair);
+    }
+}
+
+static void test_source(const void *opaque)
+{
+    const Source *s = opaque;
+    g_autofree char *rule = g_strconcat(s->fault, ";window=gone", NULL);
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+
+    if (s->tls) {
+        pair_use_tls(pair);
+    }
+    vfio_side_fault(pair->src, "row", rule);
+    if (strstr(s->fault, "pre-copy")) {
+        vfio_pair_much_precopy(pair);
+    }
+    vfio_pair_start(pair);
+    if (strstr(s->fault, "pre-copy")) {
+        migrate_stay_in_precopy(pair->src->qts);
+    }
+    begin_to(pair, s);
+    vfio_expect_failed(pair->src, GONE);
+    vfio_expect_fired(pair->src, "row");
+    migrate_let_go(pair->src->qts);
+    vfio_pair_retry(pair);
+    vfio_pair_free(pair);
+}
+
+/* ---- a snapshot ---- */
+
+static void add_disk(VFIOSide *side)
+{
+    g_autofree char *path = g_build_filename(qtest_tmpdir(), "disk.qcow2",
+                                             NULL);
+    g_autofree char *command = g_strdup_printf(
+        "qemu-img create -q -f qcow2 %s 1M", path);
+    int status = -1;
+
+    g_assert_true(g_spawn_command_line_sync(command, NULL, NULL, &status,
+                                            NULL));
+    g_assert_cmpint(status, ==, 0);
+    g_string_append_printf(side->args, " -drive if=none,id=disk,format=qcow2,"
+                           "file=%s", path);
+}
+
+static void expect_message(VFIOSide *side, const char *answer)
+{
+    g_autofree char *err = qtest_stderr(side->qts);
+    g_autofree char *both = g_strconcat(answer, "\n", err, NULL);
+
+    vfio_expect_text(side, "answer and stderr", both, GONE);
+}
+
+static void snapshot(VFIOSide *side, const char *what)
+{
+    g_autofree char *answer = qtest_hmp(side->qts, "%s one", what);
+
+    if (*answer) {
+        vfio_side_fail(side, "%s: %s", what, answer);
+    }
+}
+
+static void test_savevm(void)
+{
+    VFIOSide *side = vfio_side_new("source", SIDE_ATTACHED);
+    g_autofree char *answer = NULL;
+
+    add_disk(side);
+    vfio_side_fault(side, "row",
+                    "event=data-size-read;state=stop-copy;window=gone");
+    vfio_side_start(side);
+    answer = qtest_hmp(side->qts, "savevm one");
+    vfio_expect_fired(side, "row");
+    expect_message(side, answer);
+    migrate_wait_run_state(side->qts, "running");
+    vfio_side_expect_state(side, "dev0", "running");
+    snapshot(side, "savevm");
+    snapshot(side, "loadvm");
+    vfio_side_expect_state(side, "dev0", "running");
+    vfio_expect_clean(side);
+    vfio_side_free(side);
+}
+
+/* loadvm fails; the VM stays stopped, but it is there. */
+static void test_loadvm(void)
+{
+    VFIOSide *side = vfio_side_new("source", SIDE_ATTACHED);
+    g_autofree char *answer = NULL;
+
+    add_disk(side);
+    vfio_side_fault(side, "row", "event=data-offset-read;state=resuming;"
+                    "count=2;window=gone");
+    vfio_side_start(side);
+    snapshot(side, "savevm");
+    answer = qtest_hmp(side->qts, "loadvm one");
+    vfio_expect_fired(side, "row");
+    expect_message(side, answer);
+    snapshot(side, "loadvm");
+    vfio_expect_clean(side);
+    vfio_side_free(side);
+}
+
+/* ---- the destination ---- */
+
+static void test_load(const void *tls)
+{
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+
+    vfio_pair_return_path(pair);
+    if (tls) {
+        pair_use_tls(pair);
+    }
+    vfio_side_fault(pair->dst, "row",
+                    "event=data-offset-read;count=2;window=gone");
+    vfio_pair_start(pair);
+    vfio_pair_begin(pair);
+    vfio_expect_load_failed(pair->dst, GONE);
+    vfio_expect_failed(pair->src, "");
+    vfio_expect_fired(pair->dst, "row");
+    vfio_pair_retry(pair);
+    vfio_pair_free(pair);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    for (unsigned i = 0; i < G_N_ELEMENTS(sources); i++) {
+        g_autofree char *name = g_strconcat("vfio/window/", sources[i].name,
+                                            NULL);
+
+        qtest_add_data_func(name, &sources[i], test_source);
+    }
+    qtest_add_func("vfio/window/savevm", test_savevm);
+    qtest_add_func("vfio/window/loadvm", test_loadvm);
+    qtest_add_data_func("vfio/window/load", NULL, test_load);
+    qtest_add_data_func("vfio/window/load-tls", "tls", test_load);
+    return g_test_run();
+}
