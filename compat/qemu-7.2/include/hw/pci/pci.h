@@ -8,19 +8,12 @@
 #ifndef QEMU_PCI_H
 #define QEMU_PCI_H
 
+#include <linux/pci_regs.h>
 #include "qom/object.h"
 
 #define TYPE_PCI_DEVICE     "pci-device"
 
-#define PCI_COMMAND             0x04
-#define PCI_INTERRUPT_PIN       0x3d
-#define PCI_NUM_PINS            4
-#define PCI_CAP_ID_MSI          0x05
-#define PCI_CAP_ID_MSIX         0x11
-#define PCI_MSI_FLAGS           2
-#define PCI_MSI_FLAGS_ENABLE    0x0001
-#define PCI_MSIX_FLAGS          2
-#define PCI_MSIX_FLAGS_ENABLE   0x8000
+#define PCI_NUM_PINS        4
 
 #define PCI_BUS(obj)        ((PCIBus *)(obj))
 
