@@ -22,6 +22,7 @@
 #include "hw/vfio/migration-file.h"
 #include "hw/vfio/migration-handlers.h"
 #include "hw/vfio/migration-options.h"
+#include "hw/vfio/migration-pci-config.h"
 #include "hw/vfio/migration-pci.h"
 #include "hw/vfio/migration-session.h"
 #include "hw/vfio/migration-stream.h"
@@ -68,8 +69,12 @@ static int vfio_mig_load_config(VFIODeviceMigration *mig, QEMUFile *f,
 {
     ERRP_GUARD();
     VFIODevice *vbasedev = vfio_mig_dev(mig);
-    int ret = vbasedev->ops->vfio_load_config(vbasedev, f);
+    int ret = vfio_mig_pci_check(vbasedev, f, errp);
 
+    if (ret < 0) {
+        return ret;
+    }
+    ret = vbasedev->ops->vfio_load_config(vbasedev, f);
     /* A stream that ended inside is the better reason of the two. */
     ret = qemu_file_get_error(f) ?: ret;
     trace_vfio_migration_load_config(vbasedev->name, ret);

@@ -548,10 +548,34 @@ static void test_hostile_config(void)
     comp_sim(SMALL_PAIR);
     blob = find_tag(bytes, 2) + 8;
     blob[4] ^= 0xff;
-    check_hostile(bytes, "same kind of device");
+    check_hostile(bytes, "its vendor is 0x1bc9 and 0x1b36 here");
     blob[4] ^= 0xff;
+    blob[4 + 0x11] = 0x80;
+    check_hostile(bytes, "BAR 0 is 64 KiB here but the source has it at "
+                         "0x8000, ");
+    blob[4 + 0x11] = 0;
     blob[3]++;
     check_hostile(bytes, "configuration space");
+    comp_sim_end();
+}
+
+/* QEMU asserts that the pin whose line is lowered is one. */
+static void test_hostile_pin(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    unsigned pin;
+
+    save_small(bytes);
+    comp_sim(SMALL_PAIR);
+    for (pin = 0; pin < 256; pin += 51) {
+        find_tag(bytes, 2)[8 + 4 + 0x3d] = pin;
+        comp_open("dst");
+        g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
+        vfio_host_vm_start();
+        comp_assert_state("dst", "running");
+        comp_close_all();
+        vfio_host_vm_stop(RUN_STATE_PAUSED);
+    }
     comp_sim_end();
 }
 
@@ -746,6 +770,7 @@ int main(int argc, char **argv)
     g_test_add_func("/faults/stream/tags", test_hostile_tags);
     g_test_add_func("/faults/stream/setup", test_hostile_setup);
     g_test_add_func("/faults/stream/config", test_hostile_config);
+    g_test_add_func("/faults/stream/pin", test_hostile_pin);
     g_test_add_func("/faults/stream/order", test_hostile_order);
     g_test_add_data_func("/faults/vm-reset/early", GUINT_TO_POINTER(0),
                          test_vm_reset);

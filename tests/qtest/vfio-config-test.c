@@ -1,0 +1,68 @@
+/*
+ * Two sides that do not fit each other
+ *
+ * Owns: that a destination whose device is another one, or stands elsewhere,
+ * says so in words, and the source goes on.
+ * Does not own: streams that are damaged (vfio-stream-test.c).
+ * Locks: none.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "vfio-test.h"
+
+#include <string.h>
+
+typedef struct Other {
+    const char *name;
+    const char *key, *src, *dst;    /* of dev0 */
+    const char *words;              /* NULL: it can migrate all the same */
+} Other;
+
+/* MACHINE_BAR0() of the device's slot is a multiple of 4 MiB, not of 8. */
+static const Other others[] = {
+    { "bar-larger", "bar0-size", "64K", "8M",
+      "dev0;BAR 0 is 8 MiB here;the source has it at 0xe0400000" },
+    { "bar-larger-but-it-fits", "bar0-size", "64K", "128K" },
+    { "bar-absent", "msix-vectors", "8", "0",
+      "dev0;capability 0x11 at offset 0x50 is there only;BAR 2 is absent" },
+    { "vectors", "msix-vectors", "8", "4",
+      "dev0;8 MSI-X vectors and 4 here" },
+    { "device-id", "device-id", "0xfe", "0xff",
+      "dev0;its device is 0x00fe and 0x00ff here" },
+    { "vendor-id", "vendor-id", "0x1b36", "0x8086",
+      "dev0;its vendor is 0x1b36 and 0x8086 here;subsystem vendor" },
+};
+
+static void test_other(const void *opaque)
+{
+    const Other *o = opaque;
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+
+    vfio_pair_return_path(pair);
+    vfio_side_set(pair->src, "dev0", o->key, "%s", o->src);
+    vfio_side_set(pair->dst, "dev0", o->key, "%s", o->dst);
+    vfio_pair_start(pair);
+    if (!o->words) {
+        vfio_pair_migrate(pair);
+        vfio_pair_free(pair);
+        return;
+    }
+    vfio_pair_begin(pair);
+    vfio_expect_load_failed(pair->dst, o->words);
+    vfio_expect_failed(pair->src, "");
+    vfio_side_set(pair->dst, "dev0", o->key, "%s", o->src);
+    vfio_pair_retry(pair);
+    vfio_pair_free(pair);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    for (unsigned i = 0; i < G_N_ELEMENTS(others); i++) {
+        g_autofree char *name = g_strconcat("vfio/config/", others[i].name,
+                                            NULL);
+
+        qtest_add_data_func(name, &others[i], test_other);
+    }
+    return g_test_run();
+}
