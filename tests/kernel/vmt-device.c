@@ -195,6 +195,10 @@ SimEvent vmt_ioctl_event(unsigned int cmd)
 		return SIM_EV_SET_IRQS;
 	case VFIO_DEVICE_RESET:
 		return SIM_EV_RESET;
+	case VFIO_DEVICE_GET_PCI_HOT_RESET_INFO:
+		return SIM_EV_HOT_RESET_INFO;
+	case VFIO_DEVICE_PCI_HOT_RESET:
+		return SIM_EV_HOT_RESET;
 	default:
 		return SIM_EV_OTHER;
 	}

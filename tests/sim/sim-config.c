@@ -244,6 +244,8 @@ static void read_config_space(SimKeys *k, SimDeviceConfig *c)
 
 static void read_pci(SimKeys *k, SimDeviceConfig *c)
 {
+    static const char *const hot_resets[] = { "no", "alone", "shared", NULL };
+
     c->group = sim_keys_size(k, "group", 0);
     c->vendor_id = sim_keys_size(k, "vendor-id", 0x1b36);
     c->device_id = sim_keys_size(k, "device-id", 0x00fe);
@@ -252,6 +254,8 @@ static void read_pci(SimKeys *k, SimDeviceConfig *c)
     c->intx = sim_keys_bool(k, "intx", false);
     read_config_space(k, c);
     c->has_reset = sim_keys_bool(k, "reset", true);
+    c->hot_reset = sim_keys_choice(k, "hot-reset", hot_resets,
+                                   SIM_HOT_RESET_NO);
     c->reset_clears_config = sim_keys_bool(k, "reset-clears-config", true);
     if (c->msix_vectors > SIM_MAX_VECTORS) {
         sim_keys_fail(k, "msix-vectors", "at most 64");

@@ -279,6 +279,10 @@ static SimEvent event_of(unsigned long request)
         return SIM_EV_SET_IRQS;
     case VFIO_DEVICE_RESET:
         return SIM_EV_RESET;
+    case VFIO_DEVICE_GET_PCI_HOT_RESET_INFO:
+        return SIM_EV_HOT_RESET_INFO;
+    case VFIO_DEVICE_PCI_HOT_RESET:
+        return SIM_EV_HOT_RESET;
     default:
         return SIM_EV_OTHER;
     }
@@ -297,6 +301,10 @@ static int do_ioctl(SimDevice *d, SimEvent ev, void *arg)
         return sim_pci_set_irqs(d, arg);
     case SIM_EV_RESET:
         return d->cfg.has_reset ? sim_migration_reset(d) : -EINVAL;
+    case SIM_EV_HOT_RESET_INFO:
+        return sim_hot_reset_info(d, arg);
+    case SIM_EV_HOT_RESET:
+        return sim_hot_reset(d, arg);
     default:
         return -ENOTTY;
     }

@@ -33,6 +33,13 @@
 #define SIM_CONFIG_EXTENDED_SIZE 4096
 #define SIM_MAX_VECTORS 64
 
+/* Whom a reset of its bus affects: there is none, the device, others too */
+typedef enum SimHotReset {
+    SIM_HOT_RESET_NO,
+    SIM_HOT_RESET_ALONE,
+    SIM_HOT_RESET_SHARED,
+} SimHotReset;
+
 /* One [device NAME] group of the configuration, as read. */
 typedef struct SimDeviceConfig {
     char *name;
@@ -43,6 +50,7 @@ typedef struct SimDeviceConfig {
     unsigned msix_vectors;
     bool intx;
     bool has_reset;
+    SimHotReset hot_reset;
     bool reset_clears_config;
     unsigned config_size;           /* 256, or 4096 */
     /* What is put over the config space, and where */
@@ -191,6 +199,8 @@ SimDevice *sim_find_device(const char *name);
 /* ---- sim-preload.c: the real calls, and the table of our files ---- */
 /* sim_container_of: the container behind a descriptor of ours, or NULL. */
 SimContainer *sim_container_of(int fd);
+/* sim_group_of: the same for a group */
+SimGroup *sim_group_of(int fd);
 int sim_file_publish(int fd, SimFileKind kind, void *object);
 void sim_files_close_all(void);
 unsigned sim_files_open(void);
@@ -275,6 +285,10 @@ int sim_pci_irq_info(SimDevice *d, void *arg);
 int sim_pci_set_irqs(SimDevice *d, void *arg);
 /* sim_pci_raise_intx: signal the eventfd of INTx, if there is one. */
 void sim_pci_raise_intx(SimDevice *d);
+
+/* ---- sim-hot-reset.c: 0 or a negative errno ---- */
+int sim_hot_reset_info(SimDevice *d, void *arg);
+int sim_hot_reset(SimDevice *d, void *arg);
 
 /* ---- sim-migration.c: the model's host; mig_lock held inside ---- */
 ssize_t sim_migration_rw(SimDevice *d, bool write, void *buf, size_t len,

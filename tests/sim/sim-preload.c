@@ -78,6 +78,13 @@ SimContainer *sim_container_of(int fd)
     return file && file->kind == SIM_FILE_CONTAINER ? file->container : NULL;
 }
 
+SimGroup *sim_group_of(int fd)
+{
+    SimFile *file = file_of(fd);
+
+    return file && file->kind == SIM_FILE_GROUP ? file->group : NULL;
+}
+
 static SimFile *file_take(int fd)
 {
     SimFile *file = file_of(fd);

@@ -19,7 +19,7 @@ static SimClient *open_with_faults(const char *faults)
 {
     g_autofree char *text =
         g_strdup_printf("[device src]\ngroup=1\nareas=none\nwindow-size=64K\n"
-                        "state-size=128K\n[device other]\ngroup=2\n%s",
+                        "state-size=128K\nhot-reset=alone\n[device other]\ngroup=2\n%s",
                         faults);
 
     sim_test_configure(text);
@@ -148,6 +148,29 @@ static int do_reset(SimClient *c)
     return call(c, VFIO_DEVICE_RESET, NULL);
 }
 
+static int hot_reset_info(SimClient *c, uint32_t *count)
+{
+    uint32_t words[3 + 2 * 2] = { sizeof(words) };
+    int ret = call(c, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, words);
+
+    *count = words[2];
+    return ret;
+}
+
+static int do_hot_reset_info(SimClient *c)
+{
+    uint32_t count;
+
+    return hot_reset_info(c, &count);
+}
+
+static int do_hot_reset(SimClient *c)
+{
+    uint32_t words[3 + 1] = { sizeof(words), 0, 1, c->group };
+
+    return call(c, VFIO_DEVICE_PCI_HOT_RESET, words);
+}
+
 static int at(SimClient *c, bool write, unsigned region)
 {
     uint64_t keep = c->region;
@@ -257,6 +280,8 @@ static const Event events[] = {
     { "irq-info", do_irq_info },
     { "set-irqs", do_set_irqs },
     { "reset", do_reset },
+    { "hot-reset-info", do_hot_reset_info },
+    { "hot-reset", do_hot_reset },
     { "config-read", do_config_read },
     { "config-write", do_config_write },
     { "bar-read", do_bar_read },
@@ -507,6 +532,39 @@ static void test_container_calls(void)
     client_close(c);
 }
 
+/* A reset of the bus, for whoever holds all groups that it affects. */
+static void test_hot_reset(void)
+{
+    static const struct {
+        const char *key;
+        int info, reset;
+        unsigned count;
+    } kinds[] = {
+        { "no", -ENOTTY, -ENOTTY, 0 },
+        { "alone", 0, 0, 1 },
+        { "shared", 0, -EINVAL, 2 },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        g_autofree char *text =
+            g_strdup_printf("[device src]\ngroup=1\nreset=no\n"
+                            "hot-reset=%s\n", kinds[i].key);
+        uint32_t count, state;
+        SimClient *c;
+
+        sim_test_configure(text);
+        c = client_open("src", 1);
+        g_assert_cmpint(hot_reset_info(c, &count), ==, kinds[i].info);
+        g_assert_cmpuint(count, ==, kinds[i].count);
+        g_assert_cmpint(client_set_state(c, STOP), ==, 0);
+        g_assert_cmpint(do_hot_reset(c), ==, kinds[i].reset);
+        g_assert_cmpint(client_read_state(c, &state), ==, 0);
+        g_assert_cmpuint(state, ==, kinds[i].reset ? STOP : RUNNING);
+        g_assert_cmpint(do_reset(c), ==, -EINVAL);
+        client_close(c);
+    }
+}
+
 /* Mappings fail while the window is away, and are good again after it. */
 static void test_window_gone(void)
 {
@@ -625,6 +683,7 @@ void sim_test_faults_add(void)
     g_test_add_func("/sim/fault/error-by-read", test_error_by_read);
     g_test_add_func("/sim/fault/conditions", test_conditions);
     g_test_add_func("/sim/fault/two-rules", test_two_rules);
+    g_test_add_func("/sim/hot-reset", test_hot_reset);
     g_test_add_func("/sim/fault/window-gone", test_window_gone);
     g_test_add_func("/sim/fault/every-call", test_every_call);
     g_test_add_func("/sim/fault/container-calls", test_container_calls);
