@@ -17,6 +17,7 @@
 #include "qemu/bswap.h"
 #include "hw/pci/pci.h"
 #include "hw/pci/pci_host.h"
+#include "hw/vfio/migration-hot-reset.h"
 #include "hw/vfio/migration-pci.h"
 #include "hw/vfio/migration-session.h"
 #include "trace.h"
@@ -124,15 +125,31 @@ void vfio_mig_rearm(VFIODeviceMigration *mig)
                               PCI_MSIX_FLAGS_ENABLE);
 }
 
+/*
+ * The function alone or, where that has no reset or it fails, its bus. What
+ * the device's own reset said is the better reason where both fail.
+ */
+static int vfio_mig_do_reset(VFIODevice *vbasedev)
+{
+    int ret, bus_ret;
+
+    if (!vbasedev->reset_works) {
+        return vfio_mig_hot_reset(vbasedev);
+    }
+    ret = ioctl(vbasedev->fd, VFIO_DEVICE_RESET) < 0 ? -errno : 0;
+    if (ret < 0) {
+        bus_ret = vfio_mig_hot_reset(vbasedev);
+        ret = bus_ret < 0 ? ret : 0;
+    }
+    return ret;
+}
+
 int vfio_mig_reset(VFIODeviceMigration *mig)
 {
     VFIODevice *vbasedev = vfio_mig_dev(mig);
     VFIOMigState state;
-    int ret = -ENOTTY;
+    int ret = vfio_mig_do_reset(vbasedev);
 
-    if (vbasedev->reset_works) {
-        ret = ioctl(vbasedev->fd, VFIO_DEVICE_RESET) < 0 ? -errno : 0;
-    }
     if (ret == 0) {
         ret = mig->protocol->read_state(mig, &state);
         if (ret == 0 && state != VFIO_MIG_STATE_RUNNING) {

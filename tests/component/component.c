@@ -339,6 +339,9 @@ static void add_step(GString *path, const char *what)
     } else if (sscanf(what, "reset request=%*u ret=%d", &ret) == 1) {
         g_string_append_printf(path, "%sreset%s", path->len ? ">" : "",
                                ret ? "!" : "");
+    } else if (sscanf(what, "hot-reset request=%*u ret=%d", &ret) == 1) {
+        g_string_append_printf(path, "%shot-reset%s", path->len ? ">" : "",
+                               ret ? "!" : "");
     }
 }
 

@@ -446,6 +446,66 @@ static void test_no_reset(void)
     comp_sim_end();
 }
 
+/* Where the function has no reset, or that fails, its bus may have one. */
+typedef struct HotReset {
+    const char *name;
+    const char *keys;           /* of the device, and rules */
+    const char *path;           /* after the state that failed */
+    const char *text;           /* NULL: the device is as new */
+} HotReset;
+
+static const HotReset hot_resets[] = {
+    { "absent", "reset=no\nhot-reset=alone\n", "hot-reset", NULL },
+    { "fails", "hot-reset=alone\n[fault r]\nevent=reset\nerrno=EBUSY\n",
+      "reset!>hot-reset", NULL },
+    { "works", "hot-reset=alone\n", "reset", NULL },
+    { "shared", "reset=no\nhot-reset=shared\n", NULL,
+      "Device or resource busy" },
+    { "shared-and-fails",
+      "hot-reset=shared\n[fault r]\nevent=reset\nerrno=EPERM\n",
+      "reset!", "Operation not permitted" },
+    { "no-info", "reset=no\nhot-reset=alone\n"
+      "[fault r]\nevent=hot-reset-info\nerrno=ENODEV\n", NULL,
+      "No such device" },
+    { "hot-fails", "reset=no\nhot-reset=alone\n"
+      "[fault r]\nevent=hot-reset\nerrno=EPERM\n", "hot-reset!",
+      "Operation not permitted" },
+    { "both-fail", "hot-reset=alone\n[fault r]\nevent=reset\nerrno=EBUSY\n"
+      "[fault h]\nevent=hot-reset\nerrno=EPERM\n", "reset!>hot-reset!",
+      "Device or resource busy" },
+};
+
+static void test_hot_reset(gconstpointer opaque)
+{
+    const HotReset *h = opaque;
+    g_autofree char *config =
+        g_strdup_printf("[device src]\ngroup=1\nreset-clears-config=yes\n%s"
+                        "[fault w]\nevent=state-write\nerrno=EIO\n"
+                        "device-state=error\n", h->keys);
+    g_autofree char *want = g_strconcat("running>pre-copy!",
+                                        h->path ? ">" : "", h->path, NULL);
+    VFIODeviceMigration *mig;
+    VFIODevice *vbasedev;
+    Error *err = NULL;
+
+    comp_sim(config);
+    vbasedev = comp_open("src");
+    mig = vfio_mig_of(vbasedev);
+    tell(mig, true);
+    vfio_host_config_write(vbasedev, PCI_COMMAND, 0x0006, 2);
+    comp_path_forget();
+    g_assert_cmpint(vfio_mig_set_state(mig, VFIO_MIG_STATE_PRE_COPY,
+                                       VFIO_MIG_STATE_RUNNING, &err),
+                    ==, -EIO);
+    comp_assert_path("src", want);
+    comp_assert_has(error_get_pretty(err), h->text ?: "was reset");
+    comp_assert_state("src", h->text ? "error" : "running");
+    g_assert_cmpuint(comp_status("src").resets, ==, h->text ? 0 : 1);
+    g_assert_cmpuint(comp_status("src").command, ==, 0x0006);
+    error_free(err);
+    comp_sim_end();
+}
+
 /* B-44: what a reset takes from the guest is given back. */
 static void test_reset_rearms(void)
 {
@@ -530,6 +590,12 @@ int main(int argc, char **argv)
     g_test_add_func("/transitions/refusal-by-chance", test_refusal_by_chance);
     g_test_add_func("/transitions/reset/fails-too", test_reset_fails_too);
     g_test_add_func("/transitions/reset/none", test_no_reset);
+    for (i = 0; i < ARRAY_SIZE(hot_resets); i++) {
+        g_autofree char *path = g_strconcat("/transitions/hot-reset/",
+                                            hot_resets[i].name, NULL);
+
+        g_test_add_data_func(path, &hot_resets[i], test_hot_reset);
+    }
     g_test_add_func("/transitions/reset/rearms", test_reset_rearms);
     g_test_add_func("/transitions/reset/stops-first", test_reset_stops_first);
     g_test_add_func("/transitions/reserved-bits", test_reserved_bits);

@@ -400,6 +400,30 @@ static void test_reset_fails_once(void)
     vfio_pair_free(pair);
 }
 
+/* No reset of the function works, but one of the bus brings it back. */
+static void test_hot_reset(const void *without)
+{
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+
+    vfio_side_fault(pair->src, "row",
+                    "event=state-write;to=pre-copy;device-state=error");
+    vfio_pair_set(pair, "hot-reset", "alone");
+    if (without) {
+        vfio_pair_set(pair, "reset", "no");
+    } else {
+        vfio_side_fault(pair->src, "no-reset", "event=reset;state=error;"
+                        "errno=EBUSY;once=no");
+    }
+    vfio_pair_start(pair);
+    vfio_pair_begin(pair);
+    vfio_expect_failed(pair->src, "dev0;" EIO_TEXT);
+    expect_message(pair->src, "was reset and is in state running");
+    vfio_expect_fired(pair->src, "row");
+    vfio_expect_load_failed(pair->dst, "");
+    vfio_pair_retry(pair);
+    vfio_pair_free(pair);
+}
+
 static void test_no_reset(const void *without)
 {
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
@@ -454,5 +478,8 @@ int main(int argc, char **argv)
     qtest_add_func("vfio/failure/reset/fails-once", test_reset_fails_once);
     qtest_add_data_func("vfio/failure/reset/fails", NULL, test_no_reset);
     qtest_add_data_func("vfio/failure/reset/absent", "absent", test_no_reset);
+    qtest_add_data_func("vfio/failure/hot-reset/fails", NULL, test_hot_reset);
+    qtest_add_data_func("vfio/failure/hot-reset/absent", "absent",
+                        test_hot_reset);
     return g_test_run();
 }

@@ -13,7 +13,8 @@
 /*
  * vfio_mig_reset: reset the device, which then runs, without bus mastering
  *
- * The state of the device that the guest knew is lost.
+ * The state of the device that the guest knew is lost. Where the function has
+ * no reset, or it fails, the bus is reset if the device is alone on it.
  *
  * Returns: 0, or -errno; the device is then left in error.
  * Locks: needs the BQL.
