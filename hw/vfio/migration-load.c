@@ -64,6 +64,33 @@ int vfio_mig_load_setup(QEMUFile *f, void *opaque)
 
 /* ---- packets ---- */
 
+static void vfio_mig_not_announced(VFIODeviceMigration *mig, Error **errp)
+{
+    error_setg(errp, "%s: no state arrived for the device (section %s): the "
+               "source has no VFIO device that can migrate in its place; use "
+               "the same devices with the same addr= on both sides",
+               vfio_mig_dev(mig)->name, mig->section_id);
+}
+
+/*
+ * All devices are announced before the first one sends anything: who is
+ * missing then does not come. Found now, it fails the load while the source
+ * still sends, and so hears of it.
+ */
+static int vfio_mig_check_announced(Error **errp)
+{
+    VFIODeviceMigration *mig;
+
+    for (mig = vfio_mig_device_next(NULL); mig;
+         mig = vfio_mig_device_next(mig)) {
+        if (mig->phase == VFIO_MIG_PHASE_LOAD && !mig->session->announced) {
+            vfio_mig_not_announced(mig, errp);
+            return -ENODEV;
+        }
+    }
+    return 0;
+}
+
 static int vfio_mig_load_config(VFIODeviceMigration *mig, QEMUFile *f,
                                 Error **errp)
 {
@@ -160,8 +187,15 @@ static int vfio_mig_load_packet(VFIODeviceMigration *mig, QEMUFile *f,
         return ret;
     }
     trace_vfio_migration_load_packet(vfio_mig_dev(mig)->name, packet, size);
+    if (packet != VFIO_MIG_PACKET_SETUP) {
+        ret = vfio_mig_check_announced(errp);
+        if (ret < 0) {
+            return ret;
+        }
+    }
     switch (packet) {
     case VFIO_MIG_PACKET_SETUP:
+        mig->session->announced = true;
         return 0;
     case VFIO_MIG_PACKET_DATA:
         ret = vfio_mig_load_data(mig, f, size, errp);
@@ -207,6 +241,16 @@ int vfio_mig_load_state(QEMUFile *f, void *opaque, int version_id)
 
 /* ---- the end ---- */
 
+static void vfio_mig_fail_missing(VFIODeviceMigration *mig)
+{
+    Error *err = NULL;
+
+    if (!vfio_mig_session_failed(mig)) {
+        vfio_mig_not_announced(mig, &err);
+        vfio_mig_fail(mig, -ENODEV, err);
+    }
+}
+
 /*
  * All sections of the stream are there, and QEMU takes the load for a
  * success: the last moment to say that it is none, so that the source goes
@@ -214,15 +258,7 @@ int vfio_mig_load_state(QEMUFile *f, void *opaque, int version_id)
  */
 static void vfio_mig_end_failed_incoming(VFIODeviceMigration *mig)
 {
-    Error *err = NULL;
-
-    if (!vfio_mig_session_failed(mig)) {
-        error_setg(&err, "%s: no state arrived for the device: the source "
-                   "has no VFIO device that can migrate in its place; use "
-                   "the same devices with the same addr= on both sides",
-                   vfio_mig_dev(mig)->name);
-        vfio_mig_fail(mig, -ENODEV, err);
-    }
+    vfio_mig_fail_missing(mig);
     vfio_mig_end_incoming();
 }
 
@@ -247,7 +283,8 @@ static void vfio_mig_reset_after_load(VFIODeviceMigration *mig)
 int vfio_mig_load_cleanup(void *opaque)
 {
     VFIODeviceMigration *mig = vfio_mig_of(opaque);
-    bool complete, incoming, stream_failed;
+    bool complete, incoming;
+    int error;
 
     if (mig->phase < VFIO_MIG_PHASE_LOAD) {
         return 0;
@@ -255,9 +292,16 @@ int vfio_mig_load_cleanup(void *opaque)
     complete = mig->phase == VFIO_MIG_PHASE_LOADED &&
                !vfio_mig_session_failed(mig);
     incoming = mig->session->stream == VFIO_MIG_STREAM_LIVE;
-    stream_failed = qemu_file_get_error(mig->session->file) != 0;
-    if (!complete && incoming && !stream_failed) {
+    error = qemu_file_get_error(mig->session->file);
+    if (!complete && incoming && !error) {
         vfio_mig_end_failed_incoming(mig);
+    } else if (error == -EINVAL && !mig->session->announced) {
+        /*
+         * QEMU has refused a section, as of the source's device where that
+         * is in another slot. Name the one that waits here. (A stream that
+         * broke says nothing of who would have come: that is -EIO.)
+         */
+        vfio_mig_fail_missing(mig);
     }
     vfio_mig_session_end(mig);
     if (complete) {

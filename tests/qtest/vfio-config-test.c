@@ -55,9 +55,83 @@ static void test_other(const void *opaque)
     vfio_pair_free(pair);
 }
 
+/* ---- devices that one side has, or in another slot ---- */
+
+#define UNKNOWN "Unknown savevm section or instance '0000:00:04.0/vfio'"
+
+/* The stream has a device that the destination does not know: QEMU's word. */
+static void test_other_slot(void)
+{
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+
+    pair->dst->device_props = ",addr=6.0";
+    vfio_pair_start(pair);
+    vfio_pair_begin(pair);
+    vfio_expect_load_failed(pair->dst, UNKNOWN);
+    vfio_expect_load_failed(pair->dst, "dev0: no state arrived");
+    vfio_expect_failed(pair->src, "");
+    pair->dst->device_props = "";
+    vfio_pair_retry(pair);
+    vfio_pair_free(pair);
+}
+
+static void test_source_only(void)
+{
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+
+    vfio_side_drop_devices(pair->dst);
+    vfio_pair_start(pair);
+    vfio_pair_begin(pair);
+    vfio_expect_load_failed(pair->dst, UNKNOWN);
+    vfio_expect_failed(pair->src, "");
+    vfio_expect_source_well(pair);
+    vfio_side_kill(pair->dst);
+    vfio_pair_free(pair);
+}
+
+/* One device arrives, and another one waits for its state in vain. */
+static void test_destination_only(void)
+{
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+
+    vfio_side_add_device(pair->dst);
+    pair->dst->multi = true;
+    vfio_pair_start(pair);
+    vfio_pair_begin(pair);
+    vfio_expect_load_failed(pair->dst, "dev1: no state arrived");
+    vfio_expect_failed(pair->src, "");
+    vfio_expect_source_well(pair);
+    vfio_side_kill(pair->dst);
+    vfio_pair_free(pair);
+}
+
+/*
+ * Nothing arrives: no handler is asked till the end. With a return path the
+ * source still hears of it.
+ */
+static void test_destination_alone(void)
+{
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+
+    vfio_pair_return_path(pair);
+    vfio_side_drop_devices(pair->src);
+    vfio_side_start(pair->src);
+    vfio_side_start(pair->dst);
+    vfio_pair_begin(pair);
+    vfio_expect_load_failed(pair->dst, "dev0: no state arrived;0000:00:04.0");
+    vfio_expect_failed(pair->src, "");
+    migrate_wait_run_state(pair->src->qts, "running");
+    vfio_side_kill(pair->dst);
+    vfio_pair_free(pair);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    qtest_add_func("vfio/config/other-slot", test_other_slot);
+    qtest_add_func("vfio/config/source-only", test_source_only);
+    qtest_add_func("vfio/config/destination-only", test_destination_only);
+    qtest_add_func("vfio/config/destination-alone", test_destination_alone);
     for (unsigned i = 0; i < G_N_ELEMENTS(others); i++) {
         g_autofree char *name = g_strconcat("vfio/config/", others[i].name,
                                             NULL);

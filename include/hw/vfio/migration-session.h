@@ -34,6 +34,7 @@ struct VFIOMigSession {
     Error *error;               /* lock; why it failed, or NULL */
     int ret;                    /* lock; -errno */
     bool told;                  /* the stream knows; its own thread */
+    bool announced;             /* the stream that is loaded has the device */
 
     bool data_sent;             /* lock; since the device began to save */
     bool stop_due;              /* lock; the VM was stopped in a chunk */
