@@ -19,7 +19,6 @@
 #include "migration/vmstate.h"
 #include "sysemu/runstate.h"
 #include "hw/vfio/migration-device.h"
-#include "hw/vfio/migration-session.h"
 
 /* QEMU gives handlers their device; who looks for all of them looks here. */
 static QLIST_HEAD(, VFIODeviceMigration) vfio_mig_devices =
@@ -105,8 +104,6 @@ VFIODeviceMigration *vfio_mig_device_new(VFIODevice *vbasedev, Object *obj,
 
 void vfio_mig_device_leave(VFIODeviceMigration *mig)
 {
-    Error *err = NULL;
-
     g_assert(qemu_mutex_iothread_locked());
     QLIST_REMOVE(mig, next);
     remove_migration_state_change_notifier(&mig->base.migration_state);
@@ -115,9 +112,6 @@ void vfio_mig_device_leave(VFIODeviceMigration *mig)
         vfio_mig_device_free(mig);
         return;
     }
-    error_setg(&err, "%s: the device was unplugged during the migration; "
-               "start the migration again", vfio_mig_dev(mig)->name);
-    vfio_mig_fail(mig, -ENODEV, err);
     qemu_mutex_lock(&mig->lock);
     mig->gone = true;
     qemu_mutex_unlock(&mig->lock);

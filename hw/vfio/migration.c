@@ -236,6 +236,20 @@ int vfio_migration_probe(VFIODevice *vbasedev, Error **errp)
     return ret;
 }
 
+/* Without its device a migration that has begun cannot end well. */
+static void vfio_mig_unplugged(VFIODeviceMigration *mig)
+{
+    Error *err = NULL;
+
+    if (mig->session) {
+        error_setg(&err, "%s: the device was unplugged during the migration; "
+                   "start the migration again", vfio_mig_dev(mig)->name);
+        vfio_mig_fail(mig, -ENODEV, err);
+    }
+    vfio_mig_device_leave(mig);
+    vfio_mig_recheck_multi();
+}
+
 /*
  * vfio_migration_finalize: undo all that vfio_migration_probe() did
  *
@@ -250,8 +264,7 @@ void vfio_migration_finalize(VFIODevice *vbasedev)
     vfio_mig_info_remove(vbasedev);
     vfio_mig_unblock(vbasedev);
     if (mig) {
-        vfio_mig_device_leave(mig);
-        vfio_mig_recheck_multi();
+        vfio_mig_unplugged(mig);
     }
 }
 

@@ -142,25 +142,6 @@ void vfio_dirty_mark(uint64_t ram_addr, uint64_t size_bytes);
 
 /* ---- dirty-tracking.c ---- */
 
-/*
- * vfio_dirty_fail: fail the migration under way, as pages may be lost
- *
- * @ret: -errno
- * @err: taken over; printed where no device is saved
- */
-void vfio_dirty_fail(int ret, Error *err);
-
-/*
- * vfio_dirty_map_failed: a mapping of the guest's IOMMU was refused
- *
- * While a device of the container is loaded, that fails the load: the guest
- * took the mapping for made. Else it is told, once for each errno.
- *
- * @ret: -errno
- * @err: taken over
- */
-void vfio_dirty_map_failed(VFIODirtyTracker *t, int ret, Error *err);
-
 /* ---- dirty-iommu.c ---- */
 
 /* A section of a guest's IOMMU appears: false where QEMU's own has to do it */
@@ -194,5 +175,44 @@ void vfio_dirty_iommu_mark(VFIODirtyTracker *t, uint64_t first_iova,
  */
 uint64_t vfio_dirty_iommu_unmap(VFIODirtyTracker *t, uint64_t first_iova,
                                 uint64_t last_iova);
+
+/* ---- dirty-devices.c ---- */
+
+/* The first device of @container that @is says it for, or NULL */
+VFIODevice *vfio_dirty_find_in(VFIOContainer *container,
+                               bool (*is)(VFIODevice *vbasedev));
+
+/* Has the VM a device that can migrate? */
+bool vfio_dirty_can_migrate(void);
+
+/*
+ * vfio_dirty_device_running: may the device write to RAM?
+ *
+ * A device without a migration object does not say; as long as the VM runs
+ * it does. It leaves before the end (failover primary), or blocks migration.
+ */
+bool vfio_dirty_device_running(VFIODevice *vbasedev);
+
+/* It runs, and its pages are wanted at the end only. */
+bool vfio_dirty_device_opted_out(VFIODevice *vbasedev);
+
+/*
+ * vfio_dirty_fail: fail the migration under way, as pages may be lost
+ *
+ * @ret: -errno
+ * @err: taken over; printed where no device is saved
+ */
+void vfio_dirty_fail(int ret, Error *err);
+
+/*
+ * vfio_dirty_map_failed: a mapping of the guest's IOMMU was refused
+ *
+ * While a device of the container is loaded, that fails the load: the guest
+ * took the mapping for made. Else it is told, once for each errno.
+ *
+ * @ret: -errno
+ * @err: taken over
+ */
+void vfio_dirty_map_failed(VFIODirtyTracker *t, int ret, Error *err);
 
 #endif /* HW_VFIO_DIRTY_CONTAINER_H */

@@ -123,8 +123,8 @@ VFIODeviceMigration *vfio_mig_device_new(VFIODevice *vbasedev, Object *obj,
 /*
  * vfio_mig_device_leave: the device is unplugged
  *
- * It is told of nothing any more. Where a session uses it, that one fails,
- * and the object lives until it has ended; else it is freed here.
+ * It is told of nothing any more. Where a session uses it, which the caller
+ * has failed, the object lives until that has ended; else it is freed here.
  *
  * Locks: needs the BQL.
  */
