@@ -122,26 +122,52 @@ QEMU_BUILD_BUG_ON((int)RUN_STATE__MAX != (int)ABI_RUN_STATE_COUNT);
 QEMU_BUILD_BUG_ON((int)MODULE_INIT_MIGRATION !=
                   (int)ABI_MODULE_INIT_MIGRATION);
 
+/* A setting of the environment with two values, of which @off is the default */
+typedef struct Setting {
+    const char *name;
+    const char *off;
+    const char *on;
+    bool warned;
+} Setting;
+
+static bool setting_is_on(Setting *setting)
+{
+    const char *value = g_getenv(setting->name);
+
+    if (!value || g_str_equal(value, setting->off)) {
+        return false;
+    }
+    if (g_str_equal(value, setting->on)) {
+        return true;
+    }
+    if (!setting->warned) {
+        warn_report("%s is '%s', '%s' or '%s' was expected: %s",
+                    setting->name, value, setting->on, setting->off,
+                    setting->off);
+        setting->warned = true;
+    }
+    return false;
+}
+
 const char vfio_mig_multi_device_option[] =
     "VFIO_MIGRATION_MULTI=allow in QEMU's environment";
 
 bool vfio_mig_multi_device_allowed(VFIODevice *vbasedev)
 {
-    static bool warned;
-    const char *value = g_getenv("VFIO_MIGRATION_MULTI");
+    static Setting setting = { "VFIO_MIGRATION_MULTI", "deny", "allow" };
 
-    if (!value || g_str_equal(value, "deny")) {
-        return false;
-    }
-    if (g_str_equal(value, "allow")) {
-        return true;
-    }
-    if (!warned) {
-        warn_report("VFIO_MIGRATION_MULTI is '%s', 'allow' or 'deny' was "
-                    "expected: denied", value);
-        warned = true;
-    }
-    return false;
+    return setting_is_on(&setting);
+}
+
+const char vfio_mig_empty_chunk_option[] =
+    "VFIO_MIGRATION_EMPTY_CHUNK=pending in QEMU's environment";
+
+bool vfio_mig_empty_chunk_is_pending(VFIODevice *vbasedev)
+{
+    static Setting setting = { "VFIO_MIGRATION_EMPTY_CHUNK", "none",
+                               "pending" };
+
+    return setting_is_on(&setting);
 }
 
 void vfio_mig_end_incoming(void)

@@ -179,6 +179,13 @@ bool vfio_mig_multi_device_allowed(VFIODevice *vbasedev)
     return settings.multi_device;
 }
 
+const char vfio_mig_empty_chunk_option[] = "the setting empty_chunk_pending";
+
+bool vfio_mig_empty_chunk_is_pending(VFIODevice *vbasedev)
+{
+    return settings.empty_chunk_pending;
+}
+
 /* ---- blockers and notifiers ---- */
 
 static void refuse_blocker(Error *reason, const char *why, Error **errp)

@@ -152,6 +152,7 @@ typedef struct VFIOHostSettings {
     bool postcopy_ram;
     bool background_snapshot;
     bool colo;
+    bool empty_chunk_pending;   /* size 0 means: all that is pending */
     bool multi_device;          /* several v1 devices may migrate together */
 } VFIOHostSettings;
 

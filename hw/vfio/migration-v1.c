@@ -19,6 +19,7 @@
 #include "qemu/error-report.h"
 #include "qemu/units.h"
 #include "hw/vfio/migration-device.h"
+#include "hw/vfio/migration-options.h"
 #include "hw/vfio/migration-guard.h"
 #include "hw/vfio/migration-stream.h"
 #include "hw/vfio/migration-v1-access.h"
@@ -273,14 +274,17 @@ static int vfio_mig_v1_empty_chunk(VFIODeviceMigration *mig, uint64_t before,
     }
     if (pending < before) {
         error_setg(errp, "%s: the driver counts %" PRIu64 " bytes as taken, "
-                   "but offered a chunk of size 0 (%s)", name,
-                   before - pending, strerror(ENODATA));
+                   "but offered a chunk of size 0 (%s); if it is one that "
+                   "does not tell sizes, try %s", name, before - pending,
+                   strerror(ENODATA), vfio_mig_empty_chunk_option);
         return -ENODATA;
     }
     if (++v1->empty_chunks >= VFIO_MIG_EMPTY_CHUNKS_MAX) {
         error_setg(errp, "%s: the driver reports %" PRIu64 " bytes pending, "
-                   "but offered chunks of size 0 %u times in a row (%s)",
-                   name, pending, v1->empty_chunks, strerror(ENODATA));
+                   "but offered chunks of size 0 %u times in a row (%s); if "
+                   "it is one that does not tell sizes, try %s", name,
+                   pending, v1->empty_chunks, strerror(ENODATA),
+                   vfio_mig_empty_chunk_option);
         return -ENODATA;
     }
     return VFIO_MIG_READ_NOTHING_NOW;
@@ -315,6 +319,10 @@ static int vfio_mig_v1_try_chunk(VFIODeviceMigration *mig, VFIOMigSink *sink,
     v1->acknowledged = false;
     if (ret == 0) {
         ret = vfio_mig_v1_stage(mig, &offset, &size, errp);
+    }
+    if (ret == 0 && size == 0 &&
+        vfio_mig_empty_chunk_is_pending(vfio_mig_dev(mig))) {
+        size = MIN(pending, v1->extents.region_size - offset);
     }
     if (ret == 0 && size == 0) {
         return vfio_mig_v1_empty_chunk(mig, pending, errp);

@@ -14,6 +14,7 @@
 #include "qapi/error.h"
 #include "qemu/units.h"
 #include "hw/vfio/migration-device.h"
+#include "hw/vfio/migration-options.h"
 #include "component.h"
 
 /* ---- layouts ---- */
@@ -697,6 +698,40 @@ static void test_refused(gconstpointer data)
     comp_sim_end();
 }
 
+/* A driver that does not tell sizes needs a word from the user. */
+static void test_tells_no_size(gconstpointer data)
+{
+    static const char config[] =
+        "[device src]\ngroup=1\nstate-size=1000003\nwindow-size=256K\n"
+        "precopy-size=300001\ntells-size=zero\n"
+        "[device dst]\ngroup=2\nseed=99\nstate-size=1000003\n"
+        "window-size=256K\n";
+    VFIOHostSettings settings = { .empty_chunk_pending = data != NULL };
+    VFIOHostSaveOptions options = { .max_rounds = 20 };
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_autofree char *error = NULL;
+
+    comp_sim(config);
+    comp_open("src");
+    vfio_host_vm_start();
+    vfio_host_set(&settings);
+    if (!data) {
+        g_assert_cmpint(comp_save(bytes, &options, &error), <, 0);
+        comp_assert_has(error, "does not tell sizes");
+        comp_assert_has(error, vfio_mig_empty_chunk_option);
+        comp_sim_end();
+        return;
+    }
+    g_assert_cmpint(comp_save(bytes, &options, NULL), ==, 0);
+    comp_close_all();
+    comp_open("dst");
+    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
+    vfio_host_vm_start();
+    g_assert_cmpstr(comp_status("src").saved_digest, ==,
+                    comp_status("dst").loaded_digest);
+    comp_sim_end();
+}
+
 /* ---- several devices ---- */
 
 static void open_four(const char *side)
@@ -798,5 +833,9 @@ int main(int argc, char **argv)
     g_test_add_data_func("/migrate/refused/background-snapshot",
                          "background-snapshot", test_refused);
     g_test_add_func("/migrate/four-devices", test_four_devices);
+    g_test_add_data_func("/migrate/tells-no-size/refused", NULL,
+                         test_tells_no_size);
+    g_test_add_data_func("/migrate/tells-no-size/allowed", "allowed",
+                         test_tells_no_size);
     return comp_run();
 }

@@ -25,6 +25,7 @@ static const char *const presence[] = {
 static const char *const verify[] = { "full", "sampled", "none", NULL };
 static const char *const fail[] = { "record", "fail", NULL };
 static const char *const split[] = { "refuse", "allow", NULL };
+static const char *const size_told[] = { "yes", "zero", NULL };
 static const char *const incomplete[] = { "keep", "error", NULL };
 static const char *const trapped[] = { "syscall", "memory", NULL };
 
@@ -57,6 +58,7 @@ const SimKey sim_mig_keys[] = {
     KEY("on-corrupt", CHOICE, corrupt_fails, "fail", fail),
     KEY("on-incomplete", CHOICE, incomplete_is_error, "keep", incomplete),
     KEY("require-data", BOOL, require_data, "no", NULL),
+    KEY("tells-size", CHOICE, hide_size, "yes", size_told),
     KEY("split", CHOICE, split_allowed, "refuse", split),
     KEY("transcript-data", BOOL, data_in_transcript, "no", NULL),
     { NULL, 0, 0, NULL, NULL }

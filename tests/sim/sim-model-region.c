@@ -229,7 +229,8 @@ static int read_register(SimMig *m, uint64_t reg, uint64_t *value)
             return -EINVAL;
         }
         m->save.size_read = true;
-        *value = saving(state) ? m->save.chunk_size : m->load.last_size;
+        *value = !saving(state) ? m->load.last_size :
+                 m->cfg.hide_size ? 0 : m->save.chunk_size;
         return 0;
     }
 }

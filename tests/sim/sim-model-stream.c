@@ -270,7 +270,8 @@ int sim_save_stage(SimMig *m, uint64_t *offset)
     left = s->stop_phase ? s->total_bytes - s->position : s->precopy_pending;
     start = c->chunk_starts[s->sequence % c->num_chunk_starts];
     size = c->chunk_sizes[s->sequence % c->num_chunk_sizes];
-    size = SIM_MIN(size, c->window_size - start);
+    size = c->hide_size ? c->window_size - start
+                        : SIM_MIN(size, c->window_size - start);
     s->chunk_size = SIM_MIN(size, left);
     s->chunk_offset = c->data_offset + start;
     sim_content_fill(s->content_id, s->position,

@@ -175,6 +175,7 @@ typedef struct SimMigConfig {
     uint64_t verify;                /* SimVerify */
     uint64_t corrupt_fails;
     uint64_t split_allowed;
+    uint64_t hide_size;             /* data_size always reads 0 */
     uint64_t require_data;
     uint64_t incomplete_is_error;   /* device goes to ERROR */
     uint64_t data_in_transcript;

@@ -32,4 +32,18 @@ void vfio_mig_end_incoming(void);
 /* What the user has to say to allow it, as a message names it */
 extern const char vfio_mig_multi_device_option[];
 
+/*
+ * vfio_mig_empty_chunk_is_pending: what does a chunk of size 0 mean, while
+ * bytes are pending?
+ *
+ * false: that there is none, as the contract has it. true: the driver does
+ * not tell the size; the chunk has all pending bytes, or as many as fit the
+ * data window. Such drivers are known (NVIDIA vGPU). QEMU: a property of the
+ * device; attach: VFIO_MIGRATION_EMPTY_CHUNK=pending in the environment.
+ */
+bool vfio_mig_empty_chunk_is_pending(VFIODevice *vbasedev);
+
+/* What the user has to say where a driver may be one of these */
+extern const char vfio_mig_empty_chunk_option[];
+
 #endif /* HW_VFIO_MIGRATION_OPTIONS_H */

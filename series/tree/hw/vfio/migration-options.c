@@ -1,8 +1,8 @@
 /*
  * Migration of VFIO devices: what the user has asked for
  *
- * Owns: the meaning of the properties enable-migration and
- * x-multi-device-migration. Does not own: the properties (pci.c), whether a
+ * Owns: the meaning of the properties enable-migration,
+ * x-multi-device-migration and x-migration-empty-chunk-pending. Does not own: the properties (pci.c), whether a
  * device can migrate (migration.c).
  *
  * Locks: needs the BQL.
@@ -13,12 +13,27 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "hw/vfio/migration-device.h"
+#include "hw/vfio/migration-options.h"
 
 const char vfio_mig_multi_device_option[] = "x-multi-device-migration=on";
 
 bool vfio_mig_multi_device_allowed(VFIODevice *vbasedev)
 {
     return vbasedev->multi_device_migration;
+}
+
+const char vfio_mig_empty_chunk_option[] =
+    "x-migration-empty-chunk-pending=on";
+
+bool vfio_mig_empty_chunk_is_pending(VFIODevice *vbasedev)
+{
+    return vbasedev->empty_chunk_pending;
+}
+
+/* As QEMU does where a load fails */
+void vfio_mig_end_incoming(void)
+{
+    exit(EXIT_FAILURE);
 }
 
 /* What stands against a migration of this device, or NULL */
