@@ -200,8 +200,6 @@ static bool had_all(const Attempt *a)
 
 static void settle_source(Scene *s, Attempt *a)
 {
-    g_autofree char *state = NULL;
-
     a->status = migrate_wait_end(s->src->qts, FAIL_MS);
     if (!a->status) {
         vfio_side_fail(s->src, "%s: the migration did not end", a->where);
