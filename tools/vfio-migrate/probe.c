@@ -104,19 +104,17 @@ static const char *const v2_flags[] = { "stop-copy", "p2p", "pre-copy" };
 /* False: the device has no protocol v2. */
 static bool ask_v2(VFIODevice *vbasedev, uint64_t *flags)
 {
-    struct {
-        struct vfio_device_feature feature;
-        struct vfio_device_feature_migration migration;
-    } ask = {
-        .feature.argsz = sizeof(ask),
-        .feature.flags = VFIO_DEVICE_FEATURE_GET |
-                         VFIO_DEVICE_FEATURE_MIGRATION,
-    };
+    struct vfio_device_feature_migration migration;
+    size_t size = sizeof(struct vfio_device_feature) + sizeof(migration);
+    g_autofree struct vfio_device_feature *ask = g_malloc0(size);
 
-    if (ioctl(vbasedev->fd, VFIO_DEVICE_FEATURE, &ask)) {
+    ask->argsz = size;
+    ask->flags = VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_MIGRATION;
+    if (ioctl(vbasedev->fd, VFIO_DEVICE_FEATURE, ask)) {
         return false;
     }
-    *flags = ask.migration.flags;
+    memcpy(&migration, ask->data, sizeof(migration));
+    *flags = migration.flags;
     return true;
 }
 
