@@ -25,6 +25,7 @@ typedef struct Case {
 } Case;
 
 #define WHY     "vfio-migrate --sysroot root why "
+#define APPARMOR "echo Y >root/sys/module/apparmor/parameters/enabled; "
 #define YES     "vfio-migrate --sysroot root --yes "
 
 /* Devices: 10 is fine, 11 has no driver, 12 vfio-pci, 13 the host's, 14 has
@@ -81,8 +82,16 @@ static const Case cases[] = {
     { "why-no-region", WHY "00:14.0 --yes" },
     { "why-no-group", WHY "00:16.0" },
     { "why-mdev", WHY "83b8f4f2-509f-382f-3c1e-e6bfe0fa1001" },
-    { "why-apparmor", "echo Y >root/sys/module/apparmor/parameters/enabled; "
+    { "why-apparmor", APPARMOR WHY "00:10.0" },
+    { "why-apparmor-libvirt", APPARMOR "mkdir -p root/etc/apparmor.d/libvirt; "
       WHY "00:10.0" },
+    { "why-apparmor-allowed", APPARMOR "mkdir -p root/etc/apparmor.d/libvirt "
+      "root/etc/apparmor.d/local/abstractions; "
+      "echo '# begin qemu-vfio-migration' "
+      ">root/etc/apparmor.d/local/abstractions/libvirt-qemu; "
+      WHY "00:10.0" },
+    { "why-several-allowed", "echo VFIO_MIGRATION_MULTI=allow "
+      ">root/etc/qemu-vfio-migration.conf; " WHY "vm" },
     { "why-domain", WHY "vm" },
     { "why-domain-json", WHY "--json vm" },
     { "why-domain-file", WHY "- <vm.xml" },
@@ -265,6 +274,7 @@ static void put_host(const char *dir)
         "Max locked memory         8388608              unlimited     bytes\n"
         "Max address space         unlimited            unlimited     bytes\n");
     put(root, "/dev/vfio/vfio", "");
+    put(root, "/etc/hosts", "");
     put(root, "/usr/bin/qemu-system-x86_64-vfio", qemu);
     put(root, "/usr/bin/qemu-system-x86_64", plain_qemu);
     put(dir, "vm.xml", domain);

@@ -52,6 +52,9 @@ void why_device(Checks *checks, const char *name, bool may_open);
  */
 void why_host(Checks *checks, bool libvirt);
 
+/* why_several: @n devices of VFIO in one VM, more than one */
+void why_several(Checks *checks, unsigned n);
+
 /* why_qemu: does the QEMU at @path (NULL: none was found) migrate them? */
 void why_qemu(Checks *checks, const char *path);
 

@@ -107,10 +107,7 @@ static void check_devices(Checks *checks, const Domain *domain, bool may_open)
         checks_add(checks, "devices", CHECK_OK, NULL, "it has no device of "
                    "VFIO: nothing of ours is needed");
     } else if (domain->devices->len > 1) {
-        checks_add(checks, "devices", CHECK_WARN, "docs/attach.md says how "
-                   "to allow it", "it has %u devices of VFIO: several migrate "
-                   "together only where that is allowed",
-                   domain->devices->len);
+        why_several(checks, domain->devices->len);
     }
     for (unsigned i = 0; i < domain->devices->len; i++) {
         const DomainDevice *device = domain->devices->pdata[i];

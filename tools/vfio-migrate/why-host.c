@@ -10,6 +10,8 @@
 #include "screen.h"
 #include "sysroot.h"
 
+#define SETTINGS "/etc/qemu-vfio-migration.conf"
+
 /* Below that not even a small VM fits. */
 #define MEMLOCK_SMALL (INT64_C(1) << 30)
 
@@ -45,6 +47,13 @@ static void check_memlock(Checks *checks, JsonObject *host, bool libvirt)
     }
 }
 
+static bool confines_libvirt(void)
+{
+    g_autofree char *path = sysroot_path("/etc/apparmor.d/libvirt");
+
+    return g_file_test(path, G_FILE_TEST_IS_DIR);
+}
+
 /* Lines of ours, where libvirt's profiles look for additions */
 static bool has_apparmor_lines(void)
 {
@@ -68,12 +77,15 @@ static void check_apparmor(Checks *checks, JsonObject *host)
 {
     if (!json_flag(host, "apparmor", false)) {
         checks_add(checks, "AppArmor", CHECK_OK, NULL, "off");
+    } else if (!confines_libvirt()) {
+        checks_add(checks, "AppArmor", CHECK_OK, NULL, "on, without profiles "
+                   "of libvirt's");
     } else if (has_apparmor_lines()) {
         checks_add(checks, "AppArmor", CHECK_OK, NULL, "on, and allows our "
                    "files");
     } else {
-        checks_add(checks, "AppArmor", CHECK_WARN, "docs/libvirt.md has the "
-                   "lines", "on, and nothing in /etc/apparmor.d allows our "
+        checks_add(checks, "AppArmor", CHECK_WARN, "'vfio-migration-setup "
+                   "libvirt' allows them; docs/libvirt.md", "on, and nothing in /etc/apparmor.d allows our "
                    "files: QEMU may not start under libvirt");
     }
 }
@@ -86,6 +98,28 @@ void why_host(Checks *checks, bool libvirt)
     check_vfio(checks);
     check_memlock(checks, host, libvirt);
     check_apparmor(checks, host);
+}
+
+/* The line "NAME=value" in the file of settings */
+static bool is_set(const char *line)
+{
+    g_autofree char *text = sysroot_text(SETTINGS);
+    g_auto(GStrv) lines = g_strsplit(text ?: "", "\n", -1);
+
+    return g_strv_contains((const char *const *)lines, line);
+}
+
+void why_several(Checks *checks, unsigned n)
+{
+    if (is_set("VFIO_MIGRATION_MULTI=allow")) {
+        checks_add(checks, "devices", CHECK_OK, NULL, "it has %u devices of "
+                   "VFIO; that several migrate together is allowed", n);
+    } else {
+        checks_add(checks, "devices", CHECK_WARN, "VFIO_MIGRATION_MULTI=allow "
+                   "in " SETTINGS " allows it; docs/attach.md", "it has %u "
+                   "devices of VFIO: several migrate together only where "
+                   "that is allowed", n);
+    }
 }
 
 void why_qemu(Checks *checks, const char *path)
