@@ -109,6 +109,25 @@ static const Case cases[] = {
     { "test-json", YES "test 00:10.0 --json" },
     { "test-fails", YES "test 00:15.0" },
     { "test-fails-json", YES "test 00:15.0 --json" },
+
+    { "watch", "vfio-migrate watch --once vm" },
+    { "watch-json", "vfio-migrate watch --once --json vm | "
+      "python3 -m json.tool" },
+    { "watch-unknown", "vfio-migrate watch other" },
+    { "watch-no-socket", "vfio-migrate watch ./none" },
+    { "watch-interval", "vfio-migrate watch --interval 0 vm" },
+    { "watch-metrics", "vfio-migrate watch --once --metrics none/x.prom vm" },
+
+    { "report", "cp traces/two-*.trace . && vfio-migrate report "
+      "two-*.trace && head -c 15 migration.html" },
+    { "report-json", "cp traces/two-*.trace . && vfio-migrate report "
+      "--json two-*.trace; ls *.html" },
+    { "report-failed", "cp traces/failed-*.trace . && vfio-migrate report "
+      "-o x.html failed-*.trace" },
+    { "report-options", "vfio-migrate report --options /tmp/vm.trace" },
+    { "report-no-trace", "echo hello >x && vfio-migrate report x" },
+    { "report-no-page", "vfio-migrate report traces/two-source.trace -o "
+      "none/x.html" },
 };
 
 /* ---- the host ---- */
@@ -246,6 +265,10 @@ static const char virsh[] = "#!/bin/sh\n"
     "'qemu-monitor-command -- vm {\"execute\": \"query-migrate\"}')\n"
     "    echo '{\"return\": {\"blocked-reasons\": [\"hostdev1: cannot "
     "migrate\"]}, \"id\": \"libvirt-7\"}';;\n"
+    "'qemu-monitor-command --domain vm --cmd '*anon*)\n"
+    "    echo '{\"return\": []}';;\n"
+    "'qemu-monitor-command --domain vm --cmd '*)\n"
+    "    cat \"$(echo \"$5\" | cut -d'\"' -f4)\";;\n"
     "*) echo \"error: failed to get domain '$3'\" >&2; exit 1;;\n"
     "esac\n";
 
@@ -255,6 +278,26 @@ static const char ssh[] = "#!/bin/sh\n"
     "eval \"set -- $2\"\n"
     "shift\n"
     "exec vfio-migrate --sysroot root \"$@\"\n";
+
+/* What a VM answers that is being migrated, by command */
+static void put_answers(const char *dir)
+{
+    put(dir, "qom-list", "{\"return\": [{\"name\": \"hostdev0\", "
+        "\"type\": \"child<vfio-pci>\"}]}\n");
+    put(dir, "qom-get", "{\"return\": {\"protocol\": \"v1\", \"state\": "
+        "\"pre-copy\", \"transferred-bytes\": 2097152, \"pending-bytes\": "
+        "14680064, \"chunks\": 2, \"mapped-bytes\": 2097152, "
+        "\"trapped-bytes\": 0, \"dirty-tracking\": \"pre-copy\", "
+        "\"blocked-reason\": \"\", \"last-error\": \"\"}}\n");
+    put(dir, "query-status", "{\"return\": {\"status\": \"running\"}}\n");
+    put(dir, "query-migrate-parameters", "{\"return\": "
+        "{\"downtime-limit\": 300, \"max-bandwidth\": 134217728}}\n");
+    put(dir, "query-migrate", "{\"return\": {\"status\": \"active\", "
+        "\"total-time\": 900, \"setup-time\": 9, \"expected-downtime\": "
+        "300, \"ram\": {\"total\": 134217728, \"transferred\": 4194304, "
+        "\"remaining\": 67108864, \"dirty-pages-rate\": 100, "
+        "\"page-size\": 4096, \"dirty-sync-count\": 2}}}\n");
+}
 
 static void put_host(const char *dir)
 {
@@ -279,6 +322,8 @@ static void put_host(const char *dir)
     put(root, "/usr/bin/qemu-system-x86_64", plain_qemu);
     put(dir, "vm.xml", domain);
     put(dir, "virsh", virsh);
+    put_answers(dir);
+    put_link(dir, "traces", TRACES);
     put(dir, "ssh", ssh);
     put_link(dir, "vfio-migrate", TOOL_PROGRAM);
 }
@@ -316,7 +361,8 @@ static char *without_times(const char *text)
 {
     g_autoptr(GRegex) words = g_regex_new("\\b[0-9.]+ (us|ms|s)\\b", 0, 0,
                                           NULL);
-    g_autoptr(GRegex) members = g_regex_new("(-us\" : )[0-9]+", 0, 0, NULL);
+    g_autoptr(GRegex) members = g_regex_new("(-us\" : |\"time\": )[0-9.]+",
+                                            0, 0, NULL);
     g_autofree char *half = g_regex_replace_literal(words, text, -1, 0,
                                                     "TIME", 0, NULL);
 

@@ -268,8 +268,9 @@ static void end_steps(Steps *steps, const char *line, const char *area)
 static void draw_bytes(Plot *plot, const ReportDevice *device)
 {
     g_autofree char *size = screen_size(device->bytes);
-    g_autofree char *label = g_strdup_printf("%s, %u chunks", size,
-                                             device->chunks->len);
+    g_autofree char *label = g_strdup_printf(
+        "%s, %u chunk%s", size, device->chunks->len,
+        device->chunks->len == 1 ? "" : "s");
     Steps steps = {
         .plot = plot, .bottom = plot->y + CURVE,
         .scale = device->bytes ? (CURVE - 14) / device->bytes : 0,

@@ -49,9 +49,10 @@ static void add_device(GString *text, const ReportDevice *device)
     g_autofree char *size = screen_size(device->bytes);
     g_autofree char *stopped = screen_size(device->stopped_bytes);
 
-    g_string_append_printf(text, "  %-12s%s in %u chunks, %s of it while the "
-                           "VM stood still\n", device->name, size,
-                           device->chunks->len, stopped);
+    g_string_append_printf(text, "  %-12s%s in %u chunk%s, %s of it while "
+                           "the VM stood still\n", device->name, size,
+                           device->chunks->len,
+                           device->chunks->len == 1 ? "" : "s", stopped);
 }
 
 char *report_text(const Report *report)

@@ -75,17 +75,22 @@ static ToolExit run(const Tool *tool)
     g_autoptr(Report) report = NULL;
     g_autoptr(GError) error = NULL;
     g_autofree char *html = NULL;
+    bool wanted;
 
     if (options_only) {
         print_options(tool->arguments[0]);
         return TOOL_YES;
     }
+    /* With --json the page is written only where it was asked for. */
+    wanted = !tool->json || output_path;
+    if (wanted && !tool_may_write(page)) {
+        return TOOL_FAILED;
+    }
     report = read_report(tool, &error);
     if (!report) {
         return tool_complain("%s", error->message);
     }
-    /* With --json the page is written only where it was asked for. */
-    if (!tool->json || output_path) {
+    if (wanted) {
         html = report_html(report);
         if (!g_file_set_contents(page, html, -1, &error)) {
             return tool_complain("%s", error->message);

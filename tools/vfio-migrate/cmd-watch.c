@@ -205,6 +205,9 @@ static ToolExit run(const Tool *tool)
         return tool_misused("--interval is %g to %g seconds", MIN_INTERVAL_S,
                             MAX_INTERVAL_S);
     }
+    if (metrics_path && !tool_may_write(metrics_path)) {
+        return TOOL_FAILED;
+    }
     qmp_catch_signals();
     source = watch_source_open(tool->arguments[0], connect_uri, &error);
     if (!source) {

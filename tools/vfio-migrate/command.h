@@ -53,6 +53,13 @@ ToolExit tool_complain(const char *format, ...) G_GNUC_PRINTF(1, 2);
 ToolExit tool_misused(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
 /*
+ * tool_may_write: can a file be put at @path, with its folder?
+ *
+ * To be asked before the work whose result goes there. Complains if not.
+ */
+bool tool_may_write(const char *path);
+
+/*
  * tool_may_reset: may the devices that the user named be reset?
  *
  * Says first that opening them resets them. Yes where --yes was given;

@@ -7,6 +7,7 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -61,6 +62,19 @@ ToolExit tool_misused(const char *format, ...)
     say(TOOL_USAGE, format, ap);
     va_end(ap);
     return TOOL_USAGE;
+}
+
+bool tool_may_write(const char *path)
+{
+    g_autofree char *folder = g_path_get_dirname(path);
+    bool is_folder = g_file_test(path, G_FILE_TEST_IS_DIR);
+
+    if (is_folder || access(folder, W_OK | X_OK) < 0) {
+        tool_complain("%s cannot be written: %s", path,
+                      g_strerror(is_folder ? EISDIR : errno));
+        return false;
+    }
+    return true;
 }
 
 bool tool_may_reset(const Tool *tool, const char *devices)
