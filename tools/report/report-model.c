@@ -267,6 +267,12 @@ static void on_result(ReportSide *side, ReportDevice *device,
     }
 }
 
+static void on_hot_reset(ReportSide *side, ReportDevice *device,
+                         const TraceEvent *event, const char *text)
+{
+    g_ptr_array_add(device->notes, g_strdup_printf("hot reset: %s", text));
+}
+
 static void on_vm_state(ReportSide *side, ReportDevice *device,
                         const TraceEvent *event, const char *text)
 {
@@ -288,6 +294,8 @@ static const struct {
     { "vfio_migration_map", on_map },
     { "vfio_migration_fallback", on_note },
     { "vfio_migration_reset", on_reset },
+    { "vfio_migration_hot_reset", on_hot_reset },
+    { "vfio_migration_surprise", on_note },
     { "vfio_migration_vm_state", on_vm_state },
     { "vfio_migration_save_complete", on_result },
     { "vfio_migration_save_config", on_result },
