@@ -120,6 +120,7 @@ void screen_progress(const char *what, double part, const char *text)
     g_autofree char *bar = part < 0 ? g_strdup("") : screen_bar(part);
     /* What does not fit would wrap and leave its rest behind. */
     int room = MAX(screen_columns() - 19 - (int)strlen(bar), 0);
+    bool narrow = room < g_utf8_strlen(text, -1);
     g_autofree char *name = NULL;
 
     if (!screen.terminal) {
@@ -132,6 +133,11 @@ void screen_progress(const char *what, double part, const char *text)
         screen.phase = g_strdup(what);
         screen.printed_us = now_us;
     } else {
+        /* Words are worth more than the bar. */
+        if (narrow) {
+            room += strlen(bar);
+            *bar = '\0';
+        }
         name = screen_style(SCREEN_BUSY, 13, what);
         printf("\r\033[K  %s %s%s%.*s", name, bar, *bar ? "  " : "", room,
                text);
