@@ -87,15 +87,31 @@ static void add_card(GString *page, const char *class, const char *figure,
         class, value, text);
 }
 
+/* Who waits for 'cont' waits for somebody else: that is no part of ours. */
+static char *downtime_text(const Report *report)
+{
+    for (unsigned i = 0; i < report->parts->len; i++) {
+        const ReportPart *part = g_ptr_array_index(report->parts, i);
+        g_autofree char *time = screen_time(part->end_us - part->begin_us);
+
+        if (part->kind == REPORT_PART_PAUSED) {
+            return g_strdup_printf("downtime: the VM stood still, %s of it "
+                                   "paused until cont", time);
+        }
+    }
+    return g_strdup(report->sides[REPORT_DESTINATION]
+                    ? "downtime: the VM stood still"
+                    : "downtime, as far as the source knows");
+}
+
 static void add_downtime_card(GString *page, const Report *report)
 {
     const ReportSide *source = report->sides[REPORT_SOURCE];
     g_autofree char *time = screen_time(report_downtime_us(report));
+    g_autofree char *text = downtime_text(report);
 
     if (report->down_us) {
-        add_card(page, "", time, report->sides[REPORT_DESTINATION]
-                 ? "downtime: the VM stood still"
-                 : "downtime, as far as the source knows");
+        add_card(page, "", time, text);
     } else if (source) {
         add_card(page, "bad", source->status, source->error
                  ? source->error : "the VM did not move");
