@@ -256,6 +256,7 @@ static void read_pci(SimKeys *k, SimDeviceConfig *c)
     c->has_reset = sim_keys_bool(k, "reset", true);
     c->hot_reset = sim_keys_choice(k, "hot-reset", hot_resets,
                                    SIM_HOT_RESET_NO);
+    c->flr = sim_keys_bool(k, "flr", false);
     c->reset_clears_config = sim_keys_bool(k, "reset-clears-config", true);
     if (c->msix_vectors > SIM_MAX_VECTORS) {
         sim_keys_fail(k, "msix-vectors", "at most 64");

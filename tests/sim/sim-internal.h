@@ -51,6 +51,7 @@ typedef struct SimDeviceConfig {
     bool intx;
     bool has_reset;
     SimHotReset hot_reset;
+    bool flr;                       /* the guest can reset it by itself */
     bool reset_clears_config;
     unsigned config_size;           /* 256, or 4096 */
     /* What is put over the config space, and where */

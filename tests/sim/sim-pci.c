@@ -1,9 +1,10 @@
 /*
  * Simulated VFIO devices: PCI config space, BARs and interrupts
  *
- * Owns: the config space of a plausible small NIC (power management and
- * MSI-X capabilities, one register BAR, one BAR with the MSI-X table), the
- * eventfds that SET_IRQS hands over, and what a reset does to both.
+ * Owns: the config space of a plausible small NIC (power management, MSI-X
+ * and, where it is asked for, function level reset; one register BAR, one BAR
+ * with the MSI-X table), the eventfds that SET_IRQS hands over, and what a
+ * reset does to both.
  *
  * Locks: SimDevice.pci_lock around everything here.
  *
@@ -19,6 +20,7 @@
 
 #define PM_CAP 0x40
 #define MSIX_CAP 0x50
+#define AF_CAP 0x60
 #define MSIX_BAR 2
 #define MSIX_BAR_SIZE (16 * 1024)
 #define MSIX_PBA_OFFSET (8 * 1024)
@@ -36,9 +38,19 @@ static void put(SimPci *pci, unsigned at, uint32_t value, unsigned size,
     }
 }
 
+/* Function level reset without PCI Express: Advanced Features */
+static void fill_af(SimPci *pci, uint8_t *link)
+{
+    *link = AF_CAP;
+    put(pci, AF_CAP, PCI_CAP_ID_AF, 1, 0);
+    put(pci, AF_CAP + PCI_AF_LENGTH, PCI_CAP_AF_SIZEOF, 1, 0);
+    put(pci, AF_CAP + PCI_AF_CAP, PCI_AF_CAP_TP | PCI_AF_CAP_FLR, 1, 0);
+}
+
 static void fill_capabilities(SimDevice *d)
 {
     SimPci *pci = &d->pci;
+    uint8_t *link = &pci->config[PM_CAP + PCI_CAP_LIST_NEXT];
 
     put(pci, PCI_STATUS, PCI_STATUS_CAP_LIST, 2, 0);
     put(pci, PCI_CAPABILITY_LIST, PM_CAP, 1, 0);
@@ -46,15 +58,18 @@ static void fill_capabilities(SimDevice *d)
     put(pci, PM_CAP + 2, 3, 2, 0);
     put(pci, PM_CAP + PCI_PM_CTRL, PCI_PM_CTRL_NO_SOFT_RESET, 2,
         PCI_PM_CTRL_STATE_MASK);
-    if (!d->cfg.msix_vectors) {
-        return;
+    if (d->cfg.msix_vectors) {
+        *link = MSIX_CAP;
+        link = &pci->config[MSIX_CAP + PCI_CAP_LIST_NEXT];
+        put(pci, MSIX_CAP, PCI_CAP_ID_MSIX, 1, 0);
+        put(pci, MSIX_CAP + PCI_MSIX_FLAGS, d->cfg.msix_vectors - 1, 2,
+            PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL);
+        put(pci, MSIX_CAP + PCI_MSIX_TABLE, MSIX_BAR, 4, 0);
+        put(pci, MSIX_CAP + PCI_MSIX_PBA, MSIX_PBA_OFFSET | MSIX_BAR, 4, 0);
     }
-    put(pci, PM_CAP + 1, MSIX_CAP, 1, 0);
-    put(pci, MSIX_CAP, PCI_CAP_ID_MSIX, 1, 0);
-    put(pci, MSIX_CAP + PCI_MSIX_FLAGS, d->cfg.msix_vectors - 1, 2,
-        PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL);
-    put(pci, MSIX_CAP + PCI_MSIX_TABLE, MSIX_BAR, 4, 0);
-    put(pci, MSIX_CAP + PCI_MSIX_PBA, MSIX_PBA_OFFSET | MSIX_BAR, 4, 0);
+    if (d->cfg.flr) {
+        fill_af(pci, link);
+    }
 }
 
 static void fill_config(SimDevice *d)
@@ -135,6 +150,15 @@ static bool write_config(SimDevice *d, const uint8_t *buf, size_t len,
     return true;
 }
 
+static bool asks_for_flr(SimDevice *d, const uint8_t *buf, size_t len,
+                         uint64_t offset)
+{
+    unsigned at = AF_CAP + PCI_AF_CTRL;
+
+    return d->cfg.flr && offset <= at && at < offset + len &&
+           (buf[at - offset] & PCI_AF_CTRL_FLR);
+}
+
 ssize_t sim_pci_config_rw(SimDevice *d, bool write, void *buf, size_t len,
                           uint64_t offset)
 {
@@ -154,6 +178,10 @@ ssize_t sim_pci_config_rw(SimDevice *d, bool write, void *buf, size_t len,
     if (changed) {
         sim_dma_drain(d);       /* it may be no bus master any more */
         sim_status_write();
+    }
+    if (write && asks_for_flr(d, buf, len, offset)) {
+        sim_log(d->cfg.name, "flr");
+        sim_migration_reset(d);
     }
     return len;
 }

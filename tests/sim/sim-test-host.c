@@ -242,6 +242,27 @@ static void test_config_extended(void)
     client_close(c);
 }
 
+/* The guest's own way to reset the function, where the device has one */
+static void test_flr(void)
+{
+    SimClient *c = sim_test_open("", "msix-vectors=0\nflr=yes");
+    uint8_t at, none = 0, flr = PCI_AF_CTRL_FLR;
+    uint16_t command = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
+
+    g_assert_cmpint(client_config(c, false, PCI_CAPABILITY_LIST, &at, 1), ==,
+                    1);
+    g_assert_cmpint(client_config(c, false, at + 1, &at, 1), ==, 1);
+    g_assert_cmpint(client_config(c, true, PCI_COMMAND, &command, 2), ==, 2);
+    g_assert_cmpuint(client_status("dev").command, ==, command);
+    g_assert_cmpint(client_config(c, true, at + PCI_AF_CTRL, &none, 1), ==,
+                    1);
+    g_assert_cmpuint(client_status("dev").resets, ==, 0);
+    g_assert_cmpint(client_config(c, true, at + PCI_AF_CTRL, &flr, 1), ==, 1);
+    g_assert_cmpuint(client_status("dev").resets, ==, 1);
+    g_assert_cmpuint(client_status("dev").command, ==, 0);
+    client_close(c);
+}
+
 static void test_bars(void)
 {
     struct vfio_region_info info = { .argsz = sizeof(info), .index = 0 };
@@ -471,6 +492,7 @@ void sim_test_host_add(void)
     g_test_add_func("/sim/pci/config", test_config_space);
     g_test_add_func("/sim/pci/config-given", test_config_given);
     g_test_add_func("/sim/pci/config-extended", test_config_extended);
+    g_test_add_func("/sim/pci/flr", test_flr);
     g_test_add_func("/sim/pci/bars", test_bars);
     g_test_add_func("/sim/pci/mmap-limits", test_mmap_limits);
     g_test_add_func("/sim/pci/irqs", test_irqs);
