@@ -28,7 +28,6 @@
 #define PCI_CAP_MSIX 0x11
 #define MSIX_ENABLE (1u << 31)
 #define MSIX_ENTRY_BYTES 16
-#define MSIX_VECTORS 2
 
 #define BAR2(slot) (0xe8000000u + (slot) * 0x100000u)
 
@@ -147,7 +146,7 @@ static bool arm_msix(QTestState *s, unsigned slot)
         return false;
     }
     machine_pci_write(s, slot, cap, MSIX_ENABLE);
-    for (unsigned vector = 0; vector < MSIX_VECTORS; vector++) {
+    for (unsigned vector = 0; vector < MACHINE_MSIX_VECTORS; vector++) {
         uint64_t entry = BAR2(slot) + vector * MSIX_ENTRY_BYTES;
 
         qtest_writel(s, entry, 0xfee00000);

@@ -20,6 +20,10 @@
 /* Where machine_program() puts the registers of the device in @slot. */
 #define MACHINE_BAR0(slot) (0xe0000000u + (slot) * 0x100000u)
 
+/* What machine_program() leaves: memory and bus master on; its vectors. */
+#define MACHINE_PCI_COMMAND 0x6
+#define MACHINE_MSIX_VECTORS 2
+
 /*
  * machine_args: the command line of a machine and its guest
  *

@@ -205,9 +205,9 @@ static void write_config(VFIOSide *side)
 }
 
 /* What vfio-pci looks at when it is given sysfsdev=: two links. */
-static void write_sysfs(VFIOSide *side, const char *device)
+char *vfio_side_sysfs(VFIOSide *side, const char *device)
 {
-    g_autofree char *dir = side_file(side, device);
+    char *dir = side_file(side, device);
     g_autofree char *number = vfio_side_get(side, device, "group");
     g_autofree char *groups = g_strconcat("/sys/kernel/iommu_groups/", number,
                                           NULL);
@@ -219,6 +219,7 @@ static void write_sysfs(VFIOSide *side, const char *device)
     unlink(subsystem);
     g_assert_cmpint(symlink(groups, iommu_group), ==, 0);
     g_assert_cmpint(symlink("/sys/bus/pci", subsystem), ==, 0);
+    return dir;
 }
 
 /* ---- life ---- */
@@ -235,10 +236,10 @@ static char *command_line(VFIOSide *side)
     }
     for (unsigned i = 0; i < side->devices->len; i++) {
         const char *device = side->devices->pdata[i];
+        g_autofree char *dir = vfio_side_sysfs(side, device);
 
-        write_sysfs(side, device);
-        g_string_append_printf(line, "-device vfio-pci,sysfsdev=%s/%s,id=%s,"
-                               "addr=%x.0%s ", side->dir, device, device,
+        g_string_append_printf(line, "-device vfio-pci,sysfsdev=%s,id=%s,"
+                               "addr=%x.0%s ", dir, device,
                                MACHINE_FIRST_SLOT + i,
                                side->device_props);
     }

@@ -35,6 +35,7 @@ typedef struct VFIOSide {
     unsigned ram_mib;
     bool paused;                /* start with -S */
     bool never_ran;             /* since it was migrated here */
+    bool was_reset;             /* since its devices were saved */
     char *incoming;             /* URI, NULL for a source */
     bool multi;                 /* opt in to several devices */
     const char *attach;         /* VFIO_MIGRATION_ATTACH, "require" */
@@ -71,6 +72,12 @@ char *vfio_side_get(VFIOSide *side, const char *device, const char *key);
 
 /* vfio_side_unset: take a key away again. */
 void vfio_side_unset(VFIOSide *side, const char *device, const char *key);
+
+/*
+ * vfio_side_sysfs: the directory of a device that has a configuration, for
+ * sysfsdev=; devices of @devices get theirs at the start. Caller frees.
+ */
+char *vfio_side_sysfs(VFIOSide *side, const char *device);
 
 /* vfio_side_container: a key of the group [container]. */
 void vfio_side_container(VFIOSide *side, const char *key, const char *value);

@@ -12,6 +12,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "vfio-test.h"
+#include "failover-helpers.h"
 #include "virtio-pci.h"
 
 #include <errno.h>
@@ -303,63 +304,6 @@ static void test_dimm(void)
 
 /* ---- a failover primary ---- */
 
-#define PORT_SLOT       8
-#define NET_SLOT        9
-#define NET_BAR         0xe9000000u
-#define NET_RING        (8 * MIB)
-
-#define PCIE_CAP        0x10
-/* In it, the slot control of a root port: power and its indicator */
-#define SLOT_CONTROL    0x18
-#define SLOT_ON         0x0100
-#define SLOT_OFF        0x0700
-
-static void add_primary(VFIOSide *side)
-{
-    g_autofree char *dir = g_build_filename(side->dir, "dev1", NULL);
-    g_autofree char *group = g_build_filename(dir, "iommu_group", NULL);
-    g_autofree char *subsystem = g_build_filename(dir, "subsystem", NULL);
-
-    side->machine = "q35";
-    vfio_side_set(side, "dev1", "group", "2");
-    g_assert_cmpint(g_mkdir_with_parents(dir, 0700), ==, 0);
-    g_assert_cmpint(symlink("/sys/kernel/iommu_groups/2", group), ==, 0);
-    g_assert_cmpint(symlink("/sys/bus/pci", subsystem), ==, 0);
-    g_string_append_printf(
-        side->first_args,
-        "-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off "
-        "-device pcie-root-port,id=rp0,chassis=1,slot=1,addr=%x.0 "
-        "-device virtio-net-pci,id=net0,failover=on,mac=52:54:00:00:00:01,"
-        "addr=%x.0 ", PORT_SLOT, NET_SLOT);
-    g_string_append_printf(
-        side->args, "-device vfio-pci,sysfsdev=%s,id=dev1,bus=rp0,"
-        "failover_pair_id=net0 ", dir);
-}
-
-/* The guest's hotplug driver switches the slot of the primary. */
-static void power_slot(VFIOSide *side, uint16_t control)
-{
-    unsigned at = machine_pci_capability(side->qts, PORT_SLOT, PCIE_CAP);
-
-    g_assert_cmpuint(at, !=, 0);
-    machine_pci_write(side->qts, PORT_SLOT, at + SLOT_CONTROL, control);
-}
-
-static void wait_open(VFIOSide *side)
-{
-    int64_t end_us = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
-
-    while (true) {
-        g_autofree char *transcript = vfio_side_transcript(side);
-
-        if (strstr(transcript, " dev1 open")) {
-            return;
-        }
-        g_assert_cmpint(g_get_monotonic_time(), <, end_us);
-        g_usleep(5000);
-    }
-}
-
 /*
  * The primary is unplugged for the migration, but kept to be plugged again
  * where that fails: it stays in the container, and cannot migrate.
@@ -368,17 +312,14 @@ static void test_primary(const void *opaque)
 {
     VFIOSideKind kind = GPOINTER_TO_INT(opaque);
     VFIOPair *pair = vfio_pair_new(kind, SIDE_ATTACHED);
-    VirtioPCI net;
 
-    add_primary(pair->src);
-    add_primary(pair->dst);
+    failover_add(pair->src);
+    failover_add(pair->dst);
     vfio_pair_start(pair);
-    virtio_pci_init(&net, pair->src->qts, NET_SLOT, NET_BAR, NET_RING);
-    wait_open(pair->src);
-    power_slot(pair->src, SLOT_ON);
+    failover_guest_up(pair->src);
     vfio_pair_begin(pair);
     wait_for_migration_status(pair->src->qts, "wait-unplug", NULL);
-    power_slot(pair->src, SLOT_OFF);
+    failover_let_go(pair->src);
     vfio_pair_finish(pair);
     if (kind == SIDE_BUILTIN) {
         g_assert_cmpint(vfio_ram_differs(pair), >=, 0);

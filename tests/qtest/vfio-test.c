@@ -230,6 +230,19 @@ static void expect_same_number(VFIOPair *pair, const char *device,
     }
 }
 
+/* The same, where the source's device was reset after it was saved */
+static void expect_programmed(VFIOPair *pair, const char *device,
+                              const char *key, int64_t value)
+{
+    int64_t to = vfio_side_status_int(pair->dst, device, key);
+
+    if (to != value) {
+        vfio_side_fail(pair->dst, "%s of %s is %" G_GINT64_FORMAT
+                       ", its guest had set up %" G_GINT64_FORMAT, key,
+                       device, to, value);
+    }
+}
+
 static bool has_msix(VFIOSide *side, const char *device)
 {
     g_autofree char *vectors = vfio_side_get(side, device, "msix-vectors");
@@ -243,9 +256,14 @@ static void check_device(VFIOPair *pair, const char *device)
         expect_same_dma(pair, device);
     }
     expect_same_state(pair, device);
-    expect_same_number(pair, device, "command");
-    if (has_msix(pair->src, device)) {
-        expect_same_number(pair, device, "msix-armed");
+    if (pair->src->was_reset) {
+        expect_programmed(pair, device, "command", MACHINE_PCI_COMMAND);
+        expect_programmed(pair, device, "msix-armed", MACHINE_MSIX_VECTORS);
+    } else {
+        expect_same_number(pair, device, "command");
+        if (has_msix(pair->src, device)) {
+            expect_same_number(pair, device, "msix-armed");
+        }
     }
     expect_zero_status(pair->dst, device, "corrupt");
     expect_zero_status(pair->dst, device, "incomplete");
