@@ -76,14 +76,19 @@ static void wait_open(VFIOSide *side)
     }
 }
 
+void failover_slots_on(VFIOSide *side)
+{
+    power_slot(side, PRIMARY_SLOT, SLOT_ON);
+    power_slot(side, PORT_SLOT, SLOT_ON);
+}
+
 void failover_guest_up(VFIOSide *side)
 {
     VirtioPCI net;
 
     virtio_pci_init(&net, side->qts, NET_SLOT, NET_BAR, NET_RING);
     wait_open(side);
-    power_slot(side, PRIMARY_SLOT, SLOT_ON);
-    power_slot(side, PORT_SLOT, SLOT_ON);
+    failover_slots_on(side);
 }
 
 void failover_let_go(VFIOSide *side)

@@ -31,6 +31,9 @@ void failover_add_port(VFIOSide *side);
  */
 void failover_guest_up(VFIOSide *side);
 
+/* failover_slots_on: the guest powers the slots, as for a new device. */
+void failover_slots_on(VFIOSide *side);
+
 /* failover_let_go: the guest lets the primary go, as it was asked to. */
 void failover_let_go(VFIOSide *side);
 

@@ -175,6 +175,21 @@ void vfio_side_add_device(VFIOSide *side)
     g_ptr_array_add(side->devices, device);
 }
 
+void vfio_side_add_spare(VFIOSide *side)
+{
+    vfio_side_add_device(side);
+    g_ptr_array_set_size(side->devices, side->devices->len - 1);
+    side->multi = true;
+}
+
+void vfio_side_place(VFIOSide *side, const char *device, const char *where)
+{
+    g_autofree char *dir = vfio_side_sysfs(side, device);
+
+    g_string_append_printf(side->args, " -device vfio-pci,sysfsdev=%s,id=%s,"
+                           "%s", dir, device, where);
+}
+
 void vfio_side_drop_devices(VFIOSide *side)
 {
     for (unsigned i = 0; i < side->devices->len; i++) {

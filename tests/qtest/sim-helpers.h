@@ -22,6 +22,13 @@ typedef enum VFIOSideKind {
     SIDE_BUILTIN,               /* the distribution's own code */
 } VFIOSideKind;
 
+/* Whether the VM was reset, so that its devices tell of it no more */
+typedef enum VFIOSideReset {
+    NOT_RESET,
+    RESET_SINCE,                /* after its devices were saved */
+    RESET_AROUND,               /* then, or just before */
+} VFIOSideReset;
+
 typedef struct VFIOSide {
     char *name;                 /* "source" */
     VFIOSideKind kind;
@@ -35,7 +42,7 @@ typedef struct VFIOSide {
     unsigned ram_mib;
     bool paused;                /* start with -S */
     bool never_ran;             /* since it was migrated here */
-    bool was_reset;             /* since its devices were saved */
+    VFIOSideReset reset;
     char *incoming;             /* URI, NULL for a source */
     bool multi;                 /* opt in to several devices */
     const char *attach;         /* VFIO_MIGRATION_ATTACH, "require" */
@@ -59,6 +66,14 @@ VFIOSide *vfio_side_copy(const VFIOSide *from, const char *name);
 
 /* vfio_side_add_device: the next device, a copy of dev0's configuration. */
 void vfio_side_add_device(VFIOSide *side);
+
+/*
+ * vfio_side_add_spare: the next device has a configuration, and no place in
+ * the machine yet; several devices are allowed. vfio_side_place: it gets
+ * one, which @where names as properties, "addr=4.1". Before the start.
+ */
+void vfio_side_add_spare(VFIOSide *side);
+void vfio_side_place(VFIOSide *side, const char *device, const char *where);
 
 /* vfio_side_drop_devices: a side without devices. */
 void vfio_side_drop_devices(VFIOSide *side);
