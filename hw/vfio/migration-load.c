@@ -124,6 +124,23 @@ static int vfio_mig_load_config(VFIODeviceMigration *mig, QEMUFile *f,
     return ret;
 }
 
+/* A reset of the VM takes with it what the device was given. */
+static int vfio_mig_check_resuming(VFIODeviceMigration *mig, Error **errp)
+{
+    int ret;
+
+    vfio_mig_claim(mig);
+    ret = vfio_mig_look(mig);
+    vfio_mig_release(mig);
+    if (ret == 0 && mig->state == VFIO_MIG_STATE_RUNNING) {
+        error_setg(errp, "%s: the device was reset while its state was "
+                   "loaded; start the migration again",
+                   vfio_mig_dev(mig)->name);
+        return -ESTALE;
+    }
+    return 0;
+}
+
 /*
  * Let the driver say what it thinks of what it was given, while the load can
  * still fail: by leaving resuming. A stopped device can also be migrated
@@ -132,7 +149,12 @@ static int vfio_mig_load_config(VFIODeviceMigration *mig, QEMUFile *f,
  */
 static int vfio_mig_finish_load(VFIODeviceMigration *mig, Error **errp)
 {
-    int ret = vfio_mig_try_state(mig, VFIO_MIG_STATE_STOP);
+    int ret = vfio_mig_check_resuming(mig, errp);
+
+    if (ret < 0) {
+        return ret;
+    }
+    ret = vfio_mig_try_state(mig, VFIO_MIG_STATE_STOP);
 
     if (ret < 0 &&
         (ret != -EINVAL || mig->state != VFIO_MIG_STATE_RESUMING)) {
@@ -162,6 +184,9 @@ static int vfio_mig_load_data(VFIODeviceMigration *mig, QEMUFile *f,
 {
     int ret = vfio_mig_check_order(mig, "data", errp);
 
+    if (ret == 0) {
+        ret = vfio_mig_check_resuming(mig, errp);
+    }
     if (ret == 0) {
         vfio_mig_claim(mig);
         ret = vfio_mig_receive_chunk(mig, f, size_bytes, errp);

@@ -215,13 +215,32 @@ static int vfio_mig_save_setup(QEMUFile *f, void *opaque)
 /* ---- pending and iterate ---- */
 
 /*
- * Is it read before the VM's last stop? A paused VM's device is not, unless
- * data has left already: the VM can then still go on, with a new session.
+ * Is it read before the VM's last stop? A paused VM's device is not: nothing
+ * that waiting could make less, and the VM can still go on. Nor is that of a
+ * guest in S3: QEMU itself wakes it up to migrate it, and that resets the
+ * device.
  */
 static bool vfio_mig_may_iterate(VFIODeviceMigration *mig)
 {
-    return mig->state == VFIO_MIG_STATE_PRE_COPY ||
-           (mig->state == VFIO_MIG_STATE_STOP_COPY && vfio_mig_data_sent(mig));
+    bool asleep = runstate_check(RUN_STATE_SUSPENDED);
+
+    mig->session->slept |= asleep;
+    return mig->state == VFIO_MIG_STATE_PRE_COPY &&
+           (!asleep || vfio_mig_data_sent(mig));
+}
+
+/* Bytes that iterations can send; all others are sent when the VM stops. */
+static int vfio_mig_estimate(VFIODeviceMigration *mig, uint64_t *pending,
+                             Error **errp)
+{
+    if (vfio_mig_may_iterate(mig)) {
+        return mig->protocol->estimate(mig, pending, errp);
+    }
+    if (mig->state == VFIO_MIG_STATE_STOP_COPY ||
+        mig->state == VFIO_MIG_STATE_PRE_COPY) {
+        *pending = 0;
+    }
+    return 0;
 }
 
 /* The device was reset before it had given anything: begin once more. */
@@ -294,11 +313,7 @@ static uint64_t vfio_mig_pending(VFIODeviceMigration *mig)
     int ret = vfio_mig_claim_and_look(mig, &err);
 
     if (ret == 0) {
-        if (vfio_mig_may_iterate(mig)) {
-            ret = mig->protocol->estimate(mig, &pending, &err);
-        } else if (mig->state == VFIO_MIG_STATE_STOP_COPY) {
-            pending = 0;    /* nothing that waiting could make less */
-        }
+        ret = vfio_mig_estimate(mig, &pending, &err);
         vfio_mig_release_and_stop(mig);
     }
     if (ret < 0) {

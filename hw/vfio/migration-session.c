@@ -292,10 +292,10 @@ bool vfio_mig_claim_to_stop(VFIODeviceMigration *mig)
 {
     bool claimed;
 
+    g_assert(mig->phase == VFIO_MIG_PHASE_SAVE);
     qemu_mutex_lock(&mig->lock);
     claimed = vfio_mig_wait_for_claim(mig);
     if (!claimed) {
-        /* Only a session claims a device for that long. */
         mig->session->stop_due = true;
     }
     qemu_mutex_unlock(&mig->lock);

@@ -143,20 +143,25 @@ int vfio_mig_look(VFIODeviceMigration *mig)
 static int vfio_mig_walk_from(VFIODeviceMigration *mig, int looked,
                               VFIOMigState target)
 {
-    if (looked == -ESTALE && target == VFIO_MIG_STATE_STOP_COPY) {
+    if (looked == -ESTALE && (target == VFIO_MIG_STATE_STOP_COPY ||
+                              target == VFIO_MIG_STATE_PRE_COPY)) {
         return looked;
+    }
+    if (mig->state == VFIO_MIG_STATE_ERROR) {
+        return -EIO;
     }
     return vfio_mig_walk(mig, target);
 }
 
 int vfio_mig_try_state(VFIODeviceMigration *mig, VFIOMigState target)
 {
-    bool claimed = vfio_mig_claim_soon(mig);
-    int ret = vfio_mig_walk_from(mig, vfio_mig_look(mig), target);
+    int ret;
 
-    if (claimed) {
-        vfio_mig_release(mig);
+    if (!vfio_mig_claim_soon(mig)) {
+        return -EBUSY;
     }
+    ret = vfio_mig_walk_from(mig, vfio_mig_look(mig), target);
+    vfio_mig_release(mig);
     return ret;
 }
 
@@ -192,10 +197,14 @@ static char *vfio_mig_recover(VFIODeviceMigration *mig, VFIOMigState recover)
 
 void vfio_mig_error_stale(VFIODeviceMigration *mig, Error **errp)
 {
+    const char *by = mig->session && mig->session->slept
+                     ? "as the guest woke up from sleep"
+                     : "by the guest or by a reset of the VM";
+
     error_setg(errp, "%s: the device was reset after data of it had been "
-               "sent, by the guest or by a reset of the VM; the device is in "
-               "state %s; start the migration again",
-               vfio_mig_dev(mig)->name, vfio_mig_state_str(mig->state));
+               "sent, %s; the device is in state %s; start the migration "
+               "again", vfio_mig_dev(mig)->name, by,
+               vfio_mig_state_str(mig->state));
 }
 
 /* @looked: what vfio_mig_look() has returned */
@@ -214,7 +223,6 @@ static int vfio_mig_go(VFIODeviceMigration *mig, int looked,
     if (ret == -ESTALE) {
         vfio_mig_error_stale(mig, errp);
     } else if (from == VFIO_MIG_STATE_ERROR) {
-        ret = -EIO;
         error_setg(errp, "%s: the device was in state error (%s); %s",
                    vfio_mig_dev(mig)->name, strerror(-ret), outcome);
     } else {
@@ -226,15 +234,25 @@ static int vfio_mig_go(VFIODeviceMigration *mig, int looked,
     return ret;
 }
 
+static int vfio_mig_error_busy(VFIODeviceMigration *mig, Error **errp)
+{
+    error_setg(errp, "%s: the device's state cannot be changed: a chunk of "
+               "its data is being moved for more than %d ms; the device is in "
+               "state %s", vfio_mig_dev(mig)->name, VFIO_MIG_CLAIM_WAIT_MS,
+               vfio_mig_state_str(mig->state));
+    return -EBUSY;
+}
+
 int vfio_mig_set_state(VFIODeviceMigration *mig, VFIOMigState target,
                        VFIOMigState recover, Error **errp)
 {
-    bool claimed = vfio_mig_claim_soon(mig);
-    int ret = vfio_mig_go(mig, vfio_mig_look(mig), target, recover, errp);
+    int ret;
 
-    if (claimed) {
-        vfio_mig_release(mig);
+    if (!vfio_mig_claim_soon(mig)) {
+        return vfio_mig_error_busy(mig, errp);
     }
+    ret = vfio_mig_go(mig, vfio_mig_look(mig), target, recover, errp);
+    vfio_mig_release(mig);
     return ret;
 }
 
@@ -274,28 +292,30 @@ void vfio_mig_stop_device(VFIODeviceMigration *mig)
 
 int vfio_mig_settle(VFIODeviceMigration *mig, Error **errp)
 {
-    bool claimed = vfio_mig_claim_soon(mig);
     int looked, ret = 0;
 
+    if (!vfio_mig_claim_soon(mig)) {
+        return vfio_mig_error_busy(mig, errp);
+    }
     vfio_mig_set_data_sent(mig, false);
     looked = vfio_mig_look(mig);
     if (mig->state != VFIO_MIG_STATE_RESUMING) {
         ret = vfio_mig_go(mig, looked, vfio_mig_idle_state(mig),
                           VFIO_MIG_STATE_ERROR, errp);
     }
-    if (claimed) {
-        vfio_mig_release(mig);
-    }
+    vfio_mig_release(mig);
     return ret;
 }
 
 Error *vfio_mig_explain(VFIODeviceMigration *mig, Error *err)
 {
-    bool claimed = vfio_mig_claim_soon(mig);
     g_autofree char *outcome = NULL;
     Error *explained = NULL;
     VFIOMigState now;
 
+    if (!vfio_mig_claim_soon(mig)) {
+        return err;
+    }
     if (mig->protocol->read_state(mig, &now) == 0 &&
         now == VFIO_MIG_STATE_ERROR) {
         qatomic_set(&mig->state, now);
@@ -304,8 +324,6 @@ Error *vfio_mig_explain(VFIODeviceMigration *mig, Error *err)
                    error_get_pretty(err), outcome);
         error_free(err);
     }
-    if (claimed) {
-        vfio_mig_release(mig);
-    }
+    vfio_mig_release(mig);
     return explained ?: err;
 }

@@ -42,8 +42,8 @@ static VFIOMigState vfio_mig_running_target(VFIODeviceMigration *mig)
     if (!vfio_mig_session_goes_on(mig)) {
         return VFIO_MIG_STATE_RUNNING;
     }
-    if (!vfio_mig_data_sent(mig)) {
-        return VFIO_MIG_STATE_PRE_COPY;
+    if (!vfio_mig_data_sent(mig) || mig->state == VFIO_MIG_STATE_PRE_COPY) {
+        return VFIO_MIG_STATE_PRE_COPY;     /* or it never was elsewhere */
     }
     error_setg(&err, "%s: the VM was stopped and continued after data of the "
                "device had been sent; start the migration again",
@@ -102,17 +102,15 @@ static void vfio_mig_vm_stops(VFIODeviceMigration *mig)
 {
     bool claimed;
 
-    if (vfio_mig_session_goes_on(mig)) {
-        if (!vfio_mig_claim_to_stop(mig)) {
-            return;     /* it is stopped when the chunk has ended */
-        }
-        vfio_mig_stop_device(mig);
-        vfio_mig_release(mig);
+    if (mig->told_state == RUN_STATE_SAVE_VM &&
+        vfio_mig_session_goes_on(mig)) {
+        /* QEMU refuses a snapshot in a migration, and lets the VM go on. */
         return;
     }
-    claimed = vfio_mig_claim_soon(mig);
-    vfio_mig_stop_device(mig);
+    claimed = mig->phase == VFIO_MIG_PHASE_SAVE ? vfio_mig_claim_to_stop(mig)
+                                                : vfio_mig_claim_soon(mig);
     if (claimed) {
+        vfio_mig_stop_device(mig);
         vfio_mig_release(mig);
     }
 }

@@ -17,8 +17,11 @@
 
 #include "hw/vfio/migration-device.h"
 
-/* Longest wait for a chunk with the BQL held, in milliseconds */
-#define VFIO_MIG_CLAIM_WAIT_MS  100
+/*
+ * Longest wait for a chunk with the BQL held, in milliseconds: half of the
+ * 100 ms that a guest or a monitor may be kept waiting
+ */
+#define VFIO_MIG_CLAIM_WAIT_MS  50
 
 typedef enum VFIOMigStream {
     VFIO_MIG_STREAM_LIVE,       /* a migration, out or in */
@@ -38,6 +41,7 @@ struct VFIOMigSession {
 
     bool data_sent;             /* lock; since the device began to save */
     bool stop_due;              /* lock; the VM was stopped in a chunk */
+    bool slept;                 /* its own thread; the guest was in S3 */
 };
 
 /*
@@ -112,18 +116,18 @@ void vfio_mig_release(VFIODeviceMigration *mig);
 /*
  * vfio_mig_claim_soon: claim the device with the BQL held
  *
- * Returns: false where that took too long. A caller who goes on all the same
- * has failed the session before, so that the chunk in the air is no use to
- * anybody. Else end with vfio_mig_release().
+ * Returns: false where that took too long: then nothing of the device may be
+ * touched, as its driver may make one access wait for another. Else end with
+ * vfio_mig_release().
  */
 bool vfio_mig_claim_soon(VFIODeviceMigration *mig);
 
 /*
  * vfio_mig_claim_to_stop: the same, for a VM that stops
  *
- * Where a chunk of a session that goes on takes too long, the device is
- * stopped when it has ended, by vfio_mig_stop_due(): false is returned, and
- * there is nothing left to do.
+ * In phase save. Where a chunk takes too long, the device is stopped when it
+ * has ended, by vfio_mig_stop_due(): false is returned, and there is nothing
+ * left to do.
  */
 bool vfio_mig_claim_to_stop(VFIODeviceMigration *mig);
 
