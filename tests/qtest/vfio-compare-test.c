@@ -34,6 +34,8 @@ typedef struct Row {
 #define BLOCKS      .effect = "blocks"
 #define MAY_FAIL    .effect = "may-fail"
 #define HARMLESS    .effect = "harmless"
+/* By our code, in words; by QEMU's, where ours has nothing to say */
+#define UNFIT       .fails = "does not fit the one here"
 #define REFUSED     .fails = "Bad config data"
 
 /* The device's capabilities: power management at 0x40, MSI-X at 0x50. Most
@@ -49,38 +51,38 @@ static const Row rows[] = {
 
     /* ---- identity ---- */
     { "vendor", .dst = "vendor-id=0x1b37", BLOCKS, .what = "vendor id",
-      REFUSED },
+      UNFIT },
     { "device", .dst = "device-id=0xff", BLOCKS, .what = "device id",
-      REFUSED },
+      UNFIT },
     { "revision", .dst = "config=0x08:02", BLOCKS, .what = "revision",
-      REFUSED },
-    { "class", .dst = "config=0x0a:8002", BLOCKS, .what = "class", REFUSED },
+      UNFIT },
+    { "class", .dst = "config=0x0a:8002", BLOCKS, .what = "class", UNFIT },
     { "programming-interface", .src = "config=0x09:01", BLOCKS,
-      .what = "class", REFUSED },
+      .what = "class", UNFIT },
     { "header-type", .dst = "config=0x0e:02", BLOCKS, .what = "header type",
-      REFUSED },
+      UNFIT },
     { "multifunction", .dst = "config=0x0e:80", HARMLESS },
-    { "subsystem", .dst = "config=0x2e:07", MAY_FAIL,
-      .what = "subsystem id" },
+    { "subsystem", .dst = "config=0x2e:07", BLOCKS, .what = "subsystem id",
+      UNFIT },
 
     /* ---- MSI-X ---- */
     { "msix-more", .dst = "msix-vectors=16", BLOCKS,
-      .what = "MSI-X capability (0x11) at 0x50", REFUSED },
+      .what = "MSI-X capability (0x11) at 0x50", UNFIT },
     { "msix-fewer", .dst = "msix-vectors=4", BLOCKS,
-      .what = "MSI-X capability (0x11) at 0x50", REFUSED },
+      .what = "MSI-X capability (0x11) at 0x50", UNFIT },
     { "msix-gone", .dst = "msix-vectors=0", BLOCKS,
-      .what = "power management capability (0x01) at 0x40", REFUSED },
+      .what = "power management capability (0x01) at 0x40", UNFIT },
     { "msix-new", .src = "msix-vectors=0", BLOCKS,
-      .what = "MSI-X capability (0x11) at 0x50", REFUSED },
+      .what = "MSI-X capability (0x11) at 0x50", UNFIT },
     { "msix-table", .dst = "config=0x54:02100000", BLOCKS,
       .what = "MSI-X capability (0x11) at 0x50", REFUSED },
 
     /* ---- MSI ---- */
     { "msi-same", .src = MSI("8400"), .dst = MSI("8400"), HARMLESS },
     { "msi-new", .dst = MSI("8000"), BLOCKS,
-      .what = "MSI-X capability (0x11) at 0x50", REFUSED },
+      .what = "MSI-X capability (0x11) at 0x50", UNFIT },
     { "msi-gone", .src = MSI("8000"), BLOCKS,
-      .what = "MSI-X capability (0x11) at 0x50", REFUSED },
+      .what = "MSI-X capability (0x11) at 0x50", UNFIT },
     { "msi-vectors", .src = MSI("8400"), .dst = MSI("8600"), BLOCKS,
       .what = "MSI capability (0x05) at 0x60", REFUSED },
     { "msi-32-bit", .src = MSI("8000"), .dst = MSI("0000"), BLOCKS,
@@ -92,7 +94,7 @@ static const Row rows[] = {
 
     /* ---- other capabilities ---- */
     { "power-management-gone", .dst = "config=0x34:50", BLOCKS,
-      .what = "first capability", REFUSED },
+      .what = "first capability", UNFIT },
     { "power-management-version", .dst = "config=0x42:02", BLOCKS,
       .what = "power management capability (0x01) at 0x40", REFUSED },
     { "soft-reset", .dst = "config=0x44:00", BLOCKS,
@@ -100,9 +102,9 @@ static const Row rows[] = {
     { "capabilities-in-another-order", .dst = "config=0x34:50;0x51:40;"
       "0x41:00", BLOCKS, .what = "first capability", REFUSED },
     { "no-capabilities", .dst = "config=0x06:00", BLOCKS,
-      .what = "capability bit of the status", REFUSED },
+      .what = "capability bit of the status", UNFIT },
     { "vendor-capability-new", .dst = CAP("0900 10"), BLOCKS,
-      .what = "MSI-X capability (0x11) at 0x50", REFUSED },
+      .what = "MSI-X capability (0x11) at 0x50", UNFIT },
     { "vendor-capability-length", .src = CAP("0900 10"),
       .dst = CAP("0900 14"), BLOCKS,
       .what = "vendor's capability (0x09) at 0x60", REFUSED },
@@ -116,7 +118,7 @@ static const Row rows[] = {
       .dst = CAP("1300 06 01"), BLOCKS,
       .what = "advanced features capability (0x13) at 0x60", REFUSED },
     { "express-new", .dst = EXPRESS("00"), BLOCKS,
-      .what = "MSI-X capability (0x11) at 0x50", REFUSED },
+      .what = "MSI-X capability (0x11) at 0x50", UNFIT },
     { "express-version", .src = EXPRESS("00"),
       .dst = CAP("1000 0100 00000000 00000000 00"), BLOCKS,
       .what = "PCI Express capability (0x10) at 0x60", REFUSED },
@@ -142,11 +144,11 @@ static const Row rows[] = {
 
     /* ---- BARs and interrupts ---- */
     { "bar-32-bit", .dst = "config=0x10:00", BLOCKS, .what = "type of BAR 0",
-      REFUSED },
+      UNFIT },
     { "bar-prefetchable", .dst = "config=0x10:0c", BLOCKS,
-      .what = "type of BAR 0", REFUSED },
+      .what = "type of BAR 0", UNFIT },
     { "bar-larger-address-does-not-fit", .dst = "bar0-size=1M", MAY_FAIL,
-      .what = "size of BAR 0", .bar0_offset = 0x10000, REFUSED },
+      .what = "size of BAR 0", .bar0_offset = 0x10000, UNFIT },
     { "bar-larger-address-fits", .dst = "bar0-size=1M", MAY_FAIL,
       .what = "size of BAR 0" },
     { "bar-smaller", .src = "bar0-size=1M", MAY_FAIL,
