@@ -64,6 +64,8 @@ static void compare_identity(GString *why, const uint8_t *here,
         { "header type", PCI_HEADER_TYPE, 1 },
         { "subsystem vendor", PCI_SUBSYSTEM_VENDOR_ID, 2 },
         { "subsystem", PCI_SUBSYSTEM_ID, 2 },
+        /* QEMU asserts on a level of a pin that is none, and sends both. */
+        { "interrupt pin", PCI_INTERRUPT_PIN, 1 },
     };
     unsigned i;
 

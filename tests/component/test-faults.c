@@ -559,22 +559,17 @@ static void test_hostile_config(void)
     comp_sim_end();
 }
 
-/* QEMU asserts that the pin whose line is lowered is one. */
+/* QEMU asserts that the pin whose line changes is one. */
 static void test_hostile_pin(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
-    unsigned pin;
+    uint8_t *pin;
 
     save_small(bytes);
     comp_sim(SMALL_PAIR);
-    for (pin = 0; pin < 256; pin += 51) {
-        find_tag(bytes, 2)[8 + 4 + 0x3d] = pin;
-        comp_open("dst");
-        g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
-        vfio_host_vm_start();
-        comp_assert_state("dst", "running");
-        comp_close_all();
-        vfio_host_vm_stop(RUN_STATE_PAUSED);
+    pin = find_tag(bytes, 2) + 8 + 4 + 0x3d;
+    for (*pin = 51; *pin; *pin += 51) {
+        check_hostile(bytes, "its interrupt pin is 0x");
     }
     comp_sim_end();
 }

@@ -154,9 +154,9 @@ static const Row rows[] = {
     { "bar-smaller", .src = "bar0-size=1M", MAY_FAIL,
       .what = "size of BAR 0" },
     { "interrupt-pin-new", .dst = "intx=yes", BLOCKS,
-      .what = "interrupt pin", .fails = "pci_irq_handler" },
-    { "interrupt-pin-gone", .src = "intx=yes", MAY_FAIL,
-      .what = "interrupt pin" },
+      .what = "interrupt pin", UNFIT },
+    { "interrupt-pin-gone", .src = "intx=yes", BLOCKS,
+      .what = "interrupt pin", UNFIT },
 
     /* ---- migration ---- */
     { "source-no-region", .src = "migration=no", BLOCKS,
