@@ -140,26 +140,23 @@ static void kernel_finish(void)
  * libvirt 9.0 takes an unmanaged PCI device only from a driver of the name
  * vfio-pci, as the drivers with protocol v1 have it that are made from the
  * kernel's own. Ours has another name, and the kernel's own is loaded too.
- * So the link to the driver is all that differs here from the real /sys.
+ * So the link to the driver is all that differs here from the real /sys: all
+ * else is at its path, which is what AppArmor looks at.
  */
 static bool show_as_vfio_pci(const char *address, GError **error)
 {
     const char *const driver[] = { "driver", NULL };
-    g_autofree char *real = g_strconcat("/sys/devices/pci0000:00/", address,
-                                        NULL);
-    g_autofree char *dir = g_build_filename(PCI_DEVICES, address, NULL);
+    g_autofree char *dir = g_build_filename("/sys/devices/pci0000:00",
+                                            address, NULL);
     g_autofree char *link = g_build_filename(dir, "driver", NULL);
 
-    return g_mkdir(dir, 0755) == 0 && sandbox_fill(dir, real, driver, error) &&
+    return sandbox_mirror(dir, driver, error) &&
            sandbox_link("/sys/bus/pci/drivers/vfio-pci", link, error);
 }
 
 static bool kernel_furnish(const Node *node, GError **error)
 {
-    const char *const ours[] = { addresses[0], addresses[1], NULL };
-
-    return sandbox_mirror(PCI_DEVICES, ours, error) &&
-           show_as_vfio_pci(addresses[0], error) &&
+    return show_as_vfio_pci(addresses[0], error) &&
            show_as_vfio_pci(addresses[1], error);
 }
 
