@@ -129,13 +129,23 @@ static void guest_comes_up(VMScene *scene)
         failover_guest_up(scene->where);
     }
     if (status < AT_SWITCHOVER || status == AT_CANCELLING ||
-        status == AT_FAILED) {
+        status == AT_FAILED || scene->cell->event == EV_WAKE) {
         vfio_side_program(scene->where);
     }
 }
 
 static void do_reset(VMScene *scene)
 {
+    if (scene->cell->status == AT_LOADING) {
+        /* The load fails by it, and QEMU may end before it answers. */
+        QDict *answer = qtest_qmp_timeout(scene->where->qts, 5000,
+                                          "{'execute': 'system_reset'}");
+
+        if (answer) {
+            qobject_unref(answer);
+        }
+        return;
+    }
     command(scene, "{'execute': 'system_reset'}");
     qtest_qmp_eventwait(scene->where->qts, "RESET");
     guest_comes_up(scene);
@@ -158,8 +168,37 @@ static void do_sleep(VMScene *scene)
     migrate_wait_run_state(scene->where->qts, "suspended");
 }
 
+/*
+ * A device gives no data while its guest sleeps, and a failed migration has
+ * woken it up: to wake up then, it falls asleep in between.
+ */
+static bool sleeps_before(const VMScene *scene)
+{
+    return scene->cell->status != IN_CHUNK &&
+           scene->cell->status != AT_CHUNKS &&
+           scene->cell->status != AT_FAILED;
+}
+
+static void prepare_wake(VMScene *scene)
+{
+    if (sleeps_before(scene)) {
+        do_sleep(scene);
+    }
+}
+
+/* A guest that stands still lets no device write to its memory. */
+static void build_wake(VMScene *scene, VFIOSide *side)
+{
+    if (scene->cell->status == AT_SWITCHOVER) {
+        vfio_side_set(side, "dev0", "dma-rate", "0");
+    }
+}
+
 static void do_wake(VMScene *scene)
 {
+    if (!sleeps_before(scene)) {
+        do_sleep(scene);
+    }
     /* On its way to pre-switchover QEMU wakes the guest itself. */
     if (scene->cell->status != AT_SWITCHOVER) {
         command(scene, "{'execute': 'system_wakeup'}");
@@ -516,7 +555,7 @@ static const Deed deeds[NUM_EVENTS] = {
     [EV_RESET] = { "system-reset", NULL, NULL, do_reset },
     [EV_FLR] = { "flr", build_flr, NULL, do_flr },
     [EV_SLEEP] = { "s3", NULL, NULL, do_sleep },
-    [EV_WAKE] = { "s3-wake-up", NULL, do_sleep, do_wake },
+    [EV_WAKE] = { "s3-wake-up", build_wake, prepare_wake, do_wake },
     [EV_EJECT] = { "eject", build_eject, NULL, do_eject },
     [EV_DEL_EJECT] = { "device-del-before", build_eject, do_device_del,
                        do_eject },
