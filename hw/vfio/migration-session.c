@@ -302,6 +302,15 @@ bool vfio_mig_claim_to_stop(VFIODeviceMigration *mig)
     return claimed;
 }
 
+void vfio_mig_defer_stop(VFIODeviceMigration *mig)
+{
+    g_assert(qemu_mutex_iothread_locked() &&
+             mig->phase == VFIO_MIG_PHASE_SAVE);
+    qemu_mutex_lock(&mig->lock);
+    mig->session->stop_due = true;
+    qemu_mutex_unlock(&mig->lock);
+}
+
 bool vfio_mig_stop_due(VFIODeviceMigration *mig)
 {
     bool due;

@@ -105,6 +105,7 @@ static void vfio_mig_vm_stops(VFIODeviceMigration *mig)
     if (mig->told_state == RUN_STATE_SAVE_VM &&
         vfio_mig_session_goes_on(mig)) {
         /* QEMU refuses a snapshot in a migration, and lets the VM go on. */
+        vfio_mig_defer_stop(mig);
         return;
     }
     claimed = mig->phase == VFIO_MIG_PHASE_SAVE ? vfio_mig_claim_to_stop(mig)

@@ -218,10 +218,33 @@ static void test_cleanup_fails(void)
     vfio_host_vm_start();
     g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
     g_assert_cmpint(vfio_sim_fault_fired("f"), ==, 1);
-    comp_assert_message("src: ");
+    comp_assert_message("src: the migration has succeeded, but ");
     comp_assert_message("Input/output error");
     comp_assert_state("src", "stop");
     check_arrives(bytes);
+}
+
+/*
+ * The stream breaks in a chunk, and the driver lets the device out of
+ * pre-copy only by way of another state: it is told first that the chunk was
+ * taken.
+ */
+static void test_acknowledged(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    QEMUFile *f = vfio_host_file_new_memory_output(bytes);
+
+    comp_sim("[device src]\ngroup=1\nareas=none\nstate-size=2M\n"
+             "precopy-size=2M\nchunk-size=512K\n"
+             "strictness=libvfio-user\n");
+    comp_open("src");
+    vfio_host_vm_start();
+    vfio_host_file_fail_after(f, 700 * 1024, EPIPE, NULL);
+    g_assert_cmpint(vfio_host_save(f, NULL, NULL), <, 0);
+    comp_assert_state("src", "running");
+    g_assert_cmpuint(comp_status("src").unacked_chunks, ==, 0);
+    g_assert_cmpuint(comp_status("src").resets, ==, 0);
+    comp_sim_end();
 }
 
 /* ---- the source's stream ---- */
@@ -778,5 +801,6 @@ int main(int argc, char **argv)
     g_test_add_data_func("/faults/two/first", "src", test_other_device_fails);
     g_test_add_data_func("/faults/two/second", "other",
                          test_other_device_fails);
+    g_test_add_func("/faults/stream/acknowledged", test_acknowledged);
     return comp_run();
 }

@@ -678,6 +678,7 @@ static void test_refused(gconstpointer data)
     VFIOHostSettings settings = {
         .postcopy_ram = !strcmp(what, "postcopy-ram"),
         .background_snapshot = !strcmp(what, "background-snapshot"),
+        .colo = !strcmp(what, "x-colo"),
     };
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     g_autofree char *error = NULL;
@@ -830,6 +831,7 @@ int main(int argc, char **argv)
     g_test_add_func("/migrate/figures-reset", test_figures_reset);
     g_test_add_data_func("/migrate/refused/postcopy-ram", "postcopy-ram",
                          test_refused);
+    g_test_add_data_func("/migrate/refused/x-colo", "x-colo", test_refused);
     g_test_add_data_func("/migrate/refused/background-snapshot",
                          "background-snapshot", test_refused);
     g_test_add_func("/migrate/four-devices", test_four_devices);

@@ -587,6 +587,31 @@ static bool says_why(const Virsh *run, const Node *failed,
 #define DESTINATION_ENDED "qemu unexpectedly closed the monitor"
 #define SOURCE_FAILED "job 'migration out' "
 
+/*
+ * The driver does not take the state that it was given: what is said in the
+ * load, or, where it is only asked when the VM is to run, by the end of that
+ * QEMU. Either way virsh fails, and the VM runs on at the source.
+ */
+static void test_verdict(gconstpointer late)
+{
+    g_auto(Setup) s = one_device(DEVICE_MDEV);
+    g_auto(Virsh) run = { 0 };
+    bool said;
+
+    if (!ready()) {
+        return;
+    }
+    s.target[0].fault = late
+        ? "event=state-write;from=resuming;to=running;device-state=error"
+        : "event=state-write;from=resuming;to=stop;device-state=error";
+    NEED(start(&s, false), "the domain did not start");
+    NEED(!migrate(&s, NULL, &run), "it went well, in spite of the fault");
+    said = says_why(&run, dst, late ? "Continue it on the source"
+                                    : "does not accept the state",
+                    late ? "" : SOURCE_FAILED);
+    check_survives(&s, said);
+}
+
 static void test_load_fails(void)
 {
     g_auto(Setup) s = one_device(DEVICE_MDEV);
@@ -875,6 +900,8 @@ static void add_sim_cases(void)
     g_test_add_data_func("/libvirt/abort/pci",
                          GINT_TO_POINTER(DEVICE_PCI), test_abort);
     g_test_add_func("/libvirt/fails/save", test_save_fails);
+    g_test_add_data_func("/libvirt/fails/verdict", NULL, test_verdict);
+    g_test_add_data_func("/libvirt/fails/verdict-late", "late", test_verdict);
     g_test_add_func("/libvirt/blocked/opt-out", test_opt_out);
     g_test_add_func("/libvirt/blocked/two-devices", test_two_devices);
     g_test_add_func("/libvirt/blocked/postcopy", test_postcopy);

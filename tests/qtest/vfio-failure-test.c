@@ -227,6 +227,18 @@ static const Row destination_rows[] = {
     { "config-write-eio",
       "event=config-write;state=resuming;errno=EIO;once=no", LOAD_FAILS,
       "PCI_COMMAND" },
+    /* The driver says what it thinks of the state while the load can fail. */
+    { "verdict-error",
+      "event=state-write;from=resuming;to=stop;device-state=error",
+      LOAD_FAILS, "does not accept the state;" EIO_TEXT,
+      "accept=100>000" },
+    { "verdict-eio", "event=state-write;from=resuming;to=stop;errno=EIO",
+      LOAD_FAILS, "does not accept the state;" EIO_TEXT,
+      "accept=100>000" },
+    /* One that only leaves into running is asked when the VM runs. */
+    { "verdict-refused",
+      "event=state-write;from=resuming;to=stop;errno=EINVAL;once=no",
+      COMPLETES, NULL, "accept=100>000" },
     /* The state was taken, but the device does not go on. */
     { "cont-error", "event=state-write;to=running;device-state=error",
       CONT_FAILS, EIO_TEXT },
@@ -455,6 +467,30 @@ static void test_no_reset(const void *without)
     vfio_pair_free(pair);
 }
 
+/* QEMU refuses the next migration then, so the user is told how to go on. */
+static void test_paused_late(void)
+{
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+    QTestState *qts;
+
+    vfio_side_fault(pair->src, "row", "event=pending-read;state=stop-copy;"
+                    "count=2;errno=EIO");
+    vfio_pair_start(pair);
+    qts = pair->src->qts;
+    qtest_qmp_assert_success(qts, "{'execute': 'stop'}");
+    pair->src->paused = true;
+    vfio_pair_begin(pair);
+    vfio_expect_failed(pair->src, "dev0;" EIO_TEXT);
+    vfio_expect_failed(pair->src, "QEMU migrates a paused VM only once");
+    vfio_expect_fired(pair->src, "row");
+    vfio_expect_load_failed(pair->dst, "");
+    migrate_wait_run_state(qts, "postmigrate");
+    qtest_qmp_assert_success(qts, "{'execute': 'cont'}");
+    qtest_qmp_assert_success(qts, "{'execute': 'stop'}");
+    vfio_pair_retry(pair);
+    vfio_pair_free(pair);
+}
+
 static void add_rows(const char *side, const Row *rows, size_t count,
                      bool on_dst)
 {
@@ -475,6 +511,7 @@ int main(int argc, char **argv)
     add_rows("source", source_rows, G_N_ELEMENTS(source_rows), false);
     add_rows("destination", destination_rows,
              G_N_ELEMENTS(destination_rows), true);
+    qtest_add_func("vfio/failure/paused-late", test_paused_late);
     qtest_add_func("vfio/failure/reset/fails-once", test_reset_fails_once);
     qtest_add_data_func("vfio/failure/reset/fails", NULL, test_no_reset);
     qtest_add_data_func("vfio/failure/reset/absent", "absent", test_no_reset);

@@ -176,6 +176,7 @@ static bool sleeps_before(const VMScene *scene)
 {
     return scene->cell->status != IN_CHUNK &&
            scene->cell->status != AT_CHUNKS &&
+           scene->cell->status != AT_CANCELLING &&
            scene->cell->status != AT_FAILED;
 }
 

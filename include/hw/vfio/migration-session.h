@@ -131,6 +131,9 @@ bool vfio_mig_claim_soon(VFIODeviceMigration *mig);
  */
 bool vfio_mig_claim_to_stop(VFIODeviceMigration *mig);
 
+/* The same without a try: the device is stopped when the BQL is free. BQL */
+void vfio_mig_defer_stop(VFIODeviceMigration *mig);
+
 /*
  * vfio_mig_stop_due: was the VM stopped while a chunk was in the air?
  *
