@@ -181,6 +181,40 @@ static void test_snapshot_fails(void)
     vfio_side_free(side);
 }
 
+/* @side's answer to loadvm, with what went to stderr, says each of @words. */
+static void expect_no_loadvm(VFIOSide *side, const char *words)
+{
+    g_autofree char *answer = qtest_hmp(side->qts, "loadvm one");
+    g_autofree char *err = qtest_stderr(side->qts);
+    g_autofree char *all = g_strconcat(answer, err, NULL);
+
+    vfio_expect_text(side, "loadvm", answer, "Error");
+    vfio_expect_text(side, "loadvm and stderr", all, words);
+}
+
+/* One of two cannot be loaded: the other is none the worse for it. */
+static void test_snapshot_one_of_two(void)
+{
+    VFIOSide *side = vfio_side_new("source", SIDE_ATTACHED);
+    g_autofree char *disk = make_disk();
+    g_autofree char *device = NULL, *memory = NULL;
+
+    vfio_side_add_device(side);
+    side->multi = true;
+    add_disk(side, disk);
+    vfio_side_fault(side, "row", "device=dev1;event=state-write;to=resuming;"
+                    "errno=EIO");
+    vfio_side_start(side);
+    save(side, &device, &memory);
+    expect_no_loadvm(side, "dev1;Input/output error");
+    vfio_expect_fired(side, "row");
+    vfio_side_expect_state(side, "dev0", "stop");
+    snapshot(side, "loadvm");
+    qtest_qmp_assert_success(side->qts, "{'execute': 'cont'}");
+    expect_loaded(side, device, memory);
+    vfio_side_free(side);
+}
+
 /* ---- unplug and plug ---- */
 
 static void test_unplug(void)
@@ -511,6 +545,7 @@ int main(int argc, char **argv)
                         test_snapshot_move);
     qtest_add_func("vfio/snapshot/paused", test_snapshot_paused);
     qtest_add_func("vfio/snapshot/fails", test_snapshot_fails);
+    qtest_add_func("vfio/snapshot/one-of-two", test_snapshot_one_of_two);
     qtest_add_func("vfio/unplug/before", test_unplug);
     qtest_add_func("vfio/unplug/and-plug", test_replug);
     qtest_add_func("vfio/unplug/in-migration", test_unplug_in_migration);
