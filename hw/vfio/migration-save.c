@@ -148,10 +148,16 @@ static int vfio_mig_save_start(VFIODeviceMigration *mig, Error **errp)
     return ret;
 }
 
-/* A snapshot was announced by nobody. */
+/*
+ * A snapshot was announced by nobody. Nor was a migration that was cancelled
+ * before it had a connection, which QEMU begins all the same, only to end it.
+ */
 static int vfio_mig_save_begin(VFIODeviceMigration *mig, QEMUFile *f,
                                Error **errp)
 {
+    if (!mig->session && !migration_in_setup(migrate_get_current())) {
+        return -ECANCELED;
+    }
     if (!mig->session) {
         vfio_mig_session_begin(mig, VFIO_MIG_PHASE_SETUP,
                                VFIO_MIG_STREAM_SNAPSHOT);

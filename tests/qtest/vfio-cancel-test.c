@@ -11,8 +11,12 @@
  */
 #include "vfio-test.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #define ROUNDS 20
 
@@ -374,6 +378,76 @@ static void add_case(const char *group, const char *detail, Case c,
     qtest_add_data_func_full(name, g_memdup2(&c, sizeof(c)), fn, g_free);
 }
 
+/* ---- before there is a stream ---- */
+
+/* A socket that listens, and lets nobody in before it is asked to. */
+typedef struct Door {
+    int fd;
+    int guests[2];              /* who wait before the source */
+    char *uri;
+} Door;
+
+static int connect_to(const struct sockaddr_un *address)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+    if (connect(fd, (const struct sockaddr *)address, sizeof(*address))) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static void door_close_to_all(Door *door)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s/door",
+             qtest_tmpdir());
+    door->uri = g_strdup_printf("unix:%s", address.sun_path);
+    door->fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    g_assert_cmpint(bind(door->fd, (struct sockaddr *)&address,
+                         sizeof(address)), ==, 0);
+    g_assert_cmpint(listen(door->fd, 0), ==, 0);
+    door->guests[0] = connect_to(&address);
+    door->guests[1] = connect_to(&address);
+    g_assert_cmpint(door->guests[0], >=, 0);
+    g_assert_cmpint(door->guests[1], ==, -1);
+}
+
+static void test_cancel_while_connecting(void)
+{
+    VFIOSide *side = vfio_side_new("source", SIDE_ATTACHED);
+    g_autofree char *status = NULL, *end = NULL, *arcs = NULL;
+    Door door;
+    int first, source;
+
+    vfio_side_start(side);
+    door_close_to_all(&door);
+    migrate_qmp(side->qts, door.uri, "{}");
+    g_usleep(200 * 1000);
+    status = migrate_status(side->qts);
+    g_assert_cmpstr(status, ==, "setup");
+    migrate_cancel(side->qts);
+    first = accept(door.fd, NULL, NULL);
+    source = accept(door.fd, NULL, NULL);
+    g_assert_cmpint(source, >=, 0);
+    end = migrate_wait_end(side->qts, FAIL_MS);
+    g_assert_cmpstr(end, ==, "cancelled");
+    vfio_side_expect_state(side, "dev0", "running");
+    arcs = vfio_side_arcs(side, "dev0");
+    if (strstr(arcs, "stop")) {
+        vfio_side_fail(side, "the device was stopped in a VM that runs: %s",
+                       arcs);
+    }
+    close(first);
+    close(source);
+    close(door.guests[0]);
+    close(door.fd);
+    g_free(door.uri);
+    vfio_side_free(side);
+}
+
 static void add_cancel_cases(void)
 {
     static const char *const strictness[] = { "drawn", "kernel", "lenient",
@@ -408,6 +482,8 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     add_cancel_cases();
+    qtest_add_func("vfio/cancel/while-connecting",
+                   test_cancel_while_connecting);
     qtest_add_func("vfio/cancel/often", test_cancel_often);
     qtest_add_func("vfio/cancel/paused-strict", test_paused_strict);
     qtest_add_func("vfio/stop/in-precopy", test_stop_in_precopy);
