@@ -16,7 +16,10 @@
 #include "migration/qemu-file.h"
 #include "hw/vfio/migration-pci-config.h"
 
-/* In the stream before the configuration space: version of its layout */
+/*
+ * In the stream before the configuration space: a big-endian version. QEMU
+ * takes lower ones, too, and reads the same layout whatever it is.
+ */
 #define LAYOUT_BYTES        4
 #define LAYOUT_VERSION      2
 
@@ -304,7 +307,8 @@ int vfio_mig_pci_check(VFIODevice *vbasedev, QEMUFile *f, Error **errp)
     if (!pdev ||
         qemu_peek_buffer(f, &blob, LAYOUT_BYTES + sizeof(here), 0) <
         LAYOUT_BYTES + sizeof(here) ||
-        memcmp(blob, (uint8_t[]) { 0, 0, 0, LAYOUT_VERSION }, LAYOUT_BYTES)) {
+        memcmp(blob, (uint8_t[LAYOUT_BYTES - 1]) { 0 }, LAYOUT_BYTES - 1) ||
+        blob[LAYOUT_BYTES - 1] > LAYOUT_VERSION) {
         return 0;
     }
     ret = read_bar_sizes(vbasedev, bar_size, errp);

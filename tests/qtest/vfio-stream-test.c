@@ -293,6 +293,20 @@ static void test_patch(const void *opaque)
     stream_clear(&s);
 }
 
+/* What QEMU takes for an older layout is compared as well. */
+static void test_older_layout(void)
+{
+    Stream s = record();
+    size_t at = find_tag(&s, TAG_CONFIG, 0) + 8;
+
+    s.bytes[at + 4 + 0x3d] = 7;         /* the interrupt pin */
+    for (s.bytes[at + 3] = 0; s.bytes[at + 3] <= 2; s.bytes[at + 3]++) {
+        expect_refused(load(&s, s.len), "layout", at,
+                       "dev0;its interrupt pin is 0x07");
+    }
+    stream_clear(&s);
+}
+
 /* A device of another kind does not take this one's state. */
 static void test_other_device(void)
 {
@@ -323,6 +337,7 @@ int main(int argc, char **argv)
 
         qtest_add_data_func(name, &patches[i], test_patch);
     }
+    qtest_add_func("vfio/stream/wrong/older-layout", test_older_layout);
     qtest_add_func("vfio/stream/wrong/device", test_other_device);
     return g_test_run();
 }
