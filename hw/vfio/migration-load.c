@@ -280,6 +280,24 @@ static void vfio_mig_fail_missing(VFIODeviceMigration *mig)
 }
 
 /*
+ * QEMU has refused something before the device's turn. Where that was a
+ * section, as of the source's device in another slot, the one that waits here
+ * has to be named; but it may as well be RAM of another size.
+ */
+static void vfio_mig_fail_waiting(VFIODeviceMigration *mig)
+{
+    Error *err = NULL;
+
+    if (!vfio_mig_session_failed(mig)) {
+        error_setg(&err, "%s: no state arrived for the device (section %s) "
+                   "before the load failed; if that was for an unknown "
+                   "section, use the same devices with the same addr= on "
+                   "both sides", vfio_mig_dev(mig)->name, mig->section_id);
+        vfio_mig_fail(mig, -EINVAL, err);
+    }
+}
+
+/*
  * All sections of the stream are there, and QEMU takes the load for a
  * success: the last moment to say that it is none, so that the source goes
  * on. A destination has nothing yet that could be lost by its end.
@@ -324,12 +342,8 @@ int vfio_mig_load_cleanup(void *opaque)
     if (!complete && incoming && !error) {
         vfio_mig_end_failed_incoming(mig);
     } else if (error == -EINVAL && !mig->session->announced) {
-        /*
-         * QEMU has refused a section, as of the source's device where that
-         * is in another slot. Name the one that waits here. (A stream that
-         * broke says nothing of who would have come: that is -EIO.)
-         */
-        vfio_mig_fail_missing(mig);
+        /* A stream that broke says nothing of who would have come: -EIO. */
+        vfio_mig_fail_waiting(mig);
     }
     vfio_mig_session_end(mig);
     if (complete) {

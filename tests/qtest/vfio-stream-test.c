@@ -323,6 +323,25 @@ static void test_other_device(void)
     vfio_pair_free(pair);
 }
 
+/* A load that fails elsewhere is not blamed on the device's place. */
+static void test_other_ram(void)
+{
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+    g_autofree char *err = NULL;
+
+    pair->dst->ram_mib = pair->src->ram_mib / 2;
+    vfio_pair_start(pair);
+    vfio_pair_begin(pair);
+    vfio_expect_load_failed(pair->dst, "");
+    err = qtest_stderr(pair->dst->qts);
+    if (strstr(err, "the source has no VFIO device")) {
+        vfio_side_fail(pair->dst, "it says: %s", err);
+    }
+    vfio_expect_failed(pair->src, "");
+    vfio_side_kill(pair->dst);
+    vfio_pair_free(pair);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -337,6 +356,7 @@ int main(int argc, char **argv)
 
         qtest_add_data_func(name, &patches[i], test_patch);
     }
+    qtest_add_func("vfio/stream/wrong/ram", test_other_ram);
     qtest_add_func("vfio/stream/wrong/older-layout", test_older_layout);
     qtest_add_func("vfio/stream/wrong/device", test_other_device);
     return g_test_run();
