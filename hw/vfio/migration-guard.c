@@ -228,7 +228,7 @@ int vfio_mig_guarded_copy(void *to, const void *from, size_t size)
 
 int vfio_mig_guarded_probe(const void *from, size_t size)
 {
-    const uintptr_t page = getpagesize();
+    const uintptr_t page = qemu_real_host_page_size();
     const uint8_t *at = from;
     const uint8_t *end = at + size;
     uint8_t byte;

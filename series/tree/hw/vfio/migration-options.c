@@ -2,8 +2,8 @@
  * Migration of VFIO devices: what the user has asked for
  *
  * Owns: the meaning of the properties enable-migration,
- * x-multi-device-migration and x-migration-empty-chunk-pending. Does not own: the properties (pci.c), whether a
- * device can migrate (migration.c).
+ * x-multi-device-migration and x-migration-empty-chunk-pending. Does not own:
+ * the properties (pci.c), whether a device can migrate (migration.c).
  *
  * Locks: needs the BQL.
  *
