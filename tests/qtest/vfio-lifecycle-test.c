@@ -10,7 +10,6 @@
  */
 #include "vfio-test.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- savevm, loadvm ---- */
@@ -486,10 +485,10 @@ static void expect_intx_level(VFIOSide *side, bool asserted)
     while (true) {
         g_autofree char *text = qtest_hmp(side->qts, "info pic");
         const char *pic = strstr(text, "pic1: irr=");
-        unsigned long requests;
+        uint64_t requests;
 
         g_assert_nonnull(pic);
-        requests = strtoul(pic + strlen("pic1: irr="), NULL, 16);
+        requests = g_ascii_strtoull(pic + strlen("pic1: irr="), NULL, 16);
         if (!(requests & INTX_PIC_BIT) == !asserted) {
             return;
         }
