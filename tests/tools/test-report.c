@@ -149,6 +149,46 @@ static void test_one_side(void)
     check_page(destination);
 }
 
+/* ---- what comes after it ---- */
+
+/* The VMs live on, an hour later: no part of the migration. */
+static void test_later(void)
+{
+    static const char at_source[] =
+        "7116@1795990611.000000:runstate_set current_run_state 5 (postmigrate) "
+        "new_state 11 (shutdown)\n"
+        "7116@1795990612.000000:vfio_migration_transition  (dev0) stop -> "
+        "running ret 0 1000 ns\n";
+    static const char at_destination[] =
+        "7201@1795990611.000000:runstate_set current_run_state 9 (running) "
+        "new_state 4 (paused)\n"
+        "7201@1795990611.000001:vm_state_notify running 0 reason 4 (paused)\n"
+        "7201@1795990611.500000:vfio_migration_transition  (dev0) running -> "
+        "stop ret 0 1000 ns\n"
+        "7201@1795990612.000000:runstate_set current_run_state 4 (paused) "
+        "new_state 9 (running)\n"
+        "7201@1795990612.000001:vm_state_notify running 1 reason 9 (running)\n"
+        "7201@1795990612.500000:vfio_migration_vm_state  (dev0) running 1 "
+        "reason running device running\n";
+    g_autoptr(Report) plain = report_named("two");
+    g_autofree char *source = contents("two-source.trace");
+    g_autofree char *destination = contents("two-destination.trace");
+    g_autofree char *long_source = g_strconcat(source, at_source, NULL);
+    g_autofree char *long_destination = g_strconcat(destination,
+                                                    at_destination, NULL);
+    g_autofree char *source_file = file_with(long_source);
+    g_autofree char *destination_file = file_with(long_destination);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Report) report = report_of(source_file, destination_file,
+                                         &error);
+
+    g_assert_no_error(error);
+    g_assert_cmpint(report_downtime_us(report), ==, report_downtime_us(plain));
+    g_assert_cmpint(report->end_us, ==, plain->end_us);
+    g_unlink(source_file);
+    g_unlink(destination_file);
+}
+
 /* ---- two clocks ---- */
 
 /* @text with every time changed by @by_us */
@@ -328,6 +368,7 @@ int main(int argc, char **argv)
         g_test_add_data_func(parts, names[i], test_parts);
     }
     g_test_add_func("/report/one-side", test_one_side);
+    g_test_add_func("/report/later", test_later);
     g_test_add_func("/report/clocks", test_clocks);
     g_test_add_func("/report/wrong", test_wrong);
     g_test_add_func("/report/cut", test_cut);

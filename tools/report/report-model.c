@@ -518,6 +518,21 @@ static void close_spans(ReportSide *side, int64_t end_us)
     }
 }
 
+/*
+ * The VM's next run state: what is in the trace from there on, a shutdown for
+ * instance, is no part of the migration. A source goes from "finish-migrate"
+ * into another one when its migration has ended, which is.
+ */
+static bool is_over(const ReportSide *side, const TraceEvent *event)
+{
+    if (strcmp(event->name, "runstate_set")) {
+        return false;
+    }
+    return side->role == REPORT_DESTINATION
+        ? side->start_us != 0
+        : side->end_us && !strstr(event->text, "(finish-migrate) new_state");
+}
+
 static ReportSide *read_side(const TraceLog *log, GError **error)
 {
     ReportRole role = REPORT_SOURCE;
@@ -537,10 +552,13 @@ static ReportSide *read_side(const TraceLog *log, GError **error)
     for (unsigned i = role == REPORT_SOURCE ? begin : 0;
          i < log->events->len; i++) {
         event = g_ptr_array_index(log->events, i);
+        if (is_over(side, event)) {
+            break;
+        }
         take_event(side, event);
+        side->last_us = event->time_us;
     }
-    side->last_us = event->time_us;
-    close_spans(side, event->time_us);
+    close_spans(side, side->last_us);
     return side;
 }
 
