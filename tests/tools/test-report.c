@@ -233,6 +233,39 @@ static void test_clocks(void)
     g_unlink(path);
 }
 
+/* A smaller window at the destination takes each chunk in four. */
+static void test_split(void)
+{
+    g_autofree char *text = contents("one-destination.trace");
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    g_autoptr(GString) split = g_string_new(NULL);
+    g_autofree char *path = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Report) report = NULL;
+    unsigned count = 0;
+
+    for (unsigned i = 0; lines[i] && *lines[i]; i++) {
+        const char *size = strstr(lines[i], "load_chunk")
+            ? strstr(lines[i], " size 0x") : NULL;
+        guint64 bytes = size ? g_ascii_strtoull(size + 6, NULL, 16) : 0;
+
+        for (unsigned n = 0; n < (size ? 4 : 1); n++, count++) {
+            g_string_append_len(split, lines[i], size ? size - lines[i] : -1);
+            if (size) {
+                g_string_append_printf(split, " size 0x%" G_GINT64_MODIFIER
+                                       "x", bytes / 4);
+            }
+            g_string_append_c(split, '\n');
+        }
+    }
+    g_assert_cmpuint(count, >, g_strv_length(lines));
+    path = file_with(split->str);
+    report = report_of("one-source.trace", path, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(report->shift_us, ==, 0);
+    g_unlink(path);
+}
+
 /* ---- what is wrong ---- */
 
 static void expect_error(const char *source, const char *destination,
@@ -370,6 +403,7 @@ int main(int argc, char **argv)
     g_test_add_func("/report/one-side", test_one_side);
     g_test_add_func("/report/later", test_later);
     g_test_add_func("/report/clocks", test_clocks);
+    g_test_add_func("/report/split", test_split);
     g_test_add_func("/report/wrong", test_wrong);
     g_test_add_func("/report/cut", test_cut);
     g_test_add_func("/report/damaged", test_damaged);

@@ -565,6 +565,33 @@ static ReportSide *read_side(const TraceLog *log, GError **error)
 /* ---- both ---- */
 
 /*
+ * The destination may take a chunk in several: each is held against the one
+ * of the source that its first byte was in.
+ */
+static int64_t find_device_shift(const ReportDevice *from,
+                                 const ReportDevice *to)
+{
+    const ReportChunk *sent = (ReportChunk *)from->chunks->data;
+    const ReportChunk *taken = (ReportChunk *)to->chunks->data;
+    uint64_t sent_bytes = 0, taken_bytes = 0;   /* before the chunk */
+    int64_t shift_us = 0;
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < to->chunks->len; i++) {
+        while (n < from->chunks->len &&
+               sent_bytes + sent[n].bytes <= taken_bytes) {
+            sent_bytes += sent[n++].bytes;
+        }
+        if (n == from->chunks->len) {
+            break;
+        }
+        shift_us = MAX(shift_us, sent[n].staged_us - taken[i].end_us);
+        taken_bytes += taken[i].bytes;
+    }
+    return shift_us;
+}
+
+/*
  * Two hosts have two clocks. No chunk is taken before it was sent: what the
  * clocks say against that is added to the destination's.
  */
@@ -577,14 +604,8 @@ static int64_t find_shift(const ReportSide *source,
         ReportDevice *from = g_ptr_array_index(source->devices, i);
         ReportDevice *to = report_device(destination, from->name);
 
-        for (unsigned n = 0; to && n < MIN(from->chunks->len,
-                                           to->chunks->len); n++) {
-            int64_t sent_us = g_array_index(from->chunks, ReportChunk,
-                                            n).staged_us;
-            int64_t taken_us = g_array_index(to->chunks, ReportChunk,
-                                             n).end_us;
-
-            shift_us = MAX(shift_us, sent_us - taken_us);
+        if (to) {
+            shift_us = MAX(shift_us, find_device_shift(from, to));
         }
     }
     return shift_us;
