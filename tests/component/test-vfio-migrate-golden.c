@@ -95,6 +95,10 @@ static const Case cases[] = {
     { "why-domain", WHY "vm" },
     { "why-domain-json", WHY "--json vm" },
     { "why-domain-file", WHY "- <vm.xml" },
+    { "why-domain-qemu", WHY "vm --qemu root/usr/bin/qemu-system-x86_64-vfio" },
+    { "why-domain-no-device", "rm root/dev/vfio/vfio; sed -e '/<hostdev/,"
+      "/<.hostdev/d' -e '/<interface/,/<.interface/d' vm.xml >x.xml; "
+      WHY "./x.xml" },
     { "why-domain-unknown", WHY "other" },
     { "why-no-xml", "echo '<domain><name>vm</name>' >x.xml; " WHY "./x.xml" },
 

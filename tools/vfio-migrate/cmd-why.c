@@ -127,17 +127,19 @@ static void check_devices(Checks *checks, const Domain *domain, bool may_open)
 static void why_domain(Checks *checks, const Domain *domain, bool may_open,
                        const char *running_name)
 {
-    g_autofree char *found = qemu ? g_strdup(qemu) : host_find_qemu();
+    g_autofree char *found = host_find_qemu();
 
     checks->subject = domain->name;
-    check_memory(checks, domain);
+    if (domain->devices->len) {
+        check_memory(checks, domain);
+    }
     check_devices(checks, domain, may_open);
     if (running_name) {
         check_running(checks, running_name);
     }
-    why_host(checks, true);
     if (domain->devices->len) {
-        why_qemu(checks, domain->emulator ?: found);
+        why_host(checks, true);
+        why_qemu(checks, qemu ?: domain->emulator ?: found);
     }
 }
 
