@@ -271,7 +271,7 @@ static const GOptionEntry options[] = {
     { "machine", 0, 0, G_OPTION_ARG_STRING, &machine,
       "Machine type of the VM, as in its domain", "TYPE" },
     { "strict", 0, 0, G_OPTION_ARG_NONE, &strict,
-      "What may fail is a no, too", NULL },
+      "Exit with 1 also where something may fail", NULL },
     { "qemu", 0, 0, G_OPTION_ARG_FILENAME, &qemu,
       "The QEMU that VMs run with here [the one in PATH]", "PATH" },
     { "ssh", 0, 0, G_OPTION_ARG_FILENAME, &ssh,
@@ -287,8 +287,10 @@ const Command command_compare = {
     .summary = "Will a migration from HERE to THERE work?",
     .description =
         "HERE and THERE are files that 'vfio-migrate facts' printed, devices "
-        "of this host,\nor HOST:DEVICE, of which ssh asks the facts.\n\n"
-        "Exit status 1: it fails. What may fail is a yes without --strict.",
+        "of this\nhost, or HOST:DEVICE, of which ssh asks the facts.\n\n"
+        "Exit status: 0 nothing blocks, 1 something does (with --strict also: "
+        "something\nmay fail), 2 wrong usage, 3 the facts of one side could "
+        "not be had.",
     .options = options,
     .min_arguments = 2,
     .max_arguments = 2,

@@ -41,7 +41,7 @@ const Command command_facts = {
     .summary = "Print what 'compare' compares, as JSON",
     .description =
         "The device may have any driver: what cannot be found out is said. "
-        "Keep the output\nof both hosts for 'vfio-migrate compare'.",
+        "Keep the\noutput of both hosts for 'vfio-migrate compare'.",
     .options = options,
     .min_arguments = 1,
     .max_arguments = 1,

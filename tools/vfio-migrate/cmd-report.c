@@ -103,17 +103,18 @@ static ToolExit run(const Tool *tool)
 const Command command_report = {
     .name = "report",
     .arguments = "TRACE [TRACE]",
-    .summary = "Explain a migration afterwards: a timeline, and its downtime",
+    .summary = "Explain a migration afterwards, and its downtime",
     .description =
         "TRACE is what QEMU's trace backend \"log\" wrote: of the source, of "
-        "the destination,\nor (better) of both, in any order; what to add "
-        "to QEMU's command line for it is printed\nby vfio-migrate report "
-        "--options TRACE. The page is one HTML file that needs nothing\n"
-        "else; a summary is printed.\n\n"
+        "the\ndestination, or (better) of both, in any order; 'vfio-migrate "
+        "report --options\nTRACE' prints what to add to QEMU's command line "
+        "for it. The page is one HTML\nfile that needs nothing else; a "
+        "summary is printed.\n\n"
         "Exit status: 0 done, 2 wrong usage, 3 a trace cannot be read, or "
         "the page not be\nwritten.",
     .options = options,
     .min_arguments = 1,
     .max_arguments = REPORT_ROLES,
+    .opens_nothing = true,
     .run = run,
 };

@@ -223,12 +223,12 @@ static ToolExit run(const Tool *tool)
 const Command command_watch = {
     .name = "watch",
     .arguments = "DOMAIN|QMP-SOCKET",
-    .summary = "Follow a VM's migration: how far, how fast, what holds it up",
+    .summary = "Follow a VM's migration, and see what holds it up",
     .description =
         "Waits for a migration, follows it to its end, and asks QEMU nothing "
-        "but questions.\nQMP-SOCKET is the path of a monitor of its own "
-        "(-qmp unix:PATH,server=on,wait=off);\nof a DOMAIN of libvirt's the "
-        "monitor is asked through virsh.\n\n"
+        "but\nquestions. QMP-SOCKET is the path of a monitor of its own "
+        "(QEMU's option\n-qmp unix:PATH,server=on,wait=off); of a DOMAIN of "
+        "libvirt's the monitor is\nasked through virsh.\n\n"
         "Of RAM and of each device it shows what has been sent + what is "
         "left, and for\ndevices what they are doing. With --json, one object "
         "a line.\n\n"
@@ -237,5 +237,6 @@ const Command command_watch = {
     .options = options,
     .min_arguments = 1,
     .max_arguments = 1,
+    .opens_nothing = true,
     .run = run,
 };

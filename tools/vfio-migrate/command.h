@@ -34,6 +34,7 @@ typedef struct Command {
     const char *description;    /* of its --help, below the options; or NULL */
     const GOptionEntry *options;    /* besides those of Tool; or NULL */
     unsigned min_arguments, max_arguments;
+    bool opens_nothing;         /* no device: --help does not offer --yes */
     /* Prints its result on stdout and what went wrong on stderr. */
     ToolExit (*run)(const Tool *tool);
 } Command;

@@ -176,10 +176,12 @@ int main(int argc, char **argv)
     Tool tool = { 0 };
     gboolean version = false;
     g_autofree char *sysroot = NULL;
+    const Command *command = find_command(argc, argv);
     const GOptionEntry shared[] = {
         { "json", 0, 0, G_OPTION_ARG_NONE, &tool.json,
           "Print JSON instead of text", NULL },
-        { "yes", 'y', 0, G_OPTION_ARG_NONE, &tool.yes,
+        { "yes", 'y', command && command->opens_nothing ?
+          G_OPTION_FLAG_HIDDEN : 0, G_OPTION_ARG_NONE, &tool.yes,
           "Do not ask before a device is reset", NULL },
         { "sysroot", 0, 0, G_OPTION_ARG_FILENAME, &sysroot,
           "Look for /sys, /proc, /etc and /dev below DIR", "DIR" },
@@ -187,7 +189,6 @@ int main(int argc, char **argv)
           "Print the version of this tool", NULL },
         { NULL }
     };
-    const Command *command = find_command(argc, argv);
     g_autoptr(GOptionContext) context = new_context(command);
     g_autoptr(GError) error = NULL;
 
