@@ -169,7 +169,7 @@ static void demo_show_progress(Demo *demo)
 static void demo_print_progress_head(void)
 {
     g_autofree char *text = g_strdup_printf(
-        "%36s %8s %10s  %s", "", "moved", "rate", "device's state");
+        "%36s %8s %10s  %s", "", "moved", "rate", "source -> destination");
     g_autofree char *dim = screen_style(SCREEN_DIM, 0, text);
 
     screen_print("%s", dim);
