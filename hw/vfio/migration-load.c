@@ -6,8 +6,8 @@
  * device and reason: a load has no way to return an Error, so they are
  * printed here. Does not own: how a chunk is written (the protocol).
  *
- * Locks: all three run with the BQL; load_state gives it up where it waits
- * for the stream.
+ * Locks: all three run with the BQL, but for a late clean-up; load_state gives
+ * it up where it waits for the stream.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -326,33 +326,56 @@ static void vfio_mig_reset_after_load(VFIODeviceMigration *mig)
                 vfio_mig_state_str(mig->state));
 }
 
-int vfio_mig_load_cleanup(void *opaque)
+void vfio_mig_load_done(VFIODeviceMigration *mig)
 {
-    VFIODeviceMigration *mig = vfio_mig_of(opaque);
-    bool complete, incoming;
-    int error;
+    bool incoming = mig->session->stream == VFIO_MIG_STREAM_LIVE;
 
-    if (mig->phase < VFIO_MIG_PHASE_LOAD) {
-        return 0;
+    vfio_mig_session_end(mig);
+    mig->arrival = incoming ? VFIO_MIG_ARRIVAL_INCOMING
+                            : VFIO_MIG_ARRIVAL_SNAPSHOT;
+}
+
+/* @error: of the stream */
+static void vfio_mig_load_ends(VFIODeviceMigration *mig, int error)
+{
+    bool incoming = mig->session->stream == VFIO_MIG_STREAM_LIVE;
+
+    if (mig->phase == VFIO_MIG_PHASE_LOADED && !vfio_mig_session_failed(mig)) {
+        vfio_mig_load_done(mig);
+        return;
     }
-    complete = mig->phase == VFIO_MIG_PHASE_LOADED &&
-               !vfio_mig_session_failed(mig);
-    incoming = mig->session->stream == VFIO_MIG_STREAM_LIVE;
-    error = qemu_file_get_error(mig->session->file);
-    if (!complete && incoming && !error) {
+    if (incoming && !error) {
         vfio_mig_end_failed_incoming(mig);
     } else if (error == -EINVAL && !mig->session->announced) {
         /* A stream that broke says nothing of who would have come: -EIO. */
         vfio_mig_fail_waiting(mig);
     }
     vfio_mig_session_end(mig);
-    if (complete) {
-        mig->arrival = incoming ? VFIO_MIG_ARRIVAL_INCOMING
-                                : VFIO_MIG_ARRIVAL_SNAPSHOT;
-    } else if (!incoming && !mig->gone) {
+    if (!incoming && !mig->gone) {
         vfio_mig_reset_after_load(mig);
     }
-    trace_vfio_migration_load_cleanup(vfio_mig_dev(mig)->name,
-                                      vfio_mig_state_str(mig->state));
+}
+
+/*
+ * Where bitmaps of disks follow the VM, QEMU calls this at their end, without
+ * the BQL and without the stream, from a thread of its own.
+ */
+int vfio_mig_load_cleanup(void *opaque)
+{
+    VFIODeviceMigration *mig = vfio_mig_of(opaque);
+    bool late = !qemu_mutex_iothread_locked();
+
+    if (late) {
+        qemu_mutex_lock_iothread();
+    }
+    if (mig->phase >= VFIO_MIG_PHASE_LOAD) {
+        vfio_mig_load_ends(mig, late ? 0 :
+                           qemu_file_get_error(mig->session->file));
+        trace_vfio_migration_load_cleanup(vfio_mig_dev(mig)->name,
+                                          vfio_mig_state_str(mig->state));
+    }
+    if (late) {
+        qemu_mutex_unlock_iothread();
+    }
     return 0;
 }

@@ -83,6 +83,9 @@ static void vfio_mig_vm_goes_on(VFIODeviceMigration *mig)
     if (vfio_mig_stop_due(mig)) {
         return;         /* it was never stopped */
     }
+    if (mig->phase == VFIO_MIG_PHASE_LOADED) {
+        vfio_mig_load_done(mig);        /* bitmaps of disks still follow */
+    }
     target = vfio_mig_running_target(mig);
     if (mig->arrival != VFIO_MIG_ARRIVAL_NONE) {
         vfio_mig_route_intx(vfio_mig_dev(mig));

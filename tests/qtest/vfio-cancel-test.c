@@ -1,9 +1,10 @@
 /*
  * Migrations that are cancelled, stopped, or lose a side
  *
- * Owns: cancel in each phase with the VM running and paused and then a
- * successful try; the VM stopped and continued in pre-copy; rounds between
- * two sides; kill -9 of either side in each phase.
+ * Owns: cancel in each phase, and before there is one, with the VM running
+ * and paused and then a successful try; the VM stopped and continued in
+ * pre-copy; a VM that moves before its bitmaps; rounds between two sides;
+ * kill -9 of either side in each phase.
  * Does not own: failures of the device (vfio-failure-test.c).
  * Locks: none.
  *
@@ -448,6 +449,46 @@ static void test_cancel_while_connecting(void)
     vfio_side_free(side);
 }
 
+/* ---- a VM that moves before all of its disks' bitmaps do ---- */
+
+/*
+ * The device's state is there when the VM moves, and what follows is none of
+ * its business; but QEMU cleans up in a thread of its own then.
+ */
+/* @paused: whoever manages the destination lets it run */
+static void test_bitmaps_follow(const void *paused)
+{
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+
+    const char *disk = " -blockdev null-co,node-name=disk,size=68719476736";
+
+    g_string_append(pair->src->args, disk);
+    g_string_append(pair->dst->args, disk);
+    pair->dst->paused = paused;
+    vfio_pair_return_path(pair);
+    vfio_pair_start(pair);
+    qtest_qmp_assert_success(pair->src->qts, "{'execute': "
+                             "'block-dirty-bitmap-add', 'arguments': {"
+                             "'node': 'disk', 'name': 'map', "
+                             "'granularity': 512}}");
+    migrate_set_capability(pair->src->qts, "dirty-bitmaps", true);
+    migrate_set_capability(pair->dst->qts, "dirty-bitmaps", true);
+    migrate_set_parameter_int(pair->src->qts, "max-bandwidth", MIGRATE_SLOW);
+    migrate_set_parameter_int(pair->src->qts, "downtime-limit", 10);
+    vfio_pair_begin(pair);
+    vfio_side_expect_state(pair->src, "dev0", "pre-copy");
+    qtest_qmp_assert_success(pair->src->qts,
+                             "{'execute': 'migrate-start-postcopy'}");
+    migrate_set_parameter_int(pair->src->qts, "max-bandwidth", MIGRATE_FAST);
+    vfio_pair_finish(pair);
+    if (paused) {
+        vfio_pair_check(pair);
+    } else {
+        vfio_pair_check_running(pair);
+    }
+    vfio_pair_free(pair);
+}
+
 static void add_cancel_cases(void)
 {
     static const char *const strictness[] = { "drawn", "kernel", "lenient",
@@ -484,6 +525,9 @@ int main(int argc, char **argv)
     add_cancel_cases();
     qtest_add_func("vfio/cancel/while-connecting",
                    test_cancel_while_connecting);
+    qtest_add_data_func("vfio/bitmaps-follow", NULL, test_bitmaps_follow);
+    qtest_add_data_func("vfio/bitmaps-follow-paused", "paused",
+                        test_bitmaps_follow);
     qtest_add_func("vfio/cancel/often", test_cancel_often);
     qtest_add_func("vfio/cancel/paused-strict", test_paused_strict);
     qtest_add_func("vfio/stop/in-precopy", test_stop_in_precopy);

@@ -16,4 +16,12 @@ int vfio_mig_load_setup(QEMUFile *f, void *opaque);
 int vfio_mig_load_state(QEMUFile *f, void *opaque, int version_id);
 int vfio_mig_load_cleanup(void *opaque);
 
+/*
+ * vfio_mig_load_done: the load has given the device all of its state, and
+ * ends: at its clean-up, or where the VM runs before that
+ *
+ * In phase loaded. Locks: needs the BQL.
+ */
+void vfio_mig_load_done(VFIODeviceMigration *mig);
+
 #endif /* HW_VFIO_MIGRATION_HANDLERS_H */
