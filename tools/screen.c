@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <errno.h>
+#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -29,6 +30,8 @@ void screen_init(void)
     const char *no_color = g_getenv("NO_COLOR");
     const char *term = g_getenv("TERM");
 
+    /* The ellipsis of GLib's help is a '?' without one. */
+    setlocale(LC_CTYPE, "");
     screen.terminal = isatty(STDOUT_FILENO) && g_strcmp0(term, "dumb");
     screen.colours = screen.terminal && !(no_color && *no_color);
 }
