@@ -31,7 +31,7 @@ static const GOptionEntry options[] = {
       "Look once, whatever goes on, and end", NULL },
     { "metrics", 0, 0, G_OPTION_ARG_FILENAME, &metrics_path,
       "Keep the figures in FILE for Prometheus' node_exporter", "FILE" },
-    { "connect", 0, 0, G_OPTION_ARG_STRING, &connect_uri,
+    { "connect", 'c', 0, G_OPTION_ARG_STRING, &connect_uri,
       "Libvirt's URI, as for virsh", "URI" },
     { NULL }
 };
