@@ -119,6 +119,10 @@ static const char *demo_phase(const Demo *demo)
 {
     const char *state = demo->progress[PAIR_SOURCE].state;
 
+    if (g_str_equal(state, "running") &&
+        demo->progress[PAIR_SOURCE].bytes > 0) {
+        return "failed";        /* it has given data, and runs again */
+    }
     if (demo->completed || g_str_equal(state, "stop")) {
         return "finish";
     }
