@@ -526,7 +526,7 @@ static void test_asks(void)
     device = g_build_filename(run.dir, "dev0", NULL);
     start(&run, (const char *[]) { TOOL_PROGRAM, "info", device, NULL }, true);
     g_assert_cmpint(run.exit_status, ==, 2);
-    assert_says(&run, "dev0 resets it, and what it does now is lost: say "
+    assert_says(&run, "dev0 resets it, and what it is doing is lost: add "
                       "--yes");
     g_assert_false(g_file_test(run.status, G_FILE_TEST_EXISTS));
 }

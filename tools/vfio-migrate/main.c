@@ -85,11 +85,11 @@ bool tool_may_reset(const Tool *tool, const char *devices)
         return true;
     }
     if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
-        tool_misused("opening %s resets it, and what it does now is lost: "
-                     "say --yes if it may be", devices);
+        tool_misused("opening %s resets it, and what it is doing is lost: "
+                     "add --yes to allow that", devices);
         return false;
     }
-    fprintf(stderr, "Opening %s resets it, and what it does now is lost. "
+    fprintf(stderr, "Opening %s resets it, and what it is doing is lost. "
             "Go on? [y/N] ", devices);
     return fgets(answer, sizeof(answer), stdin) &&
            g_ascii_tolower(answer[0]) == 'y';
