@@ -92,8 +92,9 @@ VFIODeviceMigration *vfio_mig_device_new(VFIODevice *vbasedev, Object *obj,
     qemu_cond_init(&mig->claim_changed);
     mig->section_id = path ? g_strdup_printf("%s/vfio", path)
                            : g_strdup("vfio");
-    register_savevm_live(mig->section_id, VMSTATE_INSTANCE_ID_ANY, 1,
-                         handlers, vbasedev);
+    /* A path is one device's; one that was unplugged may be here a while. */
+    register_savevm_live(mig->section_id, path ? 0 : VMSTATE_INSTANCE_ID_ANY,
+                         1, handlers, vbasedev);
     mig->base.vm_state = qdev_add_vm_change_state_handler(vbasedev->dev,
                                                           vm_state, vbasedev);
     mig->base.migration_state.notify = status;

@@ -256,6 +256,7 @@ static int vfio_mig_save_again(VFIODeviceMigration *mig, Error **errp)
     int ret = 0;
 
     if (!vfio_mig_session_failed(mig)) {
+        vfio_mig_stop_due(mig);     /* to the state that the VM asks for */
         ret = vfio_mig_save_start(mig, errp);
     }
     vfio_mig_unlock_bql(locked);

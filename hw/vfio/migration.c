@@ -62,7 +62,7 @@ static void vfio_mig_first_run_failed(VFIODeviceMigration *mig, Error *err)
 {
     if (mig->arrival == VFIO_MIG_ARRIVAL_INCOMING) {
         error_append_hint(&err, "The VM cannot run here, and ends. Continue "
-                          "it on the source.\n");
+                          "it on the source; one that was saved stays so.\n");
         vfio_mig_fail(mig, -EIO, err);
         vfio_mig_end_incoming();
         return;
