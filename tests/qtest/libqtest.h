@@ -211,4 +211,13 @@ void qtest_expect_words(const char *who, const char *what, const char *text,
 /* qtest_describe: stderr's tail and query-migrate of @s, for a message. */
 char *qtest_describe(QTestState *s);
 
+/*
+ * qtest_take_part: which part of a table a program is to run
+ *
+ * Takes "--part=N/M" (N from 1), where it is the first argument, out of
+ * @argv. Sets @part to N - 1 and @parts to M; leaves both alone without it.
+ */
+void qtest_take_part(int *argc, char **argv, unsigned *part,
+                     unsigned *parts);
+
 #endif /* TESTS_QTEST_LIBQTEST_H */

@@ -363,3 +363,16 @@ void qtest_add_data_func_full(const char *str, void *data,
     add_case(str, (QTestCase) { .data_fn = fn, .data = data,
                                 .data_free = data_free_func });
 }
+
+void qtest_take_part(int *argc, char **argv, unsigned *part, unsigned *parts)
+{
+    if (*argc > 1 && g_str_has_prefix(argv[1], "--part=")) {
+        if (sscanf(argv[1], "--part=%u/%u", part, parts) != 2 || !*parts ||
+            !*part || *part > *parts) {
+            g_error("want --part=N/M, not %s", argv[1]);
+        }
+        --*part;
+        memmove(&argv[1], &argv[2], (*argc - 1) * sizeof(*argv));
+        --*argc;
+    }
+}

@@ -403,8 +403,11 @@ static void test_pair(const void *opaque)
 
 int main(int argc, char **argv)
 {
+    unsigned part = 0, parts = 1;
+
+    qtest_take_part(&argc, argv, &part, &parts);
     g_test_init(&argc, &argv, NULL);
-    for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+    for (unsigned i = part; i < G_N_ELEMENTS(rows); i += parts) {
         g_autofree char *name = g_strconcat("vfio/compare/", rows[i].name,
                                             NULL);
 

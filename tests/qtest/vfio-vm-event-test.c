@@ -60,26 +60,11 @@ static void add_cells(unsigned part, unsigned parts)
     }
 }
 
-/* Takes "--part=N/M" out of the arguments; N counts from 1. */
-static void take_part(int *argc, char **argv, unsigned *part,
-                      unsigned *parts)
-{
-    if (*argc > 1 && g_str_has_prefix(argv[1], "--part=")) {
-        if (sscanf(argv[1], "--part=%u/%u", part, parts) != 2 || !*parts ||
-            !*part || *part > *parts) {
-            g_error("want --part=N/M, not %s", argv[1]);
-        }
-        --*part;
-        memmove(&argv[1], &argv[2], (*argc - 1) * sizeof(*argv));
-        --*argc;
-    }
-}
-
 int main(int argc, char **argv)
 {
     unsigned part = 0, parts = 1;
 
-    take_part(&argc, argv, &part, &parts);
+    qtest_take_part(&argc, argv, &part, &parts);
     g_test_init(&argc, &argv, NULL);
     if (part == 0) {
         g_test_add_func("/x86_64/vfio/vm-event-table/complete",
