@@ -249,6 +249,29 @@ static void test_each_commit(Fixture *f, const void *data)
                        "!/^Signed-off-by: / && length > 72 { exit 1 }'");
 }
 
+/* A commit does not use an event or a header that a later one brings. */
+static void test_order(Fixture *f, const void *data)
+{
+    static const char ours[] = "'hw/vfio/migration-*.c' 'hw/vfio/dirty-*.c' "
+                               "'include/hw/vfio/*.h'";
+    g_autofree char *events = g_strdup_printf(
+        "git grep -ho 'trace_vfio_[a-z0-9_]*(' $c -- %s | sort -u | "
+        "sed s/^trace_// | while read event; do "
+        "git show $c:hw/vfio/trace-events | grep -q \"^$event\" || "
+        "{ git log -1 --format=%%s $c; echo \"$event is no event\"; exit 1; }; "
+        "done", ours);
+    g_autofree char *headers = g_strdup_printf(
+        "git grep -ho 'hw/vfio/\\(migration\\|dirty\\)-[a-z0-9-]*\\.h' "
+        "$c -- %s | sort -u | while read header; do "
+        "git cat-file -e $c:include/$header || "
+        "{ git log -1 --format=%%s $c; exit 1; }; done", ours);
+    g_auto(Outcome) o = series(f->tree, NULL);
+
+    assert_done(&o);
+    for_each_commit(f, events);
+    for_each_commit(f, headers);
+}
+
 static void test_again(Fixture *f, const void *data)
 {
     g_auto(Outcome) first = series(f->tree, NULL);
@@ -499,6 +522,7 @@ int main(int argc, char **argv)
     add("/series/branch", NULL, test_branch);
     add("/series/contents", NULL, test_contents);
     add("/series/each-commit", NULL, test_each_commit);
+    add("/series/order", NULL, test_order);
     add("/series/again", NULL, test_again);
     add("/series/mails", NULL, test_mails);
     add("/series/reroll", NULL, test_reroll);
