@@ -102,6 +102,11 @@ bool migration_in_setup(MigrationState *s)
     return qatomic_read(&s->status) == VFIO_HOST_STATUS_SETUP;
 }
 
+bool migration_in_postcopy(void)
+{
+    return false;       /* there is none here */
+}
+
 bool migration_is_active(MigrationState *s)
 {
     return qatomic_read(&s->status) == VFIO_HOST_STATUS_ACTIVE;

@@ -428,6 +428,23 @@ static int vfio_mig_save_rest(VFIODeviceMigration *mig, QEMUFile *f,
     return ret;
 }
 
+/*
+ * migrate-start-postcopy for the sake of dirty bitmaps, which needs no
+ * postcopy of RAM: QEMU 7.2 does not look for dirty pages any more then, and
+ * what was written since the last look would be lost.
+ */
+static int vfio_mig_check_no_postcopy(VFIODeviceMigration *mig, Error **errp)
+{
+    if (!migration_in_postcopy()) {
+        return 0;
+    }
+    error_setg(errp, "%s: a VFIO device does not support "
+               "migrate-start-postcopy, which leaves out pages that were just "
+               "written; continue the VM, and migrate it without",
+               vfio_mig_dev(mig)->name);
+    return -ENOTSUP;
+}
+
 static int vfio_mig_save_complete(QEMUFile *f, void *opaque)
 {
     VFIODeviceMigration *mig = vfio_mig_of(opaque);
@@ -436,6 +453,10 @@ static int vfio_mig_save_complete(QEMUFile *f, void *opaque)
 
     if (ret < 0) {
         return ret;
+    }
+    ret = vfio_mig_check_no_postcopy(mig, &err);
+    if (ret < 0) {
+        return vfio_mig_save_failed(mig, ret, err);
     }
     ret = vfio_mig_set_state(mig, VFIO_MIG_STATE_STOP_COPY,
                              VFIO_MIG_STATE_STOP, &err);

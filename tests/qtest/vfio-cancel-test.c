@@ -455,37 +455,64 @@ static void test_cancel_while_connecting(void)
  * The device's state is there when the VM moves, and what follows is none of
  * its business; but QEMU cleans up in a thread of its own then.
  */
-/* @paused: whoever manages the destination lets it run */
-static void test_bitmaps_follow(const void *paused)
+/*
+ * Dirty bitmaps may follow their VM, as pages do in postcopy. QEMU then does
+ * not look for dirty pages any more.
+ */
+static VFIOPair *bitmaps_pair(VFIOSideKind source)
 {
-    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
-
     const char *disk = " -blockdev null-co,node-name=disk,size=68719476736";
+    VFIOPair *pair = vfio_pair_new(source, SIDE_ATTACHED);
 
     g_string_append(pair->src->args, disk);
     g_string_append(pair->dst->args, disk);
-    pair->dst->paused = paused;
     vfio_pair_return_path(pair);
-    vfio_pair_start(pair);
-    qtest_qmp_assert_success(pair->src->qts, "{'execute': "
-                             "'block-dirty-bitmap-add', 'arguments': {"
-                             "'node': 'disk', 'name': 'map', "
+    return pair;
+}
+
+static void bitmaps_begin(VFIOPair *pair)
+{
+    QTestState *qts = pair->src->qts;
+
+    qtest_qmp_assert_success(qts, "{'execute': 'block-dirty-bitmap-add', "
+                             "'arguments': {'node': 'disk', 'name': 'map', "
                              "'granularity': 512}}");
-    migrate_set_capability(pair->src->qts, "dirty-bitmaps", true);
+    migrate_set_capability(qts, "dirty-bitmaps", true);
     migrate_set_capability(pair->dst->qts, "dirty-bitmaps", true);
-    migrate_set_parameter_int(pair->src->qts, "max-bandwidth", MIGRATE_SLOW);
-    migrate_set_parameter_int(pair->src->qts, "downtime-limit", 10);
+    migrate_set_parameter_int(qts, "max-bandwidth", MIGRATE_SLOW);
+    migrate_set_parameter_int(qts, "downtime-limit", 10);
     vfio_pair_begin(pair);
     vfio_side_expect_state(pair->src, "dev0", "pre-copy");
-    qtest_qmp_assert_success(pair->src->qts,
-                             "{'execute': 'migrate-start-postcopy'}");
-    migrate_set_parameter_int(pair->src->qts, "max-bandwidth", MIGRATE_FAST);
+    qtest_qmp_assert_success(qts, "{'execute': 'migrate-start-postcopy'}");
+    migrate_set_parameter_int(qts, "max-bandwidth", MIGRATE_FAST);
+}
+
+/* A source with QEMU's own code does it all the same: we have to live on. */
+static void test_bitmaps_follow(const void *paused)
+{
+    VFIOPair *pair = bitmaps_pair(SIDE_BUILTIN);
+
+    pair->dst->paused = paused;
+    vfio_pair_start(pair);
+    bitmaps_begin(pair);
     vfio_pair_finish(pair);
-    if (paused) {
-        vfio_pair_check(pair);
-    } else {
-        vfio_pair_check_running(pair);
-    }
+    migrate_wait_run_state(pair->dst->qts, paused ? "paused" : "running");
+    vfio_side_expect_state(pair->dst, "dev0", paused ? "resuming" : "running");
+    vfio_pair_free(pair);
+}
+
+static void test_bitmaps_refused(void)
+{
+    VFIOPair *pair = bitmaps_pair(SIDE_ATTACHED);
+
+    vfio_pair_start(pair);
+    bitmaps_begin(pair);
+    vfio_expect_failed(pair->src, "dev0;migrate-start-postcopy");
+    vfio_side_kill(pair->dst);
+    migrate_wait_run_state(pair->src->qts, "postmigrate");
+    qtest_qmp_assert_success(pair->src->qts, "{'execute': 'cont'}");
+    vfio_side_expect_state(pair->src, "dev0", "running");
+    vfio_side_kill(pair->src);
     vfio_pair_free(pair);
 }
 
@@ -525,6 +552,7 @@ int main(int argc, char **argv)
     add_cancel_cases();
     qtest_add_func("vfio/cancel/while-connecting",
                    test_cancel_while_connecting);
+    qtest_add_func("vfio/bitmaps-follow-refused", test_bitmaps_refused);
     qtest_add_data_func("vfio/bitmaps-follow", NULL, test_bitmaps_follow);
     qtest_add_data_func("vfio/bitmaps-follow-paused", "paused",
                         test_bitmaps_follow);

@@ -13,6 +13,8 @@
 void add_migration_state_change_notifier(Notifier *notify);
 void remove_migration_state_change_notifier(Notifier *notify);
 bool migration_is_active(MigrationState *s);
+/* Of the current migration: the VM runs at the destination already. */
+bool migration_in_postcopy(void);
 bool migration_in_setup(MigrationState *s);
 bool migration_has_finished(MigrationState *s);
 /* failed or cancelled */
