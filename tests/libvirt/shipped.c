@@ -29,8 +29,9 @@
 #define LOCAL_RULES "/etc/apparmor.d/local/abstractions/libvirt-qemu"
 
 static const char *const programs[] = {
-    "/usr/sbin/libvirtd", "/usr/sbin/virtlogd", "/usr/lib/libvirt/"
-    "virt-aa-helper", "/usr/sbin/apparmor_parser", SHIPPED_EMULATOR,
+    "/usr/sbin/libvirtd", "/usr/sbin/virtlogd",
+    "/usr/lib/libvirt/virt-aa-helper", "/usr/sbin/apparmor_parser",
+    SHIPPED_EMULATOR,
 };
 
 static bool fail(GError **error, const char *what, const char *path)

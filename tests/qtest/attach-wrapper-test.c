@@ -419,7 +419,7 @@ static void test_settings_refused(void)
         " VFIO_MIGRATION_MULTI=allow", "VFIO_MIGRATION_MULTI=allow\r\n",
         "VFIO_MIGRATION_MULTI='allow'", "QEMU=$(touch /tmp/x)",
         "QEMU=`id`", "PATH=/tmp", "LD_PRELOAD=/tmp/x.so", "allow", "=",
-        "export VFIO_MIGRATION_MULTI=allow", "\x7f""ELF\x02\x01\xff",
+        "export VFIO_MIGRATION_MULTI=allow", "\177ELF\002\001\377",
         "VFIO_MIGRATION_ATTACH=require;x",
     };
 
