@@ -185,15 +185,21 @@ static int vfio_mig_check_order(VFIODeviceMigration *mig, const char *what,
 static int vfio_mig_load_data(VFIODeviceMigration *mig, QEMUFile *f,
                               uint64_t size_bytes, Error **errp)
 {
+    ERRP_GUARD();
+    Error *reset = NULL;
     int ret = vfio_mig_check_order(mig, "data", errp);
 
-    if (ret == 0) {
-        ret = vfio_mig_check_resuming(mig, errp);
+    if (ret < 0) {
+        return ret;
     }
-    if (ret == 0) {
-        vfio_mig_claim(mig);
-        ret = vfio_mig_receive_chunk(mig, f, size_bytes, errp);
-        vfio_mig_release(mig);
+    vfio_mig_claim(mig);
+    ret = vfio_mig_receive_chunk(mig, f, size_bytes, errp);
+    vfio_mig_release(mig);
+    if (ret < 0 && vfio_mig_check_resuming(mig, &reset) < 0) {
+        /* The reason behind what the driver says */
+        error_free(*errp);
+        *errp = NULL;
+        error_propagate(errp, reset);
     }
     return ret;
 }
