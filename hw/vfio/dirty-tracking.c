@@ -23,7 +23,7 @@
 #include "hw/vfio/dirty-container.h"
 #include "hw/vfio/dirty-sections.h"
 #include "hw/vfio/dirty-tracking.h"
-#include "hw/vfio/migration-session.h"
+#include "hw/vfio/migration-device.h"
 #include "trace.h"
 
 static VFIODirtyTracker *vfio_dirty_of_listener(MemoryListener *listener)

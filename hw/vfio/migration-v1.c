@@ -222,6 +222,17 @@ static int vfio_mig_v1_send_trapped(VFIODeviceMigration *mig,
     return ret;
 }
 
+/* @ret: of a sink or a source that was given a mapped piece; returns it */
+static int vfio_mig_v1_moved(VFIODeviceMigration *mig,
+                             const VFIOMigPiece *piece, int ret, Error **errp)
+{
+    if (ret == -EFAULT && !*errp) {
+        vfio_mig_window_gone(vfio_mig_dev(mig)->name, piece->offset,
+                             piece->size, errp);
+    }
+    return ret;
+}
+
 static int vfio_mig_v1_send_mapped(VFIODeviceMigration *mig,
                                    VFIOMigSink *sink,
                                    const VFIOMigPiece *piece, Error **errp)
@@ -229,11 +240,7 @@ static int vfio_mig_v1_send_mapped(VFIODeviceMigration *mig,
     ERRP_GUARD();
     int ret = sink->put(sink, piece->host, piece->size, true, errp);
 
-    if (ret == -EFAULT && !*errp) {
-        vfio_mig_window_gone(vfio_mig_dev(mig)->name, piece->offset,
-                             piece->size, errp);
-    }
-    return ret;
+    return vfio_mig_v1_moved(mig, piece, ret, errp);
 }
 
 static int vfio_mig_v1_send(VFIODeviceMigration *mig, VFIOMigSink *sink,
@@ -384,11 +391,7 @@ static int vfio_mig_v1_receive_mapped(VFIODeviceMigration *mig,
     ERRP_GUARD();
     int ret = source->get(source, piece->host, piece->size, true, errp);
 
-    if (ret == -EFAULT && !*errp) {
-        vfio_mig_window_gone(vfio_mig_dev(mig)->name, piece->offset,
-                             piece->size, errp);
-    }
-    return ret;
+    return vfio_mig_v1_moved(mig, piece, ret, errp);
 }
 
 /* One transaction: as much of a chunk as the data window takes. */
