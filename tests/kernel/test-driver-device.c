@@ -474,6 +474,78 @@ static void test_edu_migrates(void)
 }
 
 /* With the pinned page, only what the device writes to is dirty. */
+/* What the guest has not acknowledged is raised when the device runs. */
+static void test_edu_interrupt(void)
+{
+    g_autoptr(GPtrArray) chunks = client_chunks_new();
+    DriverDevice *src = driver_new_edu(0, "");
+    DriverDevice *dst = driver_new_edu(1, "strictness=lenient\n");
+    int fd = new_eventfd();
+
+    if (!src || !dst) {
+        g_test_skip("this machine has no two edu devices");
+        return;
+    }
+    driver_open(src);
+    driver_open(dst);
+    driver_set_command(dst, BUS_MASTER);    /* for the write of its MSI */
+    driver_reg_write(src, EDU_INTR_RAISE, 2);
+    g_assert_cmpint(client_save(src->client, chunks, true, 0), ==, 0);
+    g_assert_cmpint(driver_set_irq(dst, EVENTFD | TRIGGER,
+                                   VFIO_PCI_MSI_IRQ_INDEX, 0, 1, fd), ==, 0);
+    g_assert_cmpint(client_set_state(dst->client, 4), ==, 0);
+    for (guint i = 0; i < chunks->len; i++) {
+        SimClientChunk *chunk = g_ptr_array_index(chunks, i);
+
+        g_assert_cmpint(client_load_chunk(dst->client, chunk->bytes->data,
+                                          chunk->bytes->len), ==, 0);
+    }
+    g_assert_cmpint(client_set_state(dst->client, 0), ==, 0);
+    g_assert_false(driver_wait_eventfd(fd, 50));
+    g_assert_cmpint(client_set_state(dst->client, 1), ==, 0);
+    g_assert_true(driver_wait_eventfd(fd, WAIT_MS));
+    g_assert_cmphex(driver_reg_read(dst, EDU_INTR_STATUS), ==, 2);
+    driver_free(src);
+    driver_free(dst);
+    close(fd);
+}
+
+/*
+ * edu tells that a factorial is done before it raises the interrupt: one that
+ * stops in between migrates with it.
+ */
+static void test_edu_factorial(void)
+{
+    static const char lines[] = "state-size=64K\n";
+    DriverDevice *src = driver_new_edu(0, lines);
+    DriverDevice *dst = driver_new_edu(1, lines);
+
+    if (!src || !dst) {
+        g_test_skip("this machine has no two edu devices");
+        return;
+    }
+    driver_open(src);
+    driver_open(dst);
+    driver_reg_write(src, EDU_STATUS, EDU_STATUS_INTR);
+    driver_reg_write(src, EDU_INTR_ACK, UINT32_MAX);
+    for (int i = 0; i < 300; i++) {
+        g_autoptr(GPtrArray) chunks = client_chunks_new();
+
+        driver_reg_write(src, EDU_FACTORIAL, i % 20);
+        while (driver_reg_read(src, EDU_STATUS) & EDU_STATUS_BUSY) {
+            /* No sleep: to stop it at that moment */
+        }
+        g_assert_cmpint(client_save(src->client, chunks, true, 0), ==, 0);
+        g_assert_cmpint(client_load(dst->client, chunks, false), ==, 0);
+        g_assert_cmphex(driver_reg_read(dst, EDU_INTR_STATUS), ==,
+                        EDU_INTR_FACTORIAL);
+        driver_reg_write(src, EDU_INTR_ACK, EDU_INTR_FACTORIAL);
+        g_assert_cmpint(client_set_state(src->client, 1), ==, 0);
+    }
+    driver_free(src);
+    driver_free(dst);
+}
+
 static void test_edu_dma(void)
 {
     g_autofree uint64_t *bits = g_new0(uint64_t, BITMAP_WORDS);
@@ -534,6 +606,8 @@ void driver_add_device_tests(void)
     g_test_add_func("/driver/dma/unmap", test_unmap_under_dma);
     g_test_add_func("/driver/pins", test_pins);
     g_test_add_func("/driver/edu/migrates", test_edu_migrates);
+    g_test_add_func("/driver/edu/interrupt", test_edu_interrupt);
+    g_test_add_func("/driver/edu/factorial", test_edu_factorial);
     g_test_add_func("/driver/edu/dma", test_edu_dma);
     g_test_add_func("/driver/edu/bar", test_edu_bar);
 }

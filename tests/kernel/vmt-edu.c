@@ -9,9 +9,10 @@
  * Not in the state: the 4 KiB buffer inside of the device, which only a DMA
  * can read, and the direction of the last DMA.
  *
- * Locks: mig_lock is held by the callers but vmt_edu_see_write(); inside of
- * it vfio_pci_core_device.memory_lock, so that the guest does not switch
- * the device's memory off in between.
+ * Locks: mig_lock is held by the callers but vmt_edu_see_write(), and where
+ * the device is opened or closed; inside of it memory_lock of
+ * vfio_pci_core_device, so that the guest does not switch the device's memory
+ * off in between.
  */
 #include <linux/delay.h>
 #include <linux/io.h>
@@ -72,6 +73,8 @@ int vmt_edu_open(struct vmt_pci *vp)
 		return -ENODEV;
 	vp->bar = pci_iomap(vp->core.pdev, 0, 0);
 	vp->factorial_known = false;
+	vp->factorial_intr_due = false;
+	vp->intr_due = 0;
 	return vp->bar ? 0 : -ENOMEM;
 }
 
@@ -81,10 +84,21 @@ void vmt_edu_close(struct vmt_pci *vp)
 	vp->bar = NULL;
 }
 
+/*
+ * The end of a computation is told before its interrupt is raised, and what
+ * comes in between reads a device that is idle and has no interrupt pending.
+ */
+static bool owes_interrupt(struct vmt_pci *vp)
+{
+	return READ_ONCE(vp->factorial_intr_due) &&
+	       !(readl(vp->bar + EDU_INTR_STATUS) & EDU_INTR_FACTORIAL);
+}
+
 static bool is_busy(struct vmt_pci *vp)
 {
 	return (readl(vp->bar + EDU_STATUS) & EDU_STATUS_BUSY) ||
-	       (readl(vp->bar + EDU_DMA_CMD) & EDU_DMA_RUN);
+	       (readl(vp->bar + EDU_DMA_CMD) & EDU_DMA_RUN) ||
+	       owes_interrupt(vp);
 }
 
 /* Called between enter() and leave(). */
@@ -130,6 +144,17 @@ static int pin_target(struct vmt_pci *vp)
 	return ret == -ENOSPC ? ret : 0;
 }
 
+static void see_factorial(struct vmt_pci *vp, u32 value)
+{
+	u16 command = enter(vp);
+
+	vp->factorial_of = value;
+	vp->factorial_known = true;
+	if (readl(vp->bar + EDU_STATUS) & EDU_STATUS_INTR)
+		WRITE_ONCE(vp->factorial_intr_due, true);
+	leave(vp, command);
+}
+
 int vmt_edu_see_write(struct vmt_pci *vp, const char __user *buf,
 		      size_t count, u64 offset)
 {
@@ -137,17 +162,19 @@ int vmt_edu_see_write(struct vmt_pci *vp, const char __user *buf,
 	u32 value;
 
 	if ((count != 4 && count != 8) ||
-	    (offset != EDU_FACTORIAL && offset != EDU_DMA_CMD))
+	    (offset != EDU_FACTORIAL && offset != EDU_DMA_CMD &&
+	     offset != EDU_INTR_ACK && offset != EDU_STATUS))
 		return 0;
 	if (copy_from_user(&data, buf, sizeof(data)))
 		return -EFAULT;
 	value = le32_to_cpu(data);
-	if (offset == EDU_FACTORIAL) {
-		vp->factorial_of = value;
-		vp->factorial_known = true;
-		return 0;
-	}
-	if ((value & EDU_DMA_RUN) && (value & EDU_DMA_TO_MEMORY))
+	if (offset == EDU_FACTORIAL)
+		see_factorial(vp, value);
+	if ((offset == EDU_INTR_ACK && (value & EDU_INTR_FACTORIAL)) ||
+	    (offset == EDU_STATUS && !(value & EDU_STATUS_INTR)))
+		WRITE_ONCE(vp->factorial_intr_due, false);
+	if (offset == EDU_DMA_CMD &&
+	    (value & EDU_DMA_RUN) && (value & EDU_DMA_TO_MEMORY))
 		return pin_target(vp);
 	return 0;
 }
@@ -170,7 +197,8 @@ size_t vmt_edu_save(struct vmt_pci *vp, u8 *to, size_t max)
 	command = enter(vp);
 	x.liveness = cpu_to_le32(readl(vp->bar + EDU_LIVENESS));
 	x.status = cpu_to_le32(readl(vp->bar + EDU_STATUS));
-	x.intr_status = cpu_to_le32(readl(vp->bar + EDU_INTR_STATUS));
+	x.intr_status = cpu_to_le32(readl(vp->bar + EDU_INTR_STATUS) |
+				    vp->intr_due);
 	x.dma_src = cpu_to_le64(readq(vp->bar + EDU_DMA_SRC));
 	x.dma_dst = cpu_to_le64(readq(vp->bar + EDU_DMA_DST));
 	x.dma_count = cpu_to_le64(readq(vp->bar + EDU_DMA_COUNT));
@@ -179,13 +207,19 @@ size_t vmt_edu_save(struct vmt_pci *vp, u8 *to, size_t max)
 	return sizeof(x);
 }
 
-/* The order keeps the device from raising what the guest has had already. */
+/*
+ * The order keeps the device from raising what the guest has had already. It
+ * raises what is left when it runs: a device that is stopped does not
+ * interrupt, and before the whole VM is loaded an interrupt may get lost, as
+ * the state of the interrupt controller still follows.
+ */
 static void write_state(struct vmt_pci *vp, const struct extra *x)
 {
 	u16 command = enter(vp);
 	u32 old;
 
 	settle(vp);
+	vp->factorial_intr_due = false;
 	writel(0, vp->bar + EDU_STATUS);
 	if (vp->factorial_known) {
 		writel(vp->factorial_of, vp->bar + EDU_FACTORIAL);
@@ -200,10 +234,20 @@ static void write_state(struct vmt_pci *vp, const struct extra *x)
 	if (old & ~le32_to_cpu(x->intr_status))
 		writel(old & ~le32_to_cpu(x->intr_status),
 		       vp->bar + EDU_INTR_ACK);
-	if (le32_to_cpu(x->intr_status) & ~old)
-		writel(le32_to_cpu(x->intr_status) & ~old,
-		       vp->bar + EDU_INTR_RAISE);
+	vp->intr_due = le32_to_cpu(x->intr_status) & ~old;
 	leave(vp, command);
+}
+
+void vmt_edu_start(struct vmt_pci *vp)
+{
+	u16 command;
+
+	if (!vp->intr_due)
+		return;
+	command = enter(vp);
+	writel(vp->intr_due, vp->bar + EDU_INTR_RAISE);
+	leave(vp, command);
+	vp->intr_due = 0;
 }
 
 bool vmt_edu_load(struct vmt_pci *vp, const u8 *from, size_t len)

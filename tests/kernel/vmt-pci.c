@@ -238,6 +238,12 @@ static void pci_stop(struct vmt_device *vmt)
 	vmt_edu_settle(vmt_pci_of(vmt));
 }
 
+static void pci_start(struct vmt_device *vmt)
+{
+	vmt_edu_start(vmt_pci_of(vmt));
+	vmt_dma_start(vmt);
+}
+
 static void pci_reset(struct vmt_device *vmt)
 {
 	vmt_edu_reset(vmt_pci_of(vmt));
@@ -257,7 +263,7 @@ static const struct vmt_ops vmt_pci_ops = {
 	.save = pci_save,
 	.load = pci_load,
 	.stop = pci_stop,
-	.start = vmt_dma_start,
+	.start = pci_start,
 	.reset = pci_reset,
 	.bus_master = pci_bus_master,
 	.interrupt = pci_interrupt,

@@ -22,6 +22,8 @@ struct vmt_pci {
 	void __iomem *bar;		/* while it is open */
 	u32 factorial_of;		/* last number written, see vmt-edu.c */
 	bool factorial_known;
+	bool factorial_intr_due;	/* it computes, and will interrupt */
+	u32 intr_due;			/* raised when the device runs */
 };
 
 static inline struct vmt_pci *vmt_pci_of(struct vmt_device *vmt)
@@ -36,6 +38,8 @@ int vmt_edu_see_write(struct vmt_pci *vp, const char __user *buf,
 		      size_t count, u64 offset);
 /* vmt_edu_settle: wait until it does nothing by itself any more. */
 void vmt_edu_settle(struct vmt_pci *vp);
+/* vmt_edu_start: it runs: raise what its state came with. */
+void vmt_edu_start(struct vmt_pci *vp);
 void vmt_edu_reset(struct vmt_pci *vp);
 size_t vmt_edu_save(struct vmt_pci *vp, u8 *extra, size_t max);
 bool vmt_edu_load(struct vmt_pci *vp, const u8 *extra, size_t len);
