@@ -62,8 +62,7 @@ bool vfio_dirty_device_running(VFIODevice *vbasedev)
 {
     VFIODeviceMigration *mig = vfio_mig_of(vbasedev);
 
-    return mig ? vfio_mig_state(mig) == VFIO_MIG_STATE_RUNNING ||
-                 vfio_mig_state(mig) == VFIO_MIG_STATE_PRE_COPY
+    return mig ? vfio_mig_state_runs(vfio_mig_state(mig))
                : vfio_mig_vm_runs();
 }
 

@@ -1,14 +1,14 @@
 /*
  * Migration states of a VFIO device, and the ways between them
  *
- * Owns: the table of arcs of protocol v1, the search for the next step, the
- * spelling of states, and the three state bits of device_state. Does not
+ * Owns: the tables of arcs of both protocols, the search for the next step,
+ * the spelling of states, and the three state bits of device_state. Does not
  * own: any device; who performs an arc, and what happens when it is refused,
  * is the caller's.
  *
  * Pure functions and constant data: no lock.
  *
- * Source: requirements 1.2 and 1.3, U-2, U-8 to U-10, R-07.
+ * Source: linux/vfio.h, of Linux 5.8 to 5.17 for v1, of 6.2 for v2.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -56,6 +56,54 @@ const VFIOMigArcTable vfio_mig_v1_arcs = {
     .nr_arcs = G_N_ELEMENTS(v1_arcs),
 };
 
+/*
+ * v2: what the driver performs, and nothing else; the kernel would walk the
+ * longer ways itself. Of each state the arc stands first that keeps a stopped
+ * VM's device from running: from pre-copy it does not pass running to stop.
+ */
+#define V2_STOPPED      ARC(STOP, STOP_COPY), ARC(STOP_COPY, STOP), \
+                        ARC(STOP, RESUMING), ARC(RESUMING, STOP)
+#define V2_PLAIN        ARC(RUNNING, STOP), ARC(STOP, RUNNING)
+#define V2_P2P          ARC(RUNNING, RUNNING_P2P), ARC(RUNNING_P2P, STOP), \
+                        ARC(STOP, RUNNING_P2P), ARC(RUNNING_P2P, RUNNING)
+
+static const VFIOMigArc v2_arcs[] = { V2_PLAIN, V2_STOPPED };
+
+static const VFIOMigArc v2_p2p_arcs[] = { V2_P2P, V2_STOPPED };
+
+static const VFIOMigArc v2_precopy_arcs[] = {
+    V2_PLAIN,
+    ARC(RUNNING, PRE_COPY),
+    ARC(PRE_COPY, STOP_COPY),
+    ARC(PRE_COPY, RUNNING),
+    V2_STOPPED,
+};
+
+static const VFIOMigArc v2_p2p_precopy_arcs[] = {
+    V2_P2P,
+    ARC(RUNNING, PRE_COPY),
+    ARC(RUNNING_P2P, PRE_COPY_P2P),
+    ARC(PRE_COPY, PRE_COPY_P2P),
+    ARC(PRE_COPY, RUNNING),
+    ARC(PRE_COPY_P2P, RUNNING_P2P),
+    ARC(PRE_COPY_P2P, STOP_COPY),
+    ARC(PRE_COPY_P2P, PRE_COPY),
+    V2_STOPPED,
+};
+
+#define V2_TABLE(array) \
+    { .protocol = "v2", .arcs = (array), .nr_arcs = G_N_ELEMENTS(array) }
+
+const VFIOMigArcTable *vfio_mig_v2_arcs(bool p2p, bool precopy)
+{
+    static const VFIOMigArcTable tables[2][2] = {
+        { V2_TABLE(v2_arcs), V2_TABLE(v2_precopy_arcs) },
+        { V2_TABLE(v2_p2p_arcs), V2_TABLE(v2_p2p_precopy_arcs) },
+    };
+
+    return &tables[p2p][precopy];
+}
+
 const char *vfio_mig_state_str(VFIOMigState state)
 {
     switch (state) {
@@ -73,9 +121,19 @@ const char *vfio_mig_state_str(VFIOMigState state)
         return "running-p2p";
     case VFIO_MIG_STATE_PRE_COPY:
         return "pre-copy";
+    case VFIO_MIG_STATE_PRE_COPY_P2P:
+        return "pre-copy-p2p";
     default:
         return "unknown";
     }
+}
+
+bool vfio_mig_state_runs(VFIOMigState state)
+{
+    return state == VFIO_MIG_STATE_RUNNING ||
+           state == VFIO_MIG_STATE_RUNNING_P2P ||
+           state == VFIO_MIG_STATE_PRE_COPY ||
+           state == VFIO_MIG_STATE_PRE_COPY_P2P;
 }
 
 int vfio_mig_arc_index(const VFIOMigArcTable *table, VFIOMigState from,
@@ -135,9 +193,12 @@ bool vfio_mig_next_state(const VFIOMigArcTable *table, VFIOMigState from,
                          VFIOMigState to, uint64_t refused, uint32_t avoid,
                          VFIOMigState *next)
 {
-    const uint32_t closed = NEVER_PASSED | avoid;
+    uint32_t closed = NEVER_PASSED | avoid;
     uint32_t reached = STATE_BIT(to);
 
+    if (from != VFIO_MIG_STATE_PRE_COPY) {
+        closed |= STATE_BIT(VFIO_MIG_STATE_PRE_COPY_P2P);
+    }
     if (from == to) {
         *next = to;
         return true;

@@ -383,7 +383,7 @@ static void test_names(void)
 {
     static const char *const names[] = {
         "error", "stop", "running", "stop-copy", "resuming", "running-p2p",
-        "pre-copy",
+        "pre-copy", "pre-copy-p2p",
     };
     unsigned i;
 

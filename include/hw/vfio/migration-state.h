@@ -1,7 +1,7 @@
 /*
  * Migration states of a VFIO device, and the ways between them
  *
- * Pure: no device, no lock. One table of arcs for each protocol is the only
+ * Pure: no device, no lock. The table of arcs of a device is the only
  * statement of what may be written; vfio_mig_next_state() reads it.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -18,6 +18,7 @@ typedef enum VFIOMigState {
     VFIO_MIG_STATE_RESUMING = 4,
     VFIO_MIG_STATE_RUNNING_P2P = 5,
     VFIO_MIG_STATE_PRE_COPY = 6,
+    VFIO_MIG_STATE_PRE_COPY_P2P = 7,
     VFIO_MIG_STATE__MAX
 } VFIOMigState;
 
@@ -36,8 +37,18 @@ typedef struct VFIOMigArcTable {
 
 extern const VFIOMigArcTable vfio_mig_v1_arcs;
 
+/* vfio_mig_v2_arcs: the arcs of a v2 device that has these states, or not */
+const VFIOMigArcTable *vfio_mig_v2_arcs(bool p2p, bool precopy);
+
 /* Name of @state in QEMU's spelling ("pre-copy"); never NULL. */
 const char *vfio_mig_state_str(VFIOMigState state);
+
+/*
+ * vfio_mig_state_runs: may a device in @state write to the guest's RAM?
+ *
+ * One in a P2P state may: it only leaves other devices alone.
+ */
+bool vfio_mig_state_runs(VFIOMigState state);
 
 /*
  * vfio_mig_arc_index: position of the arc @from -> @to in @table
@@ -60,7 +71,8 @@ int vfio_mig_arc_index(const VFIOMigArcTable *table, VFIOMigState from,
  *
  * Among ways of one length the one whose arcs come first in the table wins.
  * PRE_COPY, RESUMING and ERROR are never passed through: each opens or breaks
- * a data session.
+ * a data session. PRE_COPY_P2P is passed from PRE_COPY only, which goes on
+ * with the session that there is.
  *
  * Returns: false where no way is left; @next is then untouched.
  */
