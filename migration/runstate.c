@@ -21,6 +21,7 @@
 struct VMChangeStateEntry {
     VMChangeStateHandler *cb;
     void *opaque;
+    int priority;
 };
 
 static RunState run_state = RUN_STATE_PRELAUNCH;
@@ -77,17 +78,33 @@ void vfio_host_set_runstate(RunState state)
     run_state = state;
 }
 
+static gint by_priority(gconstpointer a, gconstpointer b)
+{
+    const VMChangeStateEntry *x = a, *y = b;
+
+    /* 1 for equal ones: in the order of registration */
+    return x->priority < y->priority ? -1 : 1;
+}
+
+VMChangeStateEntry *qemu_add_vm_change_state_handler_prio(
+    VMChangeStateHandler *cb, void *opaque, int priority)
+{
+    VMChangeStateEntry *entry = g_new0(VMChangeStateEntry, 1);
+
+    entry->cb = cb;
+    entry->opaque = opaque;
+    entry->priority = priority;
+    change_handlers = g_list_insert_sorted(change_handlers, entry,
+                                           by_priority);
+    return entry;
+}
+
 VMChangeStateEntry *qdev_add_vm_change_state_handler(DeviceState *dev,
                                                      VMChangeStateHandler *cb,
                                                      void *opaque)
 {
-    VMChangeStateEntry *entry = g_new0(VMChangeStateEntry, 1);
-
-    /* All devices of this host have one depth: order of registration */
-    entry->cb = cb;
-    entry->opaque = opaque;
-    change_handlers = g_list_append(change_handlers, entry);
-    return entry;
+    /* All devices of this host have one depth. */
+    return qemu_add_vm_change_state_handler_prio(cb, opaque, 0);
 }
 
 void qemu_del_vm_change_state_handler(VMChangeStateEntry *e)

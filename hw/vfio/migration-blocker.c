@@ -47,14 +47,15 @@ int vfio_mig_block(VFIODevice *vbasedev, Error *reason, Error **errp)
                                 &vbasedev->migration_blocker, errp);
 }
 
-/* Any other device that migrates by a protocol without a P2P state */
+/* Any other device that @mig must not migrate with: one of the two lacks P2P */
 static VFIODeviceMigration *vfio_mig_find_other(VFIODeviceMigration *mig)
 {
     VFIODeviceMigration *other = NULL;
 
     do {
         other = vfio_mig_device_next(other);
-    } while (other == mig);
+    } while (other && (other == mig ||
+                       (mig->traits.p2p && other->traits.p2p)));
     return other;
 }
 
@@ -62,24 +63,29 @@ int vfio_mig_block_multi(VFIODeviceMigration *mig, Error **errp)
 {
     VFIODevice *vbasedev = vfio_mig_dev(mig);
     VFIODeviceMigration *other = vfio_mig_find_other(mig);
+    VFIODeviceMigration *lacks;
     Error *reason = NULL;
 
     if (!other || vfio_mig_multi_device_allowed(vbasedev)) {
         return 0;
     }
-    error_setg(&reason, "%s: cannot migrate together with %s: protocol v1 has "
-               "no state that stops peer-to-peer DMA between devices; where "
-               "they do none, allow it with %s", vbasedev->name,
-               vfio_mig_dev(other)->name, vfio_mig_multi_device_option);
+    lacks = mig->traits.p2p ? other : mig;
+    error_setg(&reason, "%s: cannot migrate together with %s: %s has no state "
+               "that stops peer-to-peer DMA between devices (protocol %s); "
+               "where they do none, allow it with %s", vbasedev->name,
+               vfio_mig_dev(other)->name, vfio_mig_dev(lacks)->name,
+               lacks->protocol->name, vfio_mig_multi_device_option);
     return vfio_mig_add_blocker(vbasedev, reason, &mig->multi_blocker, errp);
 }
 
 void vfio_mig_recheck_multi(void)
 {
-    VFIODeviceMigration *mig = vfio_mig_device_next(NULL);
+    VFIODeviceMigration *mig = NULL;
 
-    if (mig && !vfio_mig_find_other(mig)) {
-        vfio_mig_del_blocker(&mig->multi_blocker);
+    while ((mig = vfio_mig_device_next(mig))) {
+        if (!vfio_mig_find_other(mig)) {
+            vfio_mig_del_blocker(&mig->multi_blocker);
+        }
     }
 }
 

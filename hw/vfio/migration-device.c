@@ -48,18 +48,49 @@ static const VFIOMigProtocol *const vfio_mig_protocols[] = {
     &vfio_mig_protocol_v1,
 };
 
-static int vfio_mig_probe(VFIODeviceMigration *mig, Object *obj, Error **errp)
+/* What the driver lacks for each of them, in one sentence */
+static void vfio_mig_no_protocol(VFIODeviceMigration *mig,
+                                 const GPtrArray *reasons, Error **errp)
 {
-    ERRP_GUARD();
+    GString *text = g_string_new(NULL);
+    unsigned i;
+
+    for (i = 0; i < reasons->len; i++) {
+        g_string_append_printf(text, "%s%s", i ? " and " : "",
+                               error_get_pretty(reasons->pdata[i]));
+    }
+    error_setg(errp, "%s: cannot migrate: its kernel driver offers %s",
+               vfio_mig_dev(mig)->name, text->str);
+    g_string_free(text, true);
+}
+
+static int vfio_mig_probe_protocols(VFIODeviceMigration *mig, Object *obj,
+                                    Error **errp)
+{
+    g_autoptr(GPtrArray) reasons =
+        g_ptr_array_new_with_free_func((GDestroyNotify)error_free);
+    Error *err = NULL;
     int ret = -ENODEV;
     size_t i;
 
     for (i = 0; ret == -ENODEV && i < ARRAY_SIZE(vfio_mig_protocols); i++) {
-        error_free(*errp);
-        *errp = NULL;
         mig->protocol = vfio_mig_protocols[i];
-        ret = mig->protocol->probe(mig, obj, errp);
+        ret = mig->protocol->probe(mig, obj, &err);
+        if (ret == -ENODEV) {
+            g_ptr_array_add(reasons, g_steal_pointer(&err));
+        }
     }
+    if (ret == -ENODEV) {
+        vfio_mig_no_protocol(mig, reasons, errp);
+    }
+    error_propagate(errp, err);
+    return ret;
+}
+
+static int vfio_mig_probe(VFIODeviceMigration *mig, Object *obj, Error **errp)
+{
+    int ret = vfio_mig_probe_protocols(mig, obj, errp);
+
     if (ret < 0) {
         return ret;
     }
@@ -72,10 +103,38 @@ static int vfio_mig_probe(VFIODeviceMigration *mig, Object *obj, Error **errp)
     return ret;
 }
 
+/*
+ * Handlers are called in descending order of priority when the VM stops, and
+ * in ascending order when it starts. The depth of a device in the tree is its
+ * priority: between these two and those of all other devices.
+ */
+static void vfio_mig_add_vm_state_handlers(VFIODeviceMigration *mig,
+                                           const VFIOMigCallbacks *callbacks)
+{
+    VFIODevice *vbasedev = vfio_mig_dev(mig);
+
+    mig->base.vm_state = qdev_add_vm_change_state_handler(vbasedev->dev,
+                                                          callbacks->vm_state,
+                                                          vbasedev);
+    if (mig->traits.p2p) {
+        mig->stops_first = qemu_add_vm_change_state_handler_prio(
+            callbacks->vm_stops_first, vbasedev, INT_MAX);
+        mig->starts_first = qemu_add_vm_change_state_handler_prio(
+            callbacks->vm_starts_first, vbasedev, INT_MIN);
+    }
+}
+
+static void vfio_mig_del_vm_state_handlers(VFIODeviceMigration *mig)
+{
+    qemu_del_vm_change_state_handler(mig->base.vm_state);
+    if (mig->traits.p2p) {
+        qemu_del_vm_change_state_handler(mig->stops_first);
+        qemu_del_vm_change_state_handler(mig->starts_first);
+    }
+}
+
 VFIODeviceMigration *vfio_mig_device_new(VFIODevice *vbasedev, Object *obj,
-                                         const SaveVMHandlers *handlers,
-                                         VMChangeStateHandler *vm_state,
-                                         void (*status)(Notifier *, void *),
+                                         const VFIOMigCallbacks *callbacks,
                                          Error **errp)
 {
     g_autofree char *path = vmstate_if_get_id(VMSTATE_IF(obj));
@@ -94,10 +153,9 @@ VFIODeviceMigration *vfio_mig_device_new(VFIODevice *vbasedev, Object *obj,
                            : g_strdup("vfio");
     /* A path is one device's; one that was unplugged may be here a while. */
     register_savevm_live(mig->section_id, path ? 0 : VMSTATE_INSTANCE_ID_ANY,
-                         1, handlers, vbasedev);
-    mig->base.vm_state = qdev_add_vm_change_state_handler(vbasedev->dev,
-                                                          vm_state, vbasedev);
-    mig->base.migration_state.notify = status;
+                         1, callbacks->handlers, vbasedev);
+    vfio_mig_add_vm_state_handlers(mig, callbacks);
+    mig->base.migration_state.notify = callbacks->status;
     add_migration_state_change_notifier(&mig->base.migration_state);
     QLIST_INSERT_HEAD(&vfio_mig_devices, mig, next);
     return mig;
@@ -108,7 +166,7 @@ void vfio_mig_device_leave(VFIODeviceMigration *mig)
     g_assert(qemu_mutex_iothread_locked());
     QLIST_REMOVE(mig, next);
     remove_migration_state_change_notifier(&mig->base.migration_state);
-    qemu_del_vm_change_state_handler(mig->base.vm_state);
+    vfio_mig_del_vm_state_handlers(mig);
     if (!mig->session) {
         vfio_mig_device_free(mig);
         return;

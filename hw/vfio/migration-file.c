@@ -44,6 +44,7 @@ typedef struct VFIOMigStreamSink {
     QEMUFile *file;
     bool kernel_copies;         /* what goes into file */
     uint64_t size_bytes;
+    bool begun;                 /* its header was written */
 } VFIOMigStreamSink;
 
 static int vfio_mig_sink_begin(VFIOMigSink *sink, uint64_t size_bytes,
@@ -52,8 +53,8 @@ static int vfio_mig_sink_begin(VFIOMigSink *sink, uint64_t size_bytes,
     VFIOMigStreamSink *s = container_of(sink, VFIOMigStreamSink, sink);
 
     s->size_bytes = size_bytes;
+    s->begun = false;
     vfio_mig_set_data_sent(s->mig, true);
-    vfio_mig_put_data_header(s->file, size_bytes);
     return 0;
 }
 
@@ -101,6 +102,10 @@ static int vfio_mig_sink_put(VFIOMigSink *sink, const void *data,
     size_t step;
     int ret;
 
+    if (!s->begun) {
+        s->begun = true;
+        vfio_mig_put_data_header(s->file, s->size_bytes);
+    }
     for (; size_bytes; from += step, size_bytes -= step) {
         step = MIN(size_bytes, max);
         ret = vfio_mig_sink_write(s, from, step, window);

@@ -160,7 +160,8 @@ static int vfio_mig_finish_load(VFIODeviceMigration *mig, Error **errp)
     ret = vfio_mig_try_state(mig, VFIO_MIG_STATE_STOP);
 
     if (ret < 0 &&
-        (ret != -EINVAL || mig->state != VFIO_MIG_STATE_RESUMING)) {
+        (ret != -EINVAL || mig->state != VFIO_MIG_STATE_RESUMING ||
+         !mig->traits.learns_refusals)) {
         error_setg_errno(errp, -ret, "%s: the driver does not accept the "
                          "state that was loaded; the device is in state %s",
                          vfio_mig_dev(mig)->name,

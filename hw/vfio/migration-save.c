@@ -116,8 +116,8 @@ static int vfio_mig_check_capabilities(const char *name, Error **errp)
 }
 
 /*
- * A running VM's device goes on in pre-copy. A paused one can only be read
- * in stop-copy: find out now, and not at the end, whether its driver can.
+ * A running VM's device goes on in pre-copy, if it can. A paused one can only
+ * be read in stop-copy: find out now, and not at the end, whether its driver can.
  * That of a snapshot stands still before RAM is saved, also where nobody has
  * stopped it, as the guest sleeps.
  */
@@ -130,7 +130,8 @@ static int vfio_mig_save_start(VFIODeviceMigration *mig, Error **errp)
 
     if (mig->base.vm_running &&
         mig->session->stream != VFIO_MIG_STREAM_SNAPSHOT) {
-        target = VFIO_MIG_STATE_PRE_COPY;
+        target = mig->traits.precopy ? VFIO_MIG_STATE_PRE_COPY
+                                     : VFIO_MIG_STATE_RUNNING;
     }
     if (mig->state == VFIO_MIG_STATE_RESUMING &&
         vfio_mig_try_state(mig, VFIO_MIG_STATE_STOP) < 0) {
@@ -239,11 +240,16 @@ static bool vfio_mig_may_iterate(VFIODeviceMigration *mig)
 static int vfio_mig_estimate(VFIODeviceMigration *mig, uint64_t *pending,
                              Error **errp)
 {
+    VFIOMigSizes sizes = { 0 };
+    int ret;
+
     if (vfio_mig_may_iterate(mig)) {
-        return mig->protocol->estimate(mig, pending, errp);
+        ret = mig->protocol->estimate(mig, &sizes, errp);
+        *pending = sizes.initial_bytes + sizes.dirty_bytes;
+        return ret;
     }
     if (mig->state == VFIO_MIG_STATE_STOP_COPY ||
-        mig->state == VFIO_MIG_STATE_PRE_COPY) {
+        mig->state == VFIO_MIG_STATE_PRE_COPY || !mig->traits.precopy) {
         *pending = 0;
     }
     return 0;
@@ -273,7 +279,8 @@ static int vfio_mig_claim_and_look(VFIODeviceMigration *mig, Error **errp)
 
     vfio_mig_claim(mig);
     ret = vfio_mig_look(mig);
-    if (ret == 0 && mig->state == VFIO_MIG_STATE_RUNNING) {
+    if (ret == 0 && mig->state == VFIO_MIG_STATE_RUNNING &&
+        mig->traits.precopy) {
         vfio_mig_release(mig);
         ret = vfio_mig_save_again(mig, errp);
         if (ret < 0) {

@@ -42,7 +42,9 @@ static int vfio_mig_do_arc(VFIODeviceMigration *mig, VFIOMigState to)
         }
     }
     qatomic_set(&mig->state, now);
-    if (to == VFIO_MIG_STATE_PRE_COPY || to == VFIO_MIG_STATE_RUNNING) {
+    if (to == VFIO_MIG_STATE_RUNNING ||
+        (to == VFIO_MIG_STATE_PRE_COPY &&
+         from != VFIO_MIG_STATE_PRE_COPY_P2P)) {
         vfio_mig_set_data_sent(mig, false);
     }
     trace_vfio_migration_transition(vfio_mig_dev(mig)->name,
@@ -64,7 +66,8 @@ static uint32_t vfio_mig_states_to_avoid(VFIODeviceMigration *mig,
     }
     if (target == VFIO_MIG_STATE_STOP_COPY && vfio_mig_data_sent(mig)) {
         /* Any way round would end the session that the chunks belong to. */
-        avoid |= BIT(VFIO_MIG_STATE_RUNNING) | BIT(VFIO_MIG_STATE_STOP);
+        avoid |= BIT(VFIO_MIG_STATE_RUNNING) | BIT(VFIO_MIG_STATE_STOP) |
+                 BIT(VFIO_MIG_STATE_RUNNING_P2P);
     }
     return avoid;
 }
@@ -74,7 +77,7 @@ static bool vfio_mig_next_arc(VFIODeviceMigration *mig, VFIOMigState target,
 {
     uint32_t avoid = vfio_mig_states_to_avoid(mig, target);
 
-    return vfio_mig_next_state(mig->protocol->arcs, mig->state, target,
+    return vfio_mig_next_state(mig->traits.arcs, mig->state, target,
                                refused, avoid, next);
 }
 
@@ -87,7 +90,7 @@ static bool vfio_mig_next_arc(VFIODeviceMigration *mig, VFIOMigState target,
  */
 static int vfio_mig_walk(VFIODeviceMigration *mig, VFIOMigState target)
 {
-    const VFIOMigArcTable *arcs = mig->protocol->arcs;
+    const VFIOMigArcTable *arcs = mig->traits.arcs;
     uint64_t known = mig->refused_arcs;
     uint64_t refused = 0;
     VFIOMigState from, next;
@@ -109,7 +112,8 @@ static int vfio_mig_walk(VFIODeviceMigration *mig, VFIOMigState target)
             continue;
         }
         first_ret = first_ret ?: ret;
-        if (ret != -EINVAL || mig->state != from) {
+        if (ret != -EINVAL || mig->state != from ||
+            !mig->traits.learns_refusals) {
             return first_ret;
         }
         refused |= BIT_ULL(vfio_mig_arc_index(arcs, from, next));
@@ -149,6 +153,10 @@ static int vfio_mig_walk_from(VFIODeviceMigration *mig, int looked,
     }
     if (mig->state == VFIO_MIG_STATE_ERROR) {
         return -EIO;
+    }
+    if (target == VFIO_MIG_STATE_PRE_COPY && vfio_mig_data_sent(mig) &&
+        mig->state != target && mig->state != VFIO_MIG_STATE_PRE_COPY_P2P) {
+        return -EAGAIN;     /* a chunk was read while the VM was stopped */
     }
     return vfio_mig_walk(mig, target);
 }
@@ -261,8 +269,10 @@ static VFIOMigState vfio_mig_stopped_target(VFIODeviceMigration *mig)
 {
     switch (mig->state) {
     case VFIO_MIG_STATE_PRE_COPY:
+    case VFIO_MIG_STATE_PRE_COPY_P2P:
         return VFIO_MIG_STATE_STOP_COPY;
     case VFIO_MIG_STATE_RUNNING:
+    case VFIO_MIG_STATE_RUNNING_P2P:
         return vfio_mig_session_goes_on(mig) ||
                mig->told_state == RUN_STATE_SAVE_VM
                ? VFIO_MIG_STATE_STOP_COPY : VFIO_MIG_STATE_STOP;
@@ -288,6 +298,41 @@ void vfio_mig_stop_device(VFIODeviceMigration *mig)
     if (ret < 0) {
         vfio_mig_fail(mig, ret, err);
     }
+}
+
+/* A failure is no reason to leave it running: the stop itself still follows. */
+static void vfio_mig_quiet_failed(VFIODeviceMigration *mig, VFIOMigState to,
+                                  int ret)
+{
+    Error *err = NULL;
+
+    error_setg(&err, "%s: cannot change the device's state to %s: %s; it may "
+               "have written to other devices that were stopped already; the "
+               "device is in state %s", vfio_mig_dev(mig)->name,
+               vfio_mig_state_str(to), strerror(-ret),
+               vfio_mig_state_str(mig->state));
+    vfio_mig_fail(mig, ret, err);
+}
+
+void vfio_mig_quiet_device(VFIODeviceMigration *mig)
+{
+    VFIOMigState to;
+    int looked, ret;
+
+    if (!vfio_mig_claim_soon(mig)) {
+        return;     /* then it stops late, and that is told */
+    }
+    looked = vfio_mig_look(mig);
+    if (mig->state == VFIO_MIG_STATE_RUNNING ||
+        mig->state == VFIO_MIG_STATE_PRE_COPY) {
+        to = mig->state == VFIO_MIG_STATE_RUNNING
+             ? VFIO_MIG_STATE_RUNNING_P2P : VFIO_MIG_STATE_PRE_COPY_P2P;
+        ret = vfio_mig_walk_from(mig, looked, to);
+        if (ret < 0) {
+            vfio_mig_quiet_failed(mig, to, ret);
+        }
+    }
+    vfio_mig_release(mig);
 }
 
 int vfio_mig_settle(VFIODeviceMigration *mig, Error **errp)

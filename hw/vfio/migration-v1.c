@@ -86,8 +86,8 @@ static int vfio_mig_v1_read(VFIODeviceMigration *mig, uint64_t reg,
 }
 
 /* This read also tells the driver that a staged chunk was taken. */
-static int vfio_mig_v1_estimate(VFIODeviceMigration *mig,
-                                uint64_t *pending_bytes, Error **errp)
+static int vfio_mig_v1_pending(VFIODeviceMigration *mig,
+                               uint64_t *pending_bytes, Error **errp)
 {
     VFIOMigV1 *v1 = mig->priv;
     int ret = vfio_mig_v1_read(mig, VFIO_MIG_REG_PENDING_BYTES,
@@ -102,6 +102,16 @@ static int vfio_mig_v1_estimate(VFIODeviceMigration *mig,
     return ret;
 }
 
+static int vfio_mig_v1_estimate(VFIODeviceMigration *mig, VFIOMigSizes *sizes,
+                                Error **errp)
+{
+    int ret = vfio_mig_v1_pending(mig, &sizes->dirty_bytes, errp);
+
+    sizes->precopy_known = sizes->stop_known = ret == 0;
+    sizes->stop_bytes = sizes->dirty_bytes;
+    return ret;
+}
+
 static int vfio_mig_v1_step(VFIODeviceMigration *mig, VFIOMigState to)
 {
     VFIOMigV1 *v1 = mig->priv;
@@ -111,7 +121,7 @@ static int vfio_mig_v1_step(VFIODeviceMigration *mig, VFIOMigState to)
 
     if (v1->staged) {
         /* A driver may refuse to leave a session in the middle of a chunk. */
-        vfio_mig_v1_estimate(mig, &ignored, NULL);
+        vfio_mig_v1_pending(mig, &ignored, NULL);
     }
     vfio_mig_v1_forget_chunk(v1);
     ret = vfio_mig_register_read(&v1->access, VFIO_MIG_REG_DEVICE_STATE, 4,
@@ -271,7 +281,7 @@ static int vfio_mig_v1_empty_chunk(VFIODeviceMigration *mig, uint64_t before,
     const char *name = vfio_mig_dev(mig)->name;
     VFIOMigV1 *v1 = mig->priv;
     uint64_t pending;
-    int ret = vfio_mig_v1_estimate(mig, &pending, errp);
+    int ret = vfio_mig_v1_pending(mig, &pending, errp);
 
     if (ret < 0) {
         return ret;
@@ -300,7 +310,7 @@ static int vfio_mig_v1_empty_chunk(VFIODeviceMigration *mig, uint64_t before,
 static int vfio_mig_v1_acknowledge(VFIODeviceMigration *mig, Error **errp)
 {
     VFIOMigV1 *v1 = mig->priv;
-    int ret = vfio_mig_v1_estimate(mig, &v1->pending_bytes, errp);
+    int ret = vfio_mig_v1_pending(mig, &v1->pending_bytes, errp);
 
     /* A stopped device has no more and no less when it is asked again. */
     v1->acknowledged = ret == 0 && mig->state == VFIO_MIG_STATE_STOP_COPY;
@@ -317,7 +327,7 @@ static int vfio_mig_v1_try_chunk(VFIODeviceMigration *mig, VFIOMigSink *sink,
     int ret = 0;
 
     if (!v1->acknowledged) {
-        ret = vfio_mig_v1_estimate(mig, &pending, errp);
+        ret = vfio_mig_v1_pending(mig, &pending, errp);
     }
     if (ret == 0 && pending == 0) {
         return mig->state == VFIO_MIG_STATE_STOP_COPY
@@ -540,6 +550,11 @@ static int vfio_mig_v1_setup(VFIODeviceMigration *mig, Object *obj,
                    strerror(-ret));
         return ret;
     }
+    mig->traits = (VFIOMigTraits) {
+        .arcs = &vfio_mig_v1_arcs,
+        .learns_refusals = true,
+        .precopy = true,
+    };
     v1 = mig->priv = g_new0(VFIOMigV1, 1);
     v1->access.fd = vbasedev->fd;
     v1->access.fd_offset = mig->base.region.fd_offset;
@@ -557,8 +572,7 @@ static int vfio_mig_v1_probe(VFIODeviceMigration *mig, Object *obj,
                                        VFIO_MIG_REGION_SUBTYPE, &info);
 
     if (ret) {
-        error_setg(errp, "%s: cannot migrate: its kernel driver offers no "
-                   "migration region (%s)", vbasedev->name, strerror(-ret));
+        error_setg(errp, "no migration region (v1: %s)", strerror(-ret));
         return -ENODEV;
     }
     return vfio_mig_v1_setup(mig, obj, info, errp);
@@ -578,7 +592,6 @@ static void vfio_mig_v1_release(VFIODeviceMigration *mig)
 
 const VFIOMigProtocol vfio_mig_protocol_v1 = {
     .name = "v1",
-    .arcs = &vfio_mig_v1_arcs,
     .probe = vfio_mig_v1_probe,
     .release = vfio_mig_v1_release,
     .read_state = vfio_mig_v1_read_state,

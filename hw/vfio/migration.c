@@ -30,6 +30,13 @@
 
 /* ---- the VM stops and goes on ---- */
 
+/* Where a device is that can be read while the VM runs, or the VM runs on */
+static VFIOMigState vfio_mig_live_state(VFIODeviceMigration *mig)
+{
+    return mig->traits.precopy ? VFIO_MIG_STATE_PRE_COPY
+                               : VFIO_MIG_STATE_RUNNING;
+}
+
 /*
  * The VM goes on while its migration is under way: back into pre-copy. That
  * begins a new session, which the destination could not tell from the old
@@ -42,8 +49,9 @@ static VFIOMigState vfio_mig_running_target(VFIODeviceMigration *mig)
     if (!vfio_mig_session_goes_on(mig)) {
         return VFIO_MIG_STATE_RUNNING;
     }
-    if (!vfio_mig_data_sent(mig) || mig->state == VFIO_MIG_STATE_PRE_COPY) {
-        return VFIO_MIG_STATE_PRE_COPY;     /* or it never was elsewhere */
+    if (!vfio_mig_data_sent(mig) || mig->state == VFIO_MIG_STATE_PRE_COPY ||
+        mig->state == VFIO_MIG_STATE_PRE_COPY_P2P) {
+        return vfio_mig_live_state(mig);    /* or it never was elsewhere */
     }
     error_setg(&err, "%s: the VM was stopped and continued after data of the "
                "device had been sent; start the migration again",
@@ -74,6 +82,41 @@ static void vfio_mig_first_run_failed(VFIODeviceMigration *mig, Error *err)
     vfio_mig_fail(mig, -EIO, err);
 }
 
+/* The device is about to do its first work after it was stopped or loaded. */
+static void vfio_mig_before_it_runs(VFIODeviceMigration *mig)
+{
+    if (mig->phase == VFIO_MIG_PHASE_LOADED) {
+        vfio_mig_load_done(mig);        /* bitmaps of disks still follow */
+    }
+    if (mig->arrival != VFIO_MIG_ARRIVAL_NONE) {
+        vfio_mig_route_intx(vfio_mig_dev(mig));
+    }
+}
+
+/*
+ * The VM starts, and no device of it runs yet. Where this fails, the same is
+ * tried once more when it is the device's turn, and told then.
+ */
+static void vfio_mig_vm_starts_first(void *opaque, bool running,
+                                     RunState state)
+{
+    VFIODeviceMigration *mig = vfio_mig_of(opaque);
+
+    if (!running) {
+        return;
+    }
+    vfio_dirty_vm_goes_on();
+    if (mig->session && vfio_mig_stop_may_be_due(mig)) {
+        return;         /* it was never stopped */
+    }
+    vfio_mig_before_it_runs(mig);
+    if (mig->state == VFIO_MIG_STATE_STOP ||
+        mig->state == VFIO_MIG_STATE_STOP_COPY ||
+        mig->state == VFIO_MIG_STATE_RESUMING) {
+        vfio_mig_try_state(mig, VFIO_MIG_STATE_RUNNING_P2P);
+    }
+}
+
 static void vfio_mig_vm_goes_on(VFIODeviceMigration *mig)
 {
     VFIOMigState target;
@@ -83,13 +126,10 @@ static void vfio_mig_vm_goes_on(VFIODeviceMigration *mig)
     if (vfio_mig_stop_due(mig)) {
         return;         /* it was never stopped */
     }
-    if (mig->phase == VFIO_MIG_PHASE_LOADED) {
-        vfio_mig_load_done(mig);        /* bitmaps of disks still follow */
+    if (!mig->traits.p2p) {
+        vfio_mig_before_it_runs(mig);
     }
     target = vfio_mig_running_target(mig);
-    if (mig->arrival != VFIO_MIG_ARRIVAL_NONE) {
-        vfio_mig_route_intx(vfio_mig_dev(mig));
-    }
     ret = vfio_mig_set_state(mig, target, target == VFIO_MIG_STATE_RUNNING ?
                              VFIO_MIG_STATE_ERROR : VFIO_MIG_STATE_RUNNING,
                              &err);
@@ -101,13 +141,27 @@ static void vfio_mig_vm_goes_on(VFIODeviceMigration *mig)
     mig->arrival = VFIO_MIG_ARRIVAL_NONE;
 }
 
+/* QEMU refuses a snapshot in a migration, and lets the VM go on. */
+static bool vfio_mig_goes_on_soon(VFIODeviceMigration *mig, RunState state)
+{
+    return state == RUN_STATE_SAVE_VM && vfio_mig_session_goes_on(mig);
+}
+
+/* The VM stops, and no device of it is stopped yet. */
+static void vfio_mig_vm_stops_first(void *opaque, bool running, RunState state)
+{
+    VFIODeviceMigration *mig = vfio_mig_of(opaque);
+
+    if (!running && !vfio_mig_goes_on_soon(mig, state)) {
+        vfio_mig_quiet_device(mig);
+    }
+}
+
 static void vfio_mig_vm_stops(VFIODeviceMigration *mig)
 {
     bool claimed;
 
-    if (mig->told_state == RUN_STATE_SAVE_VM &&
-        vfio_mig_session_goes_on(mig)) {
-        /* QEMU refuses a snapshot in a migration, and lets the VM go on. */
+    if (vfio_mig_goes_on_soon(mig, mig->told_state)) {
         vfio_mig_defer_stop(mig);
         return;
     }
@@ -182,6 +236,13 @@ static void vfio_mig_status_change(Notifier *notifier, void *data)
 static VFIODeviceMigration *vfio_mig_create(VFIODevice *vbasedev,
                                             Error **errp)
 {
+    static const VFIOMigCallbacks callbacks = {
+        .handlers = &vfio_mig_savevm_handlers,
+        .vm_state = vfio_mig_vm_state_change,
+        .vm_stops_first = vfio_mig_vm_stops_first,
+        .vm_starts_first = vfio_mig_vm_starts_first,
+        .status = vfio_mig_status_change,
+    };
     Object *obj = NULL;
 
     if (!vbasedev->enable_migration) {
@@ -203,9 +264,7 @@ static VFIODeviceMigration *vfio_mig_create(VFIODevice *vbasedev,
                    vbasedev->name);
         return NULL;
     }
-    return vfio_mig_device_new(vbasedev, obj, &vfio_mig_savevm_handlers,
-                               vfio_mig_vm_state_change,
-                               vfio_mig_status_change, errp);
+    return vfio_mig_device_new(vbasedev, obj, &callbacks, errp);
 }
 
 /*

@@ -55,11 +55,13 @@ struct VFIODeviceMigration {
      */
     VFIOMigration base;
     RunState told_state;        /* with it. BQL */
+    VMChangeStateEntry *stops_first, *starts_first;     /* or NULL */
 
     const VFIOMigProtocol *protocol;
+    VFIOMigTraits traits;       /* constant */
     void *priv;                 /* the protocol's own; claim */
     VFIOMigState state;         /* last known; claim, see vfio_mig_state() */
-    uint64_t refused_arcs;      /* bit = index in protocol->arcs; claim */
+    uint64_t refused_arcs;      /* bit = index in traits.arcs; claim */
 
     QemuMutex lock;             /* see the head of this file */
     QemuCond claim_changed;
@@ -102,22 +104,27 @@ static inline VFIOMigState vfio_mig_idle_state(VFIODeviceMigration *mig)
                                 : VFIO_MIG_STATE_STOP;
 }
 
+/* Who is called for a device: all are given the VFIODevice but @status. */
+typedef struct VFIOMigCallbacks {
+    const SaveVMHandlers *handlers;
+    VMChangeStateHandler *vm_state;     /* the VM stops or goes on */
+    /* The same, but before any other device is told. With P2P states only */
+    VMChangeStateHandler *vm_stops_first;
+    VMChangeStateHandler *vm_starts_first;
+    void (*status)(Notifier *notifier, void *data);     /* of the migration */
+} VFIOMigCallbacks;
+
 /*
  * vfio_mig_device_new: find out how a device migrates, and register it
  *
  * @obj: the device's object, for its memory regions and its id in streams
- * @handlers: are given the VFIODevice
- * @vm_state, @status: VM state handler, given the VFIODevice, and notifier of
- *                     the migration's status
  *
  * Returns: the object, not yet in @vbasedev; NULL with @errp set, in the
  * user's words, where the device cannot migrate.
  * Locks: needs the BQL.
  */
 VFIODeviceMigration *vfio_mig_device_new(VFIODevice *vbasedev, Object *obj,
-                                         const SaveVMHandlers *handlers,
-                                         VMChangeStateHandler *vm_state,
-                                         void (*status)(Notifier *, void *),
+                                         const VFIOMigCallbacks *callbacks,
                                          Error **errp);
 
 /*

@@ -6,13 +6,16 @@
  *
  * Locks: step(), probe() and release() need the BQL. The caller of all others
  * has claimed the device, so that one operation runs at a time. No operation
- * takes a lock, and read_chunk() and write_chunk() may block.
+ * takes a lock, and read_chunk() and write_chunk() may block. A read_chunk()
+ * may give the claim back while it waits, if its device's state may change
+ * meanwhile; it has it again when it returns.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef HW_VFIO_MIGRATION_PROTOCOL_H
 #define HW_VFIO_MIGRATION_PROTOCOL_H
 
+#include "hw/vfio/migration-estimate.h"
 #include "hw/vfio/migration-state.h"
 
 typedef struct VFIODeviceMigration VFIODeviceMigration;
@@ -23,7 +26,7 @@ typedef struct VFIODeviceMigration VFIODeviceMigration;
  */
 typedef struct VFIOMigSink VFIOMigSink;
 struct VFIOMigSink {
-    /* A chunk of @size_bytes, never 0, follows. */
+    /* A chunk of @size_bytes, never 0, follows. Does not block. */
     int (*begin)(VFIOMigSink *sink, uint64_t size_bytes, Error **errp);
     /*
      * The next bytes of the chunk.
@@ -58,18 +61,28 @@ typedef enum VFIOMigRead {
     VFIO_MIG_READ_CHUNK,        /* one chunk went into the sink */
 } VFIOMigRead;
 
+/* What one device can do, as its protocol has found out */
+typedef struct VFIOMigTraits {
+    const VFIOMigArcTable *arcs;
+    bool learns_refusals;   /* EINVAL: the driver has not this arc, go round */
+    bool p2p;               /* it can stop what it does to other devices */
+    bool precopy;           /* it can be read while it runs */
+    bool any_segments;      /* how its data is cut means nothing */
+} VFIOMigTraits;
+
 /*
  * Functions return 0 or -errno with @errp set, unless they say otherwise.
  */
 typedef struct VFIOMigProtocol {
     const char *name;
-    const VFIOMigArcTable *arcs;
 
     /*
-     * Does the device speak this protocol? Sets up what is needed for it.
+     * Does the device speak this protocol? Sets up what is needed for it, and
+     * mig->traits.
      *
      * Returns: 0; -ENODEV where the device does not, and another protocol
-     * may be tried; another -errno where it does, but not as it should.
+     * may be tried: @errp then says what its driver does not offer ("no
+     * ..."); another -errno where it does, but not as it should.
      */
     int (*probe)(VFIODeviceMigration *mig, Object *obj, Error **errp);
     /* Undo probe(); with an open window or not. */
@@ -84,8 +97,13 @@ typedef struct VFIOMigProtocol {
     void (*open)(VFIODeviceMigration *mig);
     void (*close)(VFIODeviceMigration *mig);
 
-    /* Bytes that the device still has to give, as far as it can tell */
-    int (*estimate)(VFIODeviceMigration *mig, uint64_t *pending_bytes,
+    /*
+     * Bytes that the device still has to give, as far as it can tell. A
+     * device that runs may have more to give only once it was asked.
+     *
+     * @sizes: all zero when it is called
+     */
+    int (*estimate)(VFIODeviceMigration *mig, VFIOMigSizes *sizes,
                     Error **errp);
     /*
      * Move one chunk into @sink, and tell the driver that it was taken.
@@ -101,5 +119,6 @@ typedef struct VFIOMigProtocol {
 } VFIOMigProtocol;
 
 extern const VFIOMigProtocol vfio_mig_protocol_v1;
+extern const VFIOMigProtocol vfio_mig_protocol_v2;
 
 #endif /* HW_VFIO_MIGRATION_PROTOCOL_H */

@@ -12,8 +12,8 @@
  * vfio_mig_set_state: bring the device to @target
  *
  * What the device says of its state counts, not what was known of it. Goes
- * over the arcs that the driver accepts; one that it refuses with EINVAL,
- * keeping the old state, is remembered and gone round. After any other
+ * over the arcs that the driver accepts; one of v1 that it refuses with
+ * EINVAL, keeping the old state, is remembered and gone round. After any other
  * failure the device is brought to @recover, or reset where @recover is
  * VFIO_MIG_STATE_ERROR or cannot be reached.
  *
@@ -57,6 +57,17 @@ void vfio_mig_error_stale(VFIODeviceMigration *mig, Error **errp);
  * Locks: needs the BQL; the device is claimed.
  */
 void vfio_mig_stop_device(VFIODeviceMigration *mig);
+
+/*
+ * vfio_mig_quiet_device: the VM stops: end what the device does to others
+ *
+ * From running or pre-copy to the state of it without peer-to-peer DMA. What
+ * goes wrong fails the session, or is reported; the device is still to be
+ * stopped.
+ *
+ * For a device that has such states. Locks: needs the BQL; claims the device.
+ */
+void vfio_mig_quiet_device(VFIODeviceMigration *mig);
 
 /*
  * vfio_mig_settle: after a session the device is as the VM is

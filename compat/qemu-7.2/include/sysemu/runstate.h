@@ -15,6 +15,9 @@ bool runstate_is_running(void);
 VMChangeStateEntry *qdev_add_vm_change_state_handler(DeviceState *dev,
                                                      VMChangeStateHandler *cb,
                                                      void *opaque);
+/* Ascending priority when the VM starts, descending when it stops */
+VMChangeStateEntry *qemu_add_vm_change_state_handler_prio(
+    VMChangeStateHandler *cb, void *opaque, int priority);
 void qemu_del_vm_change_state_handler(VMChangeStateEntry *e);
 /* Ask the main loop to stop the VM; prepare first */
 void qemu_system_vmstop_request_prepare(void);
