@@ -45,6 +45,7 @@ bool vfio_mig_vm_runs(void)
 
 /* The protocols that there are; the first one that fits is taken. */
 static const VFIOMigProtocol *const vfio_mig_protocols[] = {
+    &vfio_mig_protocol_v2,
     &vfio_mig_protocol_v1,
 };
 

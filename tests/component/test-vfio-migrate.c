@@ -148,7 +148,7 @@ static void test_info_blocked(void)
     tool(&run, "info", NULL);
     g_assert_cmpint(run.exit_status, ==, 1);
     assert_says(&run, "dev0: cannot migrate: its kernel driver offers no "
-                      "migration region (v1: ");
+                      "migration features (v2: ");
     assert_says(&run, "dirty pages   not told by the IOMMU");
     tool(&run, "save", "file");
     g_assert_cmpint(run.exit_status, ==, 1);

@@ -679,12 +679,12 @@ static void test_no_region(void)
     }
     file = g_build_filename(src->dir, "saved", NULL);
     s.source[0].config = s.target[0].config = "migration=no";
-    check_blocked(&s, "no migration region (v1: ");
+    check_blocked(&s, "and no migration region (v1: ");
     if (g_test_failed()) {
         return;
     }
     NEED(!virsh(src, &run, "save", DOMAIN, file, NULL), "saved without it");
-    NEED(says(run.err, "no migration region (v1: "),
+    NEED(says(run.err, "and no migration region (v1: "),
          "virsh save does not say the reason");
     NEED(runs_at(&s, src), "the domain does not run on after virsh save");
 }

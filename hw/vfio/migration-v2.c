@@ -1,0 +1,418 @@
+/*
+ * Protocol v2: the migration features of a VFIO device
+ *
+ * Owns: finding out what the device can do, its state, the data file of a
+ * session, and moving bytes between that and a sink or source. Does not own:
+ * which arcs there are (migration-state.c), when they are performed
+ * (migration-transition.c), streams.
+ *
+ * A session begins with the arc that gives the data file, and ends with the
+ * arc, or the reset, that leaves its states; then the file is closed, and
+ * not before: closing it ends nothing.
+ *
+ * Locks: hw/vfio/migration-protocol.h. A read may wait for the device, so
+ * the claim is given back meanwhile; the file is then closed by its reader.
+ * Source: linux/vfio.h of Linux 6.2, VFIO_DEVICE_FEATURE_MIGRATION.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include <sys/ioctl.h>
+#include "qapi/error.h"
+#include "qemu/atomic.h"
+#include "qemu/units.h"
+#include "hw/vfio/device-feature.h"
+#include "hw/vfio/migration-session.h"
+#include "hw/vfio/migration-v1-uapi.h"
+#include "hw/vfio/migration-v2-uapi.h"
+#include "trace.h"
+
+/*
+ * Largest read and write: what QEMU 8.0 and later use, too. Larger ones gain
+ * nothing, as drivers work in pages.
+ */
+#define VFIO_MIG_V2_BOUNCE_BYTES    (1 * MiB)
+
+typedef struct VFIOMigV2 {
+    bool tells_size;        /* of its data once it is stopped */
+
+    int data_fd;            /* of the session, or -1; claim */
+    int reader_fd;          /* of a read under way, which closes it; claim */
+    uint64_t moved_bytes;   /* in the session */
+    uint8_t *bounce;        /* VFIO_MIG_V2_BOUNCE_BYTES, while it is open */
+} VFIOMigV2;
+
+/* ---- the data file ---- */
+
+static bool vfio_mig_v2_saves(VFIOMigState state)
+{
+    return state == VFIO_MIG_STATE_PRE_COPY ||
+           state == VFIO_MIG_STATE_PRE_COPY_P2P ||
+           state == VFIO_MIG_STATE_STOP_COPY;
+}
+
+static bool vfio_mig_v2_has_session(VFIOMigState state)
+{
+    return vfio_mig_v2_saves(state) || state == VFIO_MIG_STATE_RESUMING;
+}
+
+static void vfio_mig_v2_drop_data_fd(VFIOMigV2 *v2)
+{
+    if (v2->data_fd >= 0 && v2->data_fd != v2->reader_fd) {
+        close(v2->data_fd);
+    }
+    v2->data_fd = -1;
+}
+
+static void vfio_mig_v2_take_data_fd(VFIOMigV2 *v2, int fd)
+{
+    vfio_mig_v2_drop_data_fd(v2);
+    v2->data_fd = fd;
+    v2->moved_bytes = 0;
+}
+
+/* ---- states ---- */
+
+/* Kept true for QEMU's own readers, which know the bits of v1. */
+static void vfio_mig_v2_keep_bits(VFIODeviceMigration *mig, VFIOMigState state)
+{
+    static const uint32_t bits[] = {
+        [VFIO_MIG_STATE_ERROR] = VFIO_MIG_V1_ERROR,
+        [VFIO_MIG_STATE_STOP] = VFIO_MIG_V1_STOP,
+        [VFIO_MIG_STATE_RUNNING] = VFIO_MIG_V1_RUNNING,
+        [VFIO_MIG_STATE_STOP_COPY] = VFIO_MIG_V1_SAVING,
+        [VFIO_MIG_STATE_RESUMING] = VFIO_MIG_V1_RESUMING,
+        [VFIO_MIG_STATE_RUNNING_P2P] = VFIO_MIG_V1_RUNNING,
+        [VFIO_MIG_STATE_PRE_COPY] = VFIO_MIG_V1_RUNNING | VFIO_MIG_V1_SAVING,
+        [VFIO_MIG_STATE_PRE_COPY_P2P] = VFIO_MIG_V1_RUNNING |
+                                        VFIO_MIG_V1_SAVING,
+    };
+
+    mig->base.device_state = bits[state];
+}
+
+/* A session that a reset has ended leaves its file behind. */
+static int vfio_mig_v2_read_state(VFIODeviceMigration *mig,
+                                  VFIOMigState *state)
+{
+    VFIOMigV2 *v2 = mig->priv;
+    VFIOMigV2DeviceState data = { .data_fd = -1 };
+    int ret = vfio_device_feature(vfio_mig_dev(mig)->fd, VFIO_FEATURE_GET |
+                                  VFIO_MIG_V2_FEATURE_DEVICE_STATE,
+                                  &data, sizeof(data));
+
+    if (ret < 0) {
+        return ret;
+    }
+    if (data.device_state >= VFIO_MIG_STATE__MAX) {
+        return -EIO;
+    }
+    *state = data.device_state;
+    if (!vfio_mig_v2_has_session(*state)) {
+        vfio_mig_v2_drop_data_fd(v2);
+    }
+    vfio_mig_v2_keep_bits(mig, *state);
+    return 0;
+}
+
+/*
+ * A signal may interrupt a driver that waits for its device. Where it has
+ * arrived all the same, writing the state once more changes nothing.
+ */
+static int vfio_mig_v2_set(VFIODeviceMigration *mig, VFIOMigState to,
+                           int *data_fd)
+{
+    VFIOMigV2DeviceState data;
+    int ret;
+
+    do {
+        data.device_state = to;
+        data.data_fd = -1;
+        ret = vfio_device_feature(vfio_mig_dev(mig)->fd, VFIO_FEATURE_SET |
+                                  VFIO_FEATURE_GET |
+                                  VFIO_MIG_V2_FEATURE_DEVICE_STATE,
+                                  &data, sizeof(data));
+    } while (ret == -EINTR);
+    *data_fd = ret < 0 ? -1 : data.data_fd;
+    return ret;
+}
+
+static int vfio_mig_v2_step(VFIODeviceMigration *mig, VFIOMigState to)
+{
+    VFIOMigV2 *v2 = mig->priv;
+    bool goes_on = vfio_mig_v2_saves(mig->state) && vfio_mig_v2_saves(to);
+    int fd;
+    int ret = vfio_mig_v2_set(mig, to, &fd);
+
+    if (ret < 0) {
+        return ret;
+    }
+    if (!vfio_mig_v2_has_session(to)) {
+        vfio_mig_v2_drop_data_fd(v2);
+    } else if (fd >= 0) {
+        vfio_mig_v2_take_data_fd(v2, fd);
+    } else if (!goes_on) {
+        return -EBADF;      /* a session that cannot be read or written */
+    }
+    vfio_mig_v2_keep_bits(mig, to);
+    return 0;
+}
+
+/* ---- sizes ---- */
+
+static int vfio_mig_v2_precopy_info(VFIOMigV2 *v2, VFIOMigSizes *sizes)
+{
+    VFIOMigV2PrecopyInfo info = { .argsz = sizeof(info) };
+
+    if (ioctl(v2->data_fd, VFIO_MIG_V2_GET_PRECOPY_INFO, &info) < 0) {
+        return -errno;
+    }
+    sizes->precopy_known = true;
+    sizes->initial_bytes = info.initial_bytes;
+    sizes->dirty_bytes = info.dirty_bytes;
+    return 0;
+}
+
+/*
+ * A device that runs may need to be asked before it has more to give. What it
+ * does not tell stays unknown: a read says what is wrong.
+ */
+static int vfio_mig_v2_estimate(VFIODeviceMigration *mig, VFIOMigSizes *sizes,
+                                Error **errp)
+{
+    VFIOMigV2 *v2 = mig->priv;
+    bool precopy = v2->data_fd >= 0 &&
+                   (mig->state == VFIO_MIG_STATE_PRE_COPY ||
+                    mig->state == VFIO_MIG_STATE_PRE_COPY_P2P);
+    int precopy_ret = precopy ? vfio_mig_v2_precopy_info(v2, sizes) : 0;
+    uint64_t stop_bytes = 0;
+    int size_ret = 0;
+
+    if (v2->tells_size) {
+        size_ret = vfio_device_feature(vfio_mig_dev(mig)->fd,
+                                       VFIO_FEATURE_GET |
+                                       VFIO_MIG_V2_FEATURE_DATA_SIZE,
+                                       &stop_bytes, sizeof(stop_bytes));
+        sizes->stop_known = size_ret == 0;
+        sizes->stop_bytes = stop_bytes;
+    }
+    trace_vfio_migration_v2_sizes(vfio_mig_dev(mig)->name,
+                                  sizes->initial_bytes, sizes->dirty_bytes,
+                                  precopy_ret, stop_bytes, size_ret);
+    return 0;
+}
+
+/* ---- reading ---- */
+
+/*
+ * The claim is given back while the device is waited for: the VM may stop,
+ * and the device with it, which harms no session. Returns the bytes read, or
+ * -errno; -ESTALE where the session has ended meanwhile.
+ */
+static ssize_t vfio_mig_v2_read(VFIODeviceMigration *mig)
+{
+    VFIOMigV2 *v2 = mig->priv;
+    int fd = v2->data_fd;
+    ssize_t n;
+
+    if (fd < 0) {
+        return -EBADF;
+    }
+    v2->reader_fd = fd;
+    vfio_mig_release(mig);
+    do {
+        n = read(fd, v2->bounce, VFIO_MIG_V2_BOUNCE_BYTES);
+    } while (n < 0 && errno == EINTR);
+    n = n < 0 ? -errno : n;
+    vfio_mig_claim(mig);
+    v2->reader_fd = -1;
+    if (v2->data_fd != fd) {
+        close(fd);
+        return -ESTALE;
+    }
+    return n;
+}
+
+/* Nor is the claim needed to send what was read. */
+static int vfio_mig_v2_send(VFIODeviceMigration *mig, VFIOMigSink *sink,
+                            size_t size_bytes, Error **errp)
+{
+    VFIOMigV2 *v2 = mig->priv;
+    int ret = sink->begin(sink, size_bytes, errp);
+
+    v2->moved_bytes += size_bytes;
+    vfio_mig_release(mig);
+    if (ret == 0) {
+        ret = sink->put(sink, v2->bounce, size_bytes, false, errp);
+    }
+    ret = ret ?: sink->end(sink, errp);
+    vfio_mig_claim(mig);
+    return ret < 0 ? ret : VFIO_MIG_READ_CHUNK;
+}
+
+static int vfio_mig_v2_read_chunk(VFIODeviceMigration *mig, VFIOMigSink *sink,
+                                  Error **errp)
+{
+    VFIOMigV2 *v2 = mig->priv;
+    bool stopped = mig->state == VFIO_MIG_STATE_STOP_COPY;
+    ssize_t n = vfio_mig_v2_read(mig);
+
+    if (n > 0) {
+        return vfio_mig_v2_send(mig, sink, n, errp);
+    }
+    if (n == 0 && stopped) {
+        return VFIO_MIG_READ_END;
+    }
+    /* Some drivers say "end" where a running device has nothing to give. */
+    if (!stopped && (n == 0 || n == -ENOMSG || n == -ESTALE || n == -ENODEV)) {
+        return VFIO_MIG_READ_NOTHING_NOW;   /* a reset is found at a look */
+    }
+    error_setg_errno(errp, -n, "%s: cannot read migration data of the device "
+                     "at byte %" PRIu64 " of its state",
+                     vfio_mig_dev(mig)->name, v2->moved_bytes);
+    return n;
+}
+
+/* ---- writing ---- */
+
+/* A driver takes as much of a write as it likes, but not nothing. */
+static int vfio_mig_v2_write(VFIOMigV2 *v2, size_t size_bytes)
+{
+    size_t done = 0;
+    ssize_t n;
+
+    while (done < size_bytes) {
+        n = write(v2->data_fd, v2->bounce + done, size_bytes - done);
+        if (n == 0 || (n < 0 && errno != EINTR)) {
+            return n ? -errno : -EIO;
+        }
+        done += MAX(n, 0);
+        v2->moved_bytes += MAX(n, 0);
+    }
+    return 0;
+}
+
+static int vfio_mig_v2_write_chunk(VFIODeviceMigration *mig,
+                                   VFIOMigSource *source, uint64_t size_bytes,
+                                   Error **errp)
+{
+    VFIOMigV2 *v2 = mig->priv;
+    uint64_t left = size_bytes;
+    size_t step;
+    int ret = 0;
+
+    for (; ret == 0 && left; left -= step) {
+        step = MIN(left, VFIO_MIG_V2_BOUNCE_BYTES);
+        ret = source->get(source, v2->bounce, step, false, errp);
+        if (ret < 0) {
+            return ret;
+        }
+        ret = vfio_mig_v2_write(v2, step);
+        if (ret < 0) {
+            error_setg_errno(errp, -ret, "%s: the driver did not accept "
+                             "migration data at byte %" PRIu64 " of the "
+                             "device's state; do both hosts have the same "
+                             "kernel and firmware?", vfio_mig_dev(mig)->name,
+                             v2->moved_bytes);
+        }
+    }
+    return ret;
+}
+
+static void vfio_mig_v2_open(VFIODeviceMigration *mig)
+{
+    VFIOMigV2 *v2 = mig->priv;
+
+    v2->bounce = g_malloc(VFIO_MIG_V2_BOUNCE_BYTES);
+}
+
+/* The data file stays until the device has left its session. */
+static void vfio_mig_v2_close(VFIODeviceMigration *mig)
+{
+    VFIOMigV2 *v2 = mig->priv;
+
+    g_clear_pointer(&v2->bounce, g_free);
+}
+
+/* ---- probe ---- */
+
+static void vfio_mig_v2_setup(VFIODeviceMigration *mig, uint64_t flags)
+{
+    VFIODevice *vbasedev = vfio_mig_dev(mig);
+    VFIOMigV2 *v2 = mig->priv = g_new0(VFIOMigV2, 1);
+    bool precopy = flags & VFIO_MIG_V2_PRE_COPY;
+    bool p2p = flags & VFIO_MIG_V2_P2P;
+    uint64_t size_bytes;
+    int ret;
+
+    v2->data_fd = -1;
+    v2->reader_fd = -1;
+    ret = vfio_device_feature(vbasedev->fd, VFIO_FEATURE_GET |
+                              VFIO_MIG_V2_FEATURE_DATA_SIZE, &size_bytes,
+                              sizeof(size_bytes));
+    /* One that knows it may fail now and not later. */
+    v2->tells_size = !vfio_feature_is_unknown(ret);
+    if (precopy) {
+        vfio_device_feature(vbasedev->fd, VFIO_FEATURE_SET |
+                            VFIO_MIG_V2_FEATURE_REINIT, NULL, 0);
+    }
+    mig->traits = (VFIOMigTraits) {
+        .arcs = vfio_mig_v2_arcs(p2p, precopy),
+        .p2p = p2p,
+        .precopy = precopy,
+        .any_segments = true,
+    };
+    trace_vfio_migration_v2_found(vbasedev->name, flags, v2->tells_size);
+}
+
+static int vfio_mig_v2_probe(VFIODeviceMigration *mig, Object *obj,
+                             Error **errp)
+{
+    VFIODevice *vbasedev = vfio_mig_dev(mig);
+    uint64_t flags = 0;
+    int ret = vfio_device_feature(vbasedev->fd, VFIO_FEATURE_GET |
+                                  VFIO_MIG_V2_FEATURE_MIGRATION, &flags,
+                                  sizeof(flags));
+
+    if (vfio_feature_is_unknown(ret)) {
+        error_setg(errp, "no migration features (v2: %s)", strerror(-ret));
+        return -ENODEV;
+    }
+    if (ret < 0) {
+        error_setg_errno(errp, -ret, "%s: cannot migrate: asking for its "
+                         "migration features failed", vbasedev->name);
+        return ret;
+    }
+    if (!(flags & VFIO_MIG_V2_STOP_COPY)) {
+        error_setg(errp, "%s: cannot migrate: its migration features 0x%"
+                   PRIx64 " lack stop-copy, which every driver needs",
+                   vbasedev->name, flags);
+        return -EINVAL;
+    }
+    vfio_mig_v2_setup(mig, flags);
+    return 0;
+}
+
+static void vfio_mig_v2_release(VFIODeviceMigration *mig)
+{
+    VFIOMigV2 *v2 = mig->priv;
+
+    vfio_mig_v2_drop_data_fd(v2);
+    g_free(v2->bounce);
+    g_free(v2);
+    mig->priv = NULL;
+}
+
+const VFIOMigProtocol vfio_mig_protocol_v2 = {
+    .name = "v2",
+    .probe = vfio_mig_v2_probe,
+    .release = vfio_mig_v2_release,
+    .read_state = vfio_mig_v2_read_state,
+    .step = vfio_mig_v2_step,
+    .open = vfio_mig_v2_open,
+    .close = vfio_mig_v2_close,
+    .estimate = vfio_mig_v2_estimate,
+    .read_chunk = vfio_mig_v2_read_chunk,
+    .write_chunk = vfio_mig_v2_write_chunk,
+};
