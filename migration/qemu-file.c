@@ -21,6 +21,7 @@
 #include "qapi/error.h"
 #include "qemu/atomic.h"
 #include "qemu/units.h"
+#include "io/channel.h"
 #include "migration/host-device.h"
 #include "migration/qemu-file.h"
 #include "migration/standalone.h"
@@ -76,6 +77,30 @@ static QEMUFile *file_new(int fd, bool writable)
 QIOChannel *qemu_file_get_ioc(QEMUFile *f)
 {
     return f->fd < 0 ? NULL : (QIOChannel *)&f->channel;
+}
+
+/* No limit but the end of the stream */
+int qemu_file_rate_limit(QEMUFile *f)
+{
+    return qatomic_read(&f->shutdown) || qemu_file_get_error(f);
+}
+
+int qio_channel_write_all(QIOChannel *ioc, const char *buf, size_t buflen,
+                          Error **errp)
+{
+    QEMUFile *f = container_of((Object *)ioc, QEMUFile, channel);
+    size_t done = 0;
+    ssize_t n;
+
+    while (done < buflen) {
+        n = send(f->fd, buf + done, buflen - done, MSG_NOSIGNAL);
+        if (n < 0 && errno != EINTR) {
+            error_setg_errno(errp, errno, "cannot write to the channel");
+            return -1;
+        }
+        done += MAX(n, 0);
+    }
+    return 0;
 }
 
 QEMUFile *vfio_host_file_new_output(int fd)

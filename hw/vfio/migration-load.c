@@ -16,9 +16,11 @@
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
+#include "qemu/units.h"
 #include "migration/qemu-file.h"
 #include "sysemu/runstate.h"
 #include "hw/vfio/dirty-tracking.h"
+#include "hw/vfio/migration-ack.h"
 #include "hw/vfio/migration-file.h"
 #include "hw/vfio/migration-handlers.h"
 #include "hw/vfio/migration-options.h"
@@ -183,24 +185,62 @@ static int vfio_mig_check_order(VFIODeviceMigration *mig, const char *what,
     return 0;
 }
 
+/*
+ * The other protocol's data is nothing that the driver could tell from data
+ * that is damaged. A source with v1 sends empty packets and large chunks, one
+ * with v2 does not.
+ */
+static void vfio_mig_explain_refusal(VFIODeviceMigration *mig, Error **errp)
+{
+    Error *reset = NULL;
+
+    if (vfio_mig_check_resuming(mig, &reset) < 0) {
+        error_free(*errp);
+        *errp = NULL;
+        error_propagate(errp, reset);
+    } else if (mig->session->looks_like_v1) {
+        error_append_hint(errp, "The stream looks like that of a device with "
+                          "protocol v1, and this one's driver speaks %s: use "
+                          "the same kernel series on both hosts.\n",
+                          mig->protocol->name);
+    }
+}
+
 static int vfio_mig_load_data(VFIODeviceMigration *mig, QEMUFile *f,
                               uint64_t size_bytes, Error **errp)
 {
     ERRP_GUARD();
-    Error *reset = NULL;
     int ret = vfio_mig_check_order(mig, "data", errp);
 
     if (ret < 0) {
         return ret;
     }
+    if (mig->traits.any_segments) {
+        mig->session->looks_like_v1 |= !size_bytes || size_bytes > MiB;
+    }
     vfio_mig_claim(mig);
     ret = vfio_mig_receive_chunk(mig, f, size_bytes, errp);
     vfio_mig_release(mig);
-    if (ret < 0 && vfio_mig_check_resuming(mig, &reset) < 0) {
-        /* The reason behind what the driver says */
-        error_free(*errp);
-        *errp = NULL;
-        error_propagate(errp, reset);
+    if (ret < 0) {
+        vfio_mig_explain_refusal(mig, errp);
+    }
+    return ret;
+}
+
+static int vfio_mig_load_initial_mark(VFIODeviceMigration *mig, QEMUFile *f,
+                                      Error **errp)
+{
+    int ret = vfio_mig_check_order(mig, "a mark of initial data", errp);
+
+    if (ret == 0 && !mig->traits.any_segments) {
+        error_setg(errp, "%s: the source is QEMU 8.1 or later and migrates "
+                   "the device with protocol v2, and this one's driver speaks "
+                   "%s: use the same kernel series on both hosts",
+                   vfio_mig_dev(mig)->name, mig->protocol->name);
+        ret = -ENOTSUP;
+    }
+    if (ret == 0) {
+        vfio_mig_initial_data_arrived(mig, f);
     }
     return ret;
 }
@@ -245,6 +285,8 @@ static int vfio_mig_load_packet(VFIODeviceMigration *mig, QEMUFile *f,
         }
         vfio_dirty_loaded(vfio_mig_dev(mig));
         return vfio_mig_finish_load(mig, errp);
+    case VFIO_MIG_PACKET_INIT_DATA_SENT:
+        return vfio_mig_load_initial_mark(mig, f, errp);
     case VFIO_MIG_PACKET_END:
         return 0;
     }
@@ -280,10 +322,18 @@ static void vfio_mig_fail_missing(VFIODeviceMigration *mig)
 {
     Error *err = NULL;
 
-    if (!vfio_mig_session_failed(mig)) {
-        vfio_mig_not_announced(mig, &err);
-        vfio_mig_fail(mig, -ENODEV, err);
+    if (vfio_mig_session_failed(mig)) {
+        return;
     }
+    if (mig->session->announced) {
+        error_setg(&err, "%s: the stream ended without the device's "
+                   "configuration; if the source sends devices over channels "
+                   "of their own (QEMU 10.0 and later, with multifd), "
+                   VFIO_MIG_STREAM_NO_MULTIFD, vfio_mig_dev(mig)->name);
+    } else {
+        vfio_mig_not_announced(mig, &err);
+    }
+    vfio_mig_fail(mig, -ENODEV, err);
 }
 
 /*

@@ -17,6 +17,7 @@
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
+#include "qemu/timer.h"
 #include "qemu/units.h"
 #include "migration/migration.h"
 #include "migration/misc.h"
@@ -36,6 +37,9 @@
  * enough that 256 devices together do not overflow.
  */
 #define VFIO_MIG_PENDING_UNKNOWN_BYTES  (1 * PiB)
+
+/* Longest time that one device sends before RAM's turn comes, in ms */
+#define VFIO_MIG_ROUND_MS   50
 
 /* ---- the BQL, where the caller may hold it ---- */
 
@@ -373,6 +377,26 @@ static int vfio_mig_refuse_background(VFIODeviceMigration *mig)
     return 1;
 }
 
+/*
+ * A chunk of v1 is a round's work. Of data that may be cut anywhere it is
+ * little, and RAM's rounds take their time.
+ */
+static int vfio_mig_send_round(VFIODeviceMigration *mig, QEMUFile *f,
+                               Error **errp)
+{
+    int64_t end_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME) +
+                     VFIO_MIG_ROUND_MS * SCALE_MS;
+    int ret, sent = VFIO_MIG_READ_NOTHING_NOW;
+
+    do {
+        ret = vfio_mig_send_chunk(mig, f, errp);
+        sent = ret == VFIO_MIG_READ_CHUNK ? ret : sent;
+    } while (ret == VFIO_MIG_READ_CHUNK && mig->traits.any_segments &&
+             vfio_mig_may_iterate(mig) && !qemu_file_rate_limit(f) &&
+             qemu_clock_get_ns(QEMU_CLOCK_REALTIME) < end_ns);
+    return ret < 0 ? ret : sent;
+}
+
 static int vfio_mig_iterate(VFIODeviceMigration *mig, QEMUFile *f,
                             Error **errp)
 {
@@ -383,7 +407,7 @@ static int vfio_mig_iterate(VFIODeviceMigration *mig, QEMUFile *f,
     }
     ret = VFIO_MIG_READ_NOTHING_NOW;
     if (vfio_mig_may_iterate(mig)) {
-        ret = vfio_mig_send_chunk(mig, f, errp);
+        ret = vfio_mig_send_round(mig, f, errp);
     }
     vfio_mig_release_and_stop(mig);
     return ret;
@@ -406,8 +430,8 @@ static int vfio_mig_save_iterate(QEMUFile *f, void *opaque)
     if (ret < 0) {
         return vfio_mig_save_failed(mig, ret, err);
     }
-    if (ret != VFIO_MIG_READ_CHUNK) {
-        /* A section that was begun must hold a whole packet. */
+    if (ret != VFIO_MIG_READ_CHUNK && !mig->traits.any_segments) {
+        /* What QEMU itself sends with v1; it asks for a whole packet. */
         vfio_mig_put_data_header(f, 0);
     }
     vfio_mig_put_end(f);

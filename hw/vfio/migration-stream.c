@@ -172,9 +172,11 @@ int vfio_mig_get_packet(QEMUFile *f, VFIOMigPacket *packet,
         *packet = VFIO_MIG_PACKET_END;
         return 0;
     case VFIO_MIG_TAG_INIT_DATA_SENT:
-        error_setg(errp, "the source is QEMU 8.1 or later and migrates the "
-                   "device with protocol v2; only a source with protocol v1 "
-                   "(QEMU 6.0 to 7.2) can be read");
+        *packet = VFIO_MIG_PACKET_INIT_DATA_SENT;
+        return 0;
+    case VFIO_MIG_TAG_CONFIG_LOAD_READY:
+        error_setg(errp, "the source sends the device over channels of its "
+                   "own; " VFIO_MIG_STREAM_NO_MULTIFD);
         return -ENOTSUP;
     default:
         error_setg(errp, "unknown tag 0x%" PRIx64 " in the migration stream: "

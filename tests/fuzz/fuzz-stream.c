@@ -69,6 +69,9 @@ static int check_packet(QEMUFile *f, const uint8_t *data, size_t size,
     case VFIO_MIG_PACKET_CONFIG:
         g_assert_cmphex(tag, ==, VFIO_MIG_TAG_CONFIG);
         return take(f, BLOB_BYTES, errp) ?: vfio_mig_get_end(f, errp);
+    case VFIO_MIG_PACKET_INIT_DATA_SENT:
+        g_assert_cmphex(tag, ==, VFIO_MIG_TAG_INIT_DATA_SENT);
+        return 0;
     case VFIO_MIG_PACKET_END:
         g_assert_cmphex(tag, ==, VFIO_MIG_TAG_END_OF_STATE);
         return 0;

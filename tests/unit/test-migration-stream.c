@@ -39,6 +39,15 @@ static const uint8_t golden[] = {
     CONFIG, 1, 2, 3, 4, 5, 6, END,
 };
 
+/* The same from QEMU 8.1 or later, with protocol v2 and switchover-ack */
+static const uint8_t golden_v2[] = {
+    SETUP, END,
+    DATA, SIZE(5), 'h', 'e', 'l', 'l', 'o', INIT_DATA_SENT,
+    END,
+    DATA, SIZE(3), 'a', 'b', 'c', DATA, SIZE(1), 0xff, END,
+    CONFIG, 1, 2, 3, 4, 5, 6, END,
+};
+
 /* What a reader saw. */
 typedef struct Outcome {
     bool ok;
@@ -118,7 +127,7 @@ static bool model_section(Bytes *bytes, Outcome *outcome)
         if (!model_u64(bytes, &tag)) {
             return false;
         }
-        if (tag == 0xffffffffef100001) {
+        if (tag == 0xffffffffef100001 || tag == 0xffffffffef100005) {
             outcome->packets++;
             return true;
         } else if (tag == 0xffffffffef100002) {
@@ -189,6 +198,7 @@ static bool read_section(QEMUFile *f, Outcome *outcome, Error **errp)
         switch (packet) {
         case VFIO_MIG_PACKET_SETUP:
         case VFIO_MIG_PACKET_END:
+        case VFIO_MIG_PACKET_INIT_DATA_SENT:
             g_assert_cmpuint(size, ==, 0xdead);
             return true;
         case VFIO_MIG_PACKET_CONFIG:
@@ -322,6 +332,26 @@ static void test_golden_stream_is_read(void)
     qemu_fclose(f);
 }
 
+static void test_golden_stream_of_v2(void)
+{
+    QEMUFile *f = vfio_host_file_new_memory_input(golden_v2,
+                                                  sizeof(golden_v2));
+    g_autoptr(Error) err = NULL;
+    g_auto(Outcome) seen = read_stream(f, &err);
+    size_t i;
+
+    g_assert_null(err);
+    g_assert_true(seen.ok);
+    g_assert_cmpuint(seen.packets, ==, 1 + 2 + 1 + 3 + 1);
+    g_assert_cmpmem(seen.data->data, seen.data->len,
+                    "helloabc\xff\1\2\3\4\5\6", 15);
+    g_assert_cmpuint(vfio_host_file_bytes(f), ==, sizeof(golden_v2));
+    qemu_fclose(f);
+    for (i = 0; i < sizeof(golden_v2); i++) {
+        g_assert_false(check_bytes(golden_v2, i));
+    }
+}
+
 static void test_round_trip(void)
 {
     unsigned round, i, k;
@@ -376,10 +406,11 @@ static void test_every_single_bit(void)
     }
     /*
      * A flip in the 9 bytes of data and 6 of the blob cannot be seen; every
-     * other one but an END that turns into a SETUP before an END must be.
+     * other one must be, but an END that turns into a SETUP before an END,
+     * and the three ENDs after data that turn into INIT_DATA_SENT.
      */
-    g_assert_cmpuint(accepted, >=, 15 * 8);
-    g_assert_cmpuint(accepted, <=, 15 * 8 + 4);
+    g_assert_cmpuint(accepted, >=, 15 * 8 + 3);
+    g_assert_cmpuint(accepted, <=, 15 * 8 + 7);
 }
 
 static void test_random_damage(void)
@@ -556,16 +587,16 @@ static void check_text(const uint8_t *data, size_t size, int expected,
 
 static void test_error_texts(void)
 {
-    static const uint8_t unknown[] = { TAG(0x06) };
+    static const uint8_t unknown[] = { TAG(0x07) };
     static const uint8_t zero[] = { 0, 0, 0, 0, 0, 0, 0, 0 };
-    static const uint8_t later[] = { INIT_DATA_SENT };
+    static const uint8_t multifd[] = { TAG(0x06) };
     static const uint8_t open[] = { SETUP, DATA, SIZE(0), END };
     static const uint8_t half[] = { DATA, 0, 0, 0 };
     static const uint8_t cut_setup[] = { SETUP, 0xff };
 
-    check_text(unknown, 8, -EINVAL, "unknown tag 0xffffffffef100006");
+    check_text(unknown, 8, -EINVAL, "unknown tag 0xffffffffef100007");
     check_text(zero, 8, -EINVAL, "unknown tag 0x0 ");
-    check_text(later, 8, -ENOTSUP, "QEMU 8.1 or later");
+    check_text(multifd, 8, -ENOTSUP, "x-migration-multifd-transfer");
     check_text(open, sizeof(open), -EINVAL,
                "0xffffffffef100004 follows the setup packet");
     check_text(half, sizeof(half), -EIO,
@@ -646,6 +677,7 @@ int main(int argc, char **argv)
     g_test_add_func("/stream/golden-bytes", test_golden_bytes);
     g_test_add_func("/stream/golden-stream-is-read",
                     test_golden_stream_is_read);
+    g_test_add_func("/stream/golden-v2", test_golden_stream_of_v2);
     g_test_add_func("/stream/round-trip", test_round_trip);
     g_test_add_func("/stream/every-single-bit", test_every_single_bit);
     g_test_add_func("/stream/random-damage", test_random_damage);

@@ -38,6 +38,8 @@ struct VFIOMigSession {
     int ret;                    /* lock; -errno */
     bool told;                  /* the stream knows; its own thread */
     bool announced;             /* the stream that is loaded has the device */
+    bool initial_arrived;       /* so the stream says. BQL */
+    bool looks_like_v1;         /* the stream of the load does. BQL */
 
     bool data_sent;             /* lock; since the device began to save */
     bool stop_due;              /* lock; the VM was stopped in a chunk */

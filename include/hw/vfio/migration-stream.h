@@ -2,9 +2,9 @@
  * Packets of the VFIO migration stream
  *
  * Owns: the tags, the order of fields and the limits on what a peer may
- * claim. Wire format: byte for byte that of QEMU 6.0 to 7.2, big-endian
- * (requirements 3.1 to 3.4, W-1 to W-7). Does not own: the data itself, nor
- * the config blob, which the device's code reads and writes in between.
+ * claim. Wire format: byte for byte that of QEMU 6.0 to 7.2, and for devices
+ * with protocol v2 that of 8.0 and later, big-endian. INIT_DATA_SENT is read
+ * and never written. Does not own: the data itself, nor the config blob, which the device's code reads and writes in between.
  *
  * No lock; the QEMUFile belongs to the caller.
  *
@@ -18,6 +18,12 @@
 #define VFIO_MIG_TAG_SETUP            UINT64_C(0xffffffffef100003)
 #define VFIO_MIG_TAG_DATA             UINT64_C(0xffffffffef100004)
 #define VFIO_MIG_TAG_INIT_DATA_SENT   UINT64_C(0xffffffffef100005)
+#define VFIO_MIG_TAG_CONFIG_LOAD_READY  UINT64_C(0xffffffffef100006)
+
+/* What to do about a source that does not send all in this stream */
+#define VFIO_MIG_STREAM_NO_MULTIFD \
+    "switch its x-migration-multifd-transfer off, or use a machine type of " \
+    "QEMU 9.2 or before on both sides"
 
 /*
  * Largest chunk that is believed, in bytes. A vfio driver of the kernel
@@ -31,6 +37,7 @@ typedef enum VFIOMigPacket {
     VFIO_MIG_PACKET_DATA,       /* @size bytes follow */
     VFIO_MIG_PACKET_CONFIG,     /* blob and END_OF_STATE follow */
     VFIO_MIG_PACKET_END,        /* end of the section */
+    VFIO_MIG_PACKET_INIT_DATA_SENT,     /* the section ends with it */
 } VFIOMigPacket;
 
 /* Writers; errors stay in the file, see qemu_file_get_error(). */
@@ -46,8 +53,8 @@ void vfio_mig_put_end(QEMUFile *f);
  * @size_bytes: set for DATA only: 0 .. VFIO_MIG_CHUNK_MAX_BYTES
  *
  * Each field is checked for a stream error before its value is used (R-10b).
- * An unknown tag, a size above the limit, SETUP not closed at once (R-08f)
- * and INIT_DATA_SENT (a stream of QEMU 8.1 or later, protocol v2) are errors.
+ * An unknown tag, a size above the limit, SETUP not closed at once, and a tag
+ * that belongs to data beside this stream (QEMU 10.1 and later) are errors.
  *
  * Returns: 0, or -errno with @errp set (without the device's name: the
  * caller prepends it). Nothing else of the stream is consumed.

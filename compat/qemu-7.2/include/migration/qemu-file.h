@@ -42,5 +42,7 @@ void qemu_file_set_error(QEMUFile *f, int ret);
 int qemu_fclose(QEMUFile *f);
 /* What it reads or writes; NULL: a snapshot's, or (here only) memory */
 QIOChannel *qemu_file_get_ioc(QEMUFile *f);
+/* 1: nothing more is to be written in this interval, or at all */
+int qemu_file_rate_limit(QEMUFile *f);
 
 #endif /* MIGRATION_QEMU_FILE_H */
