@@ -217,6 +217,8 @@ static int check_draft(struct vmt_device *vmt, struct draft *d)
 		return ret;
 	if (!sim_mig_config_finish(&d->mig, &key, why))
 		return complain(vmt, key, why);
+	if (d->mig.protocol_v2)
+		return complain(vmt, "protocol", "this driver has v1 only");
 	if (d->mig.data_offset + d->mig.window_size > VMT_MAX_WINDOW_BYTES)
 		return complain(vmt, "window-size",
 				"at most 1G together with data-offset");

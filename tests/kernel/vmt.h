@@ -55,7 +55,7 @@
 #define VMT_MAX_VECTORS		64
 #define VMT_LOG_BYTES		(2UL << 20)
 #define VMT_MAX_VIOLATIONS	64
-#define VMT_MAX_KEYS		64
+#define VMT_MAX_KEYS		128
 
 /* eventfd_signal() lost its count in 6.8. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)

@@ -267,6 +267,20 @@ static void read_pci(SimKeys *k, SimDeviceConfig *c)
     }
 }
 
+static void read_mig_key(SimKeys *k, SimMigConfig *c, const SimKey *key)
+{
+    g_autofree char *text = sim_keys_text(k, key->name);
+    char why[SIM_WHY_CHARS], preset[SIM_NAME_CHARS];
+
+    if (!text && sim_profile_value(c->profile, key->name, preset,
+                                   sizeof(preset))) {
+        text = g_strdup(preset);
+    }
+    if (text && !sim_key_set(key, c, text, why)) {
+        sim_keys_fail(k, key->name, why);
+    }
+}
+
 /* The keys of the migration region and of its state are the model's. */
 static void read_migration(SimKeys *k, SimMigConfig *c)
 {
@@ -274,12 +288,9 @@ static void read_migration(SimKeys *k, SimMigConfig *c)
     const char *wrong;
 
     sim_keys_default(sim_mig_keys, c);
+    read_mig_key(k, c, sim_key_find(sim_mig_keys, "profile"));
     for (const SimKey *key = sim_mig_keys; key->name; key++) {
-        g_autofree char *text = sim_keys_text(k, key->name);
-
-        if (text && !sim_key_set(key, c, text, why)) {
-            sim_keys_fail(k, key->name, why);
-        }
+        read_mig_key(k, c, key);
     }
     if (!sim_mig_config_finish(c, &wrong, why)) {
         sim_keys_fail(k, wrong, why);

@@ -29,10 +29,24 @@ static const char *const size_told[] = { "yes", "zero", NULL };
 static const char *const incomplete[] = { "keep", "error", NULL };
 static const char *const trapped[] = { "syscall", "memory", NULL };
 
+static const char *const protocols[] = { "v1", "v2", NULL };
+static const char *const kernels[] = { "6.1", "6.2", "7.1", NULL };
+static const char *const empty[] = { "enomsg", "zero", NULL };
+static const char *const next[] = { "read", "info", NULL };
+static const char *const copy_end[] = { "zero", "enomsg", NULL };
+static const char *const checked[] = { "write", "stop", "never", NULL };
+static const char *const completeness[] = { "check", "ignore", NULL };
+static const char *const logs[] = { "no", "yes", "empty", NULL };
+static const char *const outside[] = { "refuse", "silent", NULL };
+/* "It is not given" as a size */
+#define NOT_GIVEN "0xffffffffffffffff"
+
 #define KEY(name, kind, field, fallback, choices) \
     { name, SIM_KEY_##kind, offsetof(SimMigConfig, field), fallback, choices }
 
 const SimKey sim_mig_keys[] = {
+    KEY("profile", CHOICE, profile, "none", sim_profile_names),
+    KEY("protocol", CHOICE, protocol_v2, "v1", protocols),
     KEY("migration", CHOICE, migration, "yes", presence),
     KEY("data-offset", SIZE, data_offset, "4K", NULL),
     KEY("window-size", SIZE, window_size, "1M", NULL),
@@ -50,7 +64,7 @@ const SimKey sim_mig_keys[] = {
     KEY("state-size", SIZE, state_size, "1M", NULL),
     KEY("precopy-size", SIZE, precopy_size, "0", NULL),
     KEY("precopy-rate", SIZE, precopy_rate, "0", NULL),
-    KEY("precopy-max", SIZE, given_precopy_max, "0xffffffffffffffff", NULL),
+    KEY("precopy-max", SIZE, given_precopy_max, NOT_GIVEN, NULL),
     KEY("save-rate", SIZE, save_rate, "0", NULL),
     KEY("load-rate", SIZE, load_rate, "0", NULL),
     KEY("seed", SIZE, seed, "1", NULL),
@@ -61,6 +75,35 @@ const SimKey sim_mig_keys[] = {
     KEY("tells-size", CHOICE, hide_size, "yes", size_told),
     KEY("split", CHOICE, split_allowed, "refuse", split),
     KEY("transcript-data", BOOL, data_in_transcript, "no", NULL),
+    KEY("kernel", CHOICE, v2.kernel, "6.2", kernels),
+    KEY("p2p", BOOL, v2.p2p, "no", NULL),
+    KEY("pre-copy", BOOL, v2.pre_copy, "no", NULL),
+    KEY("unknown-feature", ERRNO, v2.unknown_errno, "ENOTTY", NULL),
+    KEY("format", SIZE, v2.format, "0", NULL),
+    KEY("initial-bytes", SIZE, v2.initial_bytes, NOT_GIVEN, NULL),
+    KEY("precopy-empty", CHOICE, v2.empty_is_zero, "enomsg", empty),
+    KEY("precopy-next", CHOICE, v2.next_by_info, "read", next),
+    KEY("precopy-info-ms", SIZE, v2.info_interval_ms, "0", NULL),
+    KEY("reinit", SIZE, v2.reinits, "0", NULL),
+    KEY("stop-copy-end", CHOICE, v2.end_is_enomsg, "zero", copy_end),
+    KEY("told-size", SIZE, v2.told_size, NOT_GIVEN, NULL),
+    KEY("max-read", SIZE, v2.max_read, "0", NULL),
+    KEY("max-write", SIZE, v2.max_write, "0", NULL),
+    KEY("load-max", SIZE, v2.load_max, "0", NULL),
+    KEY("load-max-errno", ERRNO, v2.load_max_errno, "ENOMEM", NULL),
+    KEY("data-check", CHOICE, v2.data_check, "write", checked),
+    KEY("data-errno", ERRNO, v2.data_errno, "EINVAL", NULL),
+    KEY("completeness", CHOICE, v2.takes_incomplete, "check", completeness),
+    KEY("log", CHOICE, v2.log, "no", logs),
+    KEY("log-max-ranges", SIZE, v2.log_max_ranges, "256", NULL),
+    KEY("log-min-bytes", SIZE, v2.log_min_bytes, "0", NULL),
+    KEY("log-max-bytes", SIZE, v2.log_max_bytes, NOT_GIVEN, NULL),
+    KEY("log-page-size", SIZE, v2.log_page_size, "0", NULL),
+    KEY("log-rounding", SIZE, v2.log_rounding, "1", NULL),
+    KEY("log-lost-on-stop", BOOL, v2.log_lost_on_stop, "no", NULL),
+    KEY("log-lost-on-reset", BOOL, v2.log_lost_on_reset, "no", NULL),
+    KEY("log-again-errno", ERRNO, v2.log_again_errno, "EINVAL", NULL),
+    KEY("log-outside", CHOICE, v2.log_outside_is_silent, "refuse", outside),
     { NULL, 0, 0, NULL, NULL }
 };
 
@@ -300,7 +343,8 @@ static bool finish_chunks(SimMigConfig *c, const char **key,
         }
         tiny |= c->window_size - c->chunk_starts[i] < STREAM_HEADS_BYTES;
     }
-    if (c->precopy_size && (tiny || c->precopy_size < STREAM_HEADS_BYTES ||
+    if (c->precopy_size && !c->protocol_v2 &&
+        (tiny || c->precopy_size < STREAM_HEADS_BYTES ||
                             c->state_size < STREAM_HEADS_BYTES)) {
         return wrong(key, "precopy-size", why, "it, state-size and each "
                      "chunk must be at least 96 bytes");
@@ -332,13 +376,58 @@ static bool finish_region(SimMigConfig *c, const char **key,
     return true;
 }
 
+static bool finish_v2(SimMigConfig *c, const char **key,
+                      char why[SIM_WHY_CHARS])
+{
+    SimV2Config *v2 = &c->v2;
+
+    if (v2->pre_copy && v2->kernel == SIM_KERNEL_6_1) {
+        return wrong(key, "pre-copy", why, "Linux 6.1 has none");
+    }
+    if (v2->pre_copy && (c->precopy_size && c->precopy_size < SIM_HEAD_BYTES)) {
+        return wrong(key, "precopy-size", why, "want 0 or 64 bytes at least");
+    }
+    if (v2->pre_copy && c->state_size < SIM_HEAD_BYTES) {
+        return wrong(key, "state-size", why, "with pre-copy it must be at "
+                     "least 64 bytes");
+    }
+    if (v2->initial_bytes == SIM_NO_SIZE) {
+        v2->initial_bytes = c->precopy_size;
+    }
+    if (v2->initial_bytes > c->precopy_size) {
+        return wrong(key, "initial-bytes", why, "more than precopy-size");
+    }
+    if (v2->log_page_size & (v2->log_page_size - 1) ||
+        (v2->log_page_size && v2->log_page_size < PAGE_BYTES)) {
+        return wrong(key, "log-page-size", why, "want 0 or a power of two, "
+                     "4K at least");
+    }
+    if (!v2->log_max_ranges || !v2->log_rounding) {
+        return wrong(key, v2->log_rounding ? "log-max-ranges"
+                     : "log-rounding", why, "want 1 at least");
+    }
+    return true;
+}
+
+/* A device of protocol v2 has no region, one without migration has neither. */
+static void choose_protocol(SimMigConfig *c)
+{
+    if (c->migration != SIM_MIGRATION_YES) {
+        c->protocol_v2 = false;
+    } else if (c->protocol_v2) {
+        c->migration = SIM_MIGRATION_NO;
+    }
+}
+
 bool sim_mig_config_finish(SimMigConfig *c, const char **key,
                            char why[SIM_WHY_CHARS])
 {
     sim_mig_config_clear(c);
     c->precopy_max = c->given_precopy_max == UINT64_MAX ?
                      c->precopy_size : c->given_precopy_max;
-    if (!finish_region(c, key, why) || !finish_chunks(c, key, why)) {
+    choose_protocol(c);
+    if (!finish_region(c, key, why) || !finish_chunks(c, key, why) ||
+        (c->protocol_v2 && !finish_v2(c, key, why))) {
         return false;
     }
     if (c->reserved_bits & SIM_STATE_MASK || c->reserved_bits > UINT32_MAX) {

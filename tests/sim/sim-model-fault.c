@@ -133,6 +133,10 @@ static bool set_action(SimRule *r, const char *key, const char *text,
         out->raise_intx = strcmp(text, "raise") == 0;
         return out->raise_intx || wrong(why, "can only be raise");
     }
+    if (strcmp(key, "flr") == 0) {
+        out->flr = strcmp(text, "now") == 0;
+        return out->flr || wrong(why, "can only be now");
+    }
     if (strcmp(key, "delay-ms") == 0) {
         return set_number(&out->delay_ms, text, why) &&
                (out->delay_ms <= MAX_DELAY_MS ||
@@ -171,12 +175,16 @@ bool sim_rule_finish(SimRule *r, const char **key, char why[SIM_WHY_CHARS])
     if (out->raise_intx && r->event > SIM_EV_LAST_DEVICE) {
         return wrong(why, "intx= needs a call on a device");
     }
+    if (out->flr && r->event > SIM_EV_LAST_DEVICE &&
+        r->event != SIM_EV_ANY_CALL) {
+        return wrong(why, "flr= needs a call on a device");
+    }
     *key = "errno";
     if (!out->err && !out->has_value && !out->has_short &&
         !out->set_error && !out->delay_ms && !out->window_gone &&
-        !out->raise_intx) {
+        !out->raise_intx && !out->flr) {
         return wrong(why, "the rule does nothing: give errno, short, value, "
-                     "delay-ms, device-state, window, intx or eintr");
+                     "delay-ms, device-state, window, intx, flr or eintr");
     }
     return true;
 }

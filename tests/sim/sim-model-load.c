@@ -34,9 +34,7 @@ uint64_t sim_load_offset(SimMig *m)
     return l->chunk_offset;
 }
 
-static bool corrupt(SimMig *m, const char *fmt, ...) SIM_PRINTF(2, 3);
-
-static bool corrupt(SimMig *m, const char *fmt, ...)
+bool sim_load_corrupt(SimMig *m, const char *fmt, ...)
 {
     char why[SIM_WHY_CHARS];
     va_list ap;
@@ -61,11 +59,11 @@ static bool take_head(SimMig *m)
     memcpy(&h, l->zone, sizeof(h));
     if (h.magic != SIM_HEAD_MAGIC || h.check != sim_head_check(&h) ||
         h.phase != (l->stop_phase ? SIM_PHASE_STOP : 0)) {
-        return corrupt(m, "the stream does not start with its head");
+        return sim_load_corrupt(m, "the stream does not start with its head");
     }
     if (h.extra_bytes > SIM_EXTRA_MAX || h.extra_bytes % 8 ||
         h.extra_bytes == 8) {
-        return corrupt(m, "a vendor part of %u bytes", h.extra_bytes);
+        return sim_load_corrupt(m, "a vendor part of %u bytes", h.extra_bytes);
     }
     l->head_known = true;
     l->zone_bytes = sizeof(h) + h.extra_bytes;
@@ -86,7 +84,7 @@ static size_t extra_bytes(const SimLoad *l)
     return all ? all - sizeof(uint64_t) : 0;
 }
 
-static bool take_extra(SimMig *m)
+bool sim_load_take_extra(SimMig *m)
 {
     SimLoad *l = &m->load;
     const uint8_t *extra = l->zone + SIM_HEAD_BYTES;
@@ -98,7 +96,7 @@ static bool take_extra(SimMig *m)
     }
     memcpy(&check, extra + n, sizeof(check));
     if (check != sim_extra_check(l->content_id, extra, n)) {
-        return corrupt(m, "the registers in the stream are damaged");
+        return sim_load_corrupt(m, "the registers in the stream are damaged");
     }
     return true;
 }
@@ -146,7 +144,7 @@ static bool collect_zone(SimMig *m, const uint8_t *piece, uint64_t size)
         if (at < l->zone_bytes) {
             return true;
         }
-        if (!(l->head_known ? take_extra(m) : take_head(m))) {
+        if (!(l->head_known ? sim_load_take_extra(m) : take_head(m))) {
             return false;
         }
     }
@@ -165,20 +163,20 @@ static bool check_chunk_head(SimMig *m, const uint8_t *piece, uint64_t size,
 
     memcpy(&h, piece + at, sizeof(h));
     if (h.magic != SIM_CHUNK_MAGIC) {
-        return corrupt(m, "no chunk starts at byte %llu of the stream",
+        return sim_load_corrupt(m, "no chunk starts at byte %llu of the stream",
                        (ull)l->position);
     }
     if (h.sequence != l->sequence) {
-        return corrupt(m, "chunk %llu where %llu was due", (ull)h.sequence,
+        return sim_load_corrupt(m, "chunk %llu where %llu was due", (ull)h.sequence,
                        (ull)l->sequence);
     }
     if (h.check != sim_chunk_check(l->content_id, l->position, &h)) {
-        return corrupt(m, "head of chunk %llu is damaged or out of place",
+        return sim_load_corrupt(m, "head of chunk %llu is damaged or out of place",
                        (ull)h.sequence);
     }
     if (h.size_bytes < size ||
         (h.size_bytes > size && !m->cfg.split_allowed)) {
-        return corrupt(m, "chunk %llu of %llu bytes was written as one of "
+        return sim_load_corrupt(m, "chunk %llu of %llu bytes was written as one of "
                        "%llu bytes (U-18)", (ull)h.sequence,
                        (ull)h.size_bytes, (ull)size);
     }
@@ -186,8 +184,8 @@ static bool check_chunk_head(SimMig *m, const uint8_t *piece, uint64_t size,
     return true;
 }
 
-static bool check_range(SimMig *m, const uint8_t *piece, uint64_t from,
-                        uint64_t to)
+bool sim_load_check_range(SimMig *m, const uint8_t *piece, uint64_t from,
+                          uint64_t to)
 {
     SimLoad *l = &m->load;
     uint64_t id = sim_headless(m) ? sim_mix(m->cfg.seed) : l->content_id;
@@ -197,7 +195,7 @@ static bool check_range(SimMig *m, const uint8_t *piece, uint64_t from,
                                         to - from, m->cfg.verify, &bad)) {
         return true;
     }
-    return corrupt(m, "wrong data at byte %llu of the stream", (ull)bad);
+    return sim_load_corrupt(m, "wrong data at byte %llu of the stream", (ull)bad);
 }
 
 static bool check_piece(SimMig *m, const uint8_t *piece, uint64_t size)
@@ -211,11 +209,11 @@ static bool check_piece(SimMig *m, const uint8_t *piece, uint64_t size)
     }
     if (goes_on) {
         if (size > l->chunk_left) {
-            return corrupt(m, "%llu bytes where %llu of the chunk were left",
+            return sim_load_corrupt(m, "%llu bytes where %llu of the chunk were left",
                            (ull)size, (ull)l->chunk_left);
         }
         l->chunk_left -= size;
-        return check_range(m, piece, 0, size);
+        return sim_load_check_range(m, piece, 0, size);
     }
     if (!collect_zone(m, piece, size)) {
         return false;
@@ -229,7 +227,7 @@ static bool check_piece(SimMig *m, const uint8_t *piece, uint64_t size)
         /* Only head bytes, or a chunk too small for a head of its own. */
         after = SIM_MIN(at, size);
     }
-    return check_range(m, piece, after, size);
+    return sim_load_check_range(m, piece, after, size);
 }
 
 static int check_size(SimMig *m, uint64_t size)

@@ -31,6 +31,8 @@ void sim_mig_init(SimMig *m)
     m->loaded = false;
     memset(&m->save, 0, sizeof(m->save));
     memset(&m->load, 0, sizeof(m->load));
+    sim_v2_end_session(m);
+    m->v2.reinit_wanted = m->v2.set_failed = false;
 }
 
 void sim_mig_reset(SimMig *m)
@@ -48,6 +50,7 @@ void sim_mig_reset(SimMig *m)
     m->loaded = false;
     memset(&m->save, 0, sizeof(m->save));
     memset(&m->load, 0, sizeof(m->load));
+    sim_v2_end_session(m);
 }
 
 bool sim_mig_migrating(SimEvent ev, uint32_t from, uint32_t to)
@@ -89,7 +92,7 @@ static bool saving(uint32_t state)
            (state & SIM_STATE_MASK) == SIM_STOP_COPY;
 }
 
-static void leave_running(SimMig *m)
+void sim_mig_leave_running(SimMig *m)
 {
     sim_host_stopped(m);
     /* What ran has changed: its state is now another one than before. */
@@ -124,7 +127,7 @@ static int perform_arc(SimMig *m, uint32_t from, uint32_t to)
         return -EINVAL;
     }
     if ((from & SIM_RUNNING) && !(to & SIM_RUNNING)) {
-        leave_running(m);
+        sim_mig_leave_running(m);
     }
     if (saving(to)) {
         if (!saving(from)) {

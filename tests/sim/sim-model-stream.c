@@ -125,7 +125,7 @@ static void chunk_done(SimMig *m, bool acked)
 }
 
 /* The vendor's part of the state, if it has one and the state has room. */
-static void take_extra(SimMig *m)
+void sim_save_take_extra(SimMig *m)
 {
     SimSave *s = &m->save;
     uint64_t check;
@@ -157,7 +157,7 @@ void sim_save_stop_phase(SimMig *m)
     s->position = s->sequence = 0;
     s->total_bytes = m->cfg.state_size;
     s->content_id = content_of_phase(m, true);
-    take_extra(m);
+    sim_save_take_extra(m);
 }
 
 void sim_save_end(SimMig *m)
@@ -175,7 +175,7 @@ void sim_save_end(SimMig *m)
 }
 
 /* The running device makes sent data stale at the configured rate. */
-static void redirty(SimMig *m)
+void sim_save_redirty(SimMig *m)
 {
     SimSave *s = &m->save;
     int64_t now_us = sim_host_now_us();
@@ -207,7 +207,7 @@ uint64_t sim_save_pending(SimMig *m)
             m->saved_id = m->state_id;
         }
     } else {
-        redirty(m);
+        sim_save_redirty(m);
         pending = s->precopy_pending;
     }
     s->armed = pending != 0;

@@ -140,6 +140,25 @@ const char *sim_state_name(uint32_t state)
     return names[state & SIM_STATE_MASK];
 }
 
+const char *sim_mig_state_name(const SimMig *m, uint32_t state)
+{
+    if (m->cfg.protocol_v2 && (state & SIM_STATE_MASK) == SIM_RUNNING_P2P) {
+        return "running-p2p";
+    }
+    if (m->cfg.protocol_v2 && (state & SIM_STATE_MASK) == SIM_PRE_COPY_P2P) {
+        return "pre-copy-p2p";
+    }
+    return sim_state_name(state);
+}
+
+/* By the names of both protocols: in v1 two of the numbers are no state. */
+static bool state_has_name(uint32_t bits, const char *text)
+{
+    return strcmp(sim_state_name(bits), text) == 0 ||
+           (bits == SIM_RUNNING_P2P && strcmp(text, "running-p2p") == 0) ||
+           (bits == SIM_PRE_COPY_P2P && strcmp(text, "pre-copy-p2p") == 0);
+}
+
 bool sim_parse_state(const char *text, uint32_t *state)
 {
     uint32_t bits = 0;
@@ -153,7 +172,7 @@ bool sim_parse_state(const char *text, uint32_t *state)
         return true;
     }
     for (bits = 0; bits < SIM_NUM_STATES; bits++) {
-        if (strcmp(sim_state_name(bits), text) == 0) {
+        if (state_has_name(bits, text)) {
             *state = bits;
             return true;
         }
@@ -182,6 +201,14 @@ static const char *const event_names[SIM_NUM_EVENTS] = {
     [SIM_EV_CONFIG_WRITE] = "config-write",
     [SIM_EV_BAR_READ] = "bar-read",
     [SIM_EV_BAR_WRITE] = "bar-write",
+    [SIM_EV_MIGRATION_FLAGS] = "migration-flags",
+    [SIM_EV_DATA_FD] = "data-fd",
+    [SIM_EV_PRECOPY_INFO] = "precopy-info",
+    [SIM_EV_DATA_SIZE] = "data-size",
+    [SIM_EV_LOG_START] = "log-start",
+    [SIM_EV_LOG_STOP] = "log-stop",
+    [SIM_EV_LOG_REPORT] = "log-report",
+    [SIM_EV_FEATURE] = "feature",
     [SIM_EV_OTHER] = "other",
     [SIM_EV_MAP_DMA] = "map-dma",
     [SIM_EV_UNMAP_DMA] = "unmap-dma",
@@ -222,6 +249,7 @@ static const struct {
     { "EPIPE", EPIPE }, { "E2BIG", E2BIG }, { "ENOSYS", ENOSYS },
     { "EOPNOTSUPP", EOPNOTSUPP }, { "ETIMEDOUT", ETIMEDOUT },
     { "EOVERFLOW", EOVERFLOW }, { "EMSGSIZE", EMSGSIZE },
+    { "EMFILE", EMFILE }, { "ENOMSG", ENOMSG }, { "ENOTCONN", ENOTCONN },
 };
 
 int sim_parse_errno(const char *text)

@@ -1,13 +1,14 @@
 /*
- * Model of a migratable VFIO device, protocol v1
+ * Model of a migratable VFIO device
  *
  * Owns: the types of the model, and the calls between it and its host. The
  * model is the device's side of the contract: states and arcs, registers,
  * sessions, chunks, what the state consists of, fault rules, and the keys
- * that configure all that. Its hosts are the simulated device (tests/sim)
- * and the kernel's test driver (tests/kernel): so every file of the model
- * (sim-model-*.c) compiles in user space and in the kernel, calls no
- * library but memory and string functions, and uses no floating point.
+ * that configure all that. What only protocol v2 has is in sim-model-v2.h.
+ * Its hosts are the simulated device (tests/sim) and the kernel's test
+ * driver (tests/kernel): so every file of the model (sim-model-*.c) compiles
+ * in user space and in the kernel, calls no library but memory and string
+ * functions, and uses no floating point.
  * Does not own: file descriptors, interrupts, DMA, config space, memory.
  *
  * Locks: none. The host lets one thread at a time into a SimMig; only the
@@ -93,6 +94,14 @@ typedef enum SimEvent {
     SIM_EV_CONFIG_WRITE,
     SIM_EV_BAR_READ,
     SIM_EV_BAR_WRITE,
+    SIM_EV_MIGRATION_FLAGS,     /* from here on protocol v2 */
+    SIM_EV_DATA_FD,             /* the fd of a new session is made */
+    SIM_EV_PRECOPY_INFO,
+    SIM_EV_DATA_SIZE,
+    SIM_EV_LOG_START,
+    SIM_EV_LOG_STOP,
+    SIM_EV_LOG_REPORT,
+    SIM_EV_FEATURE,             /* any other feature, and probes */
     SIM_EV_OTHER,               /* any other call on the device's fd */
     SIM_EV_LAST_DEVICE = SIM_EV_OTHER,
     SIM_EV_MAP_DMA,
@@ -118,6 +127,7 @@ typedef struct SimOutcome {
     uint64_t delay_ms;
     bool window_gone;               /* the mappings of the data window */
     bool raise_intx;
+    bool flr;                       /* by the guest, once the call is done */
 } SimOutcome;
 
 typedef struct SimRange {
@@ -145,8 +155,13 @@ typedef enum SimVerify {
 #define SIM_MAX_AREAS 65536
 #define SIM_MAX_CHUNK_SIZES 256
 
+#include "sim-model-v2.h"
+
 /* The keys of a device that the model reads (docs/sim.md). */
 typedef struct SimMigConfig {
+    uint64_t profile;               /* index in sim_profile_names */
+    uint64_t protocol_v2;
+    SimV2Config v2;
     uint64_t migration;             /* SimPresence */
     uint64_t region_size;
     uint64_t data_offset;
@@ -265,12 +280,13 @@ typedef struct SimCounters {
     unsigned unacked_chunks;
     unsigned corrupt;
     unsigned incomplete;
+    unsigned unfinished_saves;      /* left before their end was read */
     unsigned refused;
     unsigned resets;
     unsigned mmaps;
 } SimCounters;
 
-typedef struct SimMig {
+struct SimMig {
     SimMigConfig cfg;
     uint8_t *window;                /* memory of the region, from offset 0 */
     uint32_t state;                 /* device_state, bits 0..31 */
@@ -281,8 +297,9 @@ typedef struct SimMig {
     bool loaded;
     SimSave save;
     SimLoad load;
+    SimV2 v2;
     SimCounters count;
-} SimMig;
+};
 
 /* Any thread may ask; changes only under the host's lock. */
 static inline uint32_t sim_mig_state(const SimMig *m)
@@ -367,6 +384,8 @@ bool sim_parse_range(const char *text, SimRange *range);
  */
 bool sim_next_item(const char **list, char *item, size_t size);
 const char *sim_state_name(uint32_t state);
+/* sim_mig_state_name: the same in the words of the device's protocol */
+const char *sim_mig_state_name(const SimMig *m, uint32_t state);
 const char *sim_event_name(SimEvent ev);
 /* sim_parse_event: the event, or -1. */
 int sim_parse_event(const char *text);
@@ -437,6 +456,10 @@ uint64_t sim_words_digest(uint64_t hash, const uint8_t *from,
 
 /* ---- sim-model-stream.c: sessions and chunks ---- */
 void sim_save_begin(SimMig *m);
+/* sim_save_redirty: let what became stale since the last call be pending */
+void sim_save_redirty(SimMig *m);
+/* sim_save_take_extra: the vendor's part, if the state has room for it */
+void sim_save_take_extra(SimMig *m);
 void sim_save_stop_phase(SimMig *m);
 void sim_save_end(SimMig *m);
 uint64_t sim_save_pending(SimMig *m);
@@ -449,6 +472,13 @@ bool sim_in_chunk(SimMig *m, bool write, uint64_t offset, uint64_t len);
 void sim_load_begin(SimMig *m);
 /* On false the state is not whole, and @why says why. */
 bool sim_load_finish(SimMig *m, char why[SIM_WHY_CHARS]);
+/* sim_load_corrupt: note what is wrong. Returns false. */
+bool sim_load_corrupt(SimMig *m, const char *fmt, ...) SIM_PRINTF(2, 3);
+/* sim_load_take_extra: is the vendor's part undamaged? */
+bool sim_load_take_extra(SimMig *m);
+/* Check bytes @from to @to of @piece, whose first is at load.position. */
+bool sim_load_check_range(SimMig *m, const uint8_t *piece, uint64_t from,
+                          uint64_t to);
 uint64_t sim_load_offset(SimMig *m);
 int sim_load_consume(SimMig *m, uint64_t size);
 
@@ -456,6 +486,11 @@ int sim_load_consume(SimMig *m, uint64_t size);
 #define SIM_HEAD_MAGIC UINT64_C(0x3164616548466956)
 #define SIM_CHUNK_MAGIC UINT64_C(0x316b6e7568436956)
 #define SIM_PHASE_STOP 1
+/*
+ * Of a record of protocol v2. Its head has the number of the record in
+ * precopy_offered, and in precopy_acked the bytes of all before it.
+ */
+#define SIM_RECORD_MAGIC UINT64_C(0x3164726f63655256)
 
 typedef struct SimStreamHead {
     uint64_t magic;
@@ -507,6 +542,8 @@ ssize_t sim_mig_rw(SimMig *m, bool write, void *buf, size_t len,
 bool sim_mig_mappable(SimMig *m, uint64_t offset, uint64_t size);
 /* sim_mig_migrating: is a call in @from, asking for @to, in a migration? */
 bool sim_mig_migrating(SimEvent ev, uint32_t from, uint32_t to);
+/* sim_mig_leave_running: the device stops; what ran is another state now. */
+void sim_mig_leave_running(SimMig *m);
 
 /* ---- sim-model-fault.c ---- */
 typedef struct SimRule {
