@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "sim-internal.h"
+#include "sim-uapi.h"
 
 SimDevice *sim_device_new(void)
 {
@@ -65,15 +66,27 @@ bool sim_call(SimDevice *d, SimEvent ev, uint32_t to, SimOutcome *out)
     if (out->raise_intx) {
         sim_pci_raise_intx(d);
     }
+    if (out->flr) {
+        __atomic_store_n(&d->flr_due, true, __ATOMIC_RELAXED);
+    }
     if (out->set_error) {
         out->err = out->err ? out->err : EIO;
         sim_dma_stop(d);
         sim_mig_set_state(&d->mig, (from & ~SIM_STATE_MASK) | SIM_ERROR);
         sim_log(d->cfg.name, "state from=%s to=error by=fault",
-                sim_state_name(from));
+                sim_mig_state_name(&d->mig, from));
         sim_status_write();
     }
     return true;
+}
+
+/* The guest resets a function while a driver is busy: that comes after. */
+void sim_flr_if_due(SimDevice *d)
+{
+    if (__atomic_exchange_n(&d->flr_due, false, __ATOMIC_RELAXED)) {
+        sim_log(d->cfg.name, "flr");
+        sim_migration_reset(d);
+    }
 }
 
 /* ------------------------------------------------------------------------ */
@@ -187,6 +200,18 @@ int sim_device_open(SimDevice *d, SimContainer *c)
     return fd < 0 ? -errno : fd;
 }
 
+static void end_migration(SimDevice *d)
+{
+    unsigned files = __atomic_load_n(&d->data_files, __ATOMIC_RELAXED);
+
+    g_mutex_lock(&d->mig_lock);
+    sim_v2_end_session(&d->mig);
+    if (files) {
+        sim_host_violation(&d->mig, "closed with %u data fds open", files);
+    }
+    g_mutex_unlock(&d->mig_lock);
+}
+
 void sim_device_close(SimDevice *d)
 {
     bool last;
@@ -198,6 +223,7 @@ void sim_device_close(SimDevice *d)
     if (!last) {
         return;
     }
+    end_migration(d);
     sim_dma_close(d);
     sim_status_write();
     sim_pci_release(d);
@@ -310,7 +336,7 @@ static int do_ioctl(SimDevice *d, SimEvent ev, void *arg)
     }
 }
 
-int sim_device_ioctl(SimDevice *d, unsigned long request, void *arg)
+static int plain_ioctl(SimDevice *d, unsigned long request, void *arg)
 {
     SimEvent ev = event_of(request);
     SimOutcome out;
@@ -318,6 +344,9 @@ int sim_device_ioctl(SimDevice *d, unsigned long request, void *arg)
 
     sim_call(d, ev, sim_mig_state(&d->mig), &out);
     ret = out.err ? -out.err : do_ioctl(d, ev, arg);
+    if (!out.err && request == SIM_IOC_FEATURE) {
+        ret = -(int)d->mig.cfg.v2.unknown_errno;
+    }
     if (ev == SIM_EV_REGION_INFO) {
         sim_log(d->cfg.name, "region-info index=%u ret=%d",
                 ((struct vfio_region_info *)arg)->index, ret);
@@ -325,6 +354,15 @@ int sim_device_ioctl(SimDevice *d, unsigned long request, void *arg)
         sim_log(d->cfg.name, "%s request=%lu ret=%d", sim_event_name(ev),
                 request & 0xff, ret);
     }
+    return ret;
+}
+
+int sim_device_ioctl(SimDevice *d, unsigned long request, void *arg)
+{
+    bool v2 = request == SIM_IOC_FEATURE && d->mig.cfg.protocol_v2;
+    int ret = v2 ? sim_feature_ioctl(d, arg) : plain_ioctl(d, request, arg);
+
+    sim_flr_if_due(d);
     return ret;
 }
 
@@ -369,8 +407,8 @@ static ssize_t config_rw(SimDevice *d, bool write, void *buf, size_t len,
     return sim_pci_config_rw(d, write, buf, len, offset);
 }
 
-ssize_t sim_device_rw(SimDevice *d, bool write, void *buf, size_t len,
-                      uint64_t offset)
+static ssize_t region_rw(SimDevice *d, bool write, void *buf, size_t len,
+                         uint64_t offset)
 {
     uint64_t index = offset >> SIM_REGION_SHIFT;
 
@@ -385,6 +423,15 @@ ssize_t sim_device_rw(SimDevice *d, bool write, void *buf, size_t len,
         return sim_migration_rw(d, write, buf, len, offset);
     }
     return -EINVAL;
+}
+
+ssize_t sim_device_rw(SimDevice *d, bool write, void *buf, size_t len,
+                      uint64_t offset)
+{
+    ssize_t ret = region_rw(d, write, buf, len, offset);
+
+    sim_flr_if_due(d);
+    return ret;
 }
 
 /* A mapping must lie in one area; across two that touch it is refused. */
@@ -424,5 +471,6 @@ void *sim_device_mmap(SimDevice *d, void *addr, size_t length, int prot,
     sim_log(d->cfg.name, "mmap region=%u offset=0x%llx size=0x%zx ret=%d",
             (unsigned)index, (unsigned long long)at, length,
             ptr == MAP_FAILED ? -errno : 0);
+    sim_flr_if_due(d);
     return ptr;
 }

@@ -81,12 +81,14 @@ typedef struct SimContainerConfig {
 typedef struct SimContainer SimContainer;
 typedef struct SimGroup SimGroup;
 typedef struct SimDevice SimDevice;
+typedef struct SimDataFile SimDataFile;
 
 /* What a file descriptor of ours leads to. */
 typedef enum SimFileKind {
     SIM_FILE_CONTAINER,
     SIM_FILE_GROUP,
     SIM_FILE_DEVICE,
+    SIM_FILE_DATA,
 } SimFileKind;
 
 typedef struct SimFile {
@@ -95,6 +97,7 @@ typedef struct SimFile {
         SimContainer *container;
         SimGroup *group;
         SimDevice *device;
+        SimDataFile *data;
     };
 } SimFile;
 
@@ -159,7 +162,9 @@ struct SimDevice {
     unsigned open_count;
     int memfd;
     bool window_gone;               /* mig_lock; see sim_window_drop() */
-    SimMig mig;                     /* the model of its migration region */
+    SimMig mig;                     /* the model of its migration */
+    unsigned data_files;            /* open ones */
+    bool flr_due;                   /* by a fault rule */
     GPtrArray *violations;          /* char *, the first SIM_MAX_VIOLATIONS */
     unsigned num_violations;
     SimPci pci;
@@ -274,6 +279,9 @@ void sim_device_free(SimDevice *d);
  */
 bool sim_call(SimDevice *d, SimEvent ev, uint32_t to, SimOutcome *out);
 
+/* sim_flr_if_due: the reset that a fault rule wants behind this call. */
+void sim_flr_if_due(SimDevice *d);
+
 /* ---- sim-pci.c ---- */
 void sim_pci_init(SimDevice *d);
 void sim_pci_reset(SimDevice *d);
@@ -296,6 +304,25 @@ ssize_t sim_migration_rw(SimDevice *d, bool write, void *buf, size_t len,
                          uint64_t offset);
 int sim_migration_reset(SimDevice *d);
 int sim_migration_region_info(SimDevice *d, void *arg);
+
+/* ---- sim-feature.c, sim-walk.c, sim-data-file.c: protocol v2 ---- */
+/* sim_feature_ioctl: VFIO_DEVICE_FEATURE. 0 or a negative errno. */
+int sim_feature_ioctl(SimDevice *d, void *arg);
+/*
+ * sim_walk: bring the device to @to, arc by arc; it may stop on the way.
+ * Called with mig_lock held. Returns 0 or a negative errno.
+ */
+int sim_walk(SimDevice *d, uint32_t to);
+/*
+ * sim_data_file_open: the descriptor of the session that has just begun.
+ * Called with mig_lock held. Returns it or a negative errno.
+ */
+int sim_data_file_open(SimDevice *d);
+void sim_data_file_close(SimDataFile *file);
+/* Bytes, 0 or a negative errno */
+ssize_t sim_data_file_rw(SimDataFile *file, bool write, void *buf,
+                         size_t len);
+int sim_data_file_ioctl(SimDataFile *file, unsigned long request, void *arg);
 
 /* ---- sim-fault.c ---- */
 typedef struct SimFault SimFault;

@@ -1,8 +1,8 @@
 /*
  * Simulated VFIO devices: the calls of libc that lead into the simulation
  *
- * Owns: the replacements of open, ioctl, pread, pwrite, mmap and close, and
- * the table that says which file descriptors are ours. Everything else goes
+ * Owns: the replacements of open, ioctl, pread, pwrite, read, write, readv,
+ * writev, mmap and close, and the table that says which file descriptors are ours. Everything else goes
  * to the kernel by its system call at once: one load decides.
  * Does not own: what a call on one of our descriptors means.
  *
@@ -30,6 +30,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "sim-internal.h"
@@ -38,6 +39,29 @@
 #define EXPORT __attribute__((visibility("default")))
 #define MAX_FILES 65536
 #define DEV_VFIO "/dev/vfio/"
+
+/*
+ * ThreadSanitizer has to see these: what a thread reads from a pipe happened
+ * after another thread wrote it.
+ */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define REAL_READ __interceptor_read
+#define REAL_WRITE __interceptor_write
+#define REAL_READV __interceptor_readv
+#define REAL_WRITEV __interceptor_writev
+ssize_t REAL_READ(int fd, void *buf, size_t len);
+ssize_t REAL_WRITE(int fd, const void *buf, size_t len);
+ssize_t REAL_READV(int fd, const struct iovec *iov, int count);
+ssize_t REAL_WRITEV(int fd, const struct iovec *iov, int count);
+#endif
+#endif
+#ifndef REAL_READ
+#define REAL_READ(fd, buf, len) syscall(SYS_read, fd, buf, len)
+#define REAL_WRITE(fd, buf, len) syscall(SYS_write, fd, buf, len)
+#define REAL_READV(fd, iov, count) syscall(SYS_readv, fd, iov, count)
+#define REAL_WRITEV(fd, iov, count) syscall(SYS_writev, fd, iov, count)
+#endif
 
 static _Atomic(SimFile *) files[MAX_FILES];
 static atomic_uint num_files;
@@ -110,6 +134,9 @@ static void file_release(SimFile *file)
     case SIM_FILE_DEVICE:
         sim_device_close(file->device);
         break;
+    case SIM_FILE_DATA:
+        sim_data_file_close(file->data);
+        break;
     }
     g_free(file);
 }
@@ -122,7 +149,7 @@ unsigned sim_files_open(void)
 void sim_files_close_all(void)
 {
     static const SimFileKind order[] = {
-        SIM_FILE_DEVICE, SIM_FILE_GROUP, SIM_FILE_CONTAINER
+        SIM_FILE_DEVICE, SIM_FILE_GROUP, SIM_FILE_CONTAINER, SIM_FILE_DATA
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(order); i++) {
@@ -303,6 +330,8 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
         return result_of(sim_group_ioctl(file->group, request, arg));
     case SIM_FILE_DEVICE:
         return result_of(sim_device_ioctl(file->device, request, arg));
+    case SIM_FILE_DATA:
+        return result_of(sim_data_file_ioctl(file->data, request, arg));
     }
     errno = ENOTTY;
     return -1;
@@ -314,7 +343,7 @@ static ssize_t rw_ours(SimFile *file, bool write, void *buf, size_t len,
     ssize_t ret;
 
     if (file->kind != SIM_FILE_DEVICE || offset < 0) {
-        errno = EINVAL;
+        errno = file->kind == SIM_FILE_DATA ? ESPIPE : EINVAL;
         return -1;
     }
     ret = sim_device_rw(file->device, write, buf, len, offset);
@@ -378,6 +407,94 @@ EXPORT ssize_t pwrite64(int fd, const void *buf, size_t len, off64_t offset)
 {
     return do_pwrite(fd, buf, len, offset);
 }
+
+/* ------------------------------------------------------------------------ */
+/* Reading and writing without an offset: data fds only                     */
+
+static SimDataFile *data_of(int fd)
+{
+    SimFile *file = file_of(fd);
+
+    return file && file->kind == SIM_FILE_DATA ? file->data : NULL;
+}
+
+static ssize_t rw_data(SimDataFile *data, bool write, void *buf, size_t len)
+{
+    ssize_t ret = sim_data_file_rw(data, write, buf, len);
+
+    if (ret < 0) {
+        errno = -ret;
+        return -1;
+    }
+    return ret;
+}
+
+static ssize_t do_read(int fd, void *buf, size_t len)
+{
+    SimDataFile *data = data_of(fd);
+
+    return data ? rw_data(data, false, buf, len) : REAL_READ(fd, buf, len);
+}
+
+EXPORT ssize_t read(int fd, void *buf, size_t len)
+{
+    return do_read(fd, buf, len);
+}
+
+EXPORT ssize_t __read_chk(int fd, void *buf, size_t len, size_t room)
+{
+    if (len > room) {
+        abort();
+    }
+    return do_read(fd, buf, len);
+}
+
+EXPORT ssize_t write(int fd, const void *buf, size_t len)
+{
+    SimDataFile *data = data_of(fd);
+
+    return data ? rw_data(data, true, (void *)buf, len)
+                : REAL_WRITE(fd, buf, len);
+}
+
+/* As the kernel does it with a file that knows no vectors */
+static ssize_t rw_vector(SimDataFile *data, bool write,
+                         const struct iovec *iov, int count)
+{
+    ssize_t sum = 0;
+
+    for (int i = 0; i < count; i++) {
+        ssize_t n = rw_data(data, write, iov[i].iov_base, iov[i].iov_len);
+
+        if (n < 0) {
+            return sum ? sum : n;
+        }
+        sum += n;
+        if ((size_t)n < iov[i].iov_len) {
+            break;
+        }
+    }
+    return sum;
+}
+
+EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)
+{
+    SimDataFile *data = data_of(fd);
+
+    return data ? rw_vector(data, false, iov, count)
+                : REAL_READV(fd, iov, count);
+}
+
+EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)
+{
+    SimDataFile *data = data_of(fd);
+
+    return data ? rw_vector(data, true, iov, count)
+                : REAL_WRITEV(fd, iov, count);
+}
+
+/* ------------------------------------------------------------------------ */
+/* Mapping and closing                                                      */
 
 static void *do_mmap(void *addr, size_t length, int prot, int flags, int fd,
                      off_t offset)

@@ -15,5 +15,6 @@ int __openat64_2(int dir, const char *path, int flags);
 ssize_t __pread_chk(int fd, void *buf, size_t len, off_t offset, size_t room);
 ssize_t __pread64_chk(int fd, void *buf, size_t len, off64_t offset,
                       size_t room);
+ssize_t __read_chk(int fd, void *buf, size_t len, size_t room);
 
 #endif /* TESTS_SIM_PRELOAD_H */

@@ -83,6 +83,7 @@ static LOOKS_ON void add_counters(JsonBuilder *b, const SimCounters *n)
     add_number(b, "unacked-chunks", n->unacked_chunks);
     add_number(b, "corrupt", n->corrupt);
     add_number(b, "incomplete", n->incomplete);
+    add_number(b, "unfinished-saves", n->unfinished_saves);
     add_number(b, "refused", n->refused);
     add_number(b, "resets", n->resets);
 }
@@ -116,6 +117,20 @@ static LOOKS_ON void add_violations(JsonBuilder *b, SimDevice *d)
     json_builder_end_array(b);
 }
 
+/* As the client of the device's protocol reads it */
+static uint32_t state_number(const SimMig *m)
+{
+    uint32_t state = sim_mig_state(m);
+
+    return m->cfg.protocol_v2 ? sim_v2_to_uapi(state) : state;
+}
+
+static const char *protocol_name(const SimMig *m)
+{
+    return m->cfg.protocol_v2 ? "v2" :
+           m->cfg.migration == SIM_MIGRATION_NO ? "none" : "v1";
+}
+
 static LOOKS_ON void add_device(JsonBuilder *b, SimDevice *d)
 {
     char digest[VFIO_SIM_DIGEST_LEN + 1];
@@ -123,8 +138,11 @@ static LOOKS_ON void add_device(JsonBuilder *b, SimDevice *d)
     json_builder_set_member_name(b, d->cfg.name);
     json_builder_begin_object(b);
     add_flag(b, "open", d->open_count > 0);
-    add_text(b, "state", sim_state_name(sim_mig_state(&d->mig)));
-    add_number(b, "device-state", sim_mig_state(&d->mig));
+    add_text(b, "protocol", protocol_name(&d->mig));
+    add_text(b, "state", sim_mig_state_name(&d->mig,
+                                            sim_mig_state(&d->mig)));
+    add_number(b, "device-state", state_number(&d->mig));
+    add_number(b, "data-fds", d->data_files);
     digest_text(d->mig.state_id, digest);
     add_text(b, "digest", digest);
     digest_text(d->mig.saved_id, digest);
@@ -277,7 +295,7 @@ LOOKS_ON bool vfio_sim_device_status(const char *name, VFIOSimStatus *status)
         return false;
     }
     memset(status, 0, sizeof(*status));
-    status->device_state = sim_mig_state(&d->mig) & SIM_STATE_MASK;
+    status->device_state = state_number(&d->mig) & SIM_STATE_MASK;
     digest_text(d->mig.state_id, status->digest);
     digest_text(d->mig.saved_id, status->saved_digest);
     digest_text(d->mig.loaded_id, status->loaded_digest);
@@ -286,6 +304,8 @@ LOOKS_ON bool vfio_sim_device_status(const char *name, VFIOSimStatus *status)
     status->violations = d->num_violations;
     status->corrupt = d->mig.count.corrupt;
     status->incomplete = d->mig.count.incomplete;
+    status->unfinished_saves = d->mig.count.unfinished_saves;
+    status->data_fds = d->data_files;
     status->refused = d->mig.count.refused;
     status->resets = d->mig.count.resets;
     status->unacked_chunks = d->mig.count.unacked_chunks;

@@ -54,6 +54,7 @@ int main(int argc, char **argv)
     sim_test_faults_add();
     sim_test_host_add();
     sim_test_memory_add();
+    sim_test_v2_add();
     ret = g_test_run();
     vfio_sim_shutdown();
     return ret;

@@ -66,7 +66,7 @@ char *vfio_sim_status_json(void);
 
 /* A short form of the status of one device, for tests in the process. */
 typedef struct VFIOSimStatus {
-    unsigned device_state;          /* bits 0..2 as the register reads */
+    unsigned device_state;          /* as the client reads it, 0..7 */
     /* Digests of device state, hexadecimal, "" = never was. */
     char digest[VFIO_SIM_DIGEST_LEN + 1];         /* of the state now */
     char saved_digest[VFIO_SIM_DIGEST_LEN + 1];   /* last read to its end */
@@ -76,6 +76,8 @@ typedef struct VFIOSimStatus {
     unsigned violations;
     unsigned corrupt;
     unsigned incomplete;
+    unsigned unfinished_saves;      /* v2: left before the end was read */
+    unsigned data_fds;              /* v2: open ones */
     unsigned refused;
     unsigned resets;
     unsigned unacked_chunks;

@@ -1,0 +1,106 @@
+/*
+ * Simulated VFIO devices: protocol v2's ways of more than one arc
+ *
+ * Owns: what the kernel's VFIO core does with a SET of the device state:
+ * which arcs a driver is asked for, one after the other. A driver sees no
+ * more than that, so the model (sim-model-v2.c) does not know of ways.
+ *
+ * Locks: SimDevice.mig_lock, held by the caller.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <errno.h>
+
+#include "sim-internal.h"
+
+/* The next state on the way, for a device that has all of them */
+static int next_of_all(uint32_t from, uint32_t to)
+{
+    static const int8_t table[SIM_NUM_STATES][SIM_NUM_STATES] = {
+        [SIM_STOP] = {
+            [SIM_RUNNING] = SIM_RUNNING_P2P,
+            [SIM_STOP_COPY] = SIM_STOP_COPY,
+            [SIM_RESUMING] = SIM_RESUMING,
+            [SIM_RUNNING_P2P] = SIM_RUNNING_P2P,
+            [SIM_PRE_COPY] = SIM_RUNNING_P2P,
+            [SIM_PRE_COPY_P2P] = SIM_RUNNING_P2P,
+        },
+        [SIM_RUNNING] = {
+            [SIM_STOP] = SIM_RUNNING_P2P,
+            [SIM_STOP_COPY] = SIM_RUNNING_P2P,
+            [SIM_RESUMING] = SIM_RUNNING_P2P,
+            [SIM_RUNNING_P2P] = SIM_RUNNING_P2P,
+            [SIM_PRE_COPY] = SIM_PRE_COPY,
+            [SIM_PRE_COPY_P2P] = SIM_RUNNING_P2P,
+        },
+        [SIM_STOP_COPY] = {
+            [SIM_STOP] = SIM_STOP,
+            [SIM_RUNNING] = SIM_STOP,
+            [SIM_RESUMING] = SIM_STOP,
+            [SIM_RUNNING_P2P] = SIM_STOP,
+            [SIM_PRE_COPY] = -1,
+            [SIM_PRE_COPY_P2P] = -1,
+        },
+        [SIM_RESUMING] = {
+            [SIM_STOP] = SIM_STOP,
+            [SIM_RUNNING] = SIM_STOP,
+            [SIM_STOP_COPY] = SIM_STOP,
+            [SIM_RUNNING_P2P] = SIM_STOP,
+            [SIM_PRE_COPY] = SIM_STOP,
+            [SIM_PRE_COPY_P2P] = SIM_STOP,
+        },
+        [SIM_RUNNING_P2P] = {
+            [SIM_STOP] = SIM_STOP,
+            [SIM_RUNNING] = SIM_RUNNING,
+            [SIM_STOP_COPY] = SIM_STOP,
+            [SIM_RESUMING] = SIM_STOP,
+            [SIM_PRE_COPY] = SIM_RUNNING,
+            [SIM_PRE_COPY_P2P] = SIM_PRE_COPY_P2P,
+        },
+        [SIM_PRE_COPY] = {
+            [SIM_STOP] = SIM_RUNNING,
+            [SIM_RUNNING] = SIM_RUNNING,
+            [SIM_STOP_COPY] = SIM_PRE_COPY_P2P,
+            [SIM_RESUMING] = SIM_RUNNING,
+            [SIM_RUNNING_P2P] = SIM_RUNNING,
+            [SIM_PRE_COPY_P2P] = SIM_PRE_COPY_P2P,
+        },
+        [SIM_PRE_COPY_P2P] = {
+            [SIM_STOP] = SIM_RUNNING_P2P,
+            [SIM_RUNNING] = SIM_RUNNING_P2P,
+            [SIM_STOP_COPY] = SIM_STOP_COPY,
+            [SIM_RESUMING] = SIM_RUNNING_P2P,
+            [SIM_RUNNING_P2P] = SIM_RUNNING_P2P,
+            [SIM_PRE_COPY] = SIM_PRE_COPY,
+        },
+    };
+
+    return from == SIM_ERROR ? -1 : table[from][to];
+}
+
+/* States that the device does not have are left out. */
+static int next_state(const SimMig *m, uint32_t from, uint32_t to)
+{
+    int next = next_of_all(from, to);
+
+    while (next >= 0 && !sim_v2_has_state(m, next)) {
+        next = next_of_all(next, to);
+    }
+    return next;
+}
+
+int sim_walk(SimDevice *d, uint32_t to)
+{
+    SimMig *m = &d->mig;
+    int ret = 0;
+
+    if (m->state == SIM_ERROR || !sim_v2_has_state(m, to)) {
+        return -EINVAL;
+    }
+    while (!ret && m->state != to) {
+        int next = next_state(m, m->state, to);
+
+        ret = next < 0 ? -EINVAL : sim_v2_arc(m, next);
+    }
+    return ret;
+}
