@@ -32,7 +32,7 @@ int vfio_device_feature(int fd, uint32_t flags, void *payload,
         memcpy(head + 1, payload, size_bytes);
     }
     ret = ioctl(fd, VFIO_FEATURE_IOCTL, buf) < 0 ? -errno : 0;
-    if (ret == 0 && (flags & VFIO_FEATURE_GET)) {
+    if (ret == 0 && size_bytes) {
         memcpy(payload, head + 1, size_bytes);
     }
     return ret;

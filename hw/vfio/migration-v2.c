@@ -130,7 +130,6 @@ static int vfio_mig_v2_set(VFIODeviceMigration *mig, VFIOMigState to,
         data.device_state = to;
         data.data_fd = -1;
         ret = vfio_device_feature(vfio_mig_dev(mig)->fd, VFIO_FEATURE_SET |
-                                  VFIO_FEATURE_GET |
                                   VFIO_MIG_V2_FEATURE_DEVICE_STATE,
                                   &data, sizeof(data));
     } while (ret == -EINTR);

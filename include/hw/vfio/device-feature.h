@@ -15,7 +15,8 @@
  *
  * @fd: the VFIO device
  * @flags: number of the feature, and VFIO_FEATURE_*
- * @payload: of the feature; written by a get. NULL where it has none
+ * @payload: of the feature; the kernel may write to it, also in a set. NULL
+ *           where it has none
  * @size_bytes: of @payload
  *
  * Returns: 0 or -errno.
