@@ -273,12 +273,15 @@ VFIOSimStatus comp_status(const char *name)
 
 const char *comp_state(const char *name)
 {
-    static const char *const words[8] = {
-        "stop", "running", "stop-copy", "pre-copy", "resuming", "101",
-        "error", "111",
+    static const char *const words[2][8] = {
+        { "stop", "running", "stop-copy", "pre-copy", "resuming", "101",
+          "error", "111", },
+        { "error", "stop", "running", "stop-copy", "resuming", "running-p2p",
+          "pre-copy", "pre-copy-p2p", },
     };
+    VFIOSimStatus status = comp_status(name);
 
-    return words[comp_status(name).device_state];
+    return words[status.v2][status.device_state];
 }
 
 void comp_assert_state(const char *name, const char *state)

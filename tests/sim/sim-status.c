@@ -306,6 +306,7 @@ LOOKS_ON bool vfio_sim_device_status(const char *name, VFIOSimStatus *status)
     status->incomplete = d->mig.count.incomplete;
     status->unfinished_saves = d->mig.count.unfinished_saves;
     status->data_fds = d->data_files;
+    status->v2 = d->mig.cfg.protocol_v2;
     status->refused = d->mig.count.refused;
     status->resets = d->mig.count.resets;
     status->unacked_chunks = d->mig.count.unacked_chunks;

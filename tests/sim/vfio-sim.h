@@ -67,6 +67,7 @@ char *vfio_sim_status_json(void);
 /* A short form of the status of one device, for tests in the process. */
 typedef struct VFIOSimStatus {
     unsigned device_state;          /* as the client reads it, 0..7 */
+    bool v2;                        /* by the numbers of protocol v2 */
     /* Digests of device state, hexadecimal, "" = never was. */
     char digest[VFIO_SIM_DIGEST_LEN + 1];         /* of the state now */
     char saved_digest[VFIO_SIM_DIGEST_LEN + 1];   /* last read to its end */

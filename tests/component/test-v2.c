@@ -1,0 +1,139 @@
+/*
+ * Component test: devices with protocol v2
+ *
+ * Every profile of the simulated device, running, paused and there and back;
+ * the ways that each one takes; P2P of several devices; what a driver does
+ * wrong, and what it says.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "hw/vfio/vfio-common.h"
+#include "component.h"
+
+typedef struct Profile {
+    const char *name;
+    bool p2p, precopy;
+} Profile;
+
+static const Profile profiles[] = {
+    { "mlx5-6.1", true, false },
+    { "mlx5-6.2", true, true },
+    { "qat", true, true },
+    { "pds", true, false },
+    { "virtio", true, true },
+    { "mtty", true, true },
+    { "hisi", false, true },
+    { "xe", true, false },
+    { "vgpu", false, false },
+};
+
+static void begin(const Profile *profile)
+{
+    g_autofree char *config =
+        g_strdup_printf("[device src]\ngroup=1\nseed=1\nprotocol=v2\n"
+                        "profile=%s\n[device dst]\ngroup=2\nseed=2\n"
+                        "protocol=v2\nprofile=%s\n", profile->name,
+                        profile->name);
+
+    comp_sim(config);
+}
+
+static void save(GByteArray *bytes)
+{
+    /* A device that runs has new data all the time. */
+    const VFIOHostSaveOptions options = { .max_rounds = 10 };
+    g_autofree char *error = NULL;
+
+    if (comp_save(bytes, &options, &error)) {
+        g_error("save: %s", error);
+    }
+}
+
+static void load(const GByteArray *bytes)
+{
+    g_autofree char *error = NULL;
+
+    if (comp_load(bytes, &error)) {
+        g_error("load: %s; %s", error, comp_messages());
+    }
+}
+
+/* All of it was read, and nothing is open any more. */
+static void check_source(VFIODevice *vbasedev)
+{
+    VFIOSimStatus src = comp_status("src");
+    g_autofree char *error = comp_property_str(vbasedev, "last-error");
+
+    comp_assert_state("src", "stop");
+    g_assert_cmpuint(src.unfinished_saves, ==, 0);
+    g_assert_cmpuint(src.data_fds, ==, 0);
+    g_assert_cmpint(comp_property_int(vbasedev, "transferred-bytes"), ==,
+                    src.saved_bytes);
+    g_assert_cmpstr(error, ==, "");
+}
+
+static void migrate_over(bool running)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    VFIODevice *vbasedev = comp_open("src");
+
+    if (running) {
+        vfio_host_vm_start();
+    }
+    save(bytes);
+    check_source(vbasedev);
+    comp_close_all();
+    comp_open("dst");
+    load(bytes);
+    comp_assert_state("dst", "stop");
+    g_assert_cmpuint(comp_status("dst").data_fds, ==, 0);
+    comp_run_same("src", "dst");
+    g_assert_cmpstr(comp_messages(), ==, "");
+}
+
+static void test_running(gconstpointer data)
+{
+    const Profile *profile = data;
+
+    begin(profile);
+    migrate_over(true);
+    comp_assert_path("src", profile->precopy && profile->p2p
+                     ? "running>pre-copy>pre-copy-p2p>stop-copy>stop"
+                     : profile->precopy ? "running>pre-copy>stop-copy>stop"
+                     : profile->p2p ? "running>running-p2p>stop>stop-copy>stop"
+                     : "running>stop>stop-copy>stop");
+    comp_assert_path("dst", profile->p2p
+                     ? "running>running-p2p>stop>resuming>stop>running-p2p>"
+                       "running"
+                     : "running>stop>resuming>stop>running");
+    comp_sim_end();
+}
+
+static void test_paused(gconstpointer data)
+{
+    const Profile *profile = data;
+
+    begin(profile);
+    migrate_over(false);
+    comp_assert_path("src", profile->p2p
+                     ? "running>running-p2p>stop>stop-copy>stop"
+                     : "running>stop>stop-copy>stop");
+    comp_sim_end();
+}
+
+int main(int argc, char **argv)
+{
+    comp_init(&argc, &argv);
+    for (size_t i = 0; i < ARRAY_SIZE(profiles); i++) {
+        g_autofree char *running = g_strdup_printf("/v2/running/%s",
+                                                   profiles[i].name);
+        g_autofree char *paused = g_strdup_printf("/v2/paused/%s",
+                                                  profiles[i].name);
+
+        g_test_add_data_func(running, &profiles[i], test_running);
+        g_test_add_data_func(paused, &profiles[i], test_paused);
+    }
+    return comp_run();
+}
