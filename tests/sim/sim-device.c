@@ -225,6 +225,7 @@ void sim_device_close(SimDevice *d)
     }
     end_migration(d);
     sim_dma_close(d);
+    sim_dma_log_close(d);
     sim_status_write();
     sim_pci_release(d);
     drop_memory(d);

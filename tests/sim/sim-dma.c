@@ -61,6 +61,7 @@ static bool write_burst(SimDevice *d, uint64_t iova, uint64_t size)
     if (hit) {
         write_words(m->vaddr + (iova - m->iova), size, d->dma.steps);
         sim_iommu_mark_dirty(c, m, iova, size);
+        sim_dma_log_mark(d, iova, size);
         d->dma.bytes += size;
     } else {
         d->dma.misses++;

@@ -5,7 +5,7 @@
  * core does of every feature, which kernel knows which, and the answers of
  * MIGRATION, MIG_DEVICE_STATE, MIG_DATA_SIZE and the opt-in for REINIT.
  * Does not own: the device behind (sim-model-v2.c), the data fd
- * (sim-data-file.c).
+ * (sim-data-file.c), its log of DMA (sim-dma-log.c).
  *
  * Locks: SimDevice.mig_lock around each.
  *
@@ -87,7 +87,7 @@ static int set_state(SimDevice *d, void *data)
     if (to >= 0) {
         ret = sim_walk(d, to);
     }
-    d->mig.v2.set_failed = ret < 0;
+    __atomic_store_n(&d->mig.v2.set_failed, ret < 0, __ATOMIC_RELAXED);
     if (!ret && d->mig.v2.session != SIM_SESSION_NONE &&
         d->mig.v2.generation != generation) {
         ret = sim_data_file_open(d);
@@ -124,11 +124,17 @@ typedef struct Feature {
     int (*get)(SimDevice *d, void *data);
     int (*set)(SimDevice *d, void *data);
     SimKernel since;
+    bool logs;                      /* of a device with a log only */
 } Feature;
 
 static const Feature features[] = {
     { SIM_FEATURE_MIGRATION, sizeof(uint64_t), get_flags, NULL },
     { SIM_FEATURE_STATE, sizeof(SimFeatureState), get_state, set_state },
+    { SIM_FEATURE_LOG_START, sizeof(SimFeatureLogStart), NULL,
+      sim_dma_log_start, .logs = true },
+    { SIM_FEATURE_LOG_STOP, 0, NULL, sim_dma_log_stop, .logs = true },
+    { SIM_FEATURE_LOG_REPORT, sizeof(SimFeatureLogReport),
+      sim_dma_log_report, NULL, .logs = true },
     { SIM_FEATURE_DATA_SIZE, sizeof(uint64_t), get_data_size, NULL,
       SIM_KERNEL_6_2 },
     { SIM_FEATURE_PRECOPY_INFO_V2, 0, NULL, set_reinit, SIM_KERNEL_7_1 },
@@ -138,7 +144,8 @@ static const Feature *find_feature(SimDevice *d, unsigned number)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(features); i++) {
         if (features[i].number == number &&
-            features[i].since <= d->mig.cfg.v2.kernel) {
+            features[i].since <= d->mig.cfg.v2.kernel &&
+            (!features[i].logs || d->mig.cfg.v2.log != SIM_LOG_NO)) {
             return &features[i];
         }
     }

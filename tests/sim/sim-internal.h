@@ -143,6 +143,20 @@ typedef struct SimDma {
     bool start_digest_valid;
 } SimDma;
 
+/* Which pages the device wrote, as it says it itself (sim-dma-log.c) */
+typedef struct SimDmaLog {
+    bool on;
+    bool lost;                      /* it was, till the device forgot it */
+    GArray *ranges;                 /* SimRange of IOVA, sorted */
+    GHashTable *blocks;             /* of pages: number to bits */
+    uint64_t page_size;
+    uint64_t dirty_pages;           /* not reported yet */
+    uint64_t unread_pages;          /* the same, when it was last stopped */
+    uint64_t reported_pages;
+    unsigned starts;
+    unsigned reports;
+} SimDmaLog;
+
 typedef struct SimPci {
     uint8_t config[SIM_CONFIG_EXTENDED_SIZE];
     uint8_t writable[SIM_CONFIG_EXTENDED_SIZE];
@@ -169,6 +183,7 @@ struct SimDevice {
     unsigned num_violations;
     SimPci pci;
     SimDma dma;
+    SimDmaLog log;                  /* dma.lock */
 };
 
 #define SIM_MAX_VIOLATIONS 64
@@ -323,6 +338,16 @@ void sim_data_file_close(SimDataFile *file);
 ssize_t sim_data_file_rw(SimDataFile *file, bool write, void *buf,
                          size_t len);
 int sim_data_file_ioctl(SimDataFile *file, unsigned long request, void *arg);
+
+/* ---- sim-dma-log.c: 0 or a negative errno; mig_lock held ---- */
+int sim_dma_log_start(SimDevice *d, void *data);
+int sim_dma_log_stop(SimDevice *d, void *data);
+int sim_dma_log_report(SimDevice *d, void *data);
+/* sim_dma_log_mark: the device wrote there. Called with dma.lock held. */
+void sim_dma_log_mark(SimDevice *d, uint64_t iova, uint64_t size);
+/* sim_dma_log_lose: the device forgets its log, @why for the transcript. */
+void sim_dma_log_lose(SimDevice *d, const char *why);
+void sim_dma_log_close(SimDevice *d);
 
 /* ---- sim-fault.c ---- */
 typedef struct SimFault SimFault;

@@ -181,6 +181,9 @@ int sim_migration_reset(SimDevice *d)
     sim_dma_stop(d);
     sim_window_restore(d);
     sim_mig_reset(&d->mig);
+    if (d->mig.cfg.v2.log_lost_on_reset) {
+        sim_dma_log_lose(d, "reset");
+    }
     sim_pci_reset(d);
     sim_dma_start(d);
     g_mutex_unlock(&d->mig_lock);

@@ -103,6 +103,19 @@ static LOOKS_ON void add_dma(JsonBuilder *b, const SimDma *dma)
     json_builder_end_object(b);
 }
 
+static LOOKS_ON void add_log(JsonBuilder *b, const SimDmaLog *log)
+{
+    json_builder_set_member_name(b, "log");
+    json_builder_begin_object(b);
+    add_flag(b, "on", log->on);
+    add_flag(b, "lost", log->lost);
+    add_number(b, "starts", log->starts);
+    add_number(b, "reports", log->reports);
+    add_number(b, "reported-pages", log->reported_pages);
+    add_number(b, "unread-pages", log->unread_pages);
+    json_builder_end_object(b);
+}
+
 static void add_violation(gpointer text, gpointer builder)
 {
     json_builder_add_string_value(builder, text);
@@ -155,6 +168,9 @@ static LOOKS_ON void add_device(JsonBuilder *b, SimDevice *d)
     add_number(b, "command", d->pci.config[4] | d->pci.config[5] << 8);
     add_number(b, "msix-armed", d->pci.msix_armed);
     add_dma(b, &d->dma);
+    if (d->mig.cfg.protocol_v2) {
+        add_log(b, &d->log);
+    }
     add_violations(b, d);
     json_builder_end_object(b);
 }
@@ -307,6 +323,8 @@ LOOKS_ON bool vfio_sim_device_status(const char *name, VFIOSimStatus *status)
     status->unfinished_saves = d->mig.count.unfinished_saves;
     status->data_fds = d->data_files;
     status->v2 = d->mig.cfg.protocol_v2;
+    status->log_on = d->log.on;
+    status->log_unread_pages = d->log.unread_pages;
     status->refused = d->mig.count.refused;
     status->resets = d->mig.count.resets;
     status->unacked_chunks = d->mig.count.unacked_chunks;

@@ -49,5 +49,6 @@ void sim_test_host_add(void);
 void sim_test_memory_add(void);
 void sim_test_migration_add(void);
 void sim_test_v2_add(void);
+void sim_test_v2_log_add(void);
 
 #endif /* TESTS_SIM_SIM_TEST_H */

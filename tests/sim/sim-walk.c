@@ -98,9 +98,13 @@ int sim_walk(SimDevice *d, uint32_t to)
         return -EINVAL;
     }
     while (!ret && m->state != to) {
-        int next = next_state(m, m->state, to);
+        uint32_t from = m->state;
+        int next = next_state(m, from, to);
 
         ret = next < 0 ? -EINVAL : sim_v2_arc(m, next);
+        if (!ret && from == SIM_STOP_COPY && m->cfg.v2.log_lost_on_stop) {
+            sim_dma_log_lose(d, "stop");
+        }
     }
     return ret;
 }

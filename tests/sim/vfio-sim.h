@@ -79,6 +79,8 @@ typedef struct VFIOSimStatus {
     unsigned incomplete;
     unsigned unfinished_saves;      /* v2: left before the end was read */
     unsigned data_fds;              /* v2: open ones */
+    bool log_on;                    /* v2: of the device's own DMA */
+    uint64_t log_unread_pages;      /* dirty when it was last stopped */
     unsigned refused;
     unsigned resets;
     unsigned unacked_chunks;
