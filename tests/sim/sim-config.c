@@ -164,6 +164,7 @@ static char *read_path(SimKeys *k, const char *key)
 
 static bool load_sim(GKeyFile *file, GError **err)
 {
+    static const char *const orders[] = { "auto", "always", "never", NULL };
     SimKeys k;
 
     sim_keys_open(&k, file, "sim", err);
@@ -171,6 +172,8 @@ static bool load_sim(GKeyFile *file, GError **err)
     sim_world.transcript_path = read_path(&k, "transcript");
     sim_world.status_interval_us =
         sim_keys_size(&k, "status-interval-ms", 0) * 1000;
+    sim_world.p2p_order = sim_keys_choice(&k, "p2p-order", orders,
+                                          SIM_ORDER_AUTO);
     return sim_keys_close(&k);
 }
 

@@ -60,7 +60,7 @@ static void check_wish(SimDevice *d, int to, uint32_t number)
 {
     SimMig *m = &d->mig;
 
-    if (to < 0 || to == SIM_ERROR || !sim_v2_has_state(m, to)) {
+    if (to < 0 || !sim_v2_has_state(m, to)) {
         sim_host_violation(m, "SET of state %u, which the device does not "
                            "have", number);
     } else if (m->state == SIM_STOP_COPY && (to == SIM_PRE_COPY ||
@@ -93,6 +93,9 @@ static int set_state(SimDevice *d, void *data)
         ret = sim_data_file_open(d);
         state->data_fd = ret < 0 ? -1 : ret;
         ret = MIN(ret, 0);
+    }
+    if (!ret) {
+        sim_order_check(d, from, to);
     }
     sim_log(d->cfg.name, "set from=%s to=%s ret=%d now=%s fd=%d",
             sim_mig_state_name(&d->mig, from),

@@ -188,6 +188,13 @@ struct SimDevice {
 
 #define SIM_MAX_VIOLATIONS 64
 
+/* When the order of several P2P devices is looked at (sim-order.c) */
+typedef enum SimOrder {
+    SIM_ORDER_AUTO,                 /* once a device was switched on */
+    SIM_ORDER_ALWAYS,
+    SIM_ORDER_NEVER,
+} SimOrder;
+
 /* The one configuration of the process and what came to life under it. */
 typedef struct SimWorld {
     GMutex lock;
@@ -199,6 +206,7 @@ typedef struct SimWorld {
     char *status_path;
     char *transcript_path;
     int64_t status_interval_us;     /* 0: at changes only */
+    SimOrder p2p_order;
 } SimWorld;
 
 extern SimWorld sim_world;
@@ -302,6 +310,8 @@ void sim_pci_init(SimDevice *d);
 void sim_pci_reset(SimDevice *d);
 void sim_pci_release(SimDevice *d);
 bool sim_pci_bus_master(SimDevice *d);
+/* sim_pci_enabled: did anybody switch on its memory, or bus mastering? */
+bool sim_pci_enabled(SimDevice *d);
 ssize_t sim_pci_config_rw(SimDevice *d, bool write, void *buf, size_t len,
                           uint64_t offset);
 uint64_t sim_pci_bar_size(SimDevice *d, unsigned index);
@@ -348,6 +358,13 @@ void sim_dma_log_mark(SimDevice *d, uint64_t iova, uint64_t size);
 /* sim_dma_log_lose: the device forgets its log, @why for the transcript. */
 void sim_dma_log_lose(SimDevice *d, const char *why);
 void sim_dma_log_close(SimDevice *d);
+
+/* ---- sim-order.c ---- */
+/*
+ * sim_order_check: a SET that succeeded brought the device from @from to
+ * @to: does that fit the state of the others? Called with mig_lock held.
+ */
+void sim_order_check(SimDevice *d, uint32_t from, uint32_t to);
 
 /* ---- sim-fault.c ---- */
 typedef struct SimFault SimFault;

@@ -130,6 +130,16 @@ bool sim_pci_bus_master(SimDevice *d)
     return master;
 }
 
+bool sim_pci_enabled(SimDevice *d)
+{
+    bool enabled;
+
+    g_mutex_lock(&d->pci_lock);
+    enabled = command_of(&d->pci) & (PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+    g_mutex_unlock(&d->pci_lock);
+    return enabled;
+}
+
 /* Returns whether PCI_COMMAND has changed. */
 static bool write_config(SimDevice *d, const uint8_t *buf, size_t len,
                          uint64_t offset)

@@ -56,6 +56,7 @@ int main(int argc, char **argv)
     sim_test_memory_add();
     sim_test_v2_add();
     sim_test_v2_log_add();
+    sim_test_v2_order_add();
     ret = g_test_run();
     vfio_sim_shutdown();
     return ret;

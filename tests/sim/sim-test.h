@@ -50,5 +50,6 @@ void sim_test_memory_add(void);
 void sim_test_migration_add(void);
 void sim_test_v2_add(void);
 void sim_test_v2_log_add(void);
+void sim_test_v2_order_add(void);
 
 #endif /* TESTS_SIM_SIM_TEST_H */
