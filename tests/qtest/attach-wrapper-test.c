@@ -420,7 +420,8 @@ static void test_settings_refused(void)
         "VFIO_MIGRATION_MULTI='allow'", "QEMU=$(touch /tmp/x)",
         "QEMU=`id`", "PATH=/tmp", "LD_PRELOAD=/tmp/x.so", "allow", "=",
         "export VFIO_MIGRATION_MULTI=allow", "\177ELF\002\001\377",
-        "VFIO_MIGRATION_ATTACH=require;x",
+        "VFIO_MIGRATION_ATTACH=require;x", "VFIO_MIGRATION_MULTI=alow",
+        "VFIO_MIGRATION_EMPTY_CHUNK=all",
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++) {
@@ -434,6 +435,29 @@ static void test_settings_refused(void)
     g_setenv("VFIO_MIGRATION_CONF", "/nonexistent", true);
     expect_wrapper_error(paths.qemu, "cannot read /nonexistent");
     g_setenv("VFIO_MIGRATION_CONF", "/dev/null", true);
+}
+
+/* In the environment a misspelt value is the default; the check tells. */
+static void test_settings_check(void)
+{
+    static const char *const names[] = {
+        "VFIO_MIGRATION_MULTI", "VFIO_MIGRATION_EMPTY_CHUNK",
+    };
+    const char *argv[] = { paths.wrapper, "--vfio-migration-check", NULL };
+
+    g_setenv("QEMU", paths.qemu, true);
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *errors = NULL;
+        int status;
+
+        g_setenv(names[i], "alow", true);
+        g_free(run(argv, &errors, &status));
+        g_unsetenv(names[i]);
+        g_assert_cmpint(status, ==, 1);
+        g_assert_nonnull(strstr(errors, names[i]));
+        g_assert_nonnull(strstr(errors, "'alow'"));
+    }
+    g_free(run(argv, NULL, NULL));
 }
 
 /* ---- a library that the dynamic linker does not load ---- */
@@ -683,6 +707,7 @@ int main(int argc, char **argv)
     qtest_add_func("/attach/wrapper/version-option", test_version_option);
     qtest_add_func("/attach/settings/good", test_settings);
     qtest_add_func("/attach/settings/refused", test_settings_refused);
+    qtest_add_func("/attach/settings/check", test_settings_check);
     for (size_t i = 0; i < G_N_ELEMENTS(not_loaded); i++) {
         g_autofree char *path = g_strconcat("/attach/not-loaded/",
                                             not_loaded[i].name, NULL);
