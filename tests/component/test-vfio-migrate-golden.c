@@ -96,6 +96,13 @@ static const Case cases[] = {
     { "why-domain-json", WHY "--json vm" },
     { "why-domain-file", WHY "- <vm.xml" },
     { "why-domain-qemu", WHY "vm --qemu root/usr/bin/qemu-system-x86_64-vfio" },
+    { "why-domain-runs", "sed -i 's/\"hostdev1: cannot migrate\"//' virsh; "
+      "sed -i -e '/hard_limit/d' -e '/<interface/,/<.interface/d' "
+      "-e '/emulator/s/x86_64/&-vfio/' vm.xml; " WHY "vm" },
+    { "why-unknown", "sed -i s/8388608/unlimited/ root/proc/self/limits; "
+      WHY "00:10.0" },
+    { "why-yes", "sed -i s/8388608/unlimited/ root/proc/self/limits; "
+      WHY "00:10.0 --yes" },
     { "why-domain-no-device", "rm root/dev/vfio/vfio; sed -e '/<hostdev/,"
       "/<.hostdev/d' -e '/<interface/,/<.interface/d' vm.xml >x.xml; "
       WHY "./x.xml" },

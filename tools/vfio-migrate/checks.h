@@ -42,8 +42,11 @@ CheckResult checks_worst(const Checks *checks);
  * why_device: the device @name: driver, IOMMU, group, files of VFIO
  *
  * @may_open: it may be opened, which resets it, and be asked how it migrates
+ * @vm_knows: a VM has it, and its QEMU has said that it can migrate: then
+ * nothing of it is unknown, and it is left alone
  */
-void why_device(Checks *checks, const char *name, bool may_open);
+void why_device(Checks *checks, const char *name, bool may_open,
+                bool vm_knows);
 
 /*
  * why_host: VFIO, memory that may be locked, AppArmor

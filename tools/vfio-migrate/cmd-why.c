@@ -54,8 +54,12 @@ static char *ask_virsh(const char *command, const char *domain,
     return text;
 }
 
-/* QEMU's own word: a VM that runs knows best. */
-static void check_running(Checks *checks, const char *name)
+/*
+ * QEMU's own word: a VM that runs knows best.
+ *
+ * Returns: whether it says that nothing blocks a migration
+ */
+static bool check_running(Checks *checks, const char *name)
 {
     g_autofree char *text = ask_virsh("qemu-monitor-command", name,
                                       "{\"execute\": \"query-migrate\"}",
@@ -67,7 +71,7 @@ static void check_running(Checks *checks, const char *name)
     if (!text || !json_parser_load_from_data(parser, text, -1, NULL)) {
         checks_add(checks, "QEMU's word", CHECK_UNKNOWN, NULL, "the VM does "
                    "not run, or may not be asked");
-        return;
+        return false;
     }
     root = json_parser_get_root(parser);
     reasons = json_list(json_child(root && JSON_NODE_HOLDS_OBJECT(root)
@@ -77,10 +81,12 @@ static void check_running(Checks *checks, const char *name)
         checks_add(checks, "QEMU's word", CHECK_NO, NULL, "%s",
                    json_list_text(reasons, i));
     }
-    if (!json_list_text(reasons, 0)) {
-        checks_add(checks, "QEMU's word", CHECK_OK, NULL, "the VM runs, and "
-                   "its QEMU knows nothing that blocks a migration");
+    if (json_list_text(reasons, 0)) {
+        return false;
     }
+    checks_add(checks, "QEMU's word", CHECK_OK, NULL, "the VM runs, and its "
+               "QEMU knows nothing that blocks a migration");
+    return true;
 }
 
 /* ---- a domain ---- */
@@ -99,7 +105,8 @@ static void check_memory(Checks *checks, const Domain *domain)
     }
 }
 
-static void check_devices(Checks *checks, const Domain *domain, bool may_open)
+static void check_devices(Checks *checks, const Domain *domain, bool may_open,
+                          bool vm_knows)
 {
     const char *name = checks->subject;
 
@@ -112,7 +119,7 @@ static void check_devices(Checks *checks, const Domain *domain, bool may_open)
     for (unsigned i = 0; i < domain->devices->len; i++) {
         const DomainDevice *device = domain->devices->pdata[i];
 
-        why_device(checks, device->name, may_open);
+        why_device(checks, device->name, may_open, vm_knows);
         if (device->managed && strchr(device->name, '.')) {
             checks_add(checks, "managed", CHECK_WARN, "Bind it to its "
                        "vendor's VFIO driver yourself, and say managed='no'",
@@ -128,15 +135,14 @@ static void why_domain(Checks *checks, const Domain *domain, bool may_open,
                        const char *running_name)
 {
     g_autofree char *found = host_find_qemu();
+    bool vm_knows;
 
     checks->subject = domain->name;
     if (domain->devices->len) {
         check_memory(checks, domain);
     }
-    check_devices(checks, domain, may_open);
-    if (running_name) {
-        check_running(checks, running_name);
-    }
+    vm_knows = running_name && check_running(checks, running_name);
+    check_devices(checks, domain, may_open, vm_knows);
     if (domain->devices->len) {
         why_host(checks, true);
         why_qemu(checks, qemu ?: domain->emulator ?: found);
@@ -184,7 +190,7 @@ static void look_at_device(Checks *checks, const Tool *tool)
 {
     g_autofree char *found = qemu ? g_strdup(qemu) : host_find_qemu();
 
-    why_device(checks, tool->arguments[0], tool->yes);
+    why_device(checks, tool->arguments[0], tool->yes, false);
     why_host(checks, false);
     why_qemu(checks, found);
 }
@@ -253,6 +259,13 @@ static void print_json(const Tool *tool, const Checks *checks)
     json_report_print(report, false);
 }
 
+static const ToolExit statuses[] = {
+    [CHECK_OK] = TOOL_YES,
+    [CHECK_UNKNOWN] = TOOL_UNKNOWN,
+    [CHECK_WARN] = TOOL_MAYBE,
+    [CHECK_NO] = TOOL_NO,
+};
+
 static ToolExit run(const Tool *tool)
 {
     Checks checks = { .list = json_array_new() };
@@ -271,7 +284,7 @@ static ToolExit run(const Tool *tool)
         } else {
             print_text(&checks);
         }
-        answer = checks_worst(&checks) == CHECK_NO ? TOOL_NO : TOOL_YES;
+        answer = statuses[checks_worst(&checks)];
     }
     json_array_unref(checks.list);
     return answer;
@@ -293,7 +306,10 @@ const Command command_why = {
     .description =
         "DOMAIN is a name that virsh knows, or a file of its XML (- is "
         "standard input).\nDevices are not opened, unless --yes says that "
-        "they may be reset.\n\nExit status 1: something stands in the way.",
+        "they may be reset.\n\nExit status: 0 yes, 1 no: something stands in the "
+        "way, 2 wrong usage, 3 it\ncould not be found out, 4 maybe: something "
+        "may stand in the way, 5 unknown:\nnothing does, but not all was "
+        "looked at.",
     .options = options,
     .min_arguments = 1,
     .max_arguments = 1,

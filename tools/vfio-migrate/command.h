@@ -17,6 +17,8 @@ typedef enum ToolExit {
     TOOL_NO = 1,        /* the answer is no: nothing went wrong in finding it */
     TOOL_USAGE = 2,     /* wrong usage: nothing was done */
     TOOL_FAILED = 3,    /* it could not be done, or not be found out */
+    TOOL_MAYBE = 4,     /* why: something may stand in the way */
+    TOOL_UNKNOWN = 5,   /* why: nothing does, but not all was looked at */
 } ToolExit;
 
 /* Options that each command takes, and what is left of the line. */

@@ -155,7 +155,8 @@ static void check_open(Checks *checks, const char *dir)
     }
 }
 
-void why_device(Checks *checks, const char *name, bool may_open)
+void why_device(Checks *checks, const char *name, bool may_open,
+                bool vm_knows)
 {
     g_autofree char *dir = sysfs_find(name);
     g_autoptr(JsonObject) device = NULL;
@@ -168,7 +169,10 @@ void why_device(Checks *checks, const char *name, bool may_open)
     }
     device = sysfs_facts(dir);
     check_sysfs(checks, dir, device);
-    if (may_open) {
+    if (vm_knows) {
+        checks_add(checks, "protocol", CHECK_OK, NULL, "the VM has it open, "
+                   "and its QEMU migrates it");
+    } else if (may_open) {
         check_open(checks, dir);
     } else {
         checks_add(checks, "protocol", CHECK_UNKNOWN, "--yes looks, if no VM "
