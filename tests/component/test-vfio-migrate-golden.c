@@ -60,6 +60,8 @@ static const Case cases[] = {
       "--ssh ./ssh" },
     { "compare-ssh-fails", YES "facts 00:10.0 >here.json && "
       "vfio-migrate --yes compare here.json there:00:1f.7 --ssh ./ssh" },
+    { "compare-pipe", YES "facts 00:10.0 >here.json && " YES "facts 00:15.0 | "
+      "vfio-migrate compare here.json -" },
     { "compare-may-fail", YES "facts 00:10.0 >here.json && sed 's/6.7.8/6.9/' "
       "here.json >there.json && vfio-migrate compare here.json there.json" },
     { "compare-strict", YES "facts 00:10.0 >here.json && sed 's/6.7.8/6.9/' "

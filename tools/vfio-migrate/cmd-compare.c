@@ -91,9 +91,11 @@ static JsonObject *parse_facts(const char *text, const char *name)
     return json_object_ref(facts);
 }
 
+/* @name: "-" is standard input */
 static JsonObject *facts_from_file(const char *name)
 {
-    int fd = open(name, O_RDONLY | O_CLOEXEC);
+    int fd = g_str_equal(name, "-") ? dup(STDIN_FILENO)
+                                    : open(name, O_RDONLY | O_CLOEXEC);
     g_autofree char *text = NULL;
 
     if (fd < 0) {
@@ -147,7 +149,8 @@ static SideKind side_kind(const char *name)
     if (dir) {
         return SIDE_DEVICE;
     }
-    if (strchr(name, '/') || g_file_test(name, G_FILE_TEST_EXISTS)) {
+    if (strchr(name, '/') || g_str_equal(name, "-") ||
+        g_file_test(name, G_FILE_TEST_EXISTS)) {
         return SIDE_FILE;
     }
     /* "00:03.0" names a device that is not there, not a host. */
@@ -286,8 +289,9 @@ const Command command_compare = {
     .arguments = "HERE THERE",
     .summary = "Will a migration from HERE to THERE work?",
     .description =
-        "HERE and THERE are files that 'vfio-migrate facts' printed, devices "
-        "of this\nhost, or HOST:DEVICE, of which ssh asks the facts.\n\n"
+        "HERE and THERE are files that 'vfio-migrate facts' printed (- is "
+        "standard\ninput), devices of this host, or HOST:DEVICE, of which ssh "
+        "asks the facts.\n\n"
         "Exit status: 0 nothing blocks, 1 something does (with --strict also: "
         "something\nmay fail), 2 wrong usage, 3 the facts of one side could "
         "not be had.",

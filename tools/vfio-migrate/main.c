@@ -33,8 +33,8 @@ static const char description[] =
     "opening it resets it.\n"
     "VFIO_TRACE='vfio_migration_*' prints each transition and each chunk.\n"
     "\n"
-    "Exit status: 0 yes or done, 1 no, 2 wrong usage, 3 it failed; of why "
-    "also\n4 maybe, 5 unknown.";
+    "Exit status: 0 yes or done, 1 no, 2 wrong usage, 3 it failed.\n"
+    "Of why also 4 maybe, 5 unknown.";
 
 static ToolExit G_GNUC_PRINTF(2, 0)
 say(ToolExit status, const char *format, va_list ap)
