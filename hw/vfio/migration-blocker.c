@@ -11,9 +11,11 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qemu/error-report.h"
 #include "migration/blocker.h"
 #include "hw/vfio/migration-blocker.h"
 #include "hw/vfio/migration-options.h"
+#include "sysemu/runstate.h"
 #include "trace.h"
 
 /* Ownership of @reason is transferred; it is in @blocker while it stands. */
@@ -29,6 +31,11 @@ static int vfio_mig_add_blocker(VFIODevice *vbasedev, Error *reason,
         return ret;
     }
     *blocker = reason;
+    if (runstate_check(RUN_STATE_INMIGRATE)) {
+        /* QEMU asks for blockers at a source only. */
+        warn_report("%s; an incoming migration will fail if it brings the "
+                    "state of this device", error_get_pretty(reason));
+    }
     return 0;
 }
 

@@ -84,6 +84,26 @@ static void test_reason(const void *opaque)
 }
 
 /* -only-migratable: no such VM, and the reason on stderr. */
+/* A destination says it when it starts; whether it waits is all that counts. */
+static void test_incoming(const void *opaque)
+{
+    const Reason *r = opaque;
+
+    for (int waits = 0; waits <= 1; waits++) {
+        VFIOSide *side = new_side(r);
+        g_autofree char *errors = NULL;
+
+        side->incoming = waits ? g_strdup("defer") : NULL;
+        vfio_side_start(side);
+        errors = qtest_stderr(side->qts);
+        if (!strstr(errors, "an incoming migration will fail") != !waits ||
+            (waits && !strstr(errors, r->words))) {
+            vfio_side_fail(side, "waits=%d, and says: %s", waits, errors);
+        }
+        vfio_side_free(side);
+    }
+}
+
 static void test_only_migratable(const void *opaque)
 {
     const Reason *r = opaque;
@@ -346,6 +366,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     add_reasons("blocker", test_reason);
     add_reasons("only-migratable", test_only_migratable);
+    add_reasons("incoming", test_incoming);
     qtest_add_func("vfio/only-migratable/plug", test_only_migratable_plug);
     qtest_add_func("vfio/capability/postcopy", test_postcopy);
     qtest_add_func("vfio/capability/background-snapshot",
