@@ -31,7 +31,13 @@ int vfio_device_feature(int fd, uint32_t flags, void *payload,
     if (size_bytes) {
         memcpy(head + 1, payload, size_bytes);
     }
-    ret = ioctl(fd, VFIO_FEATURE_IOCTL, buf) < 0 ? -errno : 0;
+    /*
+     * A signal may interrupt a driver that waits for its device. What has
+     * been done all the same is done once more without an effect.
+     */
+    do {
+        ret = ioctl(fd, VFIO_FEATURE_IOCTL, buf) < 0 ? -errno : 0;
+    } while (ret == -EINTR);
     if (ret == 0 && size_bytes) {
         memcpy(payload, head + 1, size_bytes);
     }

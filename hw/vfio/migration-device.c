@@ -190,6 +190,7 @@ void vfio_mig_device_free(VFIODeviceMigration *mig)
     qemu_mutex_destroy(&mig->lock);
     g_free(mig->section_id);
     g_free(mig->last_error);
+    error_free(mig->quiet_error);
     g_free(mig);
 }
 

@@ -295,8 +295,9 @@ static int vfio_mig_claim_and_look(VFIODeviceMigration *mig, Error **errp)
     if (ret == -ESTALE) {
         vfio_mig_error_stale(mig, errp);
     } else if (mig->state == VFIO_MIG_STATE_ERROR) {
-        error_setg(errp, "%s: its driver gave up", vfio_mig_dev(mig)->name);
         ret = -EIO;
+        error_setg_errno(errp, -ret, "%s: its driver gave up",
+                         vfio_mig_dev(mig)->name);
     } else {
         ret = 0;        /* who does not tell its state is asked again */
     }

@@ -283,6 +283,32 @@ static VFIOMigState vfio_mig_stopped_target(VFIODeviceMigration *mig)
     }
 }
 
+/*
+ * That it was not quiet is told now, with what became of the device. @ret, @err
+ * of its stop; ownership of @err is transferred. Returns the same for both.
+ */
+static int vfio_mig_tell_not_quiet(VFIODeviceMigration *mig, int ret,
+                                   Error **err)
+{
+    Error *quiet = g_steal_pointer(&mig->quiet_error);
+    Error *both = NULL;
+
+    if (!quiet) {
+        return ret;
+    }
+    if (ret < 0) {
+        error_setg(&both, "%s; then: %s", error_get_pretty(quiet),
+                   error_get_pretty(*err));
+        error_free(*err);
+    } else {
+        error_setg(&both, "%s; the device is in state %s",
+                   error_get_pretty(quiet), vfio_mig_state_str(mig->state));
+    }
+    error_free(quiet);
+    *err = both;
+    return ret < 0 ? ret : -EIO;
+}
+
 void vfio_mig_stop_device(VFIODeviceMigration *mig)
 {
     int looked = vfio_mig_look(mig);
@@ -295,42 +321,33 @@ void vfio_mig_stop_device(VFIODeviceMigration *mig)
         vfio_mig_error_stale(mig, &err);
         ret = looked;
     }
+    ret = vfio_mig_tell_not_quiet(mig, ret, &err);
     if (ret < 0) {
         vfio_mig_fail(mig, ret, err);
     }
 }
 
-/* A failure is no reason to leave it running: the stop itself still follows. */
-static void vfio_mig_quiet_failed(VFIODeviceMigration *mig, VFIOMigState to,
-                                  int ret)
-{
-    Error *err = NULL;
-
-    error_setg(&err, "%s: cannot change the device's state to %s: %s; it may "
-               "have written to other devices that were stopped already; the "
-               "device is in state %s", vfio_mig_dev(mig)->name,
-               vfio_mig_state_str(to), strerror(-ret),
-               vfio_mig_state_str(mig->state));
-    vfio_mig_fail(mig, ret, err);
-}
-
 void vfio_mig_quiet_device(VFIODeviceMigration *mig)
 {
-    VFIOMigState to;
-    int looked, ret;
+    VFIOMigState from, to;
+    int looked, ret = 0;
 
     if (!vfio_mig_claim_soon(mig)) {
         return;     /* then it stops late, and that is told */
     }
     looked = vfio_mig_look(mig);
-    if (mig->state == VFIO_MIG_STATE_RUNNING ||
-        mig->state == VFIO_MIG_STATE_PRE_COPY) {
-        to = mig->state == VFIO_MIG_STATE_RUNNING
-             ? VFIO_MIG_STATE_RUNNING_P2P : VFIO_MIG_STATE_PRE_COPY_P2P;
+    from = mig->state;
+    to = from == VFIO_MIG_STATE_PRE_COPY ? VFIO_MIG_STATE_PRE_COPY_P2P
+                                         : VFIO_MIG_STATE_RUNNING_P2P;
+    if (from == VFIO_MIG_STATE_RUNNING || from == VFIO_MIG_STATE_PRE_COPY) {
         ret = vfio_mig_walk_from(mig, looked, to);
-        if (ret < 0) {
-            vfio_mig_quiet_failed(mig, to, ret);
-        }
+    }
+    if (ret < 0 && !mig->quiet_error) {
+        error_setg(&mig->quiet_error, "%s: cannot change the device's state "
+                   "from %s to %s: %s; it may have written to other devices "
+                   "that were stopped already", vfio_mig_dev(mig)->name,
+                   vfio_mig_state_str(from), vfio_mig_state_str(to),
+                   strerror(-ret));
     }
     vfio_mig_release(mig);
 }

@@ -116,23 +116,14 @@ static int vfio_mig_v2_read_state(VFIODeviceMigration *mig,
     return 0;
 }
 
-/*
- * A signal may interrupt a driver that waits for its device. Where it has
- * arrived all the same, writing the state once more changes nothing.
- */
 static int vfio_mig_v2_set(VFIODeviceMigration *mig, VFIOMigState to,
                            int *data_fd)
 {
-    VFIOMigV2DeviceState data;
-    int ret;
-
-    do {
-        data.device_state = to;
-        data.data_fd = -1;
-        ret = vfio_device_feature(vfio_mig_dev(mig)->fd, VFIO_FEATURE_SET |
+    VFIOMigV2DeviceState data = { .device_state = to, .data_fd = -1 };
+    int ret = vfio_device_feature(vfio_mig_dev(mig)->fd, VFIO_FEATURE_SET |
                                   VFIO_MIG_V2_FEATURE_DEVICE_STATE,
                                   &data, sizeof(data));
-    } while (ret == -EINTR);
+
     *data_fd = ret < 0 ? -1 : data.data_fd;
     return ret;
 }
@@ -141,9 +132,14 @@ static int vfio_mig_v2_step(VFIODeviceMigration *mig, VFIOMigState to)
 {
     VFIOMigV2 *v2 = mig->priv;
     bool goes_on = vfio_mig_v2_saves(mig->state) && vfio_mig_v2_saves(to);
+    VFIOMigState now;
     int fd;
     int ret = vfio_mig_v2_set(mig, to, &fd);
 
+    if (ret == -EINVAL && vfio_mig_v2_read_state(mig, &now) == 0 &&
+        now == VFIO_MIG_STATE_ERROR) {
+        return -EIO;    /* the driver gave up meanwhile; only a reset helps */
+    }
     if (ret < 0) {
         return ret;
     }
@@ -163,8 +159,12 @@ static int vfio_mig_v2_step(VFIODeviceMigration *mig, VFIOMigState to)
 static int vfio_mig_v2_precopy_info(VFIOMigV2 *v2, VFIOMigSizes *sizes)
 {
     VFIOMigV2PrecopyInfo info = { .argsz = sizeof(info) };
+    int ret;
 
-    if (ioctl(v2->data_fd, VFIO_MIG_V2_GET_PRECOPY_INFO, &info) < 0) {
+    do {
+        ret = ioctl(v2->data_fd, VFIO_MIG_V2_GET_PRECOPY_INFO, &info);
+    } while (ret < 0 && errno == EINTR);
+    if (ret < 0) {
         return -errno;
     }
     sizes->precopy_known = true;

@@ -19,7 +19,7 @@
  *           where it has none
  * @size_bytes: of @payload
  *
- * Returns: 0 or -errno.
+ * Returns: 0 or -errno, but not -EINTR: an interrupted call is repeated.
  * Source: linux/vfio.h, struct vfio_device_feature
  */
 int vfio_device_feature(int fd, uint32_t flags, void *payload,

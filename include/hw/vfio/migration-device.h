@@ -61,6 +61,7 @@ struct VFIODeviceMigration {
     VFIOMigTraits traits;       /* constant */
     void *priv;                 /* the protocol's own; claim */
     VFIOMigState state;         /* last known; claim, see vfio_mig_state() */
+    Error *quiet_error;         /* it was not quiet before it stops; claim */
     uint64_t refused_arcs;      /* bit = index in traits.arcs; claim */
 
     QemuMutex lock;             /* see the head of this file */
