@@ -333,7 +333,7 @@ void vfio_mig_quiet_device(VFIODeviceMigration *mig)
     int looked, ret = 0;
 
     if (!vfio_mig_claim_soon(mig)) {
-        return;     /* then it stops late, and that is told */
+        return;     /* a chunk is in the air: it stops late then */
     }
     looked = vfio_mig_look(mig);
     from = mig->state;
