@@ -31,7 +31,7 @@ static bool take_head(SimMig *m)
 
     memcpy(&h, l->zone, sizeof(h));
     if (h.magic != (SIM_RECORD_MAGIC ^ m->cfg.v2.format) ||
-        h.check != sim_head_check(&h) || h.phase > SIM_PHASE_STOP) {
+        h.check != sim_head_check(&h)) {
         return sim_load_corrupt(m, "no record of this format starts at byte "
                                 "%llu of the data",
                                 (ull)(m->v2.taken - sizeof(h)));
@@ -46,12 +46,11 @@ static bool take_head(SimMig *m)
         return sim_load_corrupt(m, "a record of pre-copy, which this device "
                                 "does not have");
     }
-    if (h.precopy_offered != l->sequence ||
-        h.precopy_acked != l->precopy_bytes) {
-        return sim_load_corrupt(m, "record %llu after %llu bytes of pre-copy "
-                                "where %llu after %llu was due",
-                                (ull)h.precopy_offered, (ull)h.precopy_acked,
-                                (ull)l->sequence, (ull)l->precopy_bytes);
+    if (h.precopy_acked != l->precopy_bytes) {
+        return sim_load_corrupt(m, "a record that follows %llu bytes of "
+                                "pre-copy after %llu",
+                                (ull)h.precopy_acked,
+                                (ull)l->precopy_bytes);
     }
     l->head_known = true;
     l->stop_phase = h.phase == SIM_PHASE_STOP;

@@ -60,7 +60,6 @@ static void end_record(SimMig *m)
                  s->stop_phase ? "stop-copy" : "pre-copy", (ull)s->sequence,
                  (ull)s->total_bytes, m->v2.record_calls);
     m->v2.record_open = false;
-    m->v2.initial_left = 0;
     m->count.saved_chunks++;
     s->sequence++;
     if (s->stop_phase) {
@@ -129,7 +128,6 @@ static void maybe_reinit(SimMig *m)
 /* Begin a record of what became stale; false if there is none now. */
 static bool next_precopy_record(SimMig *m)
 {
-    sim_save_redirty(m);
     if (!m->save.precopy_pending) {
         return false;
     }
@@ -154,10 +152,10 @@ static void fill_info(SimMig *m, SimPrecopyInfo *info)
 {
     SimV2 *v2 = &m->v2;
 
+    sim_save_redirty(m);
     if (!v2->record_open && m->cfg.v2.next_by_info && info_may_begin(m)) {
         next_precopy_record(m);
     }
-    sim_save_redirty(m);
     info->initial_bytes = v2->initial_left;
     info->dirty_bytes = sim_v2_unread(m) - v2->initial_left +
                         m->save.precopy_pending;
@@ -208,7 +206,7 @@ static void put_zone(SimMig *m, uint8_t *buf, uint64_t n)
         .content_id = s->content_id,
         .total_bytes = s->total_bytes,
         .precopy_acked = s->precopy_offered,
-        .precopy_offered = s->sequence,
+        .precopy_offered = s->precopy_offered,
         .session = s->session,
     };
     uint8_t zone[SIM_ZONE_MAX];
@@ -253,6 +251,7 @@ static ssize_t none_left(SimMig *m)
 static bool next_record(SimMig *m)
 {
     if (m->state != SIM_STOP_COPY) {
+        sim_save_redirty(m);
         return !m->cfg.v2.next_by_info && next_precopy_record(m);
     }
     if (m->v2.final_begun || !m->cfg.state_size) {

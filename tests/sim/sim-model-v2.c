@@ -105,10 +105,7 @@ static bool running(uint32_t state)
 
 void sim_v2_end_session(SimMig *m)
 {
-    if (m->v2.session != SIM_SESSION_NONE) {
-        m->v2.session = SIM_SESSION_NONE;
-        m->v2.generation++;
-    }
+    m->v2.session = SIM_SESSION_NONE;
 }
 
 static void begin_session(SimMig *m, SimSession session)

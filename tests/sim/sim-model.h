@@ -486,10 +486,7 @@ int sim_load_consume(SimMig *m, uint64_t size);
 #define SIM_HEAD_MAGIC UINT64_C(0x3164616548466956)
 #define SIM_CHUNK_MAGIC UINT64_C(0x316b6e7568436956)
 #define SIM_PHASE_STOP 1
-/*
- * Of a record of protocol v2. Its head has the number of the record in
- * precopy_offered, and in precopy_acked the bytes of all before it.
- */
+/* Of a record of protocol v2; precopy_acked: bytes of all before it */
 #define SIM_RECORD_MAGIC UINT64_C(0x3164726f63655256)
 
 typedef struct SimStreamHead {

@@ -55,6 +55,9 @@ int main(int argc, char **argv)
     sim_test_host_add();
     sim_test_memory_add();
     sim_test_v2_add();
+    sim_test_v2_arcs_add();
+    sim_test_v2_faults_add();
+    sim_test_v2_load_add();
     sim_test_v2_log_add();
     sim_test_v2_order_add();
     ret = g_test_run();

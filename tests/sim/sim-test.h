@@ -49,6 +49,9 @@ void sim_test_host_add(void);
 void sim_test_memory_add(void);
 void sim_test_migration_add(void);
 void sim_test_v2_add(void);
+void sim_test_v2_arcs_add(void);
+void sim_test_v2_faults_add(void);
+void sim_test_v2_load_add(void);
 void sim_test_v2_log_add(void);
 void sim_test_v2_order_add(void);
 

@@ -94,7 +94,7 @@ int sim_walk(SimDevice *d, uint32_t to)
     SimMig *m = &d->mig;
     int ret = 0;
 
-    if (m->state == SIM_ERROR || !sim_v2_has_state(m, to)) {
+    if (!sim_v2_has_state(m, to)) {
         return -EINVAL;
     }
     while (!ret && m->state != to) {
