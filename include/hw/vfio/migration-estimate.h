@@ -1,18 +1,157 @@
 /*
- * What a device still has to give, and what QEMU is told of it
+ * What a device tells QEMU as pending, and so when the VM may be stopped
+ *
+ * QEMU 7.2 stops the VM once the sum of what all handlers have pending is
+ * below a threshold: the bytes that went out in the last 100 ms or so, for as
+ * long as downtime-limit says. In an idle VM next to nothing goes out, so
+ * that no device's data would ever fit. What a device needs after the stop is
+ * therefore measured by the best rate of this migration, and reported as the
+ * same part of QEMU's threshold.
+ *
+ * Pure functions: no device, no lock, no clock. An estimate belongs to the
+ * thread that migrates.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef HW_VFIO_MIGRATION_ESTIMATE_H
 #define HW_VFIO_MIGRATION_ESTIMATE_H
 
-/* What a device says of its data. What it does not tell is not known. */
+#include "qemu/units.h"
+
+/*
+ * What is reported for a device that is not known to be ready: more than any
+ * downtime allows, so that the VM is not stopped on a guess, and small enough
+ * that 256 devices together do not overflow. No device reports more.
+ */
+#define VFIO_MIG_PENDING_MAX_BYTES  (1 * PiB)
+
+/* What a device says of itself, as far as its protocol can tell */
 typedef struct VFIOMigSizes {
     bool precopy_known;
-    uint64_t initial_bytes;     /* before the VM is stopped, if possible */
-    uint64_t dirty_bytes;       /* changed since */
+    uint64_t initial_bytes;     /* to be read before the VM is stopped */
+    uint64_t dirty_bytes;       /* all else that can be read before that */
     bool stop_known;
-    uint64_t stop_bytes;        /* all that is left if it is stopped now */
+    uint64_t stop_bytes;        /* to be read if the VM stopped now; all */
 } VFIOMigSizes;
+
+/* What QEMU says when it asks */
+typedef struct VFIOMigLook {
+    int64_t now_ns;             /* of a clock that does not go back */
+    uint64_t threshold_bytes;   /* the VM is stopped below that */
+    uint64_t limit_ms;          /* downtime-limit */
+    uint64_t others_bytes;      /* pending of whom QEMU has asked before */
+} VFIOMigLook;
+
+/* One device in one migration; members are for migration-estimate.c alone. */
+typedef struct VFIOMigEstimate {
+    VFIOMigLook look;           /* the last one */
+    double best_rate;           /* bytes/ms, of all that went out */
+    double measured_bytes;      /* that went out, as far as it was measured */
+    int64_t measured_ns;        /* until when */
+
+    VFIOMigSizes sizes;         /* as the device said last */
+    bool known;                 /* it has said something */
+    int64_t known_ns;           /* when */
+    uint64_t sent_since_bytes;  /* its own data that went out since */
+    uint64_t sent_bytes;        /* the same since the beginning */
+    bool withheld;              /* it has data, and did not give any */
+
+    uint64_t initial_due_bytes; /* initial data is over when sent_bytes is it */
+    unsigned initial_raises;    /* how often there was more of it than before */
+
+    uint64_t assumed_bytes;     /* where stop_bytes is not known */
+    bool assumed_told;
+    uint64_t first_pass_bytes;  /* could be read when it was first asked */
+    int64_t held_ns;            /* when it last was what held up all others */
+    unsigned held_looks;
+    bool too_big_told;
+} VFIOMigEstimate;
+
+/*
+ * vfio_mig_estimate_begin: a migration begins
+ *
+ * @now_ns: by the clock of all looks
+ * @assumed_bytes: what the device needs once the VM is stopped, where its
+ *                 driver cannot tell; 0: nobody knows
+ */
+void vfio_mig_estimate_begin(VFIOMigEstimate *e, int64_t now_ns,
+                             uint64_t assumed_bytes);
+
+/* vfio_mig_estimate_look: QEMU asks; for all functions below. */
+void vfio_mig_estimate_look(VFIOMigEstimate *e, const VFIOMigLook *look);
+
+/*
+ * vfio_mig_estimate_is_old: must the device be asked, as of this look?
+ *
+ * To ask may take it milliseconds, and makes some begin a new piece of work:
+ * once in 100 ms is often enough, unless the VM would be stopped for an old
+ * answer.
+ */
+bool vfio_mig_estimate_is_old(const VFIOMigEstimate *e);
+
+/*
+ * vfio_mig_estimate_update: the device's answer; numbers are hostile
+ *
+ * What it does not tell this time, but did before, is less by what was read.
+ */
+void vfio_mig_estimate_update(VFIOMigEstimate *e, const VFIOMigSizes *sizes);
+
+/*
+ * vfio_mig_estimate_note_sent: the device was read, while it ran
+ *
+ * @size_bytes: what it gave; 0 where it had nothing to give
+ */
+void vfio_mig_estimate_note_sent(VFIOMigEstimate *e, uint64_t size_bytes);
+
+/*
+ * vfio_mig_estimate_pending: what QEMU has to be told, in bytes
+ *
+ * Together with what others have pending it is below the threshold if, and
+ * only if, all of it can leave within the downtime limit: what can be read
+ * now at the rate by which QEMU measures all others, the rest at the best
+ * one. Never below the threshold while initial data is left, or where the
+ * device was not asked yet; never above VFIO_MIG_PENDING_MAX_BYTES, but for
+ * a threshold that is.
+ */
+uint64_t vfio_mig_estimate_pending(const VFIOMigEstimate *e);
+
+/*
+ * vfio_mig_estimate_is_guess: does the VM's stop depend on a size that nobody
+ * knows?
+ *
+ * Returns: true once in a migration; then the user has to be told that the
+ * downtime limit does not take the device's data in.
+ */
+bool vfio_mig_estimate_is_guess(VFIOMigEstimate *e);
+
+/*
+ * vfio_mig_estimate_is_too_big: is it this device that keeps the VM from
+ * being stopped, and for a while already?
+ *
+ * Call it once a look, after vfio_mig_estimate_pending(). A device that has
+ * not been read once from end to end, where it can be, is not too big yet.
+ *
+ * Returns: true once in a migration; then the user has to be told.
+ */
+bool vfio_mig_estimate_is_too_big(VFIOMigEstimate *e);
+
+/* What the device needs once the VM is stopped, in bytes, as far as known */
+uint64_t vfio_mig_estimate_stop_bytes(const VFIOMigEstimate *e);
+
+/* The rate by which it is judged whether that fits, in bytes/s; never 0 */
+uint64_t vfio_mig_estimate_rate(const VFIOMigEstimate *e);
+
+/*
+ * vfio_mig_estimate_downtime_ms: the downtime-limit that would do
+ *
+ * @all: the devices that migrate together, each after its last look
+ *
+ * Of what others have pending only that counts which came before all devices:
+ * the VM's RAM. A tenth is added, as none of these figures stands still.
+ *
+ * Returns: milliseconds, at most UINT32_MAX.
+ */
+uint64_t vfio_mig_estimate_downtime_ms(const VFIOMigEstimate *const *all,
+                                       size_t nr);
 
 #endif /* HW_VFIO_MIGRATION_ESTIMATE_H */

@@ -1,0 +1,329 @@
+/*
+ * What a device tells QEMU as pending, and so when the VM may be stopped
+ *
+ * Owns: the sizes that a device gave last and how old they may be, the best
+ * rate of a migration, what is assumed where a size is not known, and when a
+ * device counts as one that cannot fit the downtime limit. Does not own: how
+ * a device is asked (the protocol), when QEMU asks, and what the user is told
+ * (migration-save.c).
+ *
+ * The rates are QEMU's own: its threshold is a rate over at least 100 ms, all
+ * channels of the stream together, times downtime-limit.
+ *
+ * Pure functions: no lock.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "hw/vfio/migration-estimate.h"
+
+/* An answer of the device that is older is asked for again. */
+#define VFIO_MIG_SIZES_OLD_NS       (100 * 1000 * 1000)
+/* The same where the VM would be stopped for it: mlx5 needs some ms for one. */
+#define VFIO_MIG_SIZES_STALE_NS     (10 * 1000 * 1000)
+
+/*
+ * The rate of a stream that never had much to send is not known: until so
+ * much has gone out, far more than buffers on its way may hide, this one is
+ * taken, QEMU's own default for max-bandwidth.
+ */
+#define VFIO_MIG_TELLING_BYTES      (64 * MiB)
+#define VFIO_MIG_ASSUMED_RATE       (128.0 * MiB / 1000)    /* bytes/ms */
+
+/*
+ * How often initial data may become more than it was before the VM's stop no
+ * longer waits for it: a driver may begin anew whenever it likes.
+ */
+#define VFIO_MIG_INITIAL_RAISES_MAX 4
+
+/* Looks at least 100 ms apart until a device counts as too big: a second */
+#define VFIO_MIG_HELD_LOOKS         10
+#define VFIO_MIG_HELD_STEP_NS       (100 * 1000 * 1000)
+
+void vfio_mig_estimate_begin(VFIOMigEstimate *e, int64_t now_ns,
+                             uint64_t assumed_bytes)
+{
+    *e = (VFIOMigEstimate) {
+        .measured_ns = now_ns,
+        .assumed_bytes = MIN(assumed_bytes, VFIO_MIG_PENDING_MAX_BYTES),
+    };
+}
+
+/* ---- rates ---- */
+
+/* Bytes/ms that went out lately, by QEMU's figures; 0: it has none */
+static double vfio_mig_last_rate(const VFIOMigLook *look)
+{
+    return look->limit_ms ? (double)look->threshold_bytes / look->limit_ms
+                          : 0;
+}
+
+/* Bytes/ms by which it is judged whether data fit a downtime */
+static double vfio_mig_best_rate(const VFIOMigEstimate *e)
+{
+    return e->measured_bytes < VFIO_MIG_TELLING_BYTES
+           ? MAX(e->best_rate, VFIO_MIG_ASSUMED_RATE) : e->best_rate;
+}
+
+/*
+ * A threshold is of the limit that was set when QEMU computed it, some time
+ * in the last 100 ms. So only one that is new, while the limit is not, tells
+ * a rate: that of the time since the last one.
+ */
+void vfio_mig_estimate_look(VFIOMigEstimate *e, const VFIOMigLook *look)
+{
+    bool same_limit = look->limit_ms == e->look.limit_ms;
+    double rate = vfio_mig_last_rate(look);
+
+    if (look->threshold_bytes != e->look.threshold_bytes) {
+        if (same_limit) {
+            e->best_rate = MAX(e->best_rate, rate);
+            e->measured_bytes += rate * (look->now_ns - e->measured_ns) / 1e6;
+        }
+        e->measured_ns = look->now_ns;
+    }
+    e->look = *look;
+}
+
+/* ---- sizes ---- */
+
+static uint64_t vfio_mig_cap(uint64_t size_bytes)
+{
+    return MIN(size_bytes, VFIO_MIG_PENDING_MAX_BYTES);
+}
+
+static uint64_t vfio_mig_less(uint64_t bytes, uint64_t sent_bytes)
+{
+    return bytes > sent_bytes ? bytes - sent_bytes : 0;
+}
+
+/* What the device says that it could give now, without the VM's stop */
+static uint64_t vfio_mig_precopy_bytes(const VFIOMigEstimate *e)
+{
+    return vfio_mig_less(vfio_mig_cap(e->sizes.initial_bytes +
+                                      e->sizes.dirty_bytes),
+                         e->sent_since_bytes);
+}
+
+/*
+ * That for which QEMU's rate is right: reading it shows in that rate. Not so
+ * where the device says that it has data, but gives none while the VM runs.
+ */
+static uint64_t vfio_mig_readable_bytes(const VFIOMigEstimate *e)
+{
+    return e->withheld ? 0 : vfio_mig_precopy_bytes(e);
+}
+
+uint64_t vfio_mig_estimate_stop_bytes(const VFIOMigEstimate *e)
+{
+    uint64_t stop_bytes = e->assumed_bytes;
+
+    if (e->sizes.stop_known) {
+        stop_bytes = vfio_mig_less(e->sizes.stop_bytes, e->sent_since_bytes);
+    }
+    return MAX(stop_bytes, vfio_mig_precopy_bytes(e));
+}
+
+/* Is there data left that has to be at the destination before the stop? */
+static bool vfio_mig_waits_for_initial(const VFIOMigEstimate *e)
+{
+    return vfio_mig_less(e->sizes.initial_bytes, e->sent_since_bytes) &&
+           e->sent_bytes < e->initial_due_bytes &&
+           e->initial_raises <= VFIO_MIG_INITIAL_RAISES_MAX;
+}
+
+/* What a device does not tell this time is what it told before. */
+static VFIOMigSizes vfio_mig_sizes_now(const VFIOMigEstimate *e,
+                                       const VFIOMigSizes *told)
+{
+    uint64_t sent_bytes = e->sent_since_bytes;
+    VFIOMigSizes now = e->sizes;
+
+    if (told->precopy_known) {
+        now.precopy_known = true;
+        now.initial_bytes = vfio_mig_cap(told->initial_bytes);
+        now.dirty_bytes = vfio_mig_cap(told->dirty_bytes);
+    } else {
+        now.dirty_bytes = vfio_mig_less(now.dirty_bytes,
+                                        vfio_mig_less(sent_bytes,
+                                                      now.initial_bytes));
+        now.initial_bytes = vfio_mig_less(now.initial_bytes, sent_bytes);
+    }
+    now.stop_known |= told->stop_known;
+    now.stop_bytes = told->stop_known
+                     ? vfio_mig_cap(told->stop_bytes)
+                     : vfio_mig_less(now.stop_bytes, sent_bytes);
+    return now;
+}
+
+void vfio_mig_estimate_update(VFIOMigEstimate *e, const VFIOMigSizes *sizes)
+{
+    VFIOMigSizes now = vfio_mig_sizes_now(e, sizes);
+    bool first = !e->known;
+
+    if (now.initial_bytes > e->sizes.initial_bytes) {
+        e->initial_raises += !first;
+        e->initial_due_bytes = e->sent_bytes + now.initial_bytes;
+    }
+    e->sizes = now;
+    e->known = true;
+    e->known_ns = e->look.now_ns;
+    e->sent_since_bytes = 0;
+    e->withheld &= vfio_mig_precopy_bytes(e) > 0;
+    if (first) {
+        e->first_pass_bytes = vfio_mig_precopy_bytes(e);
+    }
+}
+
+void vfio_mig_estimate_note_sent(VFIOMigEstimate *e, uint64_t size_bytes)
+{
+    size_bytes = vfio_mig_cap(size_bytes);
+    e->withheld = size_bytes == 0 && vfio_mig_precopy_bytes(e) > 0;
+    e->sent_since_bytes = vfio_mig_cap(e->sent_since_bytes + size_bytes);
+    e->sent_bytes += size_bytes;
+}
+
+/* ---- what QEMU is told ---- */
+
+/*
+ * @size_bytes as the part of QEMU's threshold that they are of what can leave
+ * within the downtime limit at the best rate.
+ */
+static uint64_t vfio_mig_scale(const VFIOMigEstimate *e, uint64_t size_bytes)
+{
+    double best = vfio_mig_best_rate(e) * e->look.limit_ms;
+
+    /* Without a threshold nothing but 0 is below it. */
+    if (!e->look.threshold_bytes || best <= e->look.threshold_bytes) {
+        return size_bytes;
+    }
+    return size_bytes / best * e->look.threshold_bytes;
+}
+
+/* As QEMU would take it, were there no initial data */
+static uint64_t vfio_mig_pending_of_sizes(const VFIOMigEstimate *e)
+{
+    uint64_t readable_bytes = vfio_mig_readable_bytes(e);
+
+    return readable_bytes +
+           vfio_mig_scale(e, vfio_mig_estimate_stop_bytes(e) -
+                             readable_bytes);
+}
+
+uint64_t vfio_mig_estimate_pending(const VFIOMigEstimate *e)
+{
+    uint64_t pending_bytes;
+
+    if (!e->known) {
+        return VFIO_MIG_PENDING_MAX_BYTES;
+    }
+    pending_bytes = vfio_mig_pending_of_sizes(e);
+    if (vfio_mig_waits_for_initial(e)) {
+        pending_bytes = MAX(pending_bytes, MAX(e->look.threshold_bytes, 1));
+    }
+    return pending_bytes;
+}
+
+/* Would QEMU stop the VM, if nobody but others had @bytes pending? */
+static bool vfio_mig_is_low(const VFIOMigEstimate *e, uint64_t bytes)
+{
+    return bytes == 0 || bytes < e->look.threshold_bytes;
+}
+
+/* The same with this device. Others may have any number pending. */
+static bool vfio_mig_all_is_low(const VFIOMigEstimate *e)
+{
+    uint64_t pending_bytes = vfio_mig_estimate_pending(e);
+
+    return vfio_mig_is_low(e, e->look.others_bytes) &&
+           vfio_mig_is_low(e, e->look.others_bytes + pending_bytes);
+}
+
+bool vfio_mig_estimate_is_old(const VFIOMigEstimate *e)
+{
+    int64_t age_ns = e->look.now_ns - e->known_ns;
+
+    return !e->known || age_ns >= VFIO_MIG_SIZES_OLD_NS ||
+           (age_ns >= VFIO_MIG_SIZES_STALE_NS && vfio_mig_all_is_low(e));
+}
+
+/* ---- what the user is told ---- */
+
+bool vfio_mig_estimate_is_guess(VFIOMigEstimate *e)
+{
+    bool guess = e->known && !e->sizes.stop_known && !e->assumed_bytes;
+
+    if (!guess || e->assumed_told) {
+        return false;
+    }
+    e->assumed_told = true;
+    return true;
+}
+
+/* Would the VM be stopped now, but for what this device has to give? */
+static bool vfio_mig_holds_up(const VFIOMigEstimate *e)
+{
+    bool read_once = !vfio_mig_readable_bytes(e) ||
+                     e->sent_bytes >= e->first_pass_bytes;
+    /* QEMU does not know any rate in its first 100 ms. */
+    bool measured = e->look.threshold_bytes || !e->look.limit_ms;
+
+    return e->known && read_once && measured &&
+           !vfio_mig_waits_for_initial(e) &&
+           vfio_mig_is_low(e, e->look.others_bytes) &&
+           !vfio_mig_all_is_low(e);
+}
+
+bool vfio_mig_estimate_is_too_big(VFIOMigEstimate *e)
+{
+    if (e->too_big_told || !vfio_mig_holds_up(e) ||
+        (e->held_looks &&
+         e->look.now_ns - e->held_ns < VFIO_MIG_HELD_STEP_NS)) {
+        return false;
+    }
+    e->held_ns = e->look.now_ns;
+    e->held_looks++;
+    e->too_big_told = e->held_looks > VFIO_MIG_HELD_LOOKS;
+    return e->too_big_told;
+}
+
+uint64_t vfio_mig_estimate_rate(const VFIOMigEstimate *e)
+{
+    return vfio_mig_best_rate(e) * 1000;
+}
+
+/* Milliseconds that @bytes take at the rate by which QEMU measures them */
+static double vfio_mig_now_ms(const VFIOMigEstimate *e, uint64_t bytes)
+{
+    double rate = vfio_mig_last_rate(&e->look);
+
+    return bytes / (rate ? rate : vfio_mig_best_rate(e));
+}
+
+/* What the device needs alone */
+static double vfio_mig_needs_ms(const VFIOMigEstimate *e)
+{
+    uint64_t readable_bytes = vfio_mig_readable_bytes(e);
+    uint64_t rest_bytes = vfio_mig_estimate_stop_bytes(e) - readable_bytes;
+
+    return vfio_mig_now_ms(e, readable_bytes) +
+           rest_bytes / vfio_mig_best_rate(e);
+}
+
+uint64_t vfio_mig_estimate_downtime_ms(const VFIOMigEstimate *const *all,
+                                       size_t nr)
+{
+    double others_ms = 0;
+    double sum_ms = 0;
+    size_t i;
+
+    for (i = 0; i < nr; i++) {
+        double before_ms = vfio_mig_now_ms(all[i], all[i]->look.others_bytes);
+
+        sum_ms += vfio_mig_needs_ms(all[i]);
+        others_ms = i ? MIN(others_ms, before_ms) : before_ms;
+    }
+    sum_ms = 1.1 * (sum_ms + others_ms);
+    return sum_ms < UINT32_MAX ? sum_ms + 1 : UINT32_MAX;
+}

@@ -1,0 +1,562 @@
+/*
+ * Tests of hw/vfio/migration-estimate.c
+ *
+ * The decision whether the VM may be stopped is held against one in exact
+ * numbers; the rest is looked at piece by piece. A whole migration is in
+ * test-migration-switch-over.c.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+#include "hw/vfio/migration-estimate.h"
+
+#define MS              INT64_C(1000000)    /* in ns */
+#define MB              UINT64_C(1000000)
+#define DEVICES_MAX     256
+
+static void look_at(VFIOMigEstimate *e, int64_t now_ms, uint64_t threshold,
+                    uint64_t limit_ms, uint64_t others)
+{
+    VFIOMigLook look = {
+        .now_ns = now_ms * MS, .threshold_bytes = threshold,
+        .limit_ms = limit_ms, .others_bytes = others,
+    };
+
+    vfio_mig_estimate_look(e, &look);
+}
+
+static void update_stop(VFIOMigEstimate *e, uint64_t stop)
+{
+    VFIOMigSizes sizes = { .stop_known = true, .stop_bytes = stop };
+
+    vfio_mig_estimate_update(e, &sizes);
+}
+
+static void update_both(VFIOMigEstimate *e, uint64_t initial, uint64_t dirty,
+                        uint64_t stop)
+{
+    VFIOMigSizes sizes = {
+        .precopy_known = true, .initial_bytes = initial, .dirty_bytes = dirty,
+        .stop_known = true, .stop_bytes = stop,
+    };
+
+    vfio_mig_estimate_update(e, &sizes);
+}
+
+/*
+ * After so long a time any rate is known to be the stream's: so much has gone
+ * out at it.
+ */
+#define TOLD_MS         (INT64_C(1) << 40)
+
+/* ---- the decision ---- */
+
+static bool qemu_stops(uint64_t sum, uint64_t threshold)
+{
+    return !sum || sum < threshold;
+}
+
+/*
+ * (others + readable) / threshold + rest / best < 1, where both are bytes
+ * within the downtime limit. *even: nearer to 1 than a double can tell.
+ */
+static bool model_stops(uint64_t others, uint64_t readable, uint64_t rest,
+                        uint64_t threshold, uint64_t best, bool *even)
+{
+    unsigned __int128 needed, there;
+
+    best = MAX(best + 1, threshold);
+    needed = (unsigned __int128)(others + readable) * best +
+             (unsigned __int128)rest * threshold;
+    there = (unsigned __int128)threshold * best;
+    *even = (needed > there ? needed - there : there - needed) <=
+            there >> 48;
+    return !(others + readable + rest) || (threshold && needed < there);
+}
+
+static uint64_t random_bytes(unsigned bits)
+{
+    uint64_t value = ((uint64_t)g_test_rand_int() << 32) |
+                     (uint32_t)g_test_rand_int();
+
+    return bits ? value >> (64 - bits) : 0;
+}
+
+/* Returns whether the VM is stopped; -1 where it is too close to tell. */
+static int check_decision(unsigned bits)
+{
+    uint64_t best = random_bytes(g_test_rand_int_range(0, bits));
+    uint64_t threshold = random_bytes(g_test_rand_int_range(0, bits));
+    uint64_t others = random_bytes(g_test_rand_int_range(0, bits));
+    uint64_t readable = random_bytes(g_test_rand_int_range(0, bits));
+    uint64_t rest = random_bytes(g_test_rand_int_range(0, bits));
+    uint64_t limit = g_test_rand_int_range(1, 5000);
+    bool even, stops;
+    VFIOMigEstimate e;
+
+    vfio_mig_estimate_begin(&e, 0, 0);
+    look_at(&e, 0, 0, limit, 0);
+    look_at(&e, TOLD_MS, best + 1, limit, 0);
+    look_at(&e, 2 * TOLD_MS, threshold, limit, others);
+    update_both(&e, 0, readable, readable + rest);
+    stops = model_stops(others, readable, rest, threshold, best, &even);
+    if (even && threshold) {
+        return -1;
+    }
+    g_assert_cmpint(qemu_stops(others + vfio_mig_estimate_pending(&e),
+                               threshold), ==, stops);
+    return stops;
+}
+
+static void test_decision(void)
+{
+    static const unsigned bits[] = { 4, 8, 24, 48 };
+    unsigned seen[2] = { 0 };
+    unsigned i, round;
+
+    for (i = 0; i < ARRAY_SIZE(bits); i++) {
+        for (round = 0; round < 50000; round++) {
+            int stops = check_decision(bits[i]);
+
+            if (stops >= 0) {
+                seen[stops]++;
+            }
+        }
+    }
+    g_assert_cmpuint(seen[0], >, 10000);
+    g_assert_cmpuint(seen[1], >, 10000);
+}
+
+/* ---- rates ---- */
+
+static void test_rate_is_the_best(void)
+{
+    VFIOMigEstimate e;
+
+    vfio_mig_estimate_begin(&e, 0, 0);
+    look_at(&e, 0, 0, 300, 0);
+    look_at(&e, 1000, 30 * MB, 300, 0);
+    look_at(&e, 1100, 3 * MB, 300, 0);
+    look_at(&e, 1200, 3, 300, 0);
+    g_assert_cmpuint(vfio_mig_estimate_rate(&e), ==, 100 * MB);
+}
+
+/* A stream that had next to nothing to send: its rate says nothing. */
+static void test_rate_of_too_little(void)
+{
+    VFIOMigEstimate e;
+    unsigned i;
+
+    vfio_mig_estimate_begin(&e, TOLD_MS * MS, 0);
+    look_at(&e, TOLD_MS, 0, 300, 0);
+    for (i = 1; i <= 67; i++) {
+        g_assert_cmpuint(vfio_mig_estimate_rate(&e), ==, 128 * MiB);
+        look_at(&e, TOLD_MS + i * 100, 3 * MB + i, 300, 0);     /* 10 MB/s */
+    }
+    look_at(&e, TOLD_MS + i * 100, 3 * MB, 300, 0);
+    g_assert_cmpuint(vfio_mig_estimate_rate(&e), >=, 10 * MB);
+    g_assert_cmpuint(vfio_mig_estimate_rate(&e), <, 10 * MB + 300);
+}
+
+/* QEMU computes a threshold every 100 ms, and its user changes the limit. */
+static void test_rate_ignores_a_threshold_of_another_limit(void)
+{
+    VFIOMigEstimate e;
+
+    vfio_mig_estimate_begin(&e, 0, 0);
+    look_at(&e, 0, 0, 30000, 0);
+    look_at(&e, TOLD_MS, 300 * MB, 30000, 0);           /* 10 MB/s */
+    look_at(&e, TOLD_MS + 10, 300 * MB, 300, 0);        /* not 1000 MB/s */
+    look_at(&e, TOLD_MS + 20, 300 * MB, 300, 0);
+    g_assert_cmpuint(vfio_mig_estimate_rate(&e), ==, 10 * MB);
+    look_at(&e, TOLD_MS + 100, 6 * MB, 300, 0);
+    g_assert_cmpuint(vfio_mig_estimate_rate(&e), ==, 20 * MB);
+    /* Computed just before the limit was set */
+    look_at(&e, TOLD_MS + 200, 7 * MB, 3, 0);
+    g_assert_cmpuint(vfio_mig_estimate_rate(&e), ==, 20 * MB);
+}
+
+static void test_no_downtime_at_all(void)
+{
+    const VFIOMigEstimate *one;
+    VFIOMigEstimate e;
+    unsigned i, told = 0;
+
+    one = &e;
+    vfio_mig_estimate_begin(&e, 0, 0);
+    for (i = 0; i < 100; i++) {
+        look_at(&e, i * 100, 0, 0, 0);
+        update_stop(&e, 128 * MiB);
+        g_assert_cmpuint(vfio_mig_estimate_pending(&e), ==, 128 * MiB);
+        told += vfio_mig_estimate_is_too_big(&e);
+    }
+    g_assert_cmpuint(told, ==, 1);
+    g_assert_cmpuint(vfio_mig_estimate_downtime_ms(&one, 1), >=, 1100);
+    g_assert_cmpuint(vfio_mig_estimate_downtime_ms(&one, 1), <=, 1102);
+    update_stop(&e, 0);
+    g_assert_cmpuint(vfio_mig_estimate_pending(&e), ==, 0);
+}
+
+/* What a device needs, and the RAM that comes before it, and a tenth */
+static void test_downtime_that_would_do(void)
+{
+    const VFIOMigEstimate *two[2];
+    VFIOMigEstimate e[2];
+    unsigned i;
+
+    for (i = 0; i < 2; i++) {
+        two[i] = &e[i];
+        vfio_mig_estimate_begin(&e[i], 0, 0);
+        look_at(&e[i], 0, 0, 1000, 0);
+        look_at(&e[i], TOLD_MS, 100 * MB, 1000, 0);
+        look_at(&e[i], TOLD_MS + 100, 10 * MB, 1000, 5 * MB + i * 10 * MB);
+    }
+    update_stop(&e[0], 100 * MB);
+    update_both(&e[1], 0, 10 * MB, 60 * MB);
+    /* 500 ms of RAM, 1000 ms; 1000 and 500 ms */
+    g_assert_cmpuint(vfio_mig_estimate_downtime_ms(two, 1), ==, 1651);
+    g_assert_cmpuint(vfio_mig_estimate_downtime_ms(two, 2), ==, 3301);
+}
+
+/* Looks are far more than the ten in a second that count. */
+static void test_too_big_takes_a_second(void)
+{
+    VFIOMigEstimate e;
+    unsigned ms;
+
+    vfio_mig_estimate_begin(&e, 0, 0);
+    for (ms = 0; ms < 3000; ms++) {
+        /* nothing is measured at first; then RAM is not done */
+        look_at(&e, ms, ms < 1000 ? 0 : 60 * MB, 300,
+                ms < 2000 ? 60 * MB * (ms >= 1000) : 0);
+        update_both(&e, 0, 0, 61 * MB);
+        if (vfio_mig_estimate_is_too_big(&e)) {
+            break;
+        }
+    }
+    g_assert_cmpuint(ms, ==, 3000);
+    for (; ms < 9000; ms++) {
+        look_at(&e, ms, 60 * MB, 300, 0);
+        if (vfio_mig_estimate_is_too_big(&e)) {
+            break;
+        }
+    }
+    g_assert_cmpuint(ms, >=, 3000);
+    g_assert_cmpuint(ms, <=, 3001);
+}
+
+/* ---- unknown, old and hostile ---- */
+
+static void test_not_asked_is_not_zero(void)
+{
+    VFIOMigEstimate e;
+
+    vfio_mig_estimate_begin(&e, 0, 0);
+    look_at(&e, 0, 60 * MB, 300, 0);
+    look_at(&e, 100, 61 * MB, 300, 0);
+    g_assert_cmpuint(vfio_mig_estimate_pending(&e), ==,
+                     VFIO_MIG_PENDING_MAX_BYTES);
+    g_assert_true(vfio_mig_estimate_is_old(&e));
+    g_assert_false(vfio_mig_estimate_is_guess(&e));
+}
+
+static void test_unknown_is_what_is_assumed(void)
+{
+    static const VFIOMigSizes nothing_known;
+    VFIOMigEstimate e;
+
+    vfio_mig_estimate_begin(&e, 0, 9 * MB);
+    look_at(&e, 0, 60 * MB, 300, 0);
+    vfio_mig_estimate_update(&e, &nothing_known);
+    g_assert_cmpuint(vfio_mig_estimate_pending(&e), ==, 9 * MB);
+    g_assert_false(vfio_mig_estimate_is_guess(&e));
+
+    vfio_mig_estimate_begin(&e, 0, 0);
+    vfio_mig_estimate_update(&e, &nothing_known);
+    g_assert_cmpuint(vfio_mig_estimate_pending(&e), ==, 0);
+    g_assert_true(vfio_mig_estimate_is_guess(&e));
+    g_assert_false(vfio_mig_estimate_is_guess(&e));
+    update_stop(&e, 5);
+    g_assert_cmpuint(vfio_mig_estimate_pending(&e), ==, 5);
+}
+
+/* A driver that fails to answer once has not become one without data. */
+static void test_unknown_once_is_as_before(void)
+{
+    static const VFIOMigSizes nothing_known;
+    VFIOMigEstimate e;
+
+    vfio_mig_estimate_begin(&e, 0, 0);
+    look_at(&e, 0, 60 * MB, 300, 0);
+    update_both(&e, 3 * MB, 4 * MB, 9 * MB);
+    vfio_mig_estimate_note_sent(&e, 2 * MB);
+    vfio_mig_estimate_update(&e, &nothing_known);
+    g_assert_cmpuint(vfio_mig_estimate_pending(&e), ==, 60 * MB);
+    vfio_mig_estimate_note_sent(&e, 2 * MB);
+    vfio_mig_estimate_update(&e, &nothing_known);
+    g_assert_cmpuint(e.sizes.initial_bytes, ==, 0);
+    g_assert_cmpuint(e.sizes.dirty_bytes, ==, 3 * MB);
+    g_assert_cmpuint(vfio_mig_estimate_stop_bytes(&e), ==, 5 * MB);
+    g_assert_false(vfio_mig_estimate_is_guess(&e));
+}
+
+/* What does not come with a flag does not count. */
+static void test_unknown_is_not_read(void)
+{
+    VFIOMigSizes sizes = { .initial_bytes = 5, .dirty_bytes = 6,
+                           .stop_bytes = 7 };
+    VFIOMigEstimate e;
+
+    vfio_mig_estimate_begin(&e, 0, 0);
+    look_at(&e, 0, 60 * MB, 300, 0);
+    vfio_mig_estimate_update(&e, &sizes);
+    g_assert_cmpuint(vfio_mig_estimate_pending(&e), ==, 0);
+}
+
+/*
+ * A device that has nothing gives nothing. When it has something, that can be
+ * read, and counts at the rate of now, which here is a tenth of the best.
+ */
+static void test_nothing_given_of_nothing(void)
+{
+    VFIOMigEstimate e;
+
+    vfio_mig_estimate_begin(&e, 0, 0);
+    look_at(&e, 0, 0, 300, 0);
+    look_at(&e, TOLD_MS, 600 * MB, 300, 0);
+    look_at(&e, TOLD_MS + 100, 60 * MB, 300, 0);
+    update_both(&e, 0, 0, 0);
+    vfio_mig_estimate_note_sent(&e, 0);
+    update_both(&e, 0, 10 * MB, 10 * MB);
+    g_assert_cmpuint(vfio_mig_estimate_pending(&e), ==, 10 * MB);
+    vfio_mig_estimate_note_sent(&e, 0);
+    g_assert_cmpuint(vfio_mig_estimate_pending(&e), ==, 1 * MB);
+    update_both(&e, 0, 0, 0);
+    update_both(&e, 0, 10 * MB, 10 * MB);
+    g_assert_cmpuint(vfio_mig_estimate_pending(&e), ==, 10 * MB);
+}
+
+static void test_guess_is_told_only_of_what_is_unknown(void)
+{
+    VFIOMigEstimate e;
+
+    vfio_mig_estimate_begin(&e, 0, 0);
+    look_at(&e, 0, 60 * MB, 300, 0);
+    update_stop(&e, 0);
+    g_assert_false(vfio_mig_estimate_is_guess(&e));
+}
+
+/* What was read in the meantime is not pending any more. */
+static void test_sent_counts_until_asked(void)
+{
+    VFIOMigEstimate e;
+
+    vfio_mig_estimate_begin(&e, 0, 0);
+    look_at(&e, 0, 100 * MB, 300, 0);
+    update_both(&e, 0, 40 * MB, 50 * MB);
+    vfio_mig_estimate_note_sent(&e, 15 * MB);
+    vfio_mig_estimate_note_sent(&e, 15 * MB);
+    g_assert_cmpuint(vfio_mig_estimate_pending(&e), ==, 20 * MB);
+    vfio_mig_estimate_note_sent(&e, 90 * MB);
+    g_assert_cmpuint(vfio_mig_estimate_pending(&e), ==, 0);
+    update_both(&e, 0, 40 * MB, 50 * MB);
+    g_assert_cmpuint(vfio_mig_estimate_pending(&e), ==, 50 * MB);
+}
+
+static void test_when_a_device_is_asked(void)
+{
+    VFIOMigEstimate e;
+
+    vfio_mig_estimate_begin(&e, 0, 0);
+    look_at(&e, 0, 60 * MB, 300, 0);
+    g_assert_true(vfio_mig_estimate_is_old(&e));
+    update_stop(&e, 9 * MB);
+    g_assert_false(vfio_mig_estimate_is_old(&e));
+    /* The VM would be stopped for it: 10 ms. Others have more: 100 ms. */
+    look_at(&e, 9, 60 * MB, 300, 0);
+    g_assert_false(vfio_mig_estimate_is_old(&e));
+    look_at(&e, 10, 60 * MB, 300, 0);
+    g_assert_true(vfio_mig_estimate_is_old(&e));
+    look_at(&e, 10, 60 * MB, 300, 51 * MB);
+    g_assert_false(vfio_mig_estimate_is_old(&e));
+    look_at(&e, 99, 60 * MB, 300, UINT64_MAX);
+    g_assert_false(vfio_mig_estimate_is_old(&e));
+    look_at(&e, 100, 60 * MB, 300, UINT64_MAX);
+    g_assert_true(vfio_mig_estimate_is_old(&e));
+}
+
+static const uint64_t extremes[] = {
+    0, 1, 4096, UINT64_C(1) << 50, (UINT64_C(1) << 50) + 1,
+    INT64_MAX, UINT64_C(1) << 63, UINT64_MAX - 1, UINT64_MAX,
+};
+#define NR_EXTREMES     ARRAY_SIZE(extremes)
+
+/* Any numbers, in any order of reads and answers: no more than the most. */
+static void check_hostile(unsigned code)
+{
+    uint64_t initial = extremes[code % NR_EXTREMES];
+    uint64_t dirty = extremes[code / NR_EXTREMES % NR_EXTREMES];
+    uint64_t stop = extremes[code / NR_EXTREMES / NR_EXTREMES % NR_EXTREMES];
+    uint64_t sent = extremes[code / NR_EXTREMES / NR_EXTREMES / NR_EXTREMES];
+    const VFIOMigEstimate *one;
+    VFIOMigEstimate e;
+    unsigned i;
+
+    one = &e;
+    vfio_mig_estimate_begin(&e, 0, dirty);
+    for (i = 0; i < 8; i++) {
+        uint64_t pending;
+
+        look_at(&e, i * 100, extremes[i] % (10 * MB), 300, extremes[i]);
+        update_both(&e, initial, dirty, stop);
+        pending = vfio_mig_estimate_pending(&e);
+        g_assert_cmpuint(pending, <=, VFIO_MIG_PENDING_MAX_BYTES);
+        g_assert_cmpuint(vfio_mig_estimate_stop_bytes(&e), <=,
+                         VFIO_MIG_PENDING_MAX_BYTES);
+        if (!i && initial) {
+            g_assert_cmpuint(pending, >=, MAX(e.look.threshold_bytes, 1));
+        }
+        if (!i && (initial || dirty || stop)) {
+            g_assert_cmpuint(pending, >, 0);
+        }
+        vfio_mig_estimate_note_sent(&e, sent);
+        vfio_mig_estimate_is_too_big(&e);
+        g_assert_cmpuint(vfio_mig_estimate_downtime_ms(&one, 1), <=,
+                         UINT32_MAX);
+    }
+}
+
+static void test_hostile_sizes(void)
+{
+    unsigned code, all = NR_EXTREMES * NR_EXTREMES;
+
+    for (code = 0; code < all * all; code++) {
+        check_hostile(code);
+    }
+}
+
+static void test_many_hostile_devices_do_not_overflow(void)
+{
+    uint64_t sum = 1 * (uint64_t)TiB;
+    unsigned i;
+
+    for (i = 0; i < DEVICES_MAX; i++) {
+        uint64_t before = sum;
+        VFIOMigEstimate e;
+
+        vfio_mig_estimate_begin(&e, 0, UINT64_MAX);
+        look_at(&e, 0, 60 * MB, 300, sum);
+        update_both(&e, UINT64_MAX, UINT64_MAX, UINT64_MAX);
+        sum += vfio_mig_estimate_pending(&e);
+        g_assert_cmpuint(sum, >, before);
+    }
+    g_assert_false(qemu_stops(sum, 60 * MB));
+}
+
+/* ---- initial data ---- */
+
+static bool waits(const VFIOMigEstimate *e)
+{
+    return !qemu_stops(vfio_mig_estimate_pending(e),
+                       e->look.threshold_bytes);
+}
+
+static void test_initial_data_goes_first(void)
+{
+    VFIOMigEstimate e;
+
+    vfio_mig_estimate_begin(&e, 0, 0);
+    look_at(&e, 0, 60 * MB, 300, 0);
+    update_both(&e, 4096, 0, 8192);
+    g_assert_cmpuint(vfio_mig_estimate_pending(&e), ==, 60 * MB);
+    vfio_mig_estimate_note_sent(&e, 4095);
+    g_assert_true(waits(&e));
+    look_at(&e, 0, 0, 300, 0);
+    g_assert_cmpuint(vfio_mig_estimate_pending(&e), >, 0);
+    vfio_mig_estimate_note_sent(&e, 1);
+    look_at(&e, 0, 60 * MB, 300, 0);
+    g_assert_false(waits(&e));
+}
+
+/* Who waits for the initial data knows why the VM is not stopped. */
+static void test_initial_data_is_not_too_big(void)
+{
+    VFIOMigEstimate e;
+    unsigned i;
+
+    vfio_mig_estimate_begin(&e, 0, 0);
+    for (i = 0; i < 100; i++) {
+        look_at(&e, i * 100, 60 * MB, 300, 0);
+        update_both(&e, 4096, 0, 4096);
+        vfio_mig_estimate_note_sent(&e, 0);
+        g_assert_true(waits(&e));
+        g_assert_false(vfio_mig_estimate_is_too_big(&e));
+    }
+}
+
+/* A driver that begins anew may do so now and then, but not for ever. */
+static void test_initial_data_that_comes_again(void)
+{
+    VFIOMigEstimate e;
+    unsigned again;
+
+    vfio_mig_estimate_begin(&e, 0, 0);
+    look_at(&e, 0, 60 * MB, 300, 0);
+    for (again = 0; again < 100; again++) {
+        update_both(&e, 4096, 0, 4096);
+        if (!waits(&e)) {
+            break;
+        }
+        vfio_mig_estimate_note_sent(&e, 4096);
+        g_assert_false(waits(&e));
+        update_both(&e, 0, 0, 0);
+        g_assert_false(waits(&e));
+    }
+    g_assert_cmpuint(again, ==, 5);
+}
+
+/* All of it was read, but a driver still says that there is some. */
+static void test_initial_data_that_does_not_end(void)
+{
+    VFIOMigEstimate e;
+
+    vfio_mig_estimate_begin(&e, 0, 0);
+    look_at(&e, 0, 60 * MB, 300, 0);
+    update_both(&e, 4096, 0, 4096);
+    vfio_mig_estimate_note_sent(&e, 4000);
+    update_both(&e, 4096, 0, 4096);
+    g_assert_true(waits(&e));
+    vfio_mig_estimate_note_sent(&e, 96);
+    update_both(&e, 4096, 0, 4096);
+    g_assert_false(waits(&e));
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+#define TEST(path, name) \
+    g_test_add_func("/migration-estimate/" path, test_##name)
+    TEST("decision", decision);
+    TEST("rate/best", rate_is_the_best);
+    TEST("rate/too-little", rate_of_too_little);
+    TEST("rate/limit-changes", rate_ignores_a_threshold_of_another_limit);
+    TEST("rate/no-downtime", no_downtime_at_all);
+    TEST("too-big/would-do", downtime_that_would_do);
+    TEST("too-big/a-second", too_big_takes_a_second);
+    TEST("sizes/not-asked", not_asked_is_not_zero);
+    TEST("sizes/unknown", unknown_is_what_is_assumed);
+    TEST("sizes/unknown-once", unknown_once_is_as_before);
+    TEST("sizes/unknown-not-read", unknown_is_not_read);
+    TEST("sizes/nothing-given", nothing_given_of_nothing);
+    TEST("sizes/guess", guess_is_told_only_of_what_is_unknown);
+    TEST("sizes/sent", sent_counts_until_asked);
+    TEST("sizes/age", when_a_device_is_asked);
+    TEST("sizes/hostile", hostile_sizes);
+    TEST("sizes/many-hostile", many_hostile_devices_do_not_overflow);
+    TEST("initial/first", initial_data_goes_first);
+    TEST("initial/not-too-big", initial_data_is_not_too_big);
+    TEST("initial/again", initial_data_that_comes_again);
+    TEST("initial/endless", initial_data_that_does_not_end);
+#undef TEST
+    return g_test_run();
+}
