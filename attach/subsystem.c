@@ -13,11 +13,14 @@
 #include "qemu/osdep.h"
 #include "exec/ram_addr.h"
 #include "hw/vfio/migration-options.h"
+#include "migration/migration.h"
 #include "migration/register.h"
 #include "qapi/qapi-types-migration.h"
+#include "qemu/cutils.h"
 #include "qemu/error-report.h"
 #include "qemu/log.h"
 #include "qemu/module.h"
+#include "qom/object.h"
 #include "trace/control.h"
 #include "abi.h"
 #include "subsystem.h"
@@ -168,6 +171,31 @@ bool vfio_mig_empty_chunk_is_pending(VFIODevice *vbasedev)
                                "pending" };
 
     return setting_is_on(&setting);
+}
+
+const char vfio_mig_stop_size_option[] =
+    "VFIO_MIGRATION_STOP_SIZE=SIZE in QEMU's environment";
+
+uint64_t vfio_mig_stop_size(VFIODevice *vbasedev)
+{
+    static bool warned;
+    const char *text = g_getenv("VFIO_MIGRATION_STOP_SIZE");
+    uint64_t size_bytes = 0;
+
+    if (text && *text && qemu_strtosz(text, NULL, &size_bytes) < 0 &&
+        !warned) {
+        warn_report("VFIO_MIGRATION_STOP_SIZE is '%s', a size (9437184, "
+                    "9M) was expected: 0", text);
+        warned = true;
+    }
+    return size_bytes;
+}
+
+/* A value of the migration's parameters, each of which is a property, too */
+uint64_t vfio_mig_downtime_limit_ms(void)
+{
+    return object_property_get_uint(OBJECT(migrate_get_current()),
+                                    "x-downtime-limit", NULL);
 }
 
 void vfio_mig_end_incoming(void)

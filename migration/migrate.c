@@ -191,6 +191,18 @@ bool vfio_mig_empty_chunk_is_pending(VFIODevice *vbasedev)
     return settings.empty_chunk_pending;
 }
 
+const char vfio_mig_stop_size_option[] = "the setting stop_size_bytes";
+
+uint64_t vfio_mig_stop_size(VFIODevice *vbasedev)
+{
+    return settings.stop_size_bytes;
+}
+
+uint64_t vfio_mig_downtime_limit_ms(void)
+{
+    return settings.downtime_limit_ms ?: 300;
+}
+
 /* ---- blockers and notifiers ---- */
 
 static void refuse_blocker(Error *reason, const char *why, Error **errp)

@@ -154,6 +154,8 @@ typedef struct VFIOHostSettings {
     bool colo;
     bool empty_chunk_pending;   /* size 0 means: all that is pending */
     bool multi_device;          /* several v1 devices may migrate together */
+    uint64_t stop_size_bytes;   /* of a device whose driver does not tell */
+    uint64_t downtime_limit_ms; /* 0: QEMU's default */
 } VFIOHostSettings;
 
 void vfio_host_set(const VFIOHostSettings *new_settings);

@@ -191,6 +191,7 @@ void vfio_mig_device_free(VFIODeviceMigration *mig)
     g_free(mig->section_id);
     g_free(mig->last_error);
     error_free(mig->quiet_error);
+    g_free(mig->last_warning);
     g_free(mig);
 }
 

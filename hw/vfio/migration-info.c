@@ -73,18 +73,21 @@ static bool vfio_mig_visit_members(Visitor *v, VFIODevice *vbasedev,
                               vfio_mig_blocked_reason(vbasedev), errp);
 }
 
-static bool vfio_mig_visit_last_error(Visitor *v, VFIODevice *vbasedev,
-                                      Error **errp)
+static bool vfio_mig_visit_texts(Visitor *v, VFIODevice *vbasedev,
+                                 Error **errp)
 {
     VFIODeviceMigration *mig = vfio_mig_of(vbasedev);
-    g_autofree char *text = NULL;
+    g_autofree char *error = NULL;
+    g_autofree char *warning = NULL;
 
     if (mig) {
         qemu_mutex_lock(&mig->lock);
-        text = g_strdup(mig->last_error);
+        error = g_strdup(mig->last_error);
+        warning = g_strdup(mig->last_warning);
         qemu_mutex_unlock(&mig->lock);
     }
-    return vfio_mig_visit_str(v, "last-error", text, errp);
+    return vfio_mig_visit_str(v, "last-error", error, errp) &&
+           vfio_mig_visit_str(v, "last-warning", warning, errp);
 }
 
 static void vfio_mig_info_get(Object *obj, Visitor *v, const char *name,
@@ -96,7 +99,7 @@ static void vfio_mig_info_get(Object *obj, Visitor *v, const char *name,
         return;
     }
     if (vfio_mig_visit_members(v, vbasedev, errp) &&
-        vfio_mig_visit_last_error(v, vbasedev, errp)) {
+        vfio_mig_visit_texts(v, vbasedev, errp)) {
         visit_check_struct(v, errp);
     }
     visit_end_struct(v, NULL);

@@ -28,6 +28,7 @@
 #include "hw/vfio/migration-pci.h"
 #include "hw/vfio/migration-session.h"
 #include "hw/vfio/migration-stream.h"
+#include "hw/vfio/migration-switch-over.h"
 #include "hw/vfio/migration-transition.h"
 #include "trace.h"
 
@@ -170,6 +171,7 @@ static int vfio_mig_finish_load(VFIODeviceMigration *mig, Error **errp)
                          vfio_mig_state_str(mig->state));
         return ret;
     }
+    vfio_mig_switch_over_image(mig, mig->stats.transferred_bytes);
     vfio_mig_set_phase(mig, VFIO_MIG_PHASE_LOADED);
     return 0;
 }

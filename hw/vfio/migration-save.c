@@ -28,15 +28,9 @@
 #include "hw/vfio/migration-handlers.h"
 #include "hw/vfio/migration-session.h"
 #include "hw/vfio/migration-stream.h"
+#include "hw/vfio/migration-switch-over.h"
 #include "hw/vfio/migration-transition.h"
 #include "trace.h"
-
-/*
- * What is reported for a device whose pending bytes are not known: more than
- * any downtime allows, so that the VM is not stopped on a guess, and small
- * enough that 256 devices together do not overflow.
- */
-#define VFIO_MIG_PENDING_UNKNOWN_BYTES  (1 * PiB)
 
 /* Longest time that one device sends before RAM's turn comes, in ms */
 #define VFIO_MIG_ROUND_MS   50
@@ -173,6 +167,7 @@ static int vfio_mig_save_begin(VFIODeviceMigration *mig, QEMUFile *f,
         return -EBUSY;
     }
     vfio_mig_session_open(mig, f);
+    vfio_mig_switch_over_begin(mig);
     vfio_mig_set_phase(mig, VFIO_MIG_PHASE_SAVE);
     return vfio_mig_session_tell(mig);  /* unplugged since the beginning? */
 }
@@ -240,20 +235,24 @@ static bool vfio_mig_may_iterate(VFIODeviceMigration *mig)
            (!asleep || vfio_mig_data_sent(mig));
 }
 
-/* Bytes that iterations can send; all others are sent when the VM stops. */
-static int vfio_mig_estimate(VFIODeviceMigration *mig, uint64_t *pending,
-                             Error **errp)
+/*
+ * A device that runs is asked, also one that gives nothing before the VM's
+ * stop. Of one that stands still, or that is as good as stopped, nothing
+ * counts as downtime any more.
+ */
+static int vfio_mig_estimate(VFIODeviceMigration *mig, uint64_t threshold,
+                             uint64_t others, uint64_t *pending, Error **errp)
 {
-    VFIOMigSizes sizes = { 0 };
-    int ret;
+    bool precopy = mig->traits.precopy;
 
-    if (vfio_mig_may_iterate(mig)) {
-        ret = mig->protocol->estimate(mig, &sizes, errp);
-        *pending = sizes.initial_bytes + sizes.dirty_bytes;
-        return ret;
+    if (vfio_mig_may_iterate(mig) ||
+        (!precopy && mig->state == VFIO_MIG_STATE_RUNNING &&
+         !runstate_check(RUN_STATE_SUSPENDED))) {
+        return vfio_mig_switch_over_ask(mig, threshold, others, pending,
+                                        errp);
     }
     if (mig->state == VFIO_MIG_STATE_STOP_COPY ||
-        mig->state == VFIO_MIG_STATE_PRE_COPY || !mig->traits.precopy) {
+        mig->state == VFIO_MIG_STATE_PRE_COPY || !precopy) {
         *pending = 0;
     }
     return 0;
@@ -325,22 +324,24 @@ static void vfio_mig_release_and_stop(VFIODeviceMigration *mig)
     vfio_mig_unlock_bql(locked);
 }
 
-static uint64_t vfio_mig_pending(VFIODeviceMigration *mig)
+static uint64_t vfio_mig_pending(VFIODeviceMigration *mig, uint64_t threshold,
+                                 uint64_t others)
 {
-    uint64_t pending = VFIO_MIG_PENDING_UNKNOWN_BYTES;
+    uint64_t pending = VFIO_MIG_PENDING_MAX_BYTES;
     Error *err = NULL;
     int ret = vfio_mig_claim_and_look(mig, &err);
 
     if (ret == 0) {
-        ret = vfio_mig_estimate(mig, &pending, &err);
+        ret = vfio_mig_estimate(mig, threshold, others, &pending, &err);
         vfio_mig_release_and_stop(mig);
     }
     if (ret < 0) {
         /* Unknown is not zero: the VM must not be stopped for it. */
         vfio_mig_save_failed(mig, ret, err);
-        return VFIO_MIG_PENDING_UNKNOWN_BYTES;
+        return VFIO_MIG_PENDING_MAX_BYTES;
     }
-    return MIN(pending, VFIO_MIG_PENDING_UNKNOWN_BYTES);
+    vfio_mig_switch_over_warn(mig);
+    return pending;
 }
 
 static void vfio_mig_save_pending(QEMUFile *f, void *opaque,
@@ -350,11 +351,12 @@ static void vfio_mig_save_pending(QEMUFile *f, void *opaque,
                                   uint64_t *res_postcopy_only)
 {
     VFIODeviceMigration *mig = vfio_mig_of(opaque);
+    uint64_t others = *res_precopy_only + *res_compatible + *res_postcopy_only;
 
     *res_precopy_only += vfio_mig_session_tell(mig) < 0 ||
                          mig->session->stream == VFIO_MIG_STREAM_BACKGROUND
-                         ? VFIO_MIG_PENDING_UNKNOWN_BYTES
-                         : vfio_mig_pending(mig);
+                         ? VFIO_MIG_PENDING_MAX_BYTES
+                         : vfio_mig_pending(mig, threshold_size, others);
 }
 
 /*
@@ -401,6 +403,7 @@ static int vfio_mig_send_round(VFIODeviceMigration *mig, QEMUFile *f,
 static int vfio_mig_iterate(VFIODeviceMigration *mig, QEMUFile *f,
                             Error **errp)
 {
+    uint64_t before_bytes = mig->stats.transferred_bytes;
     int ret = vfio_mig_claim_and_look(mig, errp);
 
     if (ret < 0) {
@@ -409,6 +412,8 @@ static int vfio_mig_iterate(VFIODeviceMigration *mig, QEMUFile *f,
     ret = VFIO_MIG_READ_NOTHING_NOW;
     if (vfio_mig_may_iterate(mig)) {
         ret = vfio_mig_send_round(mig, f, errp);
+        vfio_mig_switch_over_read(mig, mig->stats.transferred_bytes -
+                                       before_bytes);
     }
     vfio_mig_release_and_stop(mig);
     return ret;
@@ -450,6 +455,7 @@ static int vfio_mig_save_iterate(QEMUFile *f, void *opaque)
 static int vfio_mig_save_rest(VFIODeviceMigration *mig, QEMUFile *f,
                               Error **errp)
 {
+    uint64_t before_bytes = mig->stats.transferred_bytes;
     int ret;
 
     do {
@@ -457,6 +463,10 @@ static int vfio_mig_save_rest(VFIODeviceMigration *mig, QEMUFile *f,
         ret = vfio_mig_send_chunk(mig, f, errp);
         vfio_mig_release(mig);
     } while (ret > VFIO_MIG_READ_END);
+    if (ret == 0) {
+        vfio_mig_switch_over_image(mig, mig->stats.transferred_bytes -
+                                        before_bytes);
+    }
     return ret;
 }
 

@@ -81,6 +81,7 @@ void vfio_mig_session_begin(VFIODeviceMigration *mig, VFIOMigPhase phase,
     qemu_mutex_lock(&mig->lock);
     mig->session = session;
     g_clear_pointer(&mig->last_error, g_free);
+    g_clear_pointer(&mig->last_warning, g_free);
     qemu_mutex_unlock(&mig->lock);
     vfio_mig_set_phase(mig, phase);
 }

@@ -554,6 +554,7 @@ static int vfio_mig_v1_setup(VFIODeviceMigration *mig, Object *obj,
         .arcs = &vfio_mig_v1_arcs,
         .learns_refusals = true,
         .precopy = true,
+        .cheap_sizes = true,
     };
     v1 = mig->priv = g_new0(VFIOMigV1, 1);
     v1->access.fd = vbasedev->fd;

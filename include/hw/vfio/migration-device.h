@@ -76,6 +76,8 @@ struct VFIODeviceMigration {
 
     VFIOMigStats stats;
     char *last_error;           /* lock; text of the last failure, or NULL */
+    char *last_warning;         /* lock; of the last migration, or NULL */
+    uint64_t image_bytes;       /* of its last state; 0: not known */
     Error *multi_blocker;       /* another device beside this one; BQL */
     char *section_id;           /* in streams */
     QLIST_ENTRY(VFIODeviceMigration) next;      /* BQL */

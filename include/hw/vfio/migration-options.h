@@ -46,4 +46,20 @@ bool vfio_mig_empty_chunk_is_pending(VFIODevice *vbasedev);
 /* What the user has to say where a driver may be one of these */
 extern const char vfio_mig_empty_chunk_option[];
 
+/*
+ * vfio_mig_stop_size: bytes that the device has to send after the VM was
+ * stopped, as its user knows; 0: nobody does
+ *
+ * Only for one whose driver does not tell, and that has not been migrated
+ * yet. QEMU: a property of the device; attach: VFIO_MIGRATION_STOP_SIZE in the
+ * environment, for each device.
+ */
+uint64_t vfio_mig_stop_size(VFIODevice *vbasedev);
+
+/* What the user has to say for that, as a message names it */
+extern const char vfio_mig_stop_size_option[];
+
+/* vfio_mig_downtime_limit_ms: downtime-limit as it is set now. Any thread */
+uint64_t vfio_mig_downtime_limit_ms(void);
+
 #endif /* HW_VFIO_MIGRATION_OPTIONS_H */

@@ -68,6 +68,7 @@ typedef struct VFIOMigTraits {
     bool p2p;               /* it can stop what it does to other devices */
     bool precopy;           /* it can be read while it runs */
     bool any_segments;      /* how its data is cut means nothing */
+    bool cheap_sizes;       /* it may be asked for them as often as you like */
 } VFIOMigTraits;
 
 /*

@@ -29,6 +29,9 @@ ObjectProperty *object_property_add(Object *obj, const char *name,
 /* NULL: the object has no such property */
 ObjectProperty *object_property_find(Object *obj, const char *name);
 void object_property_del(Object *obj, const char *name);
+/* 0 where it cannot be read */
+uint64_t object_property_get_uint(Object *obj, const char *name,
+                                  Error **errp);
 Object *object_dynamic_cast(Object *obj, const char *type_name);
 const char *object_get_typename(const Object *obj);
 ObjectClass *object_get_class(Object *obj);

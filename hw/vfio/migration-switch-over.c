@@ -1,0 +1,155 @@
+/*
+ * When the VM may be stopped, as far as one device goes
+ *
+ * Owns: when a device is asked for its sizes, what is taken where it cannot
+ * tell them, and what the user is told of a switch-over that does not come.
+ * Does not own: the numbers (migration-estimate.c), the handlers that QEMU
+ * calls (migration-save.c).
+ *
+ * Locks: include/hw/vfio/migration-switch-over.h. An estimate belongs to the
+ * thread of the stream, which is the same for all devices of a migration.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/error-report.h"
+#include "qemu/main-loop.h"
+#include "qemu/timer.h"
+#include "qemu/units.h"
+#include "hw/vfio/migration-options.h"
+#include "hw/vfio/migration-session.h"
+#include "hw/vfio/migration-switch-over.h"
+#include "trace.h"
+
+/* The largest downtime-limit that QEMU takes */
+#define VFIO_MIG_DOWNTIME_MAX_MS    2000000
+
+/* ---- sizes ---- */
+
+void vfio_mig_switch_over_begin(VFIODeviceMigration *mig)
+{
+    vfio_mig_estimate_begin(&mig->session->estimate,
+                            qemu_clock_get_ns(QEMU_CLOCK_REALTIME),
+                            mig->image_bytes ?:
+                            vfio_mig_stop_size(vfio_mig_dev(mig)));
+}
+
+static int vfio_mig_ask_device(VFIODeviceMigration *mig, Error **errp)
+{
+    VFIOMigEstimate *e = &mig->session->estimate;
+    VFIOMigSizes sizes = { 0 };
+    int ret = mig->protocol->estimate(mig, &sizes, errp);
+
+    if (ret < 0) {
+        return ret;
+    }
+    vfio_mig_estimate_update(e, &sizes);
+    qatomic_set__nocheck(&mig->stats.pending_bytes,
+                         vfio_mig_estimate_stop_bytes(e));
+    trace_vfio_migration_switch_over(vfio_mig_dev(mig)->name,
+                                     vfio_mig_estimate_stop_bytes(e),
+                                     vfio_mig_estimate_rate(e),
+                                     vfio_mig_estimate_pending(e),
+                                     e->look.others_bytes,
+                                     e->look.threshold_bytes);
+    return 0;
+}
+
+int vfio_mig_switch_over_ask(VFIODeviceMigration *mig,
+                             uint64_t threshold_bytes, uint64_t others_bytes,
+                             uint64_t *pending_bytes, Error **errp)
+{
+    VFIOMigEstimate *e = &mig->session->estimate;
+    VFIOMigLook look = {
+        .now_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME),
+        .threshold_bytes = threshold_bytes,
+        .limit_ms = vfio_mig_downtime_limit_ms(),
+        .others_bytes = others_bytes,
+    };
+
+    vfio_mig_estimate_look(e, &look);
+    if (mig->traits.cheap_sizes || vfio_mig_estimate_is_old(e)) {
+        int ret = vfio_mig_ask_device(mig, errp);
+
+        if (ret < 0) {
+            return ret;
+        }
+    }
+    *pending_bytes = vfio_mig_estimate_pending(e);
+    return 0;
+}
+
+void vfio_mig_switch_over_read(VFIODeviceMigration *mig, uint64_t size_bytes)
+{
+    vfio_mig_estimate_note_sent(&mig->session->estimate, size_bytes);
+}
+
+void vfio_mig_switch_over_image(VFIODeviceMigration *mig, uint64_t size_bytes)
+{
+    mig->image_bytes = size_bytes;
+    qatomic_set__nocheck(&mig->stats.pending_bytes, 0);
+}
+
+/* ---- warnings ---- */
+
+/* Ownership of @text is transferred. */
+static void vfio_mig_warn(VFIODeviceMigration *mig, char *text)
+{
+    trace_vfio_migration_warning(vfio_mig_dev(mig)->name, text);
+    warn_report("%s: %s", vfio_mig_dev(mig)->name, text);
+    qemu_mutex_lock(&mig->lock);
+    g_free(mig->last_warning);
+    mig->last_warning = text;
+    qemu_mutex_unlock(&mig->lock);
+}
+
+/* The downtime-limit that would do for all devices that are saved. BQL */
+static uint64_t vfio_mig_downtime_needed_ms(void)
+{
+    g_autoptr(GPtrArray) all = g_ptr_array_new();
+    VFIODeviceMigration *mig = NULL;
+
+    while ((mig = vfio_mig_device_next(mig))) {
+        if (mig->phase == VFIO_MIG_PHASE_SAVE) {
+            g_ptr_array_add(all, &mig->session->estimate);
+        }
+    }
+    return vfio_mig_estimate_downtime_ms(
+        (const VFIOMigEstimate *const *)all->pdata, all->len);
+}
+
+static void vfio_mig_warn_too_big(VFIODeviceMigration *mig)
+{
+    const VFIOMigEstimate *e = &mig->session->estimate;
+    uint64_t needed_ms;
+
+    qemu_mutex_lock_iothread();
+    needed_ms = vfio_mig_downtime_needed_ms();
+    qemu_mutex_unlock_iothread();
+    vfio_mig_warn(mig, g_strdup_printf(
+        "the VM is not stopped, as this device has %.1f MiB to send after "
+        "that: at %.1f MiB/s they do not fit a downtime of %" PRIu64 " ms, "
+        "beside what else is left; set downtime-limit to %" PRIu64 " ms, or "
+        "raise max-bandwidth if that is what holds it up%s",
+        (double)vfio_mig_estimate_stop_bytes(e) / MiB,
+        (double)vfio_mig_estimate_rate(e) / MiB, e->look.limit_ms, needed_ms,
+        needed_ms > VFIO_MIG_DOWNTIME_MAX_MS
+        ? " (QEMU takes 2000 s at most)" : ""));
+}
+
+void vfio_mig_switch_over_warn(VFIODeviceMigration *mig)
+{
+    VFIOMigEstimate *e = &mig->session->estimate;
+
+    if (vfio_mig_estimate_is_guess(e)) {
+        vfio_mig_warn(mig, g_strdup_printf(
+            "its driver does not tell how much it has to send after the VM "
+            "was stopped, so that downtime-limit does not take that in: if "
+            "you know how much it is, say so (%s)",
+            vfio_mig_stop_size_option));
+    }
+    if (vfio_mig_estimate_is_too_big(e)) {
+        vfio_mig_warn_too_big(mig);
+    }
+}

@@ -1,0 +1,57 @@
+/*
+ * When the VM may be stopped, as far as one device goes
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef HW_VFIO_MIGRATION_SWITCH_OVER_H
+#define HW_VFIO_MIGRATION_SWITCH_OVER_H
+
+#include "hw/vfio/migration-device.h"
+
+/* vfio_mig_switch_over_begin: its session begins to save. BQL */
+void vfio_mig_switch_over_begin(VFIODeviceMigration *mig);
+
+/*
+ * vfio_mig_switch_over_ask: what QEMU has to be told as pending
+ *
+ * Asks the device for its sizes where they are not known well enough.
+ *
+ * @threshold_bytes: the VM is stopped once less than that is pending
+ * @others_bytes: pending of whom QEMU has asked before
+ * @pending_bytes: set on success
+ *
+ * Returns: 0, or -errno with @errp set.
+ * Locks: the device is claimed; the stream's own thread.
+ */
+int vfio_mig_switch_over_ask(VFIODeviceMigration *mig,
+                             uint64_t threshold_bytes, uint64_t others_bytes,
+                             uint64_t *pending_bytes, Error **errp);
+
+/*
+ * vfio_mig_switch_over_warn: tell the user what keeps the VM from being
+ * stopped, or what its downtime does not take in; each once in a migration
+ *
+ * Locks: takes the BQL where there is something to tell, so that neither it
+ * nor the claim may be held.
+ */
+void vfio_mig_switch_over_warn(VFIODeviceMigration *mig);
+
+/*
+ * vfio_mig_switch_over_read: a round has read @size_bytes of the running
+ * device; 0: it had nothing to give. The stream's own thread.
+ */
+void vfio_mig_switch_over_read(VFIODeviceMigration *mig, uint64_t size_bytes);
+
+/*
+ * vfio_mig_switch_over_image: the device has given, or was given, all of its
+ * state
+ *
+ * Where its driver cannot tell, that is taken for what the next migration has
+ * to send after the VM was stopped.
+ *
+ * @size_bytes: how much of it was moved while the device stood still
+ */
+void vfio_mig_switch_over_image(VFIODeviceMigration *mig,
+                                uint64_t size_bytes);
+
+#endif /* HW_VFIO_MIGRATION_SWITCH_OVER_H */

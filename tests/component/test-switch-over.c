@@ -1,0 +1,356 @@
+/*
+ * Component test: when the VM is stopped, and what the user is told
+ *
+ * The stand-alone host stops the VM at the threshold that a test gives it, in
+ * the place of QEMU's figure; what devices report beside it is the
+ * subsystem's.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+#include "qemu/units.h"
+#include "hw/vfio/migration-options.h"
+#include "component.h"
+
+/* Long enough for a second's worth of looks on any machine */
+#define GIVE_UP_US      (30 * G_USEC_PER_SEC)
+
+/* The largest downtime-limit */
+#define QEMU_MAX_MS     2000000
+
+/* Bytes/ms that QEMU measures: an idle VM */
+#define IDLE_RATE       1000
+
+typedef struct Run {
+    VFIOHostSaveOptions options;
+    VFIOHostSettings settings;
+    VFIODevice *device;         /* whose warning is waited for, or NULL */
+    uint64_t told_ms;           /* the downtime-limit that it names */
+    unsigned rounds;
+    int64_t before_stop_bytes;  /* that had left when the VM was stopped */
+    gint64 begin_us;
+} Run;
+
+static void set_limit(Run *run, uint64_t limit_ms)
+{
+    run->settings.downtime_limit_ms = limit_ms;
+    vfio_host_set(&run->settings);
+    run->options.threshold_bytes = IDLE_RATE * limit_ms;
+}
+
+/* The user does what the warning says. */
+static void obey(Run *run)
+{
+    g_autofree char *text = comp_property_str(run->device, "last-warning");
+    const char *limit = strstr(text, "set downtime-limit to ");
+
+    if (limit && !run->told_ms) {
+        run->told_ms = g_ascii_strtoull(limit + strlen("set downtime-limit "
+                                                       "to "), NULL, 10);
+        set_limit(run, run->told_ms);
+    }
+}
+
+static void in_round(VFIOHostPhase phase, unsigned round, void *opaque)
+{
+    Run *run = opaque;
+
+    if (phase == VFIO_HOST_PHASE_SWITCHOVER) {
+        run->before_stop_bytes = vfio_mig_bytes_transferred();
+    }
+    if (phase != VFIO_HOST_PHASE_ITERATE) {
+        return;
+    }
+    run->rounds = round;
+    if (run->device) {
+        obey(run);
+    }
+    if (run->told_ms > QEMU_MAX_MS ||
+        g_get_monotonic_time() - run->begin_us > GIVE_UP_US) {
+        vfio_host_cancel();
+    }
+}
+
+/* Returns comp_save()'s. @device: whose warning is obeyed, or NULL */
+static int run_with_limit(Run *run, GByteArray *bytes, VFIODevice *device,
+                          uint64_t limit_ms)
+{
+    g_autofree char *error = NULL;
+    int ret;
+
+    run->options.hook = in_round;
+    run->options.opaque = run;
+    run->device = device;
+    run->begin_us = g_get_monotonic_time();
+    set_limit(run, limit_ms);
+    ret = comp_save(bytes, &run->options, &error);
+    if (ret < 0) {
+        g_test_message("%s", error);
+    }
+    return ret;
+}
+
+static unsigned count_messages(const char *part)
+{
+    const char *text = comp_messages();
+    unsigned n = 0;
+
+    while ((text = strstr(text, part))) {
+        text += strlen(part);
+        n++;
+    }
+    return n;
+}
+
+static void begin(const char *keys, const char *fault)
+{
+    g_autofree char *config = g_strdup_printf(
+        "[device src]\ngroup=1\n%s[device dst]\ngroup=2\nseed=99\n%s%s%s",
+        keys, keys, fault ? "[fault f]\ndevice=src\n" : "", fault ?: "");
+
+    comp_sim(config);
+}
+
+static void check_arrives(GByteArray *bytes)
+{
+    comp_close_all();
+    comp_open("dst");
+    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
+    comp_run_same("src", "dst");
+    comp_sim_end();
+}
+
+#define VGPU "protocol=v2\nprofile=vgpu\nstate-size=9000000\n"
+#define MLX5_61 "protocol=v2\nprofile=mlx5-6.1\nstate-size=9000000\n"
+
+/* 9 MB fit 300 ms at 128 MiB/s, though QEMU counts 1 MB/s in an idle VM. */
+static void test_fits(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    Run run = { .options.min_rounds = 3 };
+
+    begin(VGPU, NULL);
+    comp_open("src");
+    vfio_host_vm_start();
+    g_assert_cmpint(run_with_limit(&run, bytes, NULL, 300), ==, 0);
+    g_assert_cmpuint(run.rounds, ==, 3);
+    g_assert_cmpstr(comp_messages(), ==, "");
+    check_arrives(bytes);
+}
+
+/* QEMU has no figure yet: nothing is stopped for a device with data. */
+static void test_no_figure_yet(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    Run run = { .options.max_rounds = 5 };
+
+    begin(VGPU, NULL);
+    comp_open("src");
+    vfio_host_vm_start();
+    g_assert_cmpint(run_with_limit(&run, bytes, NULL, 0), ==, 0);
+    g_assert_cmpuint(run.rounds, ==, 5);
+    check_arrives(bytes);
+}
+
+/* 9 MB do not fit 10 ms: not stopped, told once, and what is told will do. */
+static void test_too_big(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_autofree char *warning = NULL;
+    VFIODevice *vbasedev;
+    Run run = { 0 };
+
+    begin(VGPU, NULL);
+    vbasedev = comp_open("src");
+    vfio_host_vm_start();
+    g_assert_cmpint(run_with_limit(&run, bytes, vbasedev, 10), ==, 0);
+    /* 67 ms, and a tenth */
+    g_assert_cmpuint(run.told_ms, >=, 73);
+    g_assert_cmpuint(run.told_ms, <=, 75);
+    g_assert_cmpuint(count_messages("warning: src: the VM is not stopped"),
+                     ==, 1);
+    comp_assert_message("has 8.6 MiB to send after that: at 128.0 MiB/s they "
+                        "do not fit a downtime of 10 ms");
+    warning = comp_property_str(vbasedev, "last-warning");
+    comp_assert_message(warning);
+    /* Asked every 100 ms, and not in each of the rounds */
+    g_assert_cmpuint(run.rounds, >, 200);
+    g_assert_cmpuint(comp_transcript_count(" data-size "), <, run.rounds / 4);
+    check_arrives(bytes);
+}
+
+/* Two that fit alone share one downtime. */
+static void test_two_share(void)
+{
+    VFIOHostDeviceOptions other = { .id = "0000:00:05.0" };
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    VFIODevice *vbasedev;
+    Run run = { .settings.multi_device = true };
+
+    comp_sim("[device a]\ngroup=1\n" VGPU "[device b]\ngroup=2\n" VGPU);
+    vfio_host_set(&run.settings);
+    comp_open("a");
+    vbasedev = comp_try_open("b", other, NULL);
+    vfio_host_vm_start();
+    g_assert_cmpint(run_with_limit(&run, bytes, vbasedev, 100), ==, 0);
+    /* 134 ms, and a tenth */
+    g_assert_cmpuint(run.told_ms, >=, 147);
+    g_assert_cmpuint(run.told_ms, <=, 149);
+    g_assert_cmpuint(count_messages("the VM is not stopped"), ==, 1);
+    comp_sim_end();
+}
+
+/* ---- a driver that does not tell ---- */
+
+/* Nobody knows: the VM is stopped all the same, and the user is told. */
+static void test_unknown(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    Run run = { .options.min_rounds = 5 };
+    VFIODevice *vbasedev;
+
+    begin(MLX5_61, NULL);
+    vbasedev = comp_open("src");
+    vfio_host_vm_start();
+    g_assert_cmpint(run_with_limit(&run, bytes, NULL, 10), ==, 0);
+    g_assert_cmpuint(run.rounds, ==, 5);
+    g_assert_cmpuint(count_messages("warning: src: its driver does not tell"),
+                     ==, 1);
+    comp_assert_message(vfio_mig_stop_size_option);
+
+    /* Once it was read, its size is known: that does not fit. */
+    comp_forget_messages();
+    vfio_host_vm_start();
+    g_assert_cmpint(run_with_limit(&run, bytes, vbasedev, 10), ==, 0);
+    g_assert_cmpuint(run.told_ms, >=, 73);
+    g_assert_cmpuint(run.told_ms, <=, 75);
+    g_assert_cmpuint(count_messages("its driver does not tell"), ==, 0);
+    g_assert_cmpuint(count_messages("the VM is not stopped"), ==, 1);
+    comp_sim_end();
+}
+
+/* The same on the other side, which has written it. */
+static void test_unknown_after_a_load(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    VFIODevice *vbasedev;
+    Run run = { 0 };
+
+    begin(MLX5_61, NULL);
+    comp_open("src");
+    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+    g_assert_cmpstr(comp_messages(), ==, "");       /* no downtime at all */
+    comp_close_all();
+    vbasedev = comp_open("dst");
+    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
+    vfio_host_vm_start();
+    g_assert_cmpint(run_with_limit(&run, bytes, vbasedev, 10), ==, 0);
+    g_assert_cmpuint(run.told_ms, >=, 73);
+    g_assert_cmpuint(count_messages("its driver does not tell"), ==, 0);
+    comp_sim_end();
+}
+
+static void test_unknown_but_to_the_user(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    Run run = { .settings.stop_size_bytes = 18 * 1000 * 1000 };
+    VFIODevice *vbasedev;
+
+    begin(MLX5_61, NULL);
+    vbasedev = comp_open("src");
+    vfio_host_vm_start();
+    g_assert_cmpint(run_with_limit(&run, bytes, vbasedev, 10), ==, 0);
+    g_assert_cmpuint(run.told_ms, >=, 147);
+    g_assert_cmpuint(run.told_ms, <=, 149);
+    g_assert_cmpuint(count_messages("its driver does not tell"), ==, 0);
+    check_arrives(bytes);
+}
+
+/* It could tell, and then fails to: that is not "nothing". */
+static void test_fails_to_tell(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    VFIODevice *vbasedev;
+    Run run = { 0 };
+
+    begin(VGPU, "event=data-size\ncount=3\nonce=no\nerrno=EIO\n");
+    vbasedev = comp_open("src");
+    vfio_host_vm_start();
+    g_assert_cmpint(run_with_limit(&run, bytes, vbasedev, 10), ==, 0);
+    g_assert_cmpuint(run.told_ms, >=, 73);
+    g_assert_cmpuint(vfio_sim_fault_fired("f"), >, 0);
+    check_arrives(bytes);
+}
+
+/* More than there is in the world: not stopped, and no sum overflows. */
+static void test_hostile_size(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    VFIODevice *vbasedev;
+    Run run = { 0 };
+
+    begin(VGPU, "event=data-size\ncount=2\nonce=no\n"
+                "value=18446744073709551615\n");
+    vbasedev = comp_open("src");
+    vfio_host_vm_start();
+    g_assert_cmpint(run_with_limit(&run, bytes, vbasedev, 300), <, 0);
+    g_assert_cmpuint(run.told_ms, >, QEMU_MAX_MS);
+    comp_assert_message("(QEMU takes 2000 s at most)");
+    comp_assert_state("src", "running");
+    comp_sim_end();
+}
+
+/* ---- a device that is read while it runs ---- */
+
+/* Its initial data is read first, whatever the downtime has room for. */
+static void test_initial_data(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    Run run = { 0 };
+
+    begin("protocol=v2\nprofile=mlx5-6.2\nprecopy-rate=0\n", NULL);
+    comp_open("src");
+    vfio_host_vm_start();
+    g_assert_cmpint(run_with_limit(&run, bytes, NULL, QEMU_MAX_MS), ==, 0);
+    g_assert_cmpint(run.before_stop_bytes, >=, 8 * MiB);
+    g_assert_cmpstr(comp_messages(), ==, "");
+    check_arrives(bytes);
+}
+
+/*
+ * A v1 driver that counts what it gives only once it is stopped: by QEMU's
+ * figure of an idle VM that would never fit.
+ */
+static void test_v1_gives_nothing_yet(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    Run run = { 0 };
+
+    begin("state-size=1000003\nprecopy-size=900000\nwindow-size=256K\n",
+          "event=data-size-read\nstate=pre-copy\nonce=no\nvalue=0\n");
+    comp_open("src");
+    vfio_host_vm_start();
+    g_assert_cmpint(run_with_limit(&run, bytes, NULL, 300), ==, 0);
+    g_assert_cmpuint(vfio_sim_fault_fired("f"), >, 0);
+    g_assert_cmpstr(comp_messages(), ==, "");
+    comp_sim_end();
+}
+
+int main(int argc, char **argv)
+{
+    comp_init(&argc, &argv);
+#define TEST(path, name) g_test_add_func("/switch-over/" path, test_##name)
+    TEST("fits", fits);
+    TEST("no-figure-yet", no_figure_yet);
+    TEST("too-big", too_big);
+    TEST("two-share", two_share);
+    TEST("unknown/first", unknown);
+    TEST("unknown/after-a-load", unknown_after_a_load);
+    TEST("unknown/but-to-the-user", unknown_but_to_the_user);
+    TEST("unknown/fails-to-tell", fails_to_tell);
+    TEST("hostile-size", hostile_size);
+    TEST("initial-data", initial_data);
+    TEST("v1-gives-nothing-yet", v1_gives_nothing_yet);
+#undef TEST
+    return comp_run();
+}
