@@ -1,0 +1,183 @@
+/*
+ * When QEMU stops the VM for a device that needs time after that
+ *
+ * Owns: machines without a guest, in which next to nothing is sent, with
+ * devices of protocol v2 that give all or most of their state only once they
+ * are stopped: QEMU's own limits, limits that are too small, drivers that do
+ * not tell their size, and what the user is told.
+ * Does not own: the numbers (tests/unit/test-migration-switch-over.c).
+ * Locks: none.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "vfio-test.h"
+
+#include <string.h>
+
+/* QEMU's own default */
+#define MAX_BANDWIDTH   (128 << 20)
+/* Looks for a warning: at the latest some seconds after RAM is through */
+#define TOLD_MS         20000
+
+/* A pair of devices as @profile, with 9 MB of state; with QEMU's defaults */
+static VFIOPair *start_pair(const char *profile, int64_t limit_ms)
+{
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+
+    vfio_pair_set(pair, "protocol", "v2");
+    vfio_pair_set(pair, "profile", "%s", profile);
+    vfio_pair_set(pair, "state-size", "9000000");
+    vfio_pair_start(pair);
+    migrate_set_parameter_int(pair->src->qts, "max-bandwidth", MAX_BANDWIDTH);
+    migrate_set_parameter_int(pair->src->qts, "downtime-limit", limit_ms);
+    return pair;
+}
+
+static char *last_warning(VFIOSide *side)
+{
+    QDict *property = vfio_side_property(side, "dev0");
+    char *text = g_strdup(qdict_get_str(property, "last-warning"));
+
+    qobject_unref(property);
+    return text;
+}
+
+/*
+ * Wait till the user is told of a downtime-limit; set it. Returns it, in ms.
+ */
+static int64_t wait_and_obey(VFIOSide *side)
+{
+    static const char words[] = "set downtime-limit to ";
+    int64_t end_us = g_get_monotonic_time() + TOLD_MS * INT64_C(1000);
+
+    while (g_get_monotonic_time() < end_us) {
+        g_autofree char *status = migrate_status(side->qts);
+        g_autofree char *text = last_warning(side);
+        const char *limit = strstr(text, words);
+
+        g_assert_cmpstr(status, !=, "completed");
+        if (limit) {
+            int64_t limit_ms = g_ascii_strtoll(limit + strlen(words), NULL,
+                                               10);
+
+            migrate_set_parameter_int(side->qts, "downtime-limit", limit_ms);
+            return limit_ms;
+        }
+        g_usleep(20000);
+    }
+    vfio_side_fail(side, "nothing was told within %d ms", TOLD_MS);
+    return 0;
+}
+
+static void expect_told_once(VFIOSide *side, const char *words)
+{
+    const char *at = qtest_stderr(side->qts);
+
+    at = strstr(at, words);
+    g_assert_nonnull(at);
+    g_assert_null(strstr(at + 1, words));
+}
+
+/* By QEMU's figure of its last 100 ms they would never fit. */
+static void test_default_limits(const void *profile)
+{
+    VFIOPair *pair = start_pair(profile, 300);
+    g_autofree char *warning = NULL;
+
+    vfio_pair_begin(pair);
+    vfio_pair_finish(pair);
+    warning = last_warning(pair->src);
+    g_assert_cmpstr(warning, ==, "");
+    vfio_pair_check(pair);
+    vfio_pair_free(pair);
+}
+
+/* Not stopped, told once, and what is told will do. */
+static void test_too_big(const void *profile)
+{
+    VFIOPair *pair = start_pair(profile, 10);
+    int64_t limit_ms;
+
+    vfio_pair_begin(pair);
+    limit_ms = wait_and_obey(pair->src);
+    /* 67 ms, a tenth, and a part for RAM */
+    g_assert_cmpint(limit_ms, >=, 73);
+    g_assert_cmpint(limit_ms, <=, 100);
+    vfio_pair_finish(pair);
+    expect_told_once(pair->src, "dev0: the VM is not stopped");
+    vfio_pair_check(pair);
+    vfio_pair_free(pair);
+}
+
+/* Stopped on a guess, and the user is told that it is one. */
+static void test_unknown(void)
+{
+    VFIOPair *pair = start_pair("mlx5-6.1", 10);
+    g_autofree char *warning = NULL;
+
+    vfio_pair_begin(pair);
+    vfio_pair_finish(pair);
+    warning = last_warning(pair->src);
+    vfio_expect_text(pair->src, "last-warning", warning,
+                     "does not tell;VFIO_MIGRATION_STOP_SIZE");
+    expect_told_once(pair->src, "dev0: its driver does not tell");
+    vfio_pair_check(pair);
+
+    /* The destination knows from its load. */
+    vfio_pair_turn(pair);
+    vfio_pair_next_destination(pair);
+    migrate_set_parameter_int(pair->src->qts, "downtime-limit", 10);
+    migrate_set_parameter_int(pair->src->qts, "max-bandwidth", MAX_BANDWIDTH);
+    vfio_pair_begin(pair);
+    g_assert_cmpint(wait_and_obey(pair->src), >=, 73);
+    vfio_pair_finish(pair);
+    vfio_pair_check(pair);
+    vfio_pair_free(pair);
+}
+
+static void test_size_of_the_user(void)
+{
+    VFIOPair *pair;
+
+    g_setenv("VFIO_MIGRATION_STOP_SIZE", "18M", true);
+    pair = start_pair("mlx5-6.1", 10);
+    g_unsetenv("VFIO_MIGRATION_STOP_SIZE");
+    vfio_pair_begin(pair);
+    /* 141 ms, a tenth, and a part for RAM */
+    g_assert_cmpint(wait_and_obey(pair->src), >=, 155);
+    vfio_pair_finish(pair);
+    vfio_pair_check(pair);
+    vfio_pair_free(pair);
+}
+
+static void test_size_of_the_user_is_none(void)
+{
+    VFIOPair *pair;
+
+    g_setenv("VFIO_MIGRATION_STOP_SIZE", "much", true);
+    pair = start_pair("mlx5-6.1", 10);
+    g_unsetenv("VFIO_MIGRATION_STOP_SIZE");
+    vfio_pair_begin(pair);
+    vfio_pair_finish(pair);
+    expect_told_once(pair->src, "VFIO_MIGRATION_STOP_SIZE is 'much', a size");
+    expect_told_once(pair->src, "dev0: its driver does not tell");
+    vfio_pair_check(pair);
+    vfio_pair_free(pair);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    qtest_add_data_func("vfio/switch-over/default-limits/vgpu", "vgpu",
+                        test_default_limits);
+    qtest_add_data_func("vfio/switch-over/default-limits/mlx5-6.2",
+                        "mlx5-6.2", test_default_limits);
+    qtest_add_data_func("vfio/switch-over/too-big/vgpu", "vgpu",
+                        test_too_big);
+    qtest_add_func("vfio/switch-over/unknown", test_unknown);
+    qtest_add_func("vfio/switch-over/size-of-the-user",
+                   test_size_of_the_user);
+    qtest_add_func("vfio/switch-over/size-of-the-user/none",
+                   test_size_of_the_user_is_none);
+    return g_test_run();
+}
