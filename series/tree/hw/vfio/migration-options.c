@@ -2,16 +2,18 @@
  * Migration of VFIO devices: what the user has asked for
  *
  * Owns: the meaning of the properties enable-migration,
- * x-multi-device-migration and x-migration-empty-chunk-pending. Does not own:
+ * x-multi-device-migration, x-migration-empty-chunk-pending and
+ * x-migration-stop-size, and reading QEMU's own downtime-limit. Does not own:
  * the properties (pci.c), whether a device can migrate (migration.c).
  *
- * Locks: needs the BQL.
+ * Locks: needs the BQL, but for what the header says of any thread.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "migration/migration.h"
 #include "hw/vfio/migration-device.h"
 #include "hw/vfio/migration-options.h"
 
@@ -28,6 +30,18 @@ const char vfio_mig_empty_chunk_option[] =
 bool vfio_mig_empty_chunk_is_pending(VFIODevice *vbasedev)
 {
     return vbasedev->empty_chunk_pending;
+}
+
+const char vfio_mig_stop_size_option[] = "x-migration-stop-size=SIZE";
+
+uint64_t vfio_mig_stop_size(VFIODevice *vbasedev)
+{
+    return vbasedev->migration_stop_size;
+}
+
+uint64_t vfio_mig_downtime_limit_ms(void)
+{
+    return migrate_get_current()->parameters.downtime_limit;
 }
 
 /* As QEMU does where a load fails */
