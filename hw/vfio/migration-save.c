@@ -558,28 +558,6 @@ static void vfio_mig_settle_after_success(VFIODeviceMigration *mig)
     }
 }
 
-/*
- * QEMU 7.2 gives no reason for a failure in the switch-over, other than a
- * device's: not what the stream met, nor that the destination said no.
- */
-static void vfio_mig_name_failure(QEMUFile *f)
-{
-    MigrationState *s = migrate_get_current();
-    Error *err = NULL;
-    int ret = qemu_file_get_error_obj(f, &err);
-
-    if (migration_has_failed(s)) {
-        if (!err && ret < 0) {
-            error_setg_errno(&err, -ret, "The migration stream failed");
-        } else if (!err) {
-            error_setg(&err, "QEMU gives no reason; the log of the "
-                       "destination may have it");
-        }
-        migrate_set_error(s, err);      /* a reason that is known stays */
-    }
-    error_free(err);
-}
-
 static void vfio_mig_save_cleanup(void *opaque)
 {
     VFIODeviceMigration *mig = vfio_mig_of(opaque);
@@ -590,9 +568,7 @@ static void vfio_mig_save_cleanup(void *opaque)
     if (!mig->session || mig->phase > VFIO_MIG_PHASE_SAVED) {
         return;
     }
-    if (mig->session->file && mig->session->stream == VFIO_MIG_STREAM_LIVE) {
-        vfio_mig_name_failure(mig->session->file);
-    }
+    vfio_mig_session_name_failure(mig);
     vfio_mig_session_end(mig);
     if (mig->gone) {
         return;

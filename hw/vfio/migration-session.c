@@ -16,6 +16,7 @@
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
 #include "migration/migration.h"
+#include "migration/misc.h"
 #include "migration/qemu-file.h"
 #include "qom/object.h"
 #include "hw/vfio/migration-guard.h"
@@ -200,6 +201,29 @@ int vfio_mig_session_tell(VFIODeviceMigration *mig)
         error_free(err);
     }
     return ret;
+}
+
+void vfio_mig_session_name_failure(VFIODeviceMigration *mig)
+{
+    MigrationState *s = migrate_get_current();
+    VFIOMigSession *session = mig->session;
+    Error *err = NULL;
+    int ret;
+
+    /* A migration that is cancelled has not failed. */
+    if (session->stream != VFIO_MIG_STREAM_LIVE || !session->file ||
+        !migration_has_failed(s)) {
+        return;
+    }
+    ret = qemu_file_get_error_obj(session->file, &err);
+    if (!err && ret < 0) {
+        error_setg_errno(&err, -ret, "The migration stream failed");
+    } else if (!err) {
+        error_setg(&err, "QEMU gives no reason; the log of the destination "
+                   "may have it");
+    }
+    migrate_set_error(s, err);          /* a reason that is known stays */
+    error_free(err);
 }
 
 bool vfio_mig_session_goes_on(VFIODeviceMigration *mig)

@@ -98,6 +98,18 @@ bool vfio_mig_session_failed(VFIODeviceMigration *mig);
  */
 int vfio_mig_session_tell(VFIODeviceMigration *mig);
 
+/*
+ * vfio_mig_session_name_failure: where the migration has failed and nobody
+ * has said why, say what is known of it
+ *
+ * QEMU 7.2 gives no reason for a failure in the switch-over, other than a
+ * device's: not what the stream met, nor that the destination said no.
+ *
+ * For save_cleanup, while the stream is still open; there must be a session.
+ * Locks: needs the BQL.
+ */
+void vfio_mig_session_name_failure(VFIODeviceMigration *mig);
+
 /* Is there a session that saves, and has it neither failed nor ended? BQL */
 bool vfio_mig_session_goes_on(VFIODeviceMigration *mig);
 
