@@ -25,6 +25,7 @@
 #define M8_0  "40/f8 @1 "
 #define M8_2  "50/f8 @1 "
 #define M8_7  "78/f8 @1 "
+#define M32_0 "80/f8 @4 "
 #define M32_7 "b8/f8 @4 "
 /* Memory at r12, which needs a byte more, + 32 bits */
 #define M32_R12 "84/c7 24 @4 "
@@ -139,6 +140,17 @@ const CodePattern code_patterns[] = {
       ABI_CONTAINER_HOSTWIN_LIST, W "8b " M32_R12 },
     { "vfio_get_group", NULL, "VFIOContainer.group_list",
       ABI_CONTAINER_GROUP_LIST, W "8b " M32 },
+
+    /* qemu_file_set_blocking(s->to_dst_file, true) */
+    { "migrate_fd_connect", NULL, "MigrationState.to_dst_file",
+      ABI_MIGRATION_STATE_TO_DST_FILE, W "8b " M32 "be 01 00 00 00 e8" },
+    { "migrate_fd_connect", NULL, "MigrationState.rp_state.rp_thread",
+      ABI_MIGRATION_STATE_RP_THREAD, W "8d " M32 "45 31 c0" },
+    { "migrate_init", NULL, "MigrationState.rp_state.error",
+      ABI_MIGRATION_STATE_RP_ERROR, "c6 " M32_0 "00" },
+    { "migrate_fd_connect", NULL,
+      "MigrationState.rp_state.rp_thread_created",
+      ABI_MIGRATION_STATE_RP_THREAD_CREATED, "c6 " M32_0 "01" },
 
     /* What dirty tracking meets and makes */
     { "vfio_put_group", NULL, "VFIOGuestIOMMU.n",

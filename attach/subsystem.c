@@ -125,6 +125,12 @@ QEMU_BUILD_BUG_ON((int)RUN_STATE__MAX != (int)ABI_RUN_STATE_COUNT);
 QEMU_BUILD_BUG_ON((int)MODULE_INIT_MIGRATION !=
                   (int)ABI_MODULE_INIT_MIGRATION);
 
+ABI_SAME(MigrationState, to_dst_file, ABI_MIGRATION_STATE_TO_DST_FILE);
+ABI_SAME(MigrationState, rp_state.rp_thread, ABI_MIGRATION_STATE_RP_THREAD);
+ABI_SAME(MigrationState, rp_state.error, ABI_MIGRATION_STATE_RP_ERROR);
+ABI_SAME(MigrationState, rp_state.rp_thread_created,
+         ABI_MIGRATION_STATE_RP_THREAD_CREATED);
+
 /* A setting of the environment with two values, of which @off is the default */
 typedef struct Setting {
     const char *name;
@@ -196,6 +202,13 @@ uint64_t vfio_mig_downtime_limit_ms(void)
 {
     return object_property_get_uint(OBJECT(migrate_get_current()),
                                     "x-downtime-limit", NULL);
+}
+
+bool vfio_mig_answer_wanted(void)
+{
+    static Setting setting = { "VFIO_MIGRATION_RETURN_PATH", "auto", "off" };
+
+    return !setting_is_on(&setting);
 }
 
 void vfio_mig_end_incoming(void)

@@ -15,11 +15,13 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#define HOST_HAS_MIGRATION_STATE
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/atomic.h"
 #include "qemu/main-loop.h"
 #include "qemu/notify.h"
+#include "hw/vfio/migration-answer.h"
 #include "hw/vfio/migration-options.h"
 #include "migration/blocker.h"
 #include "migration/migration.h"
@@ -201,6 +203,20 @@ uint64_t vfio_mig_stop_size(VFIODevice *vbasedev)
 uint64_t vfio_mig_downtime_limit_ms(void)
 {
     return settings.downtime_limit_ms ?: 300;
+}
+
+/* ---- the way back, which the streams of this host do not have ---- */
+
+void vfio_mig_answer_await(MigrationState *s)
+{
+}
+
+void vfio_mig_answer_end(MigrationState *s)
+{
+}
+
+void vfio_mig_answer_no(const char *reason)
+{
 }
 
 /* ---- blockers and notifiers ---- */

@@ -24,6 +24,7 @@
 #include "migration/qemu-file.h"
 #include "sysemu/runstate.h"
 #include "hw/vfio/dirty-tracking.h"
+#include "hw/vfio/migration-answer.h"
 #include "hw/vfio/migration-file.h"
 #include "hw/vfio/migration-handlers.h"
 #include "hw/vfio/migration-session.h"
@@ -569,6 +570,7 @@ static void vfio_mig_save_cleanup(void *opaque)
         return;
     }
     vfio_mig_session_name_failure(mig);
+    vfio_mig_answer_end(migrate_get_current());
     vfio_mig_session_end(mig);
     if (mig->gone) {
         return;

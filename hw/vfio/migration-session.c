@@ -19,6 +19,7 @@
 #include "migration/misc.h"
 #include "migration/qemu-file.h"
 #include "qom/object.h"
+#include "hw/vfio/migration-answer.h"
 #include "hw/vfio/migration-guard.h"
 #include "hw/vfio/migration-session.h"
 #include "trace.h"
@@ -165,6 +166,7 @@ void vfio_mig_fail(VFIODeviceMigration *mig, int ret, Error *err)
         migrate_set_error(migrate_get_current(), err);
         error_free(err);
     } else {
+        vfio_mig_answer_no(error_get_pretty(err));
         error_report_err(err);
     }
 }

@@ -19,6 +19,7 @@
 #include "migration/misc.h"
 #include "sysemu/runstate.h"
 #include "hw/vfio/dirty-tracking.h"
+#include "hw/vfio/migration-answer.h"
 #include "hw/vfio/migration-blocker.h"
 #include "hw/vfio/migration-handlers.h"
 #include "hw/vfio/migration-info.h"
@@ -218,6 +219,7 @@ static void vfio_mig_status_change(Notifier *notifier, void *data)
 
     if (migration_in_setup(s)) {
         vfio_mig_status_setup(mig);
+        vfio_mig_answer_await(s);
     } else if (mig->phase == VFIO_MIG_PHASE_SETUP) {
         vfio_mig_session_end(mig);      /* it never came to a stream */
     }

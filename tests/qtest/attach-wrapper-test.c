@@ -424,6 +424,7 @@ static void test_settings_refused(void)
         "VFIO_MIGRATION_ATTACH=require;x", "VFIO_MIGRATION_MULTI=alow",
         "VFIO_MIGRATION_EMPTY_CHUNK=all", "VFIO_MIGRATION_STOP_SIZE=9X",
         "VFIO_MIGRATION_STOP_SIZE=M",
+        "VFIO_MIGRATION_EMPTY_CHUNK=all", "VFIO_MIGRATION_RETURN_PATH=on",
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++) {
@@ -445,6 +446,7 @@ static void test_settings_check(void)
     static const char *const names[] = {
         "VFIO_MIGRATION_MULTI", "VFIO_MIGRATION_EMPTY_CHUNK",
         "VFIO_MIGRATION_STOP_SIZE",
+        "VFIO_MIGRATION_RETURN_PATH",
     };
     const char *argv[] = { paths.wrapper, "--vfio-migration-check", NULL };
 

@@ -38,7 +38,6 @@ static void test_other(const void *opaque)
     const Other *o = opaque;
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
 
-    vfio_pair_return_path(pair);
     vfio_side_set(pair->src, "dev0", o->key, "%s", o->src);
     vfio_side_set(pair->dst, "dev0", o->key, "%s", o->dst);
     vfio_pair_start(pair);
@@ -49,7 +48,8 @@ static void test_other(const void *opaque)
     }
     vfio_pair_begin(pair);
     vfio_expect_load_failed(pair->dst, o->words);
-    vfio_expect_failed(pair->src, "");
+    vfio_expect_failed(pair->src, "the destination says: ");
+    vfio_expect_failed(pair->src, o->words);
     vfio_side_set(pair->dst, "dev0", o->key, "%s", o->src);
     vfio_pair_retry(pair);
     vfio_pair_free(pair);

@@ -303,7 +303,6 @@ static void test_refused(const void *opaque)
     VTD vtd;
 
     qtest_set_case_seconds(120);
-    vfio_pair_return_path(pair);
     if (c->rule) {
         vfio_side_fault(pair->dst, "map", c->rule);
     } else {

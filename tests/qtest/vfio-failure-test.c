@@ -270,10 +270,6 @@ static VFIOPair *new_pair(const Row *row)
 {
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
 
-    if (row->on_dst) {
-        /* So that the source hears of a load that failed at its very end. */
-        vfio_pair_return_path(pair);
-    }
     apply_keys(pair, row->keys);
     /* After a reset it leaves the memory alone that is to be compared. */
     vfio_pair_set(pair, "dma-needs-bus-master", "yes");

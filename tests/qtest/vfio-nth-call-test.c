@@ -53,9 +53,6 @@ static VFIOPair *new_pair(const Case *c, unsigned n)
     /* After a reset it leaves the memory alone that is to be compared. */
     vfio_pair_set(pair, "dma-needs-bus-master", "yes");
     vfio_side_fault(c->at_destination ? pair->dst : pair->src, "nth", fault);
-    if (c->at_destination) {
-        vfio_pair_return_path(pair);
-    }
     vfio_pair_start(pair);
     return pair;
 }

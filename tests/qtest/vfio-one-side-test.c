@@ -104,7 +104,9 @@ static VFIOSide *new_side(Scene *s, const char *what)
     }
     side->multi = s->c->devices > 1;
     if (s->c->return_path) {
-        g_string_append(side->args, " -global migration.x-return-path=on");
+        g_unsetenv("VFIO_MIGRATION_RETURN_PATH");
+    } else {
+        g_setenv("VFIO_MIGRATION_RETURN_PATH", "off", true);
     }
     return side;
 }

@@ -312,7 +312,6 @@ static void test_other_device(void)
 {
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
 
-    vfio_pair_return_path(pair);
     vfio_side_set(pair->dst, "dev0", "device-id", "0x1234");
     vfio_pair_start(pair);
     vfio_pair_begin(pair);

@@ -36,9 +36,9 @@ void vfio_pair_set(VFIOPair *pair, const char *key, const char *fmt, ...)
     G_GNUC_PRINTF(3, 4);
 
 /*
- * vfio_pair_return_path: before the start: the destination tells the source
- * how its load ended. In QEMU 7.2 a destination with it waits for ever where
- * the source fails first.
+ * vfio_pair_return_path: before the start: QEMU's capability, where a source
+ * has no device of ours that would see to it, or the test needs it on both
+ * sides
  */
 void vfio_pair_return_path(VFIOPair *pair);
 

@@ -175,7 +175,6 @@ static void test_load(const void *tls)
 {
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
 
-    vfio_pair_return_path(pair);
     if (tls) {
         pair_use_tls(pair);
     }

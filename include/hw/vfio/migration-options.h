@@ -62,4 +62,11 @@ extern const char vfio_mig_stop_size_option[];
 /* vfio_mig_downtime_limit_ms: downtime-limit as it is set now. Any thread */
 uint64_t vfio_mig_downtime_limit_ms(void);
 
+/*
+ * vfio_mig_answer_wanted: false where the user says that what is at the other
+ * end of a socket does not answer. attach: VFIO_MIGRATION_RETURN_PATH=off in
+ * the environment.
+ */
+bool vfio_mig_answer_wanted(void);
+
 #endif /* HW_VFIO_MIGRATION_OPTIONS_H */

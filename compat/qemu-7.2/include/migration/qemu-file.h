@@ -39,6 +39,7 @@ int qemu_file_get_error_obj(QEMUFile *f, Error **errp);
 /* Keeps the first error; takes @err over */
 void qemu_file_set_error_obj(QEMUFile *f, int ret, Error *err);
 void qemu_file_set_error(QEMUFile *f, int ret);
+int qemu_file_shutdown(QEMUFile *f);
 int qemu_fclose(QEMUFile *f);
 /* What it reads or writes; NULL: a snapshot's, or (here only) memory */
 QIOChannel *qemu_file_get_ioc(QEMUFile *f);

@@ -12,5 +12,7 @@
 
 #define cpu_to_le16(value)  htole16(value)
 #define le16_to_cpu(value)  le16toh(value)
+#define be16_to_cpu(value)  be16toh(value)
+#define be32_to_cpu(value)  be32toh(value)
 
 #endif /* BSWAP_H */

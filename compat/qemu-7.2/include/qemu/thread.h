@@ -26,6 +26,16 @@ typedef struct QemuCond {
     bool initialized;
 } QemuCond;
 
+typedef struct QemuThread {
+    pthread_t thread;
+} QemuThread;
+
+#define QEMU_THREAD_JOINABLE 0
+
+void qemu_thread_create(QemuThread *thread, const char *name,
+                        void *(*start_routine)(void *), void *arg, int mode);
+void *qemu_thread_join(QemuThread *thread);
+
 void qemu_mutex_init(QemuMutex *mutex);
 void qemu_mutex_destroy(QemuMutex *mutex);
 void qemu_mutex_lock_impl(QemuMutex *mutex, const char *file, const int line);

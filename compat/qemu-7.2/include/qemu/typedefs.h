@@ -21,6 +21,7 @@ typedef struct IOMMUMemoryRegion IOMMUMemoryRegion;
 typedef struct MemoryListener MemoryListener;
 typedef struct MemoryRegion MemoryRegion;
 typedef struct MemoryRegionSection MemoryRegionSection;
+typedef struct MigrationIncomingState MigrationIncomingState;
 typedef struct MigrationState MigrationState;
 typedef struct Notifier Notifier;
 typedef struct Object Object;

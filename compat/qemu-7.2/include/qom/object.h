@@ -28,6 +28,8 @@ ObjectProperty *object_property_add(Object *obj, const char *name,
                                     void *opaque);
 /* NULL: the object has no such property */
 ObjectProperty *object_property_find(Object *obj, const char *name);
+bool object_property_set_bool(Object *obj, const char *name, bool value,
+                              Error **errp);
 void object_property_del(Object *obj, const char *name);
 /* 0 where it cannot be read */
 uint64_t object_property_get_uint(Object *obj, const char *name,

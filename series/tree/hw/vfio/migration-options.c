@@ -44,6 +44,11 @@ uint64_t vfio_mig_downtime_limit_ms(void)
     return migrate_get_current()->parameters.downtime_limit;
 }
 
+bool vfio_mig_answer_wanted(void)
+{
+    return true;
+}
+
 /* As QEMU does where a load fails */
 void vfio_mig_end_incoming(void)
 {

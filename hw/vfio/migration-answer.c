@@ -1,0 +1,187 @@
+/*
+ * Migration of VFIO devices: the answer of the destination
+ *
+ * Owns: that a source whose channel goes both ways waits for the word of its
+ * destination, which takes or refuses a device's state after the last byte
+ * has left; a destination's reason, on its way to the source's user.
+ * Does not own: the way back itself, which is QEMU's (capability
+ * return-path). The stand-alone host, whose streams go one way, brings its
+ * own functions.
+ *
+ * The thread that reads the way back is ours, also where the user has asked
+ * for one. That of QEMU 7.2 is in the way of a cancel, which then may count
+ * as a failure; it waits for ever where the source fails first, as does the
+ * destination; and it has no room for a reason.
+ *
+ * Locks: the BQL, but for the thread, which takes none.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/bswap.h"
+#include "qemu/main-loop.h"
+#include "qemu/thread.h"
+#include "io/channel.h"
+#include "migration/migration.h"
+#include "migration/qemu-file.h"
+#include "qom/object.h"
+#include "hw/vfio/migration-answer.h"
+#include "hw/vfio/migration-options.h"
+#include "trace.h"
+
+#define VFIO_MIG_ANSWER_PROPERTY    "x-return-path"
+
+/* Messages of the way back that belong there before postcopy */
+#define VFIO_MIG_ANSWER_SHUT        1
+#define VFIO_MIG_ANSWER_PONG        2
+
+/*
+ * A reason goes in the values of PONGs, of which a QEMU that does not know
+ * them takes no notice: this tag, then three characters each, up to a NUL.
+ * QEMU's own are small numbers.
+ */
+#define VFIO_MIG_REASON_TAG         0x56
+#define VFIO_MIG_REASON_MAX         600
+
+/* The thread that s->rp_state has is this file's. */
+static bool vfio_mig_answer_is_ours;
+
+/* ---- the source ---- */
+
+static QIOChannel *vfio_mig_two_way_channel(QEMUFile *f)
+{
+    Object *channel = f ? (Object *)qemu_file_get_ioc(f) : NULL;
+
+    if (channel && (object_dynamic_cast(channel, "qio-channel-socket") ||
+                    object_dynamic_cast(channel, "qio-channel-tls"))) {
+        return (QIOChannel *)channel;
+    }
+    return NULL;
+}
+
+/* At the end of a reason the user gets it; the load there has not ended. */
+static void vfio_mig_take_reason(MigrationState *s, GString *reason,
+                                 uint32_t value)
+{
+    Error *err = NULL;
+
+    if (value >> 24 != VFIO_MIG_REASON_TAG) {
+        return;
+    }
+    for (int shift = 16; shift >= 0; shift -= 8) {
+        char c = value >> shift;
+
+        if (!c) {
+            error_setg(&err, "the destination says: %s", reason->str);
+            migrate_set_error(s, err);
+            error_free(err);
+            g_string_truncate(reason, 0);
+            return;
+        }
+        if (reason->len < VFIO_MIG_REASON_MAX) {
+            g_string_append_c(reason, g_ascii_isprint(c) ? c : '?');
+        }
+    }
+}
+
+/* True: it has the VM. False: it said no, or nothing that can be understood */
+static bool vfio_mig_read_answer(MigrationState *s, QIOChannel *channel,
+                                 GString *reason)
+{
+    struct {
+        uint16_t type;
+        uint16_t size;
+        uint32_t value;
+    } message;
+
+    QEMU_BUILD_BUG_ON(sizeof(message) != 8);
+    while (qio_channel_read_all(channel, (char *)&message, sizeof(message),
+                                NULL) == 0) {
+        uint16_t type = be16_to_cpu(message.type);
+        uint32_t value = be32_to_cpu(message.value);
+
+        trace_vfio_migration_answer(type, value);
+        if (be16_to_cpu(message.size) != sizeof(message.value)) {
+            return false;
+        } else if (type == VFIO_MIG_ANSWER_SHUT) {
+            return value == 0;
+        } else if (type != VFIO_MIG_ANSWER_PONG) {
+            return false;
+        }
+        vfio_mig_take_reason(s, reason, value);
+    }
+    return false;
+}
+
+/* The channel stays open till this has ended: vfio_mig_answer_end() waits. */
+static void *vfio_mig_answer_thread(void *opaque)
+{
+    MigrationState *s = opaque;
+    g_autoptr(GString) reason = g_string_new(NULL);
+
+    if (!vfio_mig_read_answer(s, vfio_mig_two_way_channel(s->to_dst_file),
+                              reason)) {
+        s->rp_state.error = true;
+    }
+    return NULL;
+}
+
+static void vfio_mig_answer_asked(void *opaque)
+{
+    object_property_set_bool(opaque, VFIO_MIG_ANSWER_PROPERTY, true, NULL);
+}
+
+void vfio_mig_answer_await(MigrationState *s)
+{
+    bool asked = migrate_use_return_path();
+
+    if (vfio_mig_answer_is_ours || migrate_postcopy_ram() ||
+        migrate_background_snapshot() || migrate_colo_enabled() ||
+        !(asked || vfio_mig_answer_wanted()) ||
+        !vfio_mig_two_way_channel(s->to_dst_file)) {
+        return;
+    }
+    if (asked) {
+        /* QEMU looks when the notifiers are through; users, after that. */
+        if (!object_property_set_bool(OBJECT(s), VFIO_MIG_ANSWER_PROPERTY,
+                                      false, NULL)) {
+            return;
+        }
+        aio_bh_schedule_oneshot(qemu_get_aio_context(),
+                                vfio_mig_answer_asked, s);
+    }
+    vfio_mig_answer_is_ours = true;
+    qemu_thread_create(&s->rp_state.rp_thread, "vfio answer",
+                       vfio_mig_answer_thread, s, QEMU_THREAD_JOINABLE);
+    /* QEMU tells the destination, and waits for the thread at the end. */
+    s->rp_state.rp_thread_created = true;
+}
+
+void vfio_mig_answer_end(MigrationState *s)
+{
+    if (vfio_mig_answer_is_ours && s->rp_state.rp_thread_created) {
+        qemu_file_shutdown(s->to_dst_file);
+        qemu_thread_join(&s->rp_state.rp_thread);
+        s->rp_state.rp_thread_created = false;
+    }
+    vfio_mig_answer_is_ours = false;
+}
+
+/* ---- the destination ---- */
+
+void vfio_mig_answer_no(const char *reason)
+{
+    MigrationIncomingState *mis = migration_incoming_get_current();
+    size_t size = MIN(strlen(reason), VFIO_MIG_REASON_MAX);
+
+    for (size_t i = 0; i <= size; i += 3) {
+        uint32_t value = VFIO_MIG_REASON_TAG;
+
+        for (size_t j = i; j < i + 3; j++) {
+            value = value << 8 | (j < size ? (uint8_t)reason[j] : 0);
+        }
+        migrate_send_rp_pong(mis, value);
+    }
+}
