@@ -296,6 +296,7 @@ static int vfio_mig_v2_write_chunk(VFIODeviceMigration *mig,
                                    VFIOMigSource *source, uint64_t size_bytes,
                                    Error **errp)
 {
+    ERRP_GUARD();
     VFIOMigV2 *v2 = mig->priv;
     uint64_t left = size_bytes;
     size_t step;
@@ -311,9 +312,10 @@ static int vfio_mig_v2_write_chunk(VFIODeviceMigration *mig,
         if (ret < 0) {
             error_setg_errno(errp, -ret, "%s: the driver did not accept "
                              "migration data at byte %" PRIu64 " of the "
-                             "device's state; do both hosts have the same "
-                             "kernel and firmware?", vfio_mig_dev(mig)->name,
+                             "device's state", vfio_mig_dev(mig)->name,
                              v2->moved_bytes);
+            error_append_hint(errp, "Both hosts need the same kernel series, "
+                              "driver and firmware.\n");
         }
     }
     return ret;

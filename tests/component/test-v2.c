@@ -128,6 +128,79 @@ static void test_paused(gconstpointer data)
     comp_sim_end();
 }
 
+/* ---- what a driver may say ---- */
+
+typedef struct Lie {
+    const char *name;
+    const char *fault;          /* keys of the fault; at the source */
+    const char *blocked;        /* part of why it cannot migrate, or NULL */
+    const char *error;          /* of the migration; NULL: it succeeds */
+} Lie;
+
+#define VALUE(event, value) "event=" event "\nonce=no\nvalue=" value "\n"
+
+static const Lie lies[] = {
+    { "no-flags", VALUE("migration-flags", "0"), "lack stop-copy", NULL },
+    { "p2p-only", VALUE("migration-flags", "2"), "lack stop-copy", NULL },
+    { "all-flags", VALUE("migration-flags", "0xffffffffffffffff"), NULL,
+      "cannot change the device's state from running to pre-copy: Invalid" },
+    { "state-8", VALUE("state-read", "8"), "reading its state failed", NULL },
+    { "state-max", VALUE("state-read", "0xffffffff"),
+      "reading its state failed", NULL },
+    { "size-max", VALUE("data-size", "0xffffffffffffffff"), NULL, NULL },
+    { "size-half", VALUE("data-size", "0x8000000000000000"), NULL, NULL },
+    { "size-0", VALUE("data-size", "0"), NULL, NULL },
+    { "info-max", VALUE("precopy-info", "0xffffffffffffffff"), NULL, NULL },
+    { "info-half", VALUE("precopy-info", "0x8000000000000000"), NULL, NULL },
+    { "no-such-file", VALUE("data-fd", "1000000"), NULL,
+      "cannot read migration data of the device at byte 0 of its state: Bad "
+      "file descriptor" },
+    { "sizes-fail", "event=data-size\nonce=no\nerrno=EIO\n", NULL, NULL },
+    { "info-fails", "event=precopy-info\nonce=no\nerrno=EIO\n", NULL, NULL },
+};
+
+static void test_lie(gconstpointer data)
+{
+    const VFIOHostSaveOptions options = { .max_rounds = 10 };
+    const Lie *lie = data;
+    const char *keys = !strcmp(lie->name, "all-flags")
+                       ? "" : "pre-copy=yes\nprecopy-size=8K\n";
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_autofree char *error = NULL;
+    g_autofree char *config = g_strdup_printf(
+        "[device src]\ngroup=1\nprotocol=v2\n%sstate-size=64K\n"
+        "[device dst]\ngroup=2\nseed=2\nprotocol=v2\n%sstate-size=64K\n"
+        "[fault lie]\ndevice=src\n%s", keys, keys, lie->fault);
+    VFIODevice *vbasedev;
+
+    comp_sim(config);
+    comp_allow_violations();
+    vbasedev = comp_open("src");
+    vfio_host_vm_start();
+    if (lie->blocked) {
+        g_autofree char *reason = comp_property_str(vbasedev,
+                                                    "blocked-reason");
+
+        comp_assert_has(reason, lie->blocked);
+        comp_sim_end();
+        return;
+    }
+    if (lie->error) {
+        g_assert_cmpint(comp_save(bytes, &options, &error), <, 0);
+        comp_assert_has(error, lie->error);
+        g_assert_cmpint(vfio_host_runstate(), ==, RUN_STATE_RUNNING);
+        comp_assert_state("src", "running");
+    } else {
+        save(bytes);
+        comp_close_all();
+        comp_open("dst");
+        load(bytes);
+        comp_run_same("src", "dst");
+    }
+    g_assert_cmpint(vfio_sim_fault_fired("lie"), >, 0);
+    comp_sim_end();
+}
+
 int main(int argc, char **argv)
 {
     comp_init(&argc, &argv);
@@ -139,6 +212,11 @@ int main(int argc, char **argv)
 
         g_test_add_data_func(running, &profiles[i], test_running);
         g_test_add_data_func(paused, &profiles[i], test_paused);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(lies); i++) {
+        g_autofree char *name = g_strdup_printf("/v2/lie/%s", lies[i].name);
+
+        g_test_add_data_func(name, &lies[i], test_lie);
     }
     return comp_run();
 }
