@@ -374,8 +374,25 @@ static void migration_completion(QEMUFile *f,
                                                : VFIO_HOST_STATUS_COMPLETED);
 }
 
+/* @given: has the last round given any data of devices? */
+static bool is_time_to_stop(const VFIOHostSaveOptions *options, unsigned round,
+                            uint64_t pending, bool given)
+{
+    if (round < options->min_rounds) {
+        return false;
+    }
+    if (!pending || pending < options->threshold_bytes) {
+        return true;
+    }
+    if (!options->max_rounds) {
+        return !options->threshold_bytes && !given;
+    }
+    return round >= options->max_rounds;
+}
+
 static void migration_rounds(QEMUFile *f, const VFIOHostSaveOptions *options)
 {
+    uint64_t sent = 0, before = 0;
     unsigned round = 0;
 
     while (get_status() == VFIO_HOST_STATUS_ACTIVE) {
@@ -384,12 +401,13 @@ static void migration_rounds(QEMUFile *f, const VFIOHostSaveOptions *options)
 
             qemu_mutex_lock_iothread();
             call_hook(options, VFIO_HOST_PHASE_ITERATE, round);
+            before = sent;
+            sent = vfio_mig_bytes_transferred();
             qemu_mutex_unlock_iothread();
 
             pending = savevm_pending(f, options->threshold_bytes);
-            if (round >= options->min_rounds &&
-                (!pending || pending < options->threshold_bytes ||
-                 (options->max_rounds && round >= options->max_rounds))) {
+            if (is_time_to_stop(options, round, pending,
+                                round == 0 || sent != before)) {
                 migration_completion(f, options);
                 return;
             }

@@ -193,7 +193,11 @@ typedef void VFIOHostPhaseHook(VFIOHostPhase phase, unsigned round,
                                void *opaque);
 
 typedef struct VFIOHostSaveOptions {
-    uint64_t threshold_bytes;   /* switch over where less is pending */
+    /*
+     * Switch over where less is pending. 0: where nothing is, or, without a
+     * max_rounds, where a round gave nothing: all else takes a stopped VM.
+     */
+    uint64_t threshold_bytes;
     unsigned min_rounds;        /* iterate so often, whatever is pending */
     unsigned max_rounds;        /* then switch over; 0: no limit */
     VFIOHostPhaseHook *hook;
@@ -204,7 +208,7 @@ typedef struct VFIOHostSaveOptions {
  * vfio_host_save: migrate the VM away
  *
  * @f: where to; closed in any case
- * @options: NULL: iterate until nothing is pending
+ * @options: NULL: iterate until devices give nothing more
  *
  * The BQL is given up during set-up and iteration. Afterwards the VM is in
  * RUN_STATE_POSTMIGRATE; after a failure it runs on, if it ran.
