@@ -11,15 +11,26 @@
  * key p2p-order says otherwise. A device whose last SET failed is where its
  * driver left it, and is not held against the client.
  *
- * Locks: none of its own; SimDevice.pci_lock of other devices.
+ * Locks: sim_world.lock, and SimDevice.pci_lock of other devices, one at a
+ * time.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "sim-internal.h"
 
+static bool is_open(SimDevice *d)
+{
+    bool open;
+
+    g_mutex_lock(&sim_world.lock);
+    open = d->open_count > 0;
+    g_mutex_unlock(&sim_world.lock);
+    return open;
+}
+
 static bool takes_part(SimDevice *d)
 {
-    return d->open_count && d->mig.cfg.protocol_v2 && d->mig.cfg.v2.p2p &&
+    return is_open(d) && d->mig.cfg.protocol_v2 && d->mig.cfg.v2.p2p &&
            !__atomic_load_n(&d->mig.v2.set_failed, __ATOMIC_RELAXED) &&
            (sim_world.p2p_order == SIM_ORDER_ALWAYS || sim_pci_enabled(d));
 }
