@@ -55,25 +55,6 @@ static int get_state(SimDevice *d, void *data)
     return -out.err;
 }
 
-/* What the device's flags say is not there, a client does not ask for. */
-static void check_wish(SimDevice *d, int to, uint32_t number)
-{
-    SimMig *m = &d->mig;
-
-    if (to < 0 || !sim_v2_has_state(m, to)) {
-        sim_host_violation(m, "SET of state %u, which the device does not "
-                           "have", number);
-    } else if (m->state == SIM_STOP_COPY && (to == SIM_PRE_COPY ||
-                                             to == SIM_PRE_COPY_P2P)) {
-        sim_host_violation(m, "SET from stop-copy to %s",
-                           sim_mig_state_name(m, to));
-    } else if (m->state == SIM_PRE_COPY && to == SIM_STOP &&
-               m->cfg.v2.p2p) {
-        sim_host_violation(m, "SET from pre-copy to stop, which lets a "
-                           "device of a stopped machine run");
-    }
-}
-
 static int set_state(SimDevice *d, void *data)
 {
     SimFeatureState *state = data;
@@ -82,7 +63,7 @@ static int set_state(SimDevice *d, void *data)
     int to = sim_v2_from_uapi(state->device_state);
     int ret = -EINVAL;
 
-    check_wish(d, to, state->device_state);
+    sim_v2_check_wish(&d->mig, state->device_state);
     state->data_fd = -1;
     if (to >= 0) {
         ret = sim_walk(d, to);

@@ -89,6 +89,25 @@ bool sim_v2_has_arc(const SimMig *m, uint32_t from, uint32_t to)
                     (from == SIM_PRE_COPY && to == SIM_STOP_COPY));
 }
 
+/* What the device's flags say is not there, a client does not ask for. */
+void sim_v2_check_wish(SimMig *m, uint32_t number)
+{
+    int to = sim_v2_from_uapi(number);
+
+    if (to < 0 || !sim_v2_has_state(m, to)) {
+        sim_host_violation(m, "SET of state %u, which the device does not "
+                           "have", number);
+    } else if (m->state == SIM_STOP_COPY && (to == SIM_PRE_COPY ||
+                                             to == SIM_PRE_COPY_P2P)) {
+        sim_host_violation(m, "SET from stop-copy to %s",
+                           sim_mig_state_name(m, to));
+    } else if (m->state == SIM_PRE_COPY && to == SIM_STOP &&
+               m->cfg.v2.p2p) {
+        sim_host_violation(m, "SET from pre-copy to stop, which lets a "
+                           "device of a stopped machine run");
+    }
+}
+
 /* ------------------------------------------------------------------------ */
 /* Arcs                                                                     */
 

@@ -118,6 +118,11 @@ typedef struct SimPrecopyInfo {
 /* The number of a state in the kernel's header, and back; -1: none such. */
 unsigned sim_v2_to_uapi(uint32_t state);
 int sim_v2_from_uapi(uint32_t number);
+/*
+ * sim_v2_check_wish: note as a violation that a client asks for a state, by
+ * its number in the kernel's header, that it has no reason to ask for.
+ */
+void sim_v2_check_wish(SimMig *m, uint32_t number);
 /* sim_v2_has_state: do the device's flags and its kernel cover it? */
 bool sim_v2_has_state(const SimMig *m, uint32_t state);
 /* sim_v2_has_arc: is it one that a driver of these flags implements? */
