@@ -60,8 +60,13 @@ static const SimKey *key_at(struct draft *d, unsigned int i, void **base)
 static void show_key(struct vmt_device *vmt, struct seq_file *s,
 		     const SimKey *key, const char *given)
 {
+	char preset[SIM_NAME_CHARS];
+
 	if (given)
 		seq_printf(s, "%s=%s\n", key->name, given);
+	else if (sim_profile_value(vmt->model.cfg.profile, key->name, preset,
+				   sizeof(preset)))
+		seq_printf(s, "%s=%s\n", key->name, preset);
 	else if (!strcmp(key->name, "region-size"))
 		seq_printf(s, "region-size=%llu\n",
 			   vmt->model.cfg.region_size);
@@ -154,15 +159,25 @@ static int take_lines(struct vmt_device *vmt, struct draft *d, char *lines)
 	return ret;
 }
 
+/* The profile is the first key of the model: those after it look at it. */
+static const char *text_of(const struct draft *d, const SimKey *key,
+			   unsigned int i, char preset[SIM_NAME_CHARS])
+{
+	if (d->given[i])
+		return d->given[i];
+	return sim_profile_value(d->mig.profile, key->name, preset,
+				 SIM_NAME_CHARS) ? preset : key->fallback;
+}
+
 static int set_values(struct vmt_device *vmt, struct draft *d)
 {
-	char why[SIM_WHY_CHARS];
+	char why[SIM_WHY_CHARS], preset[SIM_NAME_CHARS];
 	const SimKey *key;
 	unsigned int i;
 	void *base;
 
 	for (i = 0; (key = key_at(d, i, &base)); i++) {
-		if (!sim_key_set(key, base, d->given[i] ?: key->fallback, why))
+		if (!sim_key_set(key, base, text_of(d, key, i, preset), why))
 			return complain(vmt, key->name, why);
 	}
 	return 0;
@@ -215,10 +230,10 @@ static int check_draft(struct vmt_device *vmt, struct draft *d)
 
 	if (ret)
 		return ret;
+	/* What the kernel cannot do, the driver cannot offer. */
+	d->mig.v2.kernel = vmt_v2_kernel();
 	if (!sim_mig_config_finish(&d->mig, &key, why))
 		return complain(vmt, key, why);
-	if (d->mig.protocol_v2)
-		return complain(vmt, "protocol", "this driver has v1 only");
 	if (d->mig.data_offset + d->mig.window_size > VMT_MAX_WINDOW_BYTES)
 		return complain(vmt, "window-size",
 				"at most 1G together with data-offset");
@@ -246,6 +261,7 @@ int vmt_config_apply(struct vmt_device *vmt, char *lines)
 		sim_mig_config_clear(&vmt->model.cfg);
 		vmt->cfg = d->cfg;
 		vmt->model.cfg = d->mig;
+		vmt_v2_offer(vmt);
 		d->mig.areas = NULL;
 		for (i = 0; i < VMT_MAX_KEYS; i++)
 			swap(vmt->given[i], d->given[i]);

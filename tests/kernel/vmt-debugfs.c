@@ -160,6 +160,7 @@ static void add_counters(struct seq_file *s, const SimCounters *n)
 	add_number(s, "unacked-chunks", n->unacked_chunks);
 	add_number(s, "corrupt", n->corrupt);
 	add_number(s, "incomplete", n->incomplete);
+	add_number(s, "unfinished-saves", n->unfinished_saves);
 	add_number(s, "refused", n->refused);
 	add_number(s, "resets", n->resets);
 }
@@ -184,6 +185,20 @@ static void add_dma(struct seq_file *s, const struct vmt_dma *dma)
 		       dma->stop_digest, ",");
 	add_dma_digest(s, "digest-at-start", dma->start_digest_valid,
 		       dma->start_digest, "");
+	seq_puts(s, " },\n");
+}
+
+static void add_log(struct seq_file *s, const struct vmt_dirty *d)
+{
+	seq_puts(s, " \"log\": {\n");
+	seq_printf(s, "  \"on\": %s,\n", d->on ? "true" : "false");
+	seq_printf(s, "  \"lost\": %s,\n", d->lost ? "true" : "false");
+	seq_printf(s, "  \"ranges\": %u,\n", d->count);
+	seq_printf(s, "  \"pages\": %lu,\n", d->marked);
+	seq_printf(s, "  \"starts\": %llu,\n", d->starts);
+	seq_printf(s, "  \"reports\": %llu,\n", d->reports);
+	seq_printf(s, "  \"reported-pages\": %llu,\n", d->reported);
+	seq_printf(s, "  \"unread-pages\": %llu\n", d->unread);
 	seq_puts(s, " },\n");
 }
 
@@ -224,8 +239,13 @@ static int status_show(struct seq_file *s, void *unused)
 	seq_printf(s, " \"name\": \"%s\",\n", vmt->name);
 	add_number(s, "time-us", sim_host_now_us());
 	add_flag(s, "open", READ_ONCE(vmt->open_count));
-	seq_printf(s, " \"state\": \"%s\",\n", sim_state_name(state));
-	add_number(s, "device-state", state);
+	seq_printf(s, " \"protocol\": \"%s\",\n",
+		   m->cfg.protocol_v2 ? "v2" :
+		   m->cfg.migration == SIM_MIGRATION_NO ? "none" : "v1");
+	seq_printf(s, " \"state\": \"%s\",\n", sim_mig_state_name(m, state));
+	add_number(s, "device-state",
+		   m->cfg.protocol_v2 ? sim_v2_to_uapi(state) : state);
+	add_number(s, "data-fds", READ_ONCE(vmt->data_files));
 	add_state_digest(s, "digest", m->state_id);
 	add_state_digest(s, "saved-digest", m->saved_id);
 	add_state_digest(s, "loaded-digest", m->loaded_id);
@@ -238,6 +258,7 @@ static int status_show(struct seq_file *s, void *unused)
 	add_number(s, "pins-refused", READ_ONCE(vmt->pins.refused));
 	add_number(s, "transcript-dropped", READ_ONCE(vmt->log.dropped));
 	add_dma(s, &vmt->dma);
+	add_log(s, &vmt->dirty);
 	add_regs(s, &vmt->regs);
 	add_violations(s, &vmt->log);
 	vmt_faults_json(vmt, s);

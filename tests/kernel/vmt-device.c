@@ -134,12 +134,13 @@ static void set_error_state(struct vmt_device *vmt, SimOutcome *out)
 
 	out->err = out->err ? out->err : EIO;
 	sim_mig_set_state(&vmt->model, (from & ~SIM_STATE_MASK) | SIM_ERROR);
-	vmt_log(vmt, "state from=%s to=error by=fault", sim_state_name(from));
+	vmt_log(vmt, "state from=%s to=error by=fault",
+		sim_mig_state_name(&vmt->model, from));
 }
 
 static void enter_error(struct vmt_device *vmt, SimOutcome *out)
 {
-	lockdep_assert_held(&vmt->mig_lock);
+	lockdep_assert_held(&vmt->gate->lock);
 	if (sim_mig_state(&vmt->model) & SIM_RUNNING)
 		vmt->ops->stop(vmt);
 	set_error_state(vmt, out);
@@ -175,9 +176,9 @@ int vmt_call(struct vmt_device *vmt, SimEvent ev, SimOutcome *out)
 	if (ev == SIM_EV_MMAP) {
 		enter_error_in_mmap(vmt, out);
 	} else {
-		mutex_lock(&vmt->mig_lock);
+		mutex_lock(&vmt->gate->lock);
 		enter_error(vmt, out);
-		mutex_unlock(&vmt->mig_lock);
+		mutex_unlock(&vmt->gate->lock);
 	}
 	return out->err;
 }
@@ -269,13 +270,15 @@ int vmt_init(struct vmt_device *vmt, const char *name,
 	vmt->vdev = vdev;
 	vmt->ops = ops;
 	mutex_init(&vmt->config_lock);
-	mutex_init(&vmt->mig_lock);
 	spin_lock_init(&vmt->faults.lock);
 	spin_lock_init(&vmt->log.lock);
 	vmt_dma_init(vmt);
 	vmt_pins_init(vmt);
+	vmt_dirty_init(vmt);
+	vmt->gate = vmt_gate_new(vmt);
 	vmt->log.text = vzalloc(VMT_LOG_BYTES);
-	ret = vmt->log.text ? vmt_config_apply(vmt, nothing) : -ENOMEM;
+	ret = vmt->log.text && vmt->gate ? vmt_config_apply(vmt, nothing)
+					 : -ENOMEM;
 	if (!ret) {
 		sim_mig_init(&vmt->model);
 		ret = vmt_debugfs_add(vmt);
@@ -288,6 +291,8 @@ int vmt_init(struct vmt_device *vmt, const char *name,
 void vmt_destroy(struct vmt_device *vmt)
 {
 	vmt_debugfs_remove(vmt);
+	vmt_gate_close(vmt->gate);
+	vmt->gate = NULL;
 	vmt_faults_clear(vmt);
 	vmt_pins_clear(vmt);
 	vmt_config_free(vmt);
@@ -315,16 +320,25 @@ static int make_window(struct vmt_device *vmt)
 {
 	const SimMigConfig *c = &vmt->model.cfg;
 
+	if (c->migration == SIM_MIGRATION_NO)
+		return 0;
 	/* vmt-config.c has bounded both. */
 	vmt->model.window =
 		vmalloc_user(PAGE_ALIGN(c->data_offset + c->window_size));
 	return vmt->model.window ? 0 : -ENOMEM;
 }
 
+/* A device that logs what it writes needs no pages by which others see it. */
+static const char *pages_to_pin(const struct vmt_device *vmt)
+{
+	if (vmt->cfg.pinned[0] || !vmt->ops->default_pinned ||
+	    vmt->vdev->log_ops)
+		return vmt->cfg.pinned;
+	return vmt->ops->default_pinned;
+}
+
 int vmt_open(struct vmt_device *vmt)
 {
-	const struct vmt_ops *ops = vmt->ops;
-	const char *pinned = vmt->cfg.pinned;
 	int ret = 0;
 
 	mutex_lock(&vmt->config_lock);
@@ -334,11 +348,10 @@ int vmt_open(struct vmt_device *vmt)
 	}
 	forget_past(vmt);
 	sim_mig_init(&vmt->model);
+	vmt_dirty_open(vmt);
 	ret = make_window(vmt);
 	if (!ret) {
-		if (!pinned[0] && ops->default_pinned)
-			pinned = ops->default_pinned;
-		ret = vmt_pins_set(vmt, pinned);
+		ret = vmt_pins_set(vmt, pages_to_pin(vmt));
 		if (!ret)
 			ret = vmt_dma_open(vmt);
 		if (ret) {
@@ -363,6 +376,10 @@ void vmt_close(struct vmt_device *vmt)
 	if (!--vmt->open_count) {
 		vmt->ops->stop(vmt);
 		vmt_dma_close(vmt);
+		mutex_lock(&vmt->gate->lock);
+		sim_v2_end_session(&vmt->model);
+		mutex_unlock(&vmt->gate->lock);
+		vmt_dirty_lose(vmt, "close");
 		vmt_pins_clear(vmt);
 		vfree(vmt->model.window);
 		vmt->model.window = NULL;
@@ -373,12 +390,14 @@ void vmt_close(struct vmt_device *vmt)
 
 void vmt_reset(struct vmt_device *vmt)
 {
-	mutex_lock(&vmt->mig_lock);
+	mutex_lock(&vmt->gate->lock);
 	vmt->ops->stop(vmt);
 	if (vmt->ops->reset)
 		vmt->ops->reset(vmt);
 	sim_mig_reset(&vmt->model);
+	if (vmt->model.cfg.v2.log_lost_on_reset)
+		vmt_dirty_lose(vmt, "reset");
 	vmt_pins_hold(vmt);
 	vmt->ops->start(vmt);
-	mutex_unlock(&vmt->mig_lock);
+	mutex_unlock(&vmt->gate->lock);
 }

@@ -6,7 +6,8 @@
  * into guest memory while the device runs: at the configured rate, and as
  * the registers of BAR 0 say; and the digest of the configured range, by
  * which the two sides of a migration are compared. VFIO marks the pages
- * that vfio_dma_rw() writes as dirty.
+ * that vfio_dma_rw() writes as dirty; here they are marked in the log of the
+ * device. A write that fails may have written some of it.
  *
  * Locks: vmt_dma.lock is held for one burst at a time, so vmt_dma_stop()
  * returns only when no burst is under way (requirement U-4).
@@ -49,6 +50,7 @@ static void configured_burst(struct vmt_device *vmt)
 		dma->misses++;
 	else
 		dma->bytes += c->dma_burst;
+	vmt_dirty_mark(vmt, c->dma_start + slot * c->dma_burst, c->dma_burst);
 	dma->steps++;
 }
 
@@ -103,6 +105,7 @@ static void registers_burst(struct vmt_device *vmt)
 	if (start < r->dma_addr || start > U64_MAX - size ||
 	    vfio_dma_rw(vmt->vdev, start + r->dma_at, vmt->dma.buf, n, true))
 		r->dma_errors++;
+	vmt_dirty_mark(vmt, start + r->dma_at, n);
 	r->dma_seq += n / sizeof(u64);
 	r->dma_at += n;
 	r->dma_bursts++;

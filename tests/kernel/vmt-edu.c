@@ -9,8 +9,8 @@
  * Not in the state: the 4 KiB buffer inside of the device, which only a DMA
  * can read, and the direction of the last DMA.
  *
- * Locks: mig_lock is held by the callers but vmt_edu_see_write(), and where
- * the device is opened or closed; inside of it memory_lock of
+ * Locks: mig_lock is held by the callers but those who see writes or log,
+ * and where the device is opened or closed; inside of it memory_lock of
  * vfio_pci_core_device, so that the guest does not switch the device's memory
  * off in between.
  */
@@ -75,6 +75,7 @@ int vmt_edu_open(struct vmt_pci *vp)
 	vp->factorial_known = false;
 	vp->factorial_intr_due = false;
 	vp->intr_due = 0;
+	memset(&vp->target, 0, sizeof(vp->target));
 	return vp->bar ? 0 : -ENOMEM;
 }
 
@@ -123,17 +124,50 @@ void vmt_edu_settle(struct vmt_pci *vp)
 /* ------------------------------------------------------------------------ */
 /* What the guest writes                                                    */
 
+static void mark_target(struct vmt_pci *vp)
+{
+	if (vp->target.due)
+		vmt_dirty_mark(&vp->vmt, vp->target.at, vp->target.count);
+}
+
+/* While a DMA is under way the device takes no other: its target stays. */
+static void see_target(struct vmt_pci *vp)
+{
+	u16 command = enter(vp);
+
+	mark_target(vp);
+	vp->target.at = readq(vp->bar + EDU_DMA_DST) & EDU_DMA_MASK;
+	vp->target.count = min_t(u64, readq(vp->bar + EDU_DMA_COUNT),
+				 EDU_BUFFER_BYTES);
+	vp->target.asked = true;
+	vp->target.due = true;
+	leave(vp, command);
+}
+
+void vmt_edu_saw_write(struct vmt_pci *vp)
+{
+	down_write(&vp->core.memory_lock);
+	vp->target.asked = false;
+	up_write(&vp->core.memory_lock);
+}
+
+void vmt_edu_log(struct vmt_pci *vp)
+{
+	u16 command = enter(vp);
+	bool busy = readl(vp->bar + EDU_DMA_CMD) & EDU_DMA_RUN;
+
+	mark_target(vp);
+	/* Idle before it was marked: all of it had been written. */
+	vp->target.due = busy || vp->target.asked;
+	leave(vp, command);
+}
+
 /* The device will write to guest memory: these pages are dirty from now on. */
 static int pin_target(struct vmt_pci *vp)
 {
-	u64 at, count, page;
-	u16 command = enter(vp);
+	u64 at = vp->target.at, count = vp->target.count, page;
 	int ret = 0;
 
-	at = readq(vp->bar + EDU_DMA_DST) & EDU_DMA_MASK;
-	count = readq(vp->bar + EDU_DMA_COUNT);
-	leave(vp, command);
-	count = min_t(u64, count, EDU_BUFFER_BYTES);
 	for (page = at & PAGE_MASK; page < at + count && ret != -ENOSPC;
 	     page += PAGE_SIZE)
 		ret = vmt_pins_add(&vp->vmt, page);
@@ -174,8 +208,10 @@ int vmt_edu_see_write(struct vmt_pci *vp, const char __user *buf,
 	    (offset == EDU_STATUS && !(value & EDU_STATUS_INTR)))
 		WRITE_ONCE(vp->factorial_intr_due, false);
 	if (offset == EDU_DMA_CMD &&
-	    (value & EDU_DMA_RUN) && (value & EDU_DMA_TO_MEMORY))
-		return pin_target(vp);
+	    (value & EDU_DMA_RUN) && (value & EDU_DMA_TO_MEMORY)) {
+		see_target(vp);
+		return vp->core.vdev.log_ops ? 0 : pin_target(vp);
+	}
 	return 0;
 }
 

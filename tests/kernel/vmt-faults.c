@@ -50,9 +50,11 @@ static int complain(struct vmt_device *vmt, const char *rule,
 	return -EINVAL;
 }
 
-/* An event that only the IOMMU sees would wait for ever. */
+/* A call that only VFIO's core or the IOMMU sees would wait for ever. */
 static bool is_device_event(int ev)
 {
+	if (ev == SIM_EV_MIGRATION_FLAGS || ev == SIM_EV_FEATURE)
+		return false;
 	return ev <= SIM_EV_LAST_DEVICE || ev == SIM_EV_ANY_CALL;
 }
 
@@ -77,12 +79,16 @@ static int read_rule(struct vmt_device *vmt, SimRule *r, char *line)
 	}
 	if (!sim_rule_finish(r, &key, why))
 		return complain(vmt, r->name, key, why);
-	if (r->outcome.window_gone || r->outcome.raise_intx)
-		return complain(vmt, r->name, "window, intx",
+	if (r->outcome.window_gone || r->outcome.raise_intx ||
+	    r->outcome.flr)
+		return complain(vmt, r->name, "window, intx, flr",
 				"only the device of tests/sim does that");
+	if (r->event == SIM_EV_DATA_FD && r->outcome.has_value)
+		return complain(vmt, r->name, "value",
+				"the kernel chooses the number of an fd");
 	if (!is_device_event(r->event))
 		return complain(vmt, r->name, "event",
-				"belongs to a container: the kernel's own");
+				"the kernel answers that by itself");
 	return 0;
 }
 

@@ -3,9 +3,10 @@
  * Test driver for VFIO migration: the module
  *
  * Owns: loading and unloading. A driver that shows a migratable device to
- * VFIO, with the migration region of protocol v1 (Linux 5.8 to 5.17): as an
- * mdev, and as a PCI driver for QEMU's "edu" device. For tests only: it
- * writes into guest memory as it is told to. Reference: docs/test-driver.md.
+ * VFIO, with the migration region of protocol v1 (Linux 5.8 to 5.17), or by
+ * protocol v2 as the kernel itself has it: as an mdev, and as a PCI driver
+ * for QEMU's "edu" device. For tests only: it writes into guest memory as it
+ * is told to. Reference: docs/test-driver.md.
  *
  * Locks: none.
  */
@@ -41,4 +42,4 @@ module_init(vmt_module_init);
 module_exit(vmt_module_exit);
 
 MODULE_LICENSE("GPL");
-MODULE_DESCRIPTION("VFIO devices with migration protocol v1, for tests");
+MODULE_DESCRIPTION("VFIO devices that can migrate, for tests");

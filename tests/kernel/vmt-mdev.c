@@ -349,6 +349,11 @@ static const struct vfio_device_ops vmt_mdev_ops = {
 #endif
 };
 
+struct vmt_device *vmt_mdev_device(struct vfio_device *vdev)
+{
+	return vdev->ops == &vmt_mdev_ops ? &mdev_of(vdev)->vmt : NULL;
+}
+
 /* ------------------------------------------------------------------------ */
 /* The mdev driver                                                          */
 
@@ -380,7 +385,7 @@ static void vmt_mdev_remove(struct mdev_device *mdev)
 
 static struct mdev_type vmt_type = {
 	.sysfs_name = "v1",
-	.pretty_name = "VFIO migration test device, protocol v1",
+	.pretty_name = "VFIO migration test device",
 };
 
 static struct mdev_type *vmt_types[] = { &vmt_type };

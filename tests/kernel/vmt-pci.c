@@ -3,9 +3,9 @@
  * Test driver for VFIO migration: a real PCI device, QEMU's "edu"
  *
  * Owns: the PCI driver vfio_mig_test_pci. The device is vfio-pci's in
- * everything but three things: it has the migration region; writes to BAR 0
- * are seen, so that a page is pinned (and so dirty) before the device writes
- * to it; and a reset is made by writing its registers, since edu has none.
+ * everything but three things: it migrates; writes to BAR 0 are seen, so
+ * that pages that the device writes to are logged, or pinned (and so dirty)
+ * where it has no log; and a reset is made by writing its registers, since edu has none.
  * Does not own: what the registers are (vmt-edu.c).
  *
  * Locks: see vmt.h; vfio_pci_core_device.memory_lock inside of mig_lock,
@@ -184,11 +184,17 @@ static ssize_t vmt_pci_write(struct vfio_device *vdev, const char __user *buf,
 	struct vmt_pci *vp = pci_of(vdev);
 	u64 index = (u64)*ppos >> VMT_REGION_SHIFT;
 	int ret = check_access(vp, *ppos, true, &count);
+	ssize_t n;
 
 	if (!ret && index == VFIO_PCI_BAR0_REGION_INDEX)
 		ret = vmt_edu_see_write(vp, buf, count,
 					*ppos & VMT_REGION_MASK);
-	return ret ? ret : vfio_pci_core_write(vdev, buf, count, ppos);
+	if (ret)
+		return ret;
+	n = vfio_pci_core_write(vdev, buf, count, ppos);
+	if (index == VFIO_PCI_BAR0_REGION_INDEX)
+		vmt_edu_saw_write(vp);
+	return n;
 }
 
 static void vmt_pci_dma_unmap(struct vfio_device *vdev, u64 iova, u64 length)
@@ -244,6 +250,11 @@ static void pci_start(struct vmt_device *vmt)
 	vmt_dma_start(vmt);
 }
 
+static void pci_log_sync(struct vmt_device *vmt)
+{
+	vmt_edu_log(vmt_pci_of(vmt));
+}
+
 static void pci_reset(struct vmt_device *vmt)
 {
 	vmt_edu_reset(vmt_pci_of(vmt));
@@ -264,6 +275,7 @@ static const struct vmt_ops vmt_pci_ops = {
 	.load = pci_load,
 	.stop = pci_stop,
 	.start = pci_start,
+	.log_sync = pci_log_sync,
 	.reset = pci_reset,
 	.bus_master = pci_bus_master,
 	.interrupt = pci_interrupt,
@@ -317,6 +329,11 @@ static const struct vfio_device_ops vmt_pci_vfio_ops = {
 	.attach_ioas = vfio_iommufd_physical_attach_ioas,
 #endif
 };
+
+struct vmt_device *vmt_pci_device(struct vfio_device *vdev)
+{
+	return vdev->ops == &vmt_pci_vfio_ops ? &pci_of(vdev)->vmt : NULL;
+}
 
 static int vmt_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {

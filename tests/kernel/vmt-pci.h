@@ -24,6 +24,12 @@ struct vmt_pci {
 	bool factorial_known;
 	bool factorial_intr_due;	/* it computes, and will interrupt */
 	u32 intr_due;			/* raised when the device runs */
+	struct {
+		u64 at;
+		u64 count;
+		bool asked;		/* the guest's write is under way */
+		bool due;		/* it may be writing there */
+	} target;			/* of edu's own DMA; memory_lock */
 };
 
 static inline struct vmt_pci *vmt_pci_of(struct vmt_device *vmt)
@@ -36,6 +42,10 @@ void vmt_edu_close(struct vmt_pci *vp);
 /* vmt_edu_see_write: the guest writes to BAR 0. Returns 0 if it may. */
 int vmt_edu_see_write(struct vmt_pci *vp, const char __user *buf,
 		      size_t count, u64 offset);
+/* vmt_edu_saw_write: what it was told of has reached the device. */
+void vmt_edu_saw_write(struct vmt_pci *vp);
+/* vmt_edu_log: mark the pages that the device wrote to by itself. */
+void vmt_edu_log(struct vmt_pci *vp);
 /* vmt_edu_settle: wait until it does nothing by itself any more. */
 void vmt_edu_settle(struct vmt_pci *vp);
 /* vmt_edu_start: it runs: raise what its state came with. */

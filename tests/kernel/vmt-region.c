@@ -23,11 +23,11 @@ static ssize_t register_rw(struct vmt_device *vmt, bool write,
 
 	if (write && copy_from_user(value, buf, count))
 		return -EFAULT;
-	mutex_lock(&vmt->mig_lock);
+	mutex_lock(&vmt->gate->lock);
 	if (write && offset == SIM_REG_STATE)
 		vmt_pins_hold(vmt);
 	ret = sim_mig_rw(&vmt->model, write, value, count, offset);
-	mutex_unlock(&vmt->mig_lock);
+	mutex_unlock(&vmt->gate->lock);
 	if (!write && ret > 0 && copy_to_user(buf, value, ret))
 		return -EFAULT;
 	return ret;
@@ -43,10 +43,10 @@ ssize_t vmt_region_rw(struct vmt_device *vmt, bool write, char __user *buf,
 	count = min_t(size_t, count, MAX_RW_COUNT);
 	if (offset < SIM_REGS_SIZE && count <= SIM_REGS_SIZE - offset)
 		return register_rw(vmt, write, buf, count, offset);
-	mutex_lock(&vmt->mig_lock);
+	mutex_lock(&vmt->gate->lock);
 	ret = sim_mig_rw(&vmt->model, write, (__force void *)buf, count,
 			 offset);
-	mutex_unlock(&vmt->mig_lock);
+	mutex_unlock(&vmt->gate->lock);
 	return ret;
 }
 
@@ -60,7 +60,8 @@ int vmt_region_mmap(struct vmt_device *vmt, struct vm_area_struct *vma,
 	int ret;
 
 	ret = -vmt_call(vmt, SIM_EV_MMAP, &out);
-	if (!ret && (!(vma->vm_flags & VM_SHARED) ||
+	if (!ret && (c->migration == SIM_MIGRATION_NO ||
+		     !(vma->vm_flags & VM_SHARED) ||
 		     !sim_mig_mappable(&vmt->model, offset, size) ||
 		     offset >= end || size > end - offset))
 		ret = -EINVAL;

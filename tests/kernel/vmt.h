@@ -2,15 +2,16 @@
 /*
  * Test driver for VFIO migration: what its files share
  *
- * Owns: the types of the driver and the calls between its files. The
- * behaviour of the migration region is the model in tests/sim (sim-model.h),
- * which this driver is a host of; its names are in QEMU's style.
+ * Owns: the types of the driver and the calls between its files. How the
+ * device migrates is the model in tests/sim (sim-model.h), which this driver
+ * is a host of; its names are in QEMU's style.
  *
  * Locks, in the order in which they may be taken:
  *   vmt_device.config_lock	configuration, open or not
- *   vmt_device.mig_lock	migration region: the model
+ *   vmt_gate.lock		"mig_lock": the model
  *   vmt_dma.lock		DMA engine, registers of BAR 0; held for one
  *				burst at a time, so that "stopped" is true
+ *   vmt_dirty.lock		DMA log
  *   vmt_pins.lock		pinned pages; also taken in .dma_unmap
  *   (locks of VFIO's type1 IOMMU, inside of vfio_pin_pages, vfio_dma_rw)
  *   vmt_emu.lock		spinlock: config space
@@ -26,6 +27,7 @@
 #include <linux/device.h>
 #include <linux/eventfd.h>
 #include <linux/kthread.h>
+#include <linux/kref.h>
 #include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/mm.h>
@@ -38,6 +40,7 @@
 #include <linux/version.h>
 #include <linux/vfio.h>
 #include <linux/wait.h>
+#include <linux/xarray.h>
 
 #include "sim-model.h"
 #include "vfio-mig-test-regs.h"
@@ -131,6 +134,28 @@ struct vmt_pins {
 	unsigned int refused;	/* attempts that failed */
 };
 
+struct vmt_range {
+	u64 first;
+	u64 last;
+};
+
+/* The DMA log of protocol v2. */
+struct vmt_dirty {
+	struct mutex lock;
+	bool on;
+	bool lost;			/* it went off by itself */
+	bool broken;			/* something could not be marked */
+	unsigned int shift;		/* of its page size */
+	struct vmt_range *ranges;
+	unsigned int count;		/* of them */
+	struct xarray pages;		/* those that are marked, by number */
+	unsigned long marked;		/* of them */
+	u64 starts;
+	u64 reports;
+	u64 reported;			/* pages */
+	u64 unread;			/* pages, when it last ended */
+};
+
 struct vmt_faults {
 	spinlock_t lock;
 	SimRule *rules;
@@ -146,6 +171,16 @@ struct vmt_log {
 	unsigned int num_violations;
 };
 
+/*
+ * The way from a data file to its device, which may be gone before the file
+ * is. There is one for each device.
+ */
+struct vmt_gate {
+	struct kref ref;
+	struct mutex lock;
+	struct vmt_device *vmt;		/* NULL once it is gone */
+};
+
 /* What differs between the emulated device and the real one. */
 struct vmt_ops {
 	/* Registers of the stopped device; see sim_host_save_extra(). */
@@ -154,6 +189,8 @@ struct vmt_ops {
 	/* The device stops, or goes on, doing things by itself. */
 	void (*stop)(struct vmt_device *vmt);
 	void (*start)(struct vmt_device *vmt);
+	/* Mark what the device wrote by itself; NULL: it does not. */
+	void (*log_sync)(struct vmt_device *vmt);
 	/* What else a reset does, between stop and start; may be NULL. */
 	void (*reset)(struct vmt_device *vmt);
 	bool (*bus_master)(struct vmt_device *vmt);
@@ -172,8 +209,10 @@ struct vmt_device {
 	struct mutex config_lock;
 	unsigned int open_count;
 	struct vmt_config cfg;
-	struct mutex mig_lock;
+	struct vmt_gate *gate;
 	SimMig model;
+	unsigned int data_files;	/* open ones; mig_lock */
+	struct vmt_dirty dirty;
 	struct vmt_dma dma;
 	struct vmt_regs regs;
 	struct vmt_pins pins;
@@ -219,6 +258,40 @@ u32 vmt_region_flags(struct vmt_device *vmt);
 u64 vmt_region_size(struct vmt_device *vmt);
 int vmt_region_sparse_cap(struct vmt_device *vmt, struct vfio_info_cap *caps);
 
+/* ---- vmt-v2.c ---- */
+/* vmt_v2_kernel: which of SimKernel this driver is built for. */
+unsigned int vmt_v2_kernel(void);
+/* vmt_v2_offer: let VFIO's core see what the configuration says. */
+void vmt_v2_offer(struct vmt_device *vmt);
+
+/* ---- vmt-data-file.c ---- */
+struct vmt_gate *vmt_gate_new(struct vmt_device *vmt);
+/* vmt_gate_close: the device goes; @gate may be NULL. */
+void vmt_gate_close(struct vmt_gate *gate);
+/*
+ * vmt_data_file_open: the file of the session that has just begun, or an
+ * error. Called with mig_lock held.
+ */
+struct file *vmt_data_file_open(struct vmt_device *vmt);
+
+/* ---- vmt-dirty.c ---- */
+void vmt_dirty_init(struct vmt_device *vmt);
+/* vmt_dirty_open: no log, and none lost. */
+void vmt_dirty_open(struct vmt_device *vmt);
+/*
+ * vmt_dirty_start, _stop and _report: see struct vfio_log_ops. Take mig_lock
+ * if a fault rule wants the error state.
+ */
+int vmt_dirty_start(struct vmt_device *vmt, struct rb_root_cached *ranges,
+		    u32 count, u64 *page_size);
+int vmt_dirty_stop(struct vmt_device *vmt);
+int vmt_dirty_report(struct vmt_device *vmt, unsigned long iova,
+		     unsigned long length, struct iova_bitmap *bits);
+/* vmt_dirty_mark: the device has written there. */
+void vmt_dirty_mark(struct vmt_device *vmt, u64 iova, u64 bytes);
+/* vmt_dirty_lose: the log ends, if there is one. */
+void vmt_dirty_lose(struct vmt_device *vmt, const char *why);
+
 /* ---- vmt-dma.c ---- */
 void vmt_dma_init(struct vmt_device *vmt);
 int vmt_dma_open(struct vmt_device *vmt);
@@ -263,6 +336,9 @@ void vmt_faults_json(struct vmt_device *vmt, struct seq_file *s);
 void vmt_faults_clear(struct vmt_device *vmt);
 
 /* ---- the two drivers ---- */
+/* The device around @vdev, or NULL if it is one of the other driver. */
+struct vmt_device *vmt_mdev_device(struct vfio_device *vdev);
+struct vmt_device *vmt_pci_device(struct vfio_device *vdev);
 int vmt_mdev_init(void);
 void vmt_mdev_exit(void);
 int vmt_pci_init(void);
