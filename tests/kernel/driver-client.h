@@ -69,6 +69,8 @@ bool driver_wait_eventfd(int fd, int ms);
 
 /* ---- the tests, by file ---- */
 void driver_add_region_tests(void);
+void driver_add_v2_tests(void);
+void driver_add_log_tests(void);
 void driver_add_device_tests(void);
 void driver_add_life_tests(void);
 

@@ -18,9 +18,11 @@
 #include <unistd.h>
 
 #include "driver-client.h"
+#include "sim-client-v2.h"
 
 #define BUSY_LINES "dma-rate=64M\ndma-size=1M\npinned=0+64K\n" \
                    "precopy-size=1M\n"
+#define V2_LINES BUSY_LINES "protocol=v2\np2p=yes\nlog=yes\n"
 #define ROUNDS 100
 #define OPENS 30
 #define WAIT_MS 20000
@@ -50,16 +52,38 @@ static void test_open_under_dma(void)
 /* A process that is killed may be gone before the last of its files is. */
 static void wait_closed(DriverDevice *dev)
 {
-    for (int i = 0; i < 500 && driver_number(dev, "open"); i++) {
+    for (int i = 0; i < 500 && (driver_number(dev, "open") ||
+                                driver_number(dev, "data-fds")); i++) {
         g_usleep(10 * 1000);
     }
     g_assert_cmpint(driver_number(dev, "open"), ==, 0);
+    g_assert_cmpint(driver_number(dev, "data-fds"), ==, 0);
+}
+
+/* Takes 17 minutes at the rate of this device. */
+static void wait_for_data(DriverDevice *dev, bool v2)
+{
+    uint64_t value;
+    char buf[4096];
+    int fd;
+
+    if (v2) {
+        v2_set(dev->client, V2_STOP_COPY, &fd);
+        while (read(fd, buf, sizeof(buf)) > 0) {
+            continue;
+        }
+        return;
+    }
+    client_set_state(dev->client, 3);
+    client_pending(dev->client, &value);
+    client_data_offset(dev->client, &value);
 }
 
 /* The user is killed, with everything going on. */
-static void test_killed(void)
+static void test_killed(const void *lines)
 {
-    DriverDevice *dev = driver_new(BUSY_LINES "save-rate=1K\n");
+    g_autofree char *all = g_strconcat(lines, "save-rate=1K\n", NULL);
+    DriverDevice *dev = driver_new(all);
 
     for (int i = 0; i < 5; i++) {
         int status;
@@ -67,13 +91,8 @@ static void test_killed(void)
 
         g_assert_cmpint(pid, >=, 0);
         if (!pid) {
-            uint64_t value;
-
             driver_open(dev);
-            client_set_state(dev->client, 3);
-            client_pending(dev->client, &value);
-            /* Takes 17 minutes at this rate. */
-            client_data_offset(dev->client, &value);
+            wait_for_data(dev, strstr(lines, "v2"));
             _exit(0);
         }
         g_usleep(100000 + i * 30000);
@@ -144,7 +163,8 @@ void driver_add_life_tests(void)
 {
     g_test_add_func("/driver/life/rounds", test_rounds);
     g_test_add_func("/driver/life/open-under-dma", test_open_under_dma);
-    g_test_add_func("/driver/life/killed", test_killed);
+    g_test_add_data_func("/driver/life/killed", BUSY_LINES, test_killed);
+    g_test_add_data_func("/driver/life/killed-v2", V2_LINES, test_killed);
     g_test_add_func("/driver/life/removed", test_removed);
     g_test_add_func("/driver/life/edu-removed", test_edu_removed);
 }
@@ -159,6 +179,8 @@ int main(int argc, char **argv)
     }
     driver_add_region_tests();
     driver_add_device_tests();
+    driver_add_v2_tests();
+    driver_add_log_tests();
     driver_add_life_tests();
     return g_test_run();
 }

@@ -1,0 +1,476 @@
+/*
+ * Tests of the kernel's test driver: the DMA log of protocol v2
+ *
+ * Owns: which requests the log takes, that its bits are exactly the pages
+ * that the device wrote, and that memory copied by them is the device's.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "driver-client.h"
+#include "edu-regs.h"
+#include "sim-client-v2.h"
+
+#define LOG "protocol=v2\np2p=yes\nlog=yes\n"
+#define PAGE DRIVER_PAGE_BYTES
+#define PAGES (DRIVER_RAM_BYTES / PAGE)
+#define DMA_AT 0x400000u
+#define DMA_BYTES 0x10000u
+#define BUS_MASTER 6
+#define WAIT_MS 10000
+
+typedef struct vfio_device_feature_dma_logging_range Range;
+
+static const Range all_ram = { 0, DRIVER_RAM_BYTES };
+
+static int log_start(DriverDevice *dev, const Range *ranges, unsigned count,
+                     uint64_t *page_size)
+{
+    struct vfio_device_feature_dma_logging_control start = {
+        .page_size = *page_size, .num_ranges = count,
+        .ranges = (uintptr_t)ranges,
+    };
+    int ret = v2_feature(dev->client, VFIO_DEVICE_FEATURE_SET |
+                         VFIO_DEVICE_FEATURE_DMA_LOGGING_START, &start,
+                         sizeof(start));
+
+    *page_size = start.page_size;
+    return ret;
+}
+
+static void start_all(DriverDevice *dev)
+{
+    uint64_t page_size = PAGE;
+
+    g_assert_cmpint(log_start(dev, &all_ram, 1, &page_size), ==, 0);
+    g_assert_cmpuint(page_size, ==, PAGE);
+}
+
+static int log_stop(DriverDevice *dev)
+{
+    return v2_feature(dev->client, VFIO_DEVICE_FEATURE_SET |
+                      VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP, NULL, 0);
+}
+
+static int log_report(DriverDevice *dev, uint64_t iova, uint64_t length,
+                      uint64_t page_size, uint64_t *bits)
+{
+    struct vfio_device_feature_dma_logging_report report = {
+        .iova = iova, .length = length, .page_size = page_size,
+        .bitmap = (uintptr_t)bits,
+    };
+
+    return v2_feature(dev->client, VFIO_DEVICE_FEATURE_GET |
+                      VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT, &report,
+                      sizeof(report));
+}
+
+/* Bits of @length bytes from @iova; @bits has one for each page of all. */
+static void get_bits(DriverDevice *dev, uint64_t iova, uint64_t length,
+                     uint64_t page_size, uint64_t *bits)
+{
+    memset(bits, 0, PAGES / 8);
+    g_assert_cmpint(log_report(dev, iova, length, page_size, bits), ==, 0);
+}
+
+static void expect_bits(const uint64_t *bits, unsigned first, unsigned count)
+{
+    for (unsigned p = 0; p < PAGES; p++) {
+        g_assert_cmpint(driver_dirty_page(bits, p), ==,
+                        p >= first && p - first < count);
+    }
+}
+
+static void set_state(DriverDevice *dev, uint32_t state)
+{
+    int fd;
+
+    g_assert_cmpint(v2_set(dev->client, state, &fd), ==, 0);
+    g_assert_cmpint(fd, ==, -1);
+}
+
+/* The registers' DMA writes all of @bytes from @at, again and again. */
+static void start_dma(DriverDevice *dev, uint32_t at, uint32_t bytes)
+{
+    driver_set_command(dev, BUS_MASTER);
+    driver_reg_write(dev, VMT_REG_DMA_ADDR_LO, at);
+    driver_reg_write(dev, VMT_REG_DMA_SIZE, bytes);
+    driver_reg_write(dev, VMT_REG_DMA_INTERVAL_US, 200);
+    driver_reg_write(dev, VMT_REG_DMA_CTRL, VMT_DMA_CTRL_RUN);
+}
+
+static void wait_bursts(DriverDevice *dev, uint32_t more)
+{
+    uint32_t from = driver_reg_read(dev, VMT_REG_DMA_BURSTS);
+    gint64 end_us = g_get_monotonic_time() + WAIT_MS * 1000;
+
+    while (driver_reg_read(dev, VMT_REG_DMA_BURSTS) - from < more) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end_us);
+        g_usleep(1000);
+    }
+}
+
+/* A device that has written all pages from @at on, and has stopped. */
+static void write_pages(DriverDevice *dev, uint32_t at, uint32_t bytes)
+{
+    start_dma(dev, at, bytes);
+    wait_bursts(dev, bytes / VMT_DMA_BURST_BYTES + 2);
+    driver_reg_write(dev, VMT_REG_DMA_CTRL, 0);
+    set_state(dev, V2_STOP);
+    set_state(dev, V2_RUNNING);
+}
+
+/* ------------------------------------------------------------------------ */
+/* Requests                                                                 */
+
+static void test_requests(void)
+{
+    static const Range none = { 0, 0 }, odd = { 0x800, 0x1000 };
+    static const Range twice[] = { { 0, 0x2000 }, { 0x1000, 0x1000 } };
+    static const Range at_end = { UINT64_MAX - 0xfff, 0x1000 };
+    g_autofree uint64_t *bits = g_new0(uint64_t, PAGES / 64);
+    DriverDevice *dev = driver_new(LOG);
+    uint64_t size = PAGE, odd_size = 3 * PAGE;
+
+    driver_open(dev);
+    g_assert_cmpint(log_report(dev, 0, PAGE, PAGE, bits), ==, -EINVAL);
+    g_assert_cmpint(log_stop(dev), ==, -EINVAL);
+    g_assert_cmpint(log_start(dev, &none, 1, &size), ==, -EINVAL);
+    g_assert_cmpint(log_start(dev, &odd, 1, &size), ==, -EINVAL);
+    g_assert_cmpint(log_start(dev, &all_ram, 1, &odd_size), ==, -EINVAL);
+    g_assert_cmpint(log_start(dev, &all_ram, 0, &size), ==, -EINVAL);
+    g_assert_cmpint(log_start(dev, twice, 2, &size), ==, -EINVAL);
+    g_assert_cmpint(log_start(dev, &at_end, 1, &size), ==, -EOVERFLOW);
+    g_assert_cmpint(log_start(dev, &all_ram, 100000, &size), ==, -E2BIG);
+    start_all(dev);
+    g_assert_cmpint(driver_number(dev, "log.ranges"), ==, 1);
+    g_assert_cmpint(log_start(dev, &all_ram, 1, &size), ==, -EINVAL);
+    g_assert_cmpint(log_report(dev, DRIVER_RAM_BYTES, PAGE, PAGE, bits), ==,
+                    -EINVAL);
+    /* A report without a log, one outside of it, and a second start. */
+    g_assert_cmpint(driver_number(dev, "violation-count"), ==, 3);
+    g_assert_cmpint(log_report(dev, 0, PAGE, PAGE, NULL), <, 0);
+    g_assert_cmpint(log_stop(dev), ==, 0);
+    g_assert_cmpint(driver_number(dev, "log.ranges"), ==, 0);
+    driver_free(dev);
+    /* It goes with the device's closing. */
+    dev = driver_new(LOG);
+    driver_open(dev);
+    start_all(dev);
+    driver_close(dev);
+    g_assert_cmpint(driver_number(dev, "log.ranges"), ==, 0);
+    driver_open(dev);
+    start_all(dev);
+    driver_free(dev);
+}
+
+static int start_with(const char *lines, const Range *ranges, unsigned count,
+                      uint64_t *page_size)
+{
+    g_autofree char *all = g_strconcat(LOG, lines, NULL);
+    DriverDevice *dev = driver_new(all);
+    int ret;
+
+    driver_open(dev);
+    ret = log_start(dev, ranges, count, page_size);
+    driver_free(dev);
+    return ret;
+}
+
+static void test_limits(void)
+{
+    static const Range two[] = { { 0, 0x10000 }, { 0x300000, 0x10000 } };
+    uint64_t size = PAGE, fine = 512;
+
+    g_assert_cmpint(start_with("log=no\n", two, 2, &size), ==, -ENOTTY);
+    g_assert_cmpint(start_with("log-min-bytes=128K\n", two, 2, &size), ==, 0);
+    g_assert_cmpint(start_with("log-min-bytes=129K\n", two, 2, &size), ==,
+                    -EOPNOTSUPP);
+    g_assert_cmpint(start_with("log-max-bytes=128K\n", two, 2, &size), ==, 0);
+    g_assert_cmpint(start_with("log-max-bytes=127K\n", two, 2, &size), ==,
+                    -EOPNOTSUPP);
+    /* As one range it has what lies between them, too. */
+    g_assert_cmpint(start_with("log-max-bytes=128K\nlog-max-ranges=1\n", two,
+                               2, &size), ==, -EOPNOTSUPP);
+    g_assert_cmpuint(size, ==, PAGE);
+    g_assert_cmpint(start_with("log-page-size=64K\n", two, 2, &size), ==, 0);
+    g_assert_cmpuint(size, ==, 65536);
+    g_assert_cmpint(start_with("", two, 2, &fine), ==, 0);
+    g_assert_cmpuint(fine, ==, PAGE);
+}
+
+/* ------------------------------------------------------------------------ */
+/* Bits                                                                     */
+
+/* A page is reported once, and only to who asks for it. */
+static void test_bits(void)
+{
+    const unsigned first = DMA_AT / PAGE, count = DMA_BYTES / PAGE;
+    g_autofree uint64_t *bits = g_new0(uint64_t, PAGES / 64);
+    DriverDevice *dev = driver_new(LOG);
+
+    driver_open(dev);
+    start_all(dev);
+    write_pages(dev, DMA_AT, DMA_BYTES);
+    get_bits(dev, DMA_AT + PAGE, 2 * PAGE, PAGE, bits);
+    expect_bits(bits, 0, 2);
+    get_bits(dev, 0, DRIVER_RAM_BYTES, PAGE, bits);
+    g_assert_true(driver_dirty_page(bits, first));
+    g_assert_false(driver_dirty_page(bits, first + 1));
+    g_assert_false(driver_dirty_page(bits, first + 2));
+    bits[first / 64] |= UINT64_C(3) << (first % 64 + 1);
+    expect_bits(bits, first, count);
+    get_bits(dev, 0, DRIVER_RAM_BYTES, PAGE, bits);
+    expect_bits(bits, 0, 0);
+    /* Bits that are set stay: the kernel clears none. */
+    memset(bits, 0xff, PAGES / 8);
+    g_assert_cmpint(log_report(dev, 0, DRIVER_RAM_BYTES, PAGE, bits), ==, 0);
+    expect_bits(bits, 0, PAGES);
+    write_pages(dev, DMA_AT, DMA_BYTES);
+    get_bits(dev, 0, DRIVER_RAM_BYTES, 16 * PAGE, bits);
+    expect_bits(bits, first / 16, count / 16);
+    g_assert_cmpint(driver_number(dev, "violation-count"), ==, 0);
+    driver_free(dev);
+}
+
+/* What lies outside of the ranges is not logged. */
+static void test_ranges(void)
+{
+    static const Range some[] = {
+        { DMA_AT + 8 * PAGE, 4 * PAGE }, { DMA_AT, 2 * PAGE },
+        { DMA_AT + 4 * PAGE, PAGE },
+    };
+    g_autofree uint64_t *bits = g_new0(uint64_t, PAGES / 64);
+    DriverDevice *dev = driver_new(LOG);
+    uint64_t size = PAGE;
+
+    driver_open(dev);
+    g_assert_cmpint(log_start(dev, some, 3, &size), ==, 0);
+    write_pages(dev, DMA_AT, DMA_BYTES);
+    g_assert_cmpint(driver_number(dev, "log.pages"), ==, 7);
+    get_bits(dev, DMA_AT, 2 * PAGE, PAGE, bits);
+    expect_bits(bits, 0, 2);
+    get_bits(dev, DMA_AT + 8 * PAGE, 4 * PAGE, PAGE, bits);
+    expect_bits(bits, 0, 4);
+    g_assert_cmpint(log_report(dev, DMA_AT, 3 * PAGE, PAGE, bits), ==,
+                    -EINVAL);
+    driver_free(dev);
+}
+
+/* A log of larger pages tells of more, and forgets none that is asked half. */
+static void test_coarse(void)
+{
+    g_autofree uint64_t *bits = g_new0(uint64_t, PAGES / 64);
+    DriverDevice *dev = driver_new(LOG "log-page-size=64K\n");
+    uint64_t size = PAGE;
+
+    driver_open(dev);
+    g_assert_cmpint(log_start(dev, &all_ram, 1, &size), ==, 0);
+    write_pages(dev, DMA_AT + PAGE, PAGE);
+    get_bits(dev, DMA_AT, 8 * PAGE, PAGE, bits);
+    expect_bits(bits, 0, 8);
+    get_bits(dev, 0, DRIVER_RAM_BYTES, PAGE, bits);
+    expect_bits(bits, DMA_AT / PAGE, 16);
+    get_bits(dev, 0, DRIVER_RAM_BYTES, PAGE, bits);
+    expect_bits(bits, 0, 0);
+    driver_free(dev);
+}
+
+/* Reports by groups of pages: who asks between two loses what is before. */
+static void test_rounding(void)
+{
+    const unsigned first = DMA_AT / PAGE;
+    g_autofree uint64_t *bits = g_new0(uint64_t, PAGES / 64);
+    DriverDevice *dev = driver_new(LOG "log-rounding=8\n");
+
+    driver_open(dev);
+    start_all(dev);
+    write_pages(dev, DMA_AT, DMA_BYTES);
+    get_bits(dev, DMA_AT + 3 * PAGE, 8 * PAGE, PAGE, bits);
+    expect_bits(bits, 0, 5);
+    get_bits(dev, 0, DRIVER_RAM_BYTES, PAGE, bits);
+    expect_bits(bits, first + 8, DMA_BYTES / PAGE - 8);
+    driver_free(dev);
+}
+
+/* ------------------------------------------------------------------------ */
+/* As a migration uses it                                                   */
+
+static unsigned copy_dirty(DriverDevice *dev, uint8_t *copy, uint64_t *bits)
+{
+    unsigned count = 0;
+
+    get_bits(dev, 0, DRIVER_RAM_BYTES, PAGE, bits);
+    for (unsigned p = 0; p < PAGES; p++) {
+        if (driver_dirty_page(bits, p)) {
+            memcpy(copy + p * PAGE, dev->ram + p * PAGE, PAGE);
+            count++;
+        }
+    }
+    return count;
+}
+
+/* The device writes at its rate all the time, and by its registers. */
+static void test_copy(void)
+{
+    g_autofree uint64_t *bits = g_new0(uint64_t, PAGES / 64);
+    g_autofree uint8_t *copy = g_malloc(DRIVER_RAM_BYTES);
+    DriverDevice *dev = driver_new(LOG "dma-rate=32M\ndma-start=0x800000\n"
+                                   "dma-size=4M\ndma-burst=24K\n");
+    unsigned seen = 0;
+
+    driver_open(dev);
+    start_dma(dev, DMA_AT, DMA_BYTES);
+    start_all(dev);
+    memcpy(copy, dev->ram, DRIVER_RAM_BYTES);
+    for (int i = 0; i < 20; i++) {
+        seen += copy_dirty(dev, copy, bits);
+        g_usleep(10000);
+    }
+    g_assert_cmpuint(seen, >, 20);
+    /* It may write until it is stopped: this state does not keep it from. */
+    set_state(dev, V2_RUNNING_P2P);
+    wait_bursts(dev, 5);
+    set_state(dev, V2_STOP);
+    copy_dirty(dev, copy, bits);
+    g_assert_cmpint(memcmp(copy, dev->ram, DRIVER_RAM_BYTES), ==, 0);
+    g_assert_cmpint(log_stop(dev), ==, 0);
+    driver_free(dev);
+}
+
+/* ------------------------------------------------------------------------ */
+/* What goes wrong                                                          */
+
+static void test_faults(void)
+{
+    g_autofree uint64_t *bits = g_new0(uint64_t, PAGES / 64);
+    DriverDevice *dev = driver_new(LOG);
+    uint64_t size = PAGE;
+
+    driver_open(dev);
+    g_assert_cmpint(driver_write(dev, "faults",
+        "a event=log-start errno=ENOMEM\nb event=log-report errno=ENOTCONN\n"
+        "c event=log-stop errno=EIO\n"
+        "d event=log-report count=3 device-state=error\n"), ==, 0);
+    g_assert_cmpint(log_start(dev, &all_ram, 1, &size), ==, -ENOMEM);
+    start_all(dev);
+    write_pages(dev, DMA_AT, DMA_BYTES);
+    g_assert_cmpint(log_report(dev, 0, PAGE, PAGE, bits), ==, -ENOTCONN);
+    get_bits(dev, 0, DRIVER_RAM_BYTES, PAGE, bits);
+    expect_bits(bits, DMA_AT / PAGE, DMA_BYTES / PAGE);
+    g_assert_cmpint(log_report(dev, 0, PAGE, PAGE, bits), ==, -EIO);
+    g_assert_cmpint(v2_get(dev->client), ==, V2_ERROR);
+    g_assert_cmpint(log_stop(dev), ==, -EIO);
+    g_assert_cmpint(log_stop(dev), ==, 0);
+    driver_free(dev);
+}
+
+/* Logs that go with a stop or a reset, and one that sees nothing. */
+static void test_quirks(void)
+{
+    g_autofree uint64_t *bits = g_new0(uint64_t, PAGES / 64);
+    DriverDevice *dev = driver_new(LOG "log-lost-on-stop=yes\n"
+                                   "log-again-errno=EEXIST\n");
+    uint64_t size = PAGE;
+    int fd;
+
+    driver_open(dev);
+    start_all(dev);
+    g_assert_cmpint(log_start(dev, &all_ram, 1, &size), ==, -EEXIST);
+    g_assert_cmpint(v2_set(dev->client, V2_STOP_COPY, &fd), ==, 0);
+    get_bits(dev, 0, DRIVER_RAM_BYTES, PAGE, bits);
+    set_state(dev, V2_STOP);
+    g_assert_cmpint(log_report(dev, 0, PAGE, PAGE, bits), ==, -EINVAL);
+    close(fd);
+    driver_free(dev);
+
+    dev = driver_new(LOG "log-lost-on-reset=yes\n");
+    driver_open(dev);
+    start_all(dev);
+    set_state(dev, V2_STOP);
+    get_bits(dev, 0, DRIVER_RAM_BYTES, PAGE, bits);
+    g_assert_cmpint(ioctl(dev->client->device, VFIO_DEVICE_RESET), ==, 0);
+    g_assert_cmpint(log_report(dev, 0, PAGE, PAGE, bits), ==, -EINVAL);
+    driver_free(dev);
+
+    dev = driver_new(LOG "log=empty\nlog-outside=silent\n");
+    driver_open(dev);
+    start_all(dev);
+    write_pages(dev, DMA_AT, DMA_BYTES);
+    get_bits(dev, 0, DRIVER_RAM_BYTES, PAGE, bits);
+    expect_bits(bits, 0, 0);
+    g_assert_cmpint(log_report(dev, DRIVER_RAM_BYTES, PAGE, PAGE, bits), ==,
+                    0);
+    driver_free(dev);
+}
+
+/* ------------------------------------------------------------------------ */
+/* QEMU's edu: the device itself writes, through the IOMMU                   */
+
+static void edu_dma(DriverDevice *dev, uint64_t src, uint64_t dst, bool out)
+{
+    driver_reg_write(dev, EDU_DMA_SRC, src);
+    driver_reg_write(dev, EDU_DMA_DST, dst);
+    driver_reg_write(dev, EDU_DMA_COUNT, EDU_COPY_BYTES);
+    driver_reg_write(dev, EDU_DMA_CMD,
+                     EDU_DMA_RUN | (out ? EDU_DMA_TO_MEMORY : 0));
+}
+
+static bool edu_is_busy(DriverDevice *dev)
+{
+    return driver_reg_read(dev, EDU_DMA_CMD) & EDU_DMA_RUN;
+}
+
+static void test_edu(void)
+{
+    g_autofree uint64_t *bits = g_new0(uint64_t, PAGES / 64);
+    g_autofree uint8_t *copy = g_malloc(DRIVER_RAM_BYTES);
+    DriverDevice *dev = driver_new_edu(0, LOG);
+
+    if (!dev) {
+        g_test_skip("this machine has no edu device");
+        return;
+    }
+    driver_open(dev);
+    driver_set_command(dev, BUS_MASTER);
+    memset(dev->ram + 0x20000, 0x5a, EDU_COPY_BYTES);
+    edu_dma(dev, 0x20000, EDU_BUFFER, false);
+    while (edu_is_busy(dev)) {
+        g_usleep(1000);
+    }
+    start_all(dev);
+    memcpy(copy, dev->ram, DRIVER_RAM_BYTES);
+    g_assert_cmpuint(copy_dirty(dev, copy, bits), ==, 0);
+    edu_dma(dev, EDU_BUFFER, 0x1800, true);
+    /* It writes some time after it was told to. */
+    while (edu_is_busy(dev)) {
+        copy_dirty(dev, copy, bits);
+    }
+    edu_dma(dev, EDU_BUFFER, 0x5000, true);
+    set_state(dev, V2_STOP);
+    copy_dirty(dev, copy, bits);
+    g_assert_cmphex(dev->ram[0x5000 + EDU_COPY_BYTES - 1], ==, 0x5a);
+    g_assert_cmpint(memcmp(copy, dev->ram, DRIVER_RAM_BYTES), ==, 0);
+    g_assert_cmpuint(copy_dirty(dev, copy, bits), ==, 0);
+    /* No page had to be pinned for that. */
+    g_assert_cmpint(driver_number(dev, "pinned-pages"), ==, 0);
+    driver_free(dev);
+}
+
+void driver_add_log_tests(void)
+{
+    g_test_add_func("/driver/log/requests", test_requests);
+    g_test_add_func("/driver/log/limits", test_limits);
+    g_test_add_func("/driver/log/bits", test_bits);
+    g_test_add_func("/driver/log/ranges", test_ranges);
+    g_test_add_func("/driver/log/coarse", test_coarse);
+    g_test_add_func("/driver/log/rounding", test_rounding);
+    g_test_add_func("/driver/log/copy", test_copy);
+    g_test_add_func("/driver/log/faults", test_faults);
+    g_test_add_func("/driver/log/quirks", test_quirks);
+    g_test_add_func("/driver/log/edu", test_edu);
+}
