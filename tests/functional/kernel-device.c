@@ -200,6 +200,13 @@ void kernel_device_set(KernelDevice *dev, const char *key, const char *fmt,
     g_string_append_c(dev->config, '\n');
 }
 
+void kernel_device_v2(KernelDevice *dev)
+{
+    kernel_device_set(dev, "protocol", "v2");
+    kernel_device_set(dev, "p2p", "yes");
+    kernel_device_set(dev, "log", "yes");
+}
+
 void kernel_device_fault(KernelDevice *dev, const char *name,
                          const char *keys)
 {
@@ -258,6 +265,23 @@ char *kernel_device_arcs(const KernelDevice *dev)
     g_autofree char *transcript = kernel_device_transcript(dev);
 
     return transcript_arcs(transcript, NULL);
+}
+
+int64_t kernel_device_arc_us(const KernelDevice *dev, const char *arc)
+{
+    g_autofree char *transcript = kernel_device_transcript(dev);
+    g_auto(GStrv) ends = g_strsplit(arc, ">", 2);
+    g_autofree char *words = g_strdup_printf("state-write from=%s to=%s ret=0",
+                                             ends[0], ends[1]);
+    const char *at = g_strrstr(transcript, words);
+
+    if (!at) {
+        qtest_fail("%s made no transition %s", dev->name, arc);
+    }
+    while (at > transcript && at[-1] != '\n') {
+        at--;
+    }
+    return g_ascii_strtoll(at, NULL, 10);
 }
 
 unsigned kernel_device_fired(const KernelDevice *dev, const char *fault)

@@ -64,6 +64,9 @@ void kernel_device_set(KernelDevice *dev, const char *key, const char *fmt,
 void kernel_device_fault(KernelDevice *dev, const char *name,
                          const char *keys);
 
+/* kernel_device_v2: it speaks protocol v2, with P2P and a DMA log. */
+void kernel_device_v2(KernelDevice *dev);
+
 /* kernel_device_apply: give the driver both. The device is closed. */
 void kernel_device_apply(KernelDevice *dev);
 
@@ -77,6 +80,12 @@ char *kernel_device_transcript(const KernelDevice *dev);
 
 /* kernel_device_arcs: its transitions as "running>pre-copy ...". */
 char *kernel_device_arcs(const KernelDevice *dev);
+
+/*
+ * kernel_device_arc_us: when it made the transition "from>to" for the last
+ * time, in microseconds of the kernel's clock; fails the case if never.
+ */
+int64_t kernel_device_arc_us(const KernelDevice *dev, const char *arc);
 
 /* kernel_device_fired: how often a fault rule has fired. */
 unsigned kernel_device_fired(const KernelDevice *dev, const char *fault);

@@ -104,6 +104,20 @@ void kernel_pair_add_mdev(KernelPair *pair)
     add_devices(pair, kernel_mdev_new(), kernel_mdev_new());
 }
 
+void kernel_pair_add_pci(KernelPair *pair)
+{
+    add_devices(pair, kernel_pci_new(KERNEL_PCI_SOURCE),
+                kernel_pci_new(KERNEL_PCI_DESTINATION));
+}
+
+void kernel_pair_v2(KernelPair *pair)
+{
+    for (unsigned i = 0; i < pair->src->devices->len; i++) {
+        kernel_device_v2(pair->src->devices->pdata[i]);
+        kernel_device_v2(pair->dst->devices->pdata[i]);
+    }
+}
+
 KernelPair *kernel_pair_new_mdev(void)
 {
     KernelPair *pair = kernel_pair_new();
@@ -116,8 +130,7 @@ KernelPair *kernel_pair_new_pci(void)
 {
     KernelPair *pair = kernel_pair_new();
 
-    add_devices(pair, kernel_pci_new(KERNEL_PCI_SOURCE),
-                kernel_pci_new(KERNEL_PCI_DESTINATION));
+    kernel_pair_add_pci(pair);
     return pair;
 }
 
@@ -158,15 +171,35 @@ void kernel_pair_begin(KernelPair *pair)
     migrate_qmp(pair->src->qts, pair->dst->incoming, "{}");
 }
 
+/* How often the source has looked which memory is dirty. */
+static int64_t ram_rounds(KernelPair *pair)
+{
+    QDict *info = migrate_query_not_failed(pair->src->qts);
+    QDict *ram = qdict_get_qdict(info, "ram");
+    int64_t rounds = ram ? qdict_get_int(ram, "dirty-sync-count") : 0;
+
+    qobject_unref(info);
+    return rounds;
+}
+
+static bool in_precopy(KernelPair *pair)
+{
+    KernelDevice *dev = pair->src->devices->pdata[0];
+    g_autofree char *protocol = kernel_device_str(dev, "protocol");
+    g_autofree char *transcript = kernel_device_transcript(dev);
+
+    if (!strcmp(protocol, "v2")) {
+        return ram_rounds(pair) > 1;
+    }
+    return strstr(transcript, "chunk-done phase=pre-copy");
+}
+
 void kernel_pair_in_precopy(KernelPair *pair)
 {
     int64_t end_us = g_get_monotonic_time() + 60 * G_USEC_PER_SEC;
 
     while (true) {
-        g_autofree char *transcript =
-            kernel_device_transcript(pair->src->devices->pdata[0]);
-
-        if (strstr(transcript, "chunk-done phase=pre-copy")) {
+        if (in_precopy(pair)) {
             return;
         }
         if (g_get_monotonic_time() > end_us) {
@@ -257,6 +290,7 @@ static void check_state(KernelPair *pair, unsigned index)
     if (!dst->is_pci) {
         same_number(pair, index, "msix-armed");
     }
+    g_assert_cmpint(kernel_device_int(dst, "data-fds"), ==, 0);
     g_assert_cmpint(kernel_device_int(dst, "corrupt"), ==, 0);
     g_assert_cmpint(kernel_device_int(dst, "incomplete"), ==, 0);
     if (!pair->src->builtin) {
@@ -325,6 +359,23 @@ void kernel_pair_check(KernelPair *pair)
         if (!dev->is_pci) {
             check_goes_on(pair, i);
         }
+    }
+}
+
+void kernel_expect_passes(KernelSide *side, const char *first,
+                          const char *then)
+{
+    int64_t last_us = INT64_MIN, next_us = INT64_MAX;
+
+    for (unsigned i = 0; i < side->devices->len; i++) {
+        KernelDevice *dev = side->devices->pdata[i];
+
+        last_us = MAX(last_us, kernel_device_arc_us(dev, first));
+        next_us = MIN(next_us, kernel_device_arc_us(dev, then));
+    }
+    if (last_us > next_us) {
+        qtest_fail("%s: a device made %s before another one had made %s",
+                   side->name, then, first);
     }
 }
 

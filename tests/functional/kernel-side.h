@@ -62,8 +62,12 @@ KernelPair *kernel_pair_new_mdev(void);
 KernelPair *kernel_pair_new_pci(void);
 void kernel_pair_free(KernelPair *pair);
 
-/* kernel_pair_add_mdev: one more device on each side. */
+/* kernel_pair_add_mdev, _pci: one more device on each side. */
 void kernel_pair_add_mdev(KernelPair *pair);
+void kernel_pair_add_pci(KernelPair *pair);
+
+/* kernel_pair_v2: all devices of both sides, see kernel_device_v2(). */
+void kernel_pair_v2(KernelPair *pair);
 
 /* kernel_pair_set: a key of all devices of both sides, before the start. */
 void kernel_pair_set(KernelPair *pair, const char *key, const char *value);
@@ -93,7 +97,10 @@ void kernel_side_eject(KernelSide *side, unsigned index);
 /* kernel_pair_begin: start the migration, wait for nothing. */
 void kernel_pair_begin(KernelPair *pair);
 
-/* kernel_pair_in_precopy: wait till device data has been sent. */
+/*
+ * kernel_pair_in_precopy: wait till device data has been sent, or all memory
+ * once if the device has no data in pre-copy.
+ */
 void kernel_pair_in_precopy(KernelPair *pair);
 
 /*
@@ -110,6 +117,13 @@ void kernel_pair_finish(KernelPair *pair);
  * the destination run, and sees its devices run and write to memory.
  */
 void kernel_pair_check(KernelPair *pair);
+
+/*
+ * kernel_expect_passes: all devices of @side made the transition @first
+ * before any of them made @then.
+ */
+void kernel_expect_passes(KernelSide *side, const char *first,
+                          const char *then);
 
 /* kernel_pair_migrate: begin, finish, check. */
 void kernel_pair_migrate(KernelPair *pair);

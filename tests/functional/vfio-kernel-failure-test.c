@@ -47,7 +47,23 @@ static const Fault faults[] = {
       "event=data-size-write;count=2;device-state=error" },
     { "cont", CONT_FAILS,
       "event=state-write;to=running;device-state=error" },
+    { "v2-stop", FAILS, "event=state-write;to=stop;errno=EIO" },
+    { "v2-stop-error", FAILS,
+      "event=state-write;to=running-p2p;device-state=error" },
+    { "v2-data-fd", FAILS, "event=data-fd;errno=EIO" },
+    { "v2-read", FAILS, "event=data-read;count=2;errno=EIO" },
+    { "v2-resume", LOAD_FAILS, "event=state-write;to=resuming;errno=EIO" },
+    { "v2-write", LOAD_FAILS, "event=data-write;errno=EIO" },
+    { "v2-verdict", LOAD_FAILS,
+      "event=state-write;from=resuming;errno=EIO" },
+    { "v2-cont", CONT_FAILS,
+      "event=state-write;to=running;device-state=error" },
 };
+
+static bool is_v2(const Fault *f)
+{
+    return g_str_has_prefix(f->name, "v2-");
+}
 
 /* ---- an error of the driver in each phase ---- */
 
@@ -82,6 +98,9 @@ static void test_fault(const void *opaque)
     KernelPair *pair = kernel_pair_new_mdev();
     KernelSide *side = f->outcome == FAILS ? pair->src : pair->dst;
 
+    if (is_v2(f)) {
+        kernel_pair_v2(pair);
+    }
     kernel_device_fault(side->devices->pdata[0], "row", f->keys);
     if (strstr(f->keys, "data-read") || strstr(f->keys, "data-write")) {
         kernel_pair_set(pair, "areas", "none");
@@ -132,9 +151,19 @@ static void cancel(KernelPair *pair)
     kernel_expect_load_failed(pair->dst, "");
 }
 
-static void test_cancel(const void *opaque)
+static KernelPair *new_pair(const void *v2)
 {
-    KernelPair *pair = pair_in_precopy(kernel_pair_new_mdev());
+    KernelPair *pair = kernel_pair_new_mdev();
+
+    if (v2) {
+        kernel_pair_v2(pair);
+    }
+    return pair;
+}
+
+static void test_cancel(const void *v2)
+{
+    KernelPair *pair = pair_in_precopy(new_pair(v2));
 
     cancel(pair);
     kernel_pair_retry(pair);
@@ -142,9 +171,9 @@ static void test_cancel(const void *opaque)
 }
 
 /* The device stopped, none of it sent after that: back to running. */
-static void test_cancel_at_switchover(const void *opaque)
+static void test_cancel_at_switchover(const void *v2)
 {
-    KernelPair *pair = kernel_pair_new_mdev();
+    KernelPair *pair = new_pair(v2);
 
     kernel_pair_start(pair);
     migrate_set_capability(pair->src->qts, "pause-before-switchover", true);
@@ -161,12 +190,19 @@ static void test_cancel_at_switchover(const void *opaque)
  * The guest resets itself, and so the device, in pre-copy: it runs again,
  * and what is migrated is the state after the reset.
  */
-static void test_reset(const void *opaque)
+static void test_reset(const void *v2)
 {
-    KernelPair *pair = pair_in_precopy(kernel_pair_new_mdev());
+    KernelPair *pair = new_pair(v2);
     KernelDevice *dev = pair->src->devices->pdata[0];
     g_autofree char *end = NULL;
 
+    if (v2) {
+        /* Without data in pre-copy: what keeps it there after the reset. */
+        kernel_pair_set(pair, "dma-rate", "32M");
+        kernel_pair_set(pair, "dma-start", "0xa00000");
+        kernel_pair_set(pair, "dma-size", "1M");
+    }
+    pair_in_precopy(pair);
     qtest_qmp_assert_success(pair->src->qts, "{'execute': 'system_reset'}");
     qtest_qmp_eventwait(pair->src->qts, "RESET");
     g_assert_cmpint(kernel_device_int(dev, "resets"), >, 0);
@@ -260,11 +296,19 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < G_N_ELEMENTS(faults); i++) {
         g_autofree char *name = g_strconcat("fault/", faults[i].name, NULL);
 
-        kernel_add_case(name, test_fault, &faults[i]);
+        if (!is_v2(&faults[i]) || !kernel_builtin()) {
+            kernel_add_case(name, test_fault, &faults[i]);
+        }
     }
     kernel_add_case("cancel/pre-copy", test_cancel, NULL);
     kernel_add_case("cancel/switchover", test_cancel_at_switchover, NULL);
     kernel_add_case("reset/pre-copy", test_reset, NULL);
+    if (!kernel_builtin()) {
+        kernel_add_case("cancel/v2", test_cancel, "v2");
+        kernel_add_case("cancel/v2-switchover", test_cancel_at_switchover,
+                        "v2");
+        kernel_add_case("reset/v2", test_reset, "v2");
+    }
     kernel_add_case("remove/mdev", test_remove, NULL);
     kernel_add_case("remove/pci", test_unbind, NULL);
     kernel_add_case("remove/and-cancel", test_remove_and_cancel, NULL);

@@ -4,7 +4,8 @@
  * Owns: what a migration must carry over when container, type1 IOMMU,
  * pinned pages, dirty bits and interrupts are those of the kernel: layouts
  * of the data window, DMA till the last moment, several devices, a PCI
- * device behind an IOMMU, a paused VM, a file.
+ * device behind an IOMMU, a paused VM, a file; and the same with protocol v2,
+ * where states and data fds are the kernel's, too.
  * Does not own: migrations that fail or are stopped
  * (vfio-kernel-failure-test.c); a guest that runs (guest/).
  * Locks: none. Runs in the VM of scripts/vm-testbed, as root.
@@ -184,12 +185,92 @@ static void test_pci(const void *opaque)
     kernel_pair_free(pair);
 }
 
+/* ---- protocol v2, as the kernel has it ---- */
+
+static const char v2_stops[] = "running>running-p2p;running-p2p>stop;"
+                               "stop>stop-copy";
+
+/* As test_dma(), with the states of this protocol. */
+static void test_v2(const void *opaque)
+{
+    KernelPair *pair = kernel_pair_new_mdev();
+    g_autofree char *arcs = NULL;
+    uint32_t before;
+
+    kernel_pair_v2(pair);
+    kernel_pair_set(pair, "state-size", "9M");
+    kernel_pair_start(pair);
+    kernel_set_reg(pair->src, 0, VMT_REG_DMA_INTERVAL_US, 200);
+    migrate_stay_in_precopy(pair->src->qts);
+    kernel_pair_begin(pair);
+    kernel_pair_in_precopy(pair);
+    before = kernel_reg(pair->src, 0, VMT_REG_DMA_BURSTS);
+    g_usleep(500 * 1000);
+    g_assert_cmpuint(kernel_reg(pair->src, 0, VMT_REG_DMA_BURSTS), >, before);
+    migrate_let_go(pair->src->qts);
+    kernel_pair_finish(pair);
+    arcs = kernel_device_arcs(pair->src->devices->pdata[0]);
+    kernel_expect_text(pair->src, "arcs", arcs, v2_stops);
+    kernel_pair_check(pair);
+    kernel_pair_free(pair);
+}
+
+/*
+ * Two that have P2P need no opt-in, and keep in step. One of them is a PCI
+ * device, which writes through the IOMMU until just before it is stopped.
+ */
+static void test_v2_devices(const void *opaque)
+{
+    KernelPair *pair = kernel_pair_new_pci();
+
+    kernel_pair_add_mdev(pair);
+    kernel_pair_v2(pair);
+    kernel_pair_start(pair);
+    edu_dma(pair->src);
+    migrate_stay_in_precopy(pair->src->qts);
+    kernel_pair_begin(pair);
+    kernel_pair_in_precopy(pair);
+    kernel_set_reg(pair->src, 0, EDU_DMA_CMD, EDU_DMA_RUN |
+                   EDU_DMA_TO_MEMORY);
+    migrate_let_go(pair->src->qts);
+    kernel_pair_finish(pair);
+    kernel_pair_check(pair);
+    kernel_expect_passes(pair->src, "running>running-p2p",
+                         "running-p2p>stop");
+    kernel_expect_passes(pair->dst, "stop>running-p2p",
+                         "running-p2p>running");
+    edu_dma(pair->dst);
+    kernel_pair_free(pair);
+}
+
+/* One of them has no P2P. */
+static void test_v2_blocked(const void *opaque)
+{
+    KernelPair *pair = kernel_pair_new_mdev();
+    KernelDevice *dev = pair->src->devices->pdata[0];
+    g_autofree char *why = NULL, *words = NULL;
+
+    kernel_pair_add_mdev(pair);
+    kernel_pair_v2(pair);
+    kernel_device_set(dev, "p2p", "no");
+    kernel_side_start(pair->src);
+    why = migrate_refused(pair->src->qts, pair->dst->incoming);
+    words = g_strdup_printf("%s has no state that stops peer-to-peer DMA",
+                            dev->name);
+    kernel_expect_text(pair->src, "the refusal", why, words);
+    kernel_expect_well(pair->src);
+    kernel_pair_free(pair);
+}
+
 /* ---- VMs that do not run ---- */
 
-static void test_paused(const void *opaque)
+static void test_paused(const void *v2)
 {
     KernelPair *pair = kernel_pair_new_mdev();
 
+    if (v2) {
+        kernel_pair_v2(pair);
+    }
     kernel_pair_start(pair);
     qtest_qmp_assert_success(pair->src->qts, "{'execute': 'stop'}");
     kernel_expect_state(pair->src, 0, "stop");
@@ -198,12 +279,15 @@ static void test_paused(const void *opaque)
 }
 
 /* To a file, and another QEMU from it. */
-static void test_file(const void *opaque)
+static void test_file(const void *v2)
 {
     KernelPair *pair = kernel_pair_new_mdev();
     g_autofree char *path = g_build_filename(qtest_tmpdir(), "state", NULL);
     g_autofree char *to = g_strconcat("exec:cat >", path, NULL);
 
+    if (v2) {
+        kernel_pair_v2(pair);
+    }
     g_free(pair->dst->incoming);
     pair->dst->incoming = g_strdup_printf("'exec:cat %s'", path);
     kernel_side_start(pair->src);
@@ -236,5 +320,12 @@ int main(int argc, char **argv)
     kernel_add_case("devices/pci", test_pci, NULL);
     kernel_add_case("vm/paused", test_paused, NULL);
     kernel_add_case("vm/file", test_file, NULL);
+    if (!kernel_builtin()) {
+        kernel_add_case("v2/dma", test_v2, NULL);
+        kernel_add_case("v2/devices", test_v2_devices, NULL);
+        kernel_add_case("v2/blocked", test_v2_blocked, NULL);
+        kernel_add_case("v2/paused", test_paused, "v2");
+        kernel_add_case("v2/file", test_file, "v2");
+    }
     return g_test_run();
 }
