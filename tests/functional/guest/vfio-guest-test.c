@@ -32,6 +32,7 @@ typedef struct GuestCase {
     const char *irq;
     void (*run)(const void *);
     bool slow;                  /* has a meaning with many moves */
+    bool v2;                    /* protocol v2, and a log of its DMA */
 } GuestCase;
 
 /* After the one that is watched in each phase, and in the same test. */
@@ -52,6 +53,11 @@ static GuestPair *boot(const GuestCase *c)
 
     if (!c->pci && !strcmp(c->irq, "intx")) {
         guest_pair_set(pair, "intx", "yes");
+    }
+    if (c->v2) {
+        guest_pair_set(pair, "protocol", "v2");
+        guest_pair_set(pair, "p2p", "yes");
+        guest_pair_set(pair, "log", "yes");
     }
     guest_pair_set(pair, "precopy-size", "1M");
     guest_pair_set(pair, "precopy-rate", "256K");
@@ -205,6 +211,8 @@ int main(int argc, char **argv)
     static const GuestCase cases[] = {
         { "guest/mdev-msix", false, "msix", test_moves, true },
         { "guest/pci-msi", true, "msi", test_moves, true },
+        { "guest/mdev-v2", false, "msix", test_moves, true, true },
+        { "guest/pci-v2", true, "msi", test_moves, true, true },
         { "guest/mdev-intx", false, "intx", test_moves, false },
         { "guest/notices", false, "msix", test_notices, false },
     };
