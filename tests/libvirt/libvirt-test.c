@@ -320,6 +320,21 @@ static void test_peer_to_peer(void)
     }
 }
 
+/* As the kernel's own drivers are: nobody has to allow that they are two. */
+static void test_v2(void)
+{
+    g_auto(Setup) s = two_devices();
+
+    if (!ready()) {
+        return;
+    }
+    for (unsigned i = 0; i < s.count; i++) {
+        s.source[i].config = s.target[i].config =
+            "protocol=v2;kernel=6.1;p2p=yes;log=yes;state-size=2M";
+    }
+    check_moves(&s, NULL);
+}
+
 /* By the user's own script as emulator: two devices, opted in. */
 static void test_two_allowed(void)
 {
@@ -876,6 +891,7 @@ static void add_cases(void)
                          GINT_TO_POINTER(DEVICE_MDEV), test_migrate);
     g_test_add_data_func("/libvirt/migrate/pci",
                          GINT_TO_POINTER(DEVICE_PCI), test_migrate);
+    g_test_add_func("/libvirt/migrate/v2", test_v2);
     g_test_add_data_func("/libvirt/save/mdev",
                          GINT_TO_POINTER(DEVICE_MDEV), test_save);
     g_test_add_func("/libvirt/managedsave", test_managedsave);
