@@ -67,6 +67,27 @@ void vfio_side_unset(VFIOSide *side, const char *device, const char *key)
     g_key_file_remove_key(side->config, group, key, NULL);
 }
 
+void vfio_side_set_keys(VFIOSide *side, const char *device, const char *keys)
+{
+    g_auto(GStrv) pairs = g_strsplit(keys, ";", -1);
+
+    for (char **p = pairs; *p; p++) {
+        g_auto(GStrv) pair = g_strsplit(*p, "=", 2);
+
+        g_assert_nonnull(pair[1]);
+        vfio_side_set(side, device, pair[0], "%s", pair[1]);
+    }
+}
+
+void vfio_side_profile(VFIOSide *side, const char *device,
+                       const char *profile)
+{
+    /* A key that is given would win */
+    vfio_side_unset(side, device, "state-size");
+    vfio_side_unset(side, device, "precopy-size");
+    vfio_side_set(side, device, "profile", "%s", profile);
+}
+
 void vfio_side_container(VFIOSide *side, const char *key, const char *value)
 {
     g_key_file_set_value(side->config, "container", key, value);

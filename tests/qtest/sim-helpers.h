@@ -82,6 +82,16 @@ void vfio_side_drop_devices(VFIOSide *side);
 void vfio_side_set(VFIOSide *side, const char *device, const char *key,
                    const char *fmt, ...) G_GNUC_PRINTF(4, 5);
 
+/* vfio_side_set_keys: the same, with all of "state-size=1M;p2p=yes". */
+void vfio_side_set_keys(VFIOSide *side, const char *device, const char *keys);
+
+/*
+ * vfio_side_profile: @device is one of protocol v2, as docs/sim.md has it
+ * under that name, with its sizes.
+ */
+void vfio_side_profile(VFIOSide *side, const char *device,
+                       const char *profile);
+
 /* vfio_side_get: as it was set, NULL if it was not. Caller frees. */
 char *vfio_side_get(VFIOSide *side, const char *device, const char *key);
 
@@ -141,7 +151,10 @@ unsigned vfio_side_fired(VFIOSide *side, const char *fault);
 /* vfio_side_transcript: all of it. Caller frees. */
 char *vfio_side_transcript(VFIOSide *side);
 
-/* vfio_side_arcs: transitions of @device as "running>pre-copy>...". */
+/*
+ * vfio_side_arcs: transitions of @device (NULL: of any) as
+ * "running>pre-copy pre-copy>...".
+ */
 char *vfio_side_arcs(VFIOSide *side, const char *device);
 
 /* vfio_side_expect_state: wait up to 5 s till @device is in @state. */

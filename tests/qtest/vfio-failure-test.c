@@ -248,17 +248,6 @@ static const Row destination_rows[] = {
       CONT_FAILS, "Invalid argument" },
 };
 
-static void apply_keys(VFIOPair *pair, const char *keys)
-{
-    g_auto(GStrv) pairs = g_strsplit(keys ? keys : "", ";", -1);
-
-    for (char **p = pairs; *p; p++) {
-        g_auto(GStrv) pair_of = g_strsplit(*p, "=", 2);
-
-        vfio_pair_set(pair, pair_of[0], "%s", pair_of[1]);
-    }
-}
-
 /* Is it about data that is read while the device runs? */
 static bool wants_precopy(const Row *row)
 {
@@ -270,7 +259,9 @@ static VFIOPair *new_pair(const Row *row)
 {
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
 
-    apply_keys(pair, row->keys);
+    if (row->keys) {
+        vfio_pair_set_keys(pair, row->keys);
+    }
     /* After a reset it leaves the memory alone that is to be compared. */
     vfio_pair_set(pair, "dma-needs-bus-master", "yes");
     vfio_side_fault(row->on_dst ? pair->dst : pair->src, "row", row->fault);

@@ -12,93 +12,30 @@
 
 #include <string.h>
 
+#include "snapshot-helpers.h"
+
 /* ---- savevm, loadvm ---- */
 
 typedef struct Snapshot {
     VFIOSideKind saver, loader;
 } Snapshot;
 
-static void add_disk(VFIOSide *side, const char *path)
-{
-    g_string_append_printf(side->args, " -drive if=none,id=disk,format=qcow2,"
-                           "file=%s", path);
-}
-
-static char *make_disk(void)
-{
-    char *path = g_build_filename(qtest_tmpdir(), "disk.qcow2", NULL);
-    g_autofree char *command = g_strdup_printf(
-        "qemu-img create -q -f qcow2 %s 1M", path);
-    int status = -1;
-
-    g_assert_true(g_spawn_command_line_sync(command, NULL, NULL, &status,
-                                            NULL));
-    g_assert_cmpint(status, ==, 0);
-    return path;
-}
-
-static void snapshot(VFIOSide *side, const char *what)
-{
-    g_autofree char *answer = qtest_hmp(side->qts, "%s one", what);
-
-    if (*answer) {
-        vfio_side_fail(side, "%s: %s", what, answer);
-    }
-}
-
-static char *dma_digest(VFIOSide *side, const char *key)
-{
-    QDict *status = vfio_side_status(side, "dev0");
-    char *digest = g_strdup(qdict_get_str(qdict_get_qdict(status, "dma"),
-                                          key));
-
-    qobject_unref(status);
-    return digest;
-}
-
-/* Saves a running VM; what a load has to bring back. */
-static void save(VFIOSide *side, char **device, char **memory)
-{
-    snapshot(side, "savevm");
-    migrate_wait_run_state(side->qts, "running");
-    vfio_side_expect_state(side, "dev0", "running");
-    *device = vfio_side_status_str(side, "dev0", "saved-digest");
-    *memory = dma_digest(side, "digest-at-stop");
-    g_assert_cmpstr(*device, !=, "");
-    g_assert_cmpstr(*memory, !=, "");
-}
-
-static void expect_loaded(VFIOSide *side, const char *device,
-                          const char *memory)
-{
-    g_autofree char *loaded = NULL;
-    g_autofree char *found = NULL;
-
-    migrate_wait_run_state(side->qts, "running");
-    vfio_side_expect_state(side, "dev0", "running");
-    loaded = vfio_side_status_str(side, "dev0", "loaded-digest");
-    found = dma_digest(side, "digest-at-start");
-    g_assert_cmpstr(loaded, ==, device);
-    g_assert_cmpstr(found, ==, memory);
-    vfio_expect_clean(side);
-}
-
 /* In one process: time goes back. Then the VM migrates. */
 static void test_snapshot_back(void)
 {
-    g_autofree char *disk = make_disk();
+    g_autofree char *disk = snapshot_disk();
     g_autofree char *device = NULL, *memory = NULL, *arcs = NULL;
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
 
-    add_disk(pair->src, disk);
+    snapshot_add_disk(pair->src, disk);
     vfio_side_start(pair->src);
-    save(pair->src, &device, &memory);
+    snapshot_save(pair->src, &device, &memory);
     arcs = vfio_side_arcs(pair->src, "dev0");
     vfio_expect_text(pair->src, "arcs", arcs, "running>stop-copy");
     g_assert_null(strstr(arcs, "running>stop "));
     g_usleep(100 * 1000);           /* the device writes to memory */
-    snapshot(pair->src, "loadvm");
-    expect_loaded(pair->src, device, memory);
+    snapshot_do(pair->src, "loadvm");
+    snapshot_expect_loaded(pair->src, device, memory);
     vfio_side_start(pair->dst);
     vfio_pair_migrate(pair);
     vfio_pair_free(pair);
@@ -108,43 +45,43 @@ static void test_snapshot_back(void)
 static void test_snapshot_move(const void *opaque)
 {
     const Snapshot *s = opaque;
-    g_autofree char *disk = make_disk();
+    g_autofree char *disk = snapshot_disk();
     g_autofree char *device = NULL, *memory = NULL;
     VFIOSide *saver = vfio_side_new("saver", s->saver);
     VFIOSide *loader = vfio_side_new("loader", s->loader);
 
-    add_disk(saver, disk);
+    snapshot_add_disk(saver, disk);
     vfio_side_start(saver);
-    save(saver, &device, &memory);
+    snapshot_save(saver, &device, &memory);
     vfio_expect_clean(saver);
     vfio_side_free(saver);
 
-    add_disk(loader, disk);
+    snapshot_add_disk(loader, disk);
     loader->paused = true;
     g_string_append(loader->args, " -loadvm one");
     vfio_side_try_start(loader);
     g_assert_true(qtest_probe_child(loader->qts));
     qtest_qmp_assert_success(loader->qts, "{'execute': 'cont'}");
-    expect_loaded(loader, device, memory);
+    snapshot_expect_loaded(loader, device, memory);
     vfio_side_free(loader);
 }
 
 /* A VM that is paused stays so; its device too. */
 static void test_snapshot_paused(void)
 {
-    g_autofree char *disk = make_disk();
+    g_autofree char *disk = snapshot_disk();
     g_autofree char *saved = NULL, *loaded = NULL;
     VFIOSide *side = vfio_side_new("source", SIDE_ATTACHED);
 
-    add_disk(side, disk);
+    snapshot_add_disk(side, disk);
     vfio_side_start(side);
     qtest_qmp_assert_success(side->qts, "{'execute': 'stop'}");
     vfio_side_expect_state(side, "dev0", "stop");
-    snapshot(side, "savevm");
+    snapshot_do(side, "savevm");
     vfio_side_expect_state(side, "dev0", "stop");
     saved = vfio_side_status_str(side, "dev0", "saved-digest");
     g_assert_cmpstr(saved, !=, "");
-    snapshot(side, "loadvm");
+    snapshot_do(side, "loadvm");
     migrate_wait_run_state(side->qts, "paused");
     qtest_qmp_assert_success(side->qts, "{'execute': 'cont'}");
     vfio_side_expect_state(side, "dev0", "running");
@@ -157,11 +94,11 @@ static void test_snapshot_paused(void)
 /* A device that cannot be saved: savevm says why, the VM goes on. */
 static void test_snapshot_fails(void)
 {
-    g_autofree char *disk = make_disk();
+    g_autofree char *disk = snapshot_disk();
     g_autofree char *answer = NULL, *err = NULL, *again = NULL;
     VFIOSide *side = vfio_side_new("source", SIDE_ATTACHED);
 
-    add_disk(side, disk);
+    snapshot_add_disk(side, disk);
     vfio_side_set(side, "dev0", "areas", "none");
     vfio_side_fault(side, "row", "event=data-read;count=2;errno=EIO");
     vfio_side_start(side);
@@ -174,7 +111,7 @@ static void test_snapshot_fails(void)
                      "dev0;Input/output error");
     migrate_wait_run_state(side->qts, "running");
     vfio_side_expect_state(side, "dev0", "running");
-    snapshot(side, "savevm");
+    snapshot_do(side, "savevm");
     vfio_side_expect_state(side, "dev0", "running");
     vfio_expect_clean(side);
     vfio_side_free(side);
@@ -195,22 +132,22 @@ static void expect_no_loadvm(VFIOSide *side, const char *words)
 static void test_snapshot_one_of_two(void)
 {
     VFIOSide *side = vfio_side_new("source", SIDE_ATTACHED);
-    g_autofree char *disk = make_disk();
+    g_autofree char *disk = snapshot_disk();
     g_autofree char *device = NULL, *memory = NULL;
 
     vfio_side_add_device(side);
     side->multi = true;
-    add_disk(side, disk);
+    snapshot_add_disk(side, disk);
     vfio_side_fault(side, "row", "device=dev1;event=state-write;to=resuming;"
                     "errno=EIO");
     vfio_side_start(side);
-    save(side, &device, &memory);
+    snapshot_save(side, &device, &memory);
     expect_no_loadvm(side, "dev1;Input/output error");
     vfio_expect_fired(side, "row");
     vfio_side_expect_state(side, "dev0", "stop");
-    snapshot(side, "loadvm");
+    snapshot_do(side, "loadvm");
     qtest_qmp_assert_success(side->qts, "{'execute': 'cont'}");
-    expect_loaded(side, device, memory);
+    snapshot_expect_loaded(side, device, memory);
     vfio_side_free(side);
 }
 

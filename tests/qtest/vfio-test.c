@@ -52,6 +52,34 @@ void vfio_pair_set(VFIOPair *pair, const char *key, const char *fmt, ...)
     vfio_side_set(pair->dst, "dev0", key, "%s", value);
 }
 
+void vfio_pair_set_keys(VFIOPair *pair, const char *keys)
+{
+    vfio_side_set_keys(pair->src, "dev0", keys);
+    vfio_side_set_keys(pair->dst, "dev0", keys);
+}
+
+static void set_profiles(VFIOSide *side, char **profiles)
+{
+    for (unsigned i = 0; profiles[i]; i++) {
+        if (i >= side->devices->len) {
+            vfio_side_add_device(side);
+        }
+    }
+    for (unsigned i = 0; profiles[i]; i++) {
+        if (strcmp(profiles[i], "v1")) {
+            vfio_side_profile(side, side->devices->pdata[i], profiles[i]);
+        }
+    }
+}
+
+void vfio_pair_profiles(VFIOPair *pair, const char *profiles)
+{
+    g_auto(GStrv) list = g_strsplit(profiles, ";", -1);
+
+    set_profiles(pair->src, list);
+    set_profiles(pair->dst, list);
+}
+
 void vfio_pair_return_path(VFIOPair *pair)
 {
     g_string_append(pair->src->args, " -global migration.x-return-path=on");
@@ -193,6 +221,21 @@ static void expect_zero_status(VFIOSide *side, const char *device,
     }
 }
 
+/* The source's QEMU may be about to close it; one that has ended did not. */
+static void expect_no_data_file(VFIOSide *side, const char *device)
+{
+    int64_t end_us = g_get_monotonic_time() + REST_US;
+
+    if (!qtest_probe_child(side->qts)) {
+        return;
+    }
+    while (vfio_side_status_int(side, device, "data-fds") &&
+           g_get_monotonic_time() < end_us) {
+        g_usleep(2000);
+    }
+    expect_zero_status(side, device, "data-fds");
+}
+
 /* What the device wrote to memory is what it finds there when it goes on. */
 static void expect_same_dma(VFIOPair *pair, const char *device)
 {
@@ -267,6 +310,8 @@ static void check_device(VFIOPair *pair, const char *device)
     }
     expect_zero_status(pair->dst, device, "corrupt");
     expect_zero_status(pair->dst, device, "incomplete");
+    expect_no_data_file(pair->src, device);
+    expect_no_data_file(pair->dst, device);
 }
 
 void vfio_pair_check_running(VFIOPair *pair)

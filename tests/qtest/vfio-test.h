@@ -35,6 +35,15 @@ void vfio_pair_free(VFIOPair *pair);
 void vfio_pair_set(VFIOPair *pair, const char *key, const char *fmt, ...)
     G_GNUC_PRINTF(3, 4);
 
+/* vfio_pair_set_keys: the same, with all of "state-size=1M;p2p=yes". */
+void vfio_pair_set_keys(VFIOPair *pair, const char *keys);
+
+/*
+ * vfio_pair_profiles: as many devices as there are profiles of protocol v2
+ * (docs/sim.md) in "qat;pds", the same on both sides. "v1" is one of v1.
+ */
+void vfio_pair_profiles(VFIOPair *pair, const char *profiles);
+
 /*
  * vfio_pair_return_path: before the start: QEMU's capability, where a source
  * has no device of ours that would see to it, or the test needs it on both
@@ -63,7 +72,7 @@ void vfio_pair_finish(VFIOPair *pair);
 /*
  * vfio_pair_check: all arrived: guest memory equal byte by byte, the state
  * of every device word by word, no violation of the contract by a side with
- * our code. Then lets the destination run and sees its devices run. The
+ * our code, no data file left open. Then lets the destination run and sees its devices run. The
  * destination's VM must be paused till then.
  */
 void vfio_pair_check(VFIOPair *pair);
