@@ -1,0 +1,358 @@
+/*
+ * Devices of protocol v2 between two real QEMUs
+ *
+ * Owns: every profile of the simulated device in each way that a VM moves or
+ * is kept; several devices, in what order they stop and start, and which may
+ * not migrate together. With -m slow every profile in every way, without it
+ * what stands in for the others.
+ * Does not own: failures (vfio-v2-fault-test.c), events of a VM's life
+ * (vfio-vm-event-test.c), streams (vfio-v2-stream-test.c).
+ * Locks: none.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "vfio-test.h"
+
+#include <string.h>
+
+#include "dirty-scene.h"
+#include "snapshot-helpers.h"
+
+#define ROUNDS 6                /* there and back */
+
+static const char *const profiles[] = {
+    "mlx5-6.1", "mlx5-6.2", "qat", "pds", "virtio", "mtty", "hisi", "xe",
+    "vgpu",
+};
+
+static VFIOPair *new_pair(const char *list)
+{
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+
+    vfio_pair_profiles(pair, list);
+    return pair;
+}
+
+/* ---- what must be true beside vfio_pair_check() ---- */
+
+/* Nothing that the stopped devices had was left unread. */
+static void expect_read_whole(VFIOSide *side)
+{
+    for (unsigned i = 0; i < side->devices->len; i++) {
+        g_assert_cmpint(vfio_side_status_int(side, side->devices->pdata[i],
+                                             "unfinished-saves"), ==, 0);
+    }
+}
+
+/* QEMU's end closes the devices: nothing of theirs may be open then. */
+static void end_side(VFIOSide *side)
+{
+    expect_read_whole(side);
+    vfio_side_quit(side);
+    vfio_expect_clean(side);
+}
+
+static void end_pair(VFIOPair *pair)
+{
+    end_side(pair->src);
+    end_side(pair->dst);
+    vfio_pair_free(pair);
+}
+
+/* ---- one device ---- */
+
+static void test_running(const void *profile)
+{
+    VFIOPair *pair = new_pair(profile);
+
+    vfio_pair_start(pair);
+    vfio_pair_migrate(pair);
+    end_pair(pair);
+}
+
+static void test_paused(const void *profile)
+{
+    VFIOPair *pair = new_pair(profile);
+
+    vfio_pair_start(pair);
+    qtest_qmp_assert_success(pair->src->qts, "{'execute': 'stop'}");
+    vfio_side_expect_state(pair->src, "dev0", "stop");
+    vfio_pair_migrate(pair);
+    end_pair(pair);
+}
+
+/* A VM that never ran moves, and moves on before it ran there. */
+static void test_never_run(const void *profile)
+{
+    VFIOPair *pair = new_pair(profile);
+
+    pair->src->paused = true;
+    vfio_pair_start(pair);
+    vfio_pair_begin(pair);
+    vfio_pair_finish(pair);
+    vfio_side_expect_state(pair->dst, "dev0", "stop");
+    vfio_pair_turn(pair);
+    pair->src->never_ran = true;
+    vfio_pair_next_destination(pair);
+    vfio_pair_migrate(pair);
+    end_pair(pair);
+}
+
+static void test_there_and_back(const void *profile)
+{
+    VFIOPair *pair = new_pair(profile);
+
+    qtest_set_case_seconds(240);
+    vfio_pair_start(pair);
+    vfio_pair_migrate(pair);
+    for (unsigned i = 1; i < 2 * ROUNDS; i++) {
+        end_side(pair->src);
+        vfio_pair_turn(pair);
+        vfio_pair_next_destination(pair);
+        vfio_pair_migrate(pair);
+    }
+    end_pair(pair);
+}
+
+/* Time goes back, while the VM runs; then it migrates. */
+static void test_loadvm(const void *profile)
+{
+    VFIOPair *pair = new_pair(profile);
+    g_autofree char *disk = snapshot_disk();
+    g_autofree char *device = NULL, *memory = NULL;
+
+    snapshot_add_disk(pair->src, disk);
+    vfio_side_start(pair->src);
+    snapshot_save(pair->src, &device, &memory);
+    g_usleep(100 * 1000);           /* the device writes to memory */
+    snapshot_do(pair->src, "loadvm");
+    snapshot_expect_loaded(pair->src, device, memory);
+    vfio_side_start(pair->dst);
+    vfio_pair_migrate(pair);
+    end_pair(pair);
+}
+
+static void test_loadvm_elsewhere(const void *profile)
+{
+    VFIOPair *pair = new_pair(profile);
+    g_autofree char *disk = snapshot_disk();
+    g_autofree char *device = NULL, *memory = NULL;
+
+    snapshot_add_disk(pair->src, disk);
+    vfio_side_start(pair->src);
+    snapshot_save(pair->src, &device, &memory);
+    end_side(pair->src);
+
+    g_clear_pointer(&pair->dst->incoming, g_free);
+    snapshot_add_disk(pair->dst, disk);
+    g_string_append(pair->dst->args, " -loadvm one");
+    vfio_side_try_start(pair->dst);
+    g_assert_true(qtest_probe_child(pair->dst->qts));
+    qtest_qmp_assert_success(pair->dst->qts, "{'execute': 'cont'}");
+    snapshot_expect_loaded(pair->dst, device, memory);
+    end_side(pair->dst);
+    vfio_pair_free(pair);
+}
+
+/* It writes to RAM above 4 GiB that was sent already. */
+static void test_dirty(const void *profile)
+{
+    VFIOPair *pair = dirty_new_pair(SIDE_ATTACHED, SIDE_ATTACHED);
+    const DirtyScene *scene = dirty_scene("ram/above-hole");
+
+    vfio_pair_profiles(pair, profile);
+    dirty_scene_start(pair, scene, NULL);
+    dirty_scene_migrate(pair, scene, NULL);
+    vfio_pair_finish(pair);
+    vfio_pair_check(pair);
+    end_pair(pair);
+}
+
+/* ---- several devices ---- */
+
+/* How often @words stand in @text before @end. */
+static unsigned count(const char *text, const char *end, const char *words)
+{
+    unsigned n = 0;
+
+    while ((text = strstr(text, words)) && text < end) {
+        n++;
+        text++;
+    }
+    return n;
+}
+
+/* All are quiet before the first one stops. */
+static void expect_stopped_in_order(VFIOSide *side)
+{
+    g_autofree char *arcs = vfio_side_arcs(side, NULL);
+    const char *stops = strstr(arcs, ">stop");
+
+    g_assert_nonnull(stops);
+    g_assert_cmpuint(count(arcs, stops, ">running-p2p") +
+                     count(arcs, stops, ">pre-copy-p2p"), ==,
+                     side->devices->len);
+}
+
+/* All that were loaded are quiet when the first one runs. */
+static void expect_started_in_order(VFIOSide *side)
+{
+    g_autofree char *arcs = vfio_side_arcs(side, NULL);
+    const char *loaded = g_strrstr(arcs, "resuming>stop");
+    const char *runs;
+
+    g_assert_nonnull(loaded);
+    runs = strstr(loaded, "running-p2p>running");
+    g_assert_nonnull(runs);
+    g_assert_cmpuint(count(loaded, runs, "stop>running-p2p"), ==,
+                     side->devices->len);
+}
+
+/* Without an opt-in */
+static void test_together(const void *list)
+{
+    VFIOPair *pair = new_pair(list);
+
+    vfio_pair_start(pair);
+    vfio_pair_migrate(pair);
+    expect_stopped_in_order(pair->src);
+    expect_started_in_order(pair->dst);
+    end_pair(pair);
+}
+
+static void test_together_paused(const void *list)
+{
+    VFIOPair *pair = new_pair(list);
+
+    vfio_pair_start(pair);
+    qtest_qmp_assert_success(pair->src->qts, "{'execute': 'stop'}");
+    vfio_side_expect_state(pair->src, "dev0", "stop");
+    vfio_pair_migrate(pair);
+    expect_stopped_in_order(pair->src);
+    expect_started_in_order(pair->dst);
+    end_pair(pair);
+}
+
+/* A snapshot stops and starts them, too. */
+static void test_together_savevm(const void *list)
+{
+    VFIOPair *pair = new_pair(list);
+    g_autofree char *disk = snapshot_disk();
+    g_autofree char *device = NULL, *memory = NULL;
+
+    snapshot_add_disk(pair->src, disk);
+    vfio_side_start(pair->src);
+    snapshot_save(pair->src, &device, &memory);
+    expect_stopped_in_order(pair->src);
+    snapshot_do(pair->src, "loadvm");
+    snapshot_expect_loaded(pair->src, device, memory);
+    expect_started_in_order(pair->src);
+    end_side(pair->src);
+    vfio_pair_free(pair);
+}
+
+typedef struct Apart {
+    const char *name;
+    const char *profiles;       /* of two devices */
+    const char *words;          /* of why they do not migrate together */
+} Apart;
+
+static const Apart aparts[] = {
+    { "without-p2p-last", "mlx5-6.2;vgpu",
+      "dev1 has no state that stops peer-to-peer DMA;protocol v2" },
+    { "without-p2p-first", "hisi;qat",
+      "dev0 has no state that stops peer-to-peer DMA;protocol v2" },
+    { "v1-beside-v2", "v1;pds",
+      "dev0 has no state that stops peer-to-peer DMA;protocol v1" },
+};
+
+/* They do not, till one of them has left. */
+static void test_refused(const void *opaque)
+{
+    const Apart *a = opaque;
+    VFIOPair *pair = new_pair(a->profiles);
+    g_autofree char *why = NULL, *after = NULL;
+
+    vfio_side_start(pair->src);
+    why = migrate_refused(pair->src->qts, pair->dst->incoming);
+    vfio_expect_text(pair->src, "migrate", why, a->words);
+    vfio_expect_text(pair->src, "migrate", why, "dev0;dev1;MULTI");
+    vfio_side_unplug(pair->src, 1);
+    after = migrate_blocked_reasons(pair->src->qts);
+    g_assert_cmpstr(after, ==, "");
+    g_ptr_array_set_size(pair->src->devices, 1);
+    g_ptr_array_set_size(pair->dst->devices, 1);
+    vfio_side_start(pair->dst);
+    vfio_pair_migrate(pair);
+    end_pair(pair);
+}
+
+/* The user says that they do not write to each other. */
+static void test_allowed(const void *opaque)
+{
+    const Apart *a = opaque;
+    VFIOPair *pair = new_pair(a->profiles);
+
+    pair->src->multi = pair->dst->multi = true;
+    vfio_pair_start(pair);
+    vfio_pair_migrate(pair);
+    end_pair(pair);
+}
+
+/* ---- all of them ---- */
+
+typedef struct Group {
+    const char *name;
+    void (*test)(const void *profile);
+    const char *quick;          /* without -m slow only these */
+} Group;
+
+static const Group groups[] = {
+    { "running", test_running,
+      "mlx5-6.1 mlx5-6.2 qat pds virtio mtty hisi xe vgpu" },
+    { "paused", test_paused, "mlx5-6.1 mlx5-6.2 hisi" },
+    { "never-run", test_never_run, "pds virtio" },
+    { "there-and-back", test_there_and_back, "mlx5-6.1 virtio" },
+    { "loadvm", test_loadvm, "mlx5-6.2 pds" },
+    { "loadvm-elsewhere", test_loadvm_elsewhere, "qat" },
+    { "dirty", test_dirty, "virtio" },
+};
+
+static void add_group(const Group *group)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(profiles); i++) {
+        g_autofree char *name = g_strdup_printf("vfio/v2/%s/%s", group->name,
+                                                profiles[i]);
+
+        if (g_test_slow() || strstr(group->quick, profiles[i])) {
+            qtest_add_data_func(name, profiles[i], group->test);
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    for (unsigned i = 0; i < G_N_ELEMENTS(groups); i++) {
+        add_group(&groups[i]);
+    }
+    qtest_add_data_func("vfio/v2/together/two", "mlx5-6.2;mlx5-6.2",
+                        test_together);
+    qtest_add_data_func("vfio/v2/together/two-of-6.1", "mlx5-6.1;pds",
+                        test_together);
+    qtest_add_data_func("vfio/v2/together/four", "mlx5-6.1;qat;virtio;pds",
+                        test_together);
+    qtest_add_data_func("vfio/v2/together/paused", "virtio;pds",
+                        test_together_paused);
+    qtest_add_data_func("vfio/v2/together/savevm", "mtty;mlx5-6.1",
+                        test_together_savevm);
+    for (unsigned i = 0; i < G_N_ELEMENTS(aparts); i++) {
+        const Apart *a = &aparts[i];
+        g_autofree char *no = g_strconcat("vfio/v2/refused/", a->name, NULL);
+        g_autofree char *yes = g_strconcat("vfio/v2/allowed/", a->name, NULL);
+
+        qtest_add_data_func(no, a, test_refused);
+        qtest_add_data_func(yes, a, test_allowed);
+    }
+    return g_test_run();
+}
