@@ -10,6 +10,8 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "transcript-helpers.h"
@@ -376,6 +378,22 @@ void vfio_side_plug(VFIOSide *side, unsigned index)
                              "'arguments': {'driver': 'vfio-pci', 'id': %s, "
                              "'sysfsdev': %s, 'addr': %s}}", device, dir,
                              addr);
+}
+
+int vfio_side_connect(VFIOSide *side)
+{
+    struct sockaddr_un addr = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpuint(g_strlcpy(addr.sun_path,
+                               side->incoming + strlen("unix:"),
+                               sizeof(addr.sun_path)), <,
+                     sizeof(addr.sun_path));
+    if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
+        vfio_side_fail(side, "cannot be connected to");
+    }
+    return fd;
 }
 
 void vfio_side_quit(VFIOSide *side)

@@ -130,6 +130,12 @@ void vfio_side_program(VFIOSide *side);
 void vfio_side_unplug(VFIOSide *side, unsigned index);
 void vfio_side_plug(VFIOSide *side, unsigned index);
 
+/*
+ * vfio_side_connect: be the source of a destination at a unix socket; the
+ * socket, which the caller closes.
+ */
+int vfio_side_connect(VFIOSide *side);
+
 /* vfio_side_quit: end QEMU, which must run and be well. */
 void vfio_side_quit(VFIOSide *side);
 

@@ -145,22 +145,6 @@ static void drop_side(VFIOSide **side)
 
 /* ---- an attempt ---- */
 
-static int connect_to(VFIOSide *dst)
-{
-    struct sockaddr_un addr = { .sun_family = AF_UNIX };
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    g_assert_cmpint(fd, >=, 0);
-    g_assert_cmpuint(g_strlcpy(addr.sun_path,
-                               dst->incoming + strlen("unix:"),
-                               sizeof(addr.sun_path)), <,
-                     sizeof(addr.sun_path));
-    if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
-        vfio_side_fail(dst, "cannot be connected to");
-    }
-    return fd;
-}
-
 /* Begin a migration into a socket; returns its other end. */
 static int begin(VFIOSide *src)
 {
@@ -228,7 +212,7 @@ static Attempt attempt(Scene *s, const char *where, StreamPlace place)
     int dst_fd, src_fd;
 
     new_destination(s);
-    dst_fd = connect_to(s->dst);
+    dst_fd = vfio_side_connect(s->dst);
     src_fd = begin(s->src);
     a.passed = stream_proxy(src_fd, dst_fd, &place);
     if (a.passed.reached) {
