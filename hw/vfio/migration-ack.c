@@ -39,18 +39,21 @@ static int vfio_mig_send_ack(QEMUFile *f, Error **errp)
                                  sizeof(message), errp);
 }
 
-/* Is there a device whose initial data is still to come? */
-static bool vfio_mig_is_awaited(void)
+/* Is no device's initial data still to come, and was that not told yet? */
+static bool vfio_mig_ack_is_due(void)
 {
     VFIODeviceMigration *mig = NULL;
 
     while ((mig = vfio_mig_device_next(mig))) {
-        if (mig->phase == VFIO_MIG_PHASE_LOAD && mig->traits.precopy &&
-            !mig->session->initial_arrived) {
-            return true;
+        if (mig->phase != VFIO_MIG_PHASE_LOAD) {
+            continue;
+        }
+        if (mig->session->acked ||
+            (mig->traits.precopy && !mig->session->initial_arrived)) {
+            return false;
         }
     }
-    return false;
+    return true;
 }
 
 void vfio_mig_initial_data_arrived(VFIODeviceMigration *mig, QEMUFile *f)
@@ -60,8 +63,9 @@ void vfio_mig_initial_data_arrived(VFIODeviceMigration *mig, QEMUFile *f)
     int ret = 0;
 
     mig->session->initial_arrived = true;
-    send = !vfio_mig_is_awaited();
+    send = vfio_mig_ack_is_due();
     if (send) {
+        mig->session->acked = true;
         ret = vfio_mig_send_ack(f, &err);
     }
     trace_vfio_migration_initial_data(vfio_mig_dev(mig)->name, send, ret);

@@ -13,8 +13,8 @@
  *
  * The mark that says so is sent by a source of QEMU 8.1 or later, with the
  * capability switchover-ack, and each device's once. Where the last device
- * that can have such data has it, the source is told, and may stop its VM. A
- * failure is reported: the source then waits until it is cancelled.
+ * that can have such data has it, the source is told, once, and may stop its
+ * VM. A failure is reported: the source then waits until it is cancelled.
  *
  * @f: the stream that the mark was read from
  *

@@ -40,6 +40,7 @@ struct VFIOMigSession {
     bool told;                  /* the stream knows; its own thread */
     bool announced;             /* the stream that is loaded has the device */
     bool initial_arrived;       /* so the stream says. BQL */
+    bool acked;                 /* its mark was the last; source told. BQL */
     bool looks_like_v1;         /* the stream of the load does. BQL */
 
     bool data_sent;             /* lock; since the device began to save */
