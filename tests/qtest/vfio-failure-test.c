@@ -1,43 +1,21 @@
 /*
  * Failures: what a device or its driver does wrong, and what must follow
  *
- * Owns: the failure table of issue 2, with our code on both sides. Each row
- * is one fault rule of the simulated device. Where the row says that the
- * migration fails, it must do so in FAIL_MS with the device's name and the
- * real error, the VM must run on with its device as before, and the next
- * migration must succeed. A rule that did not fire fails the row.
- * Does not own: streams that are cut or wrong (vfio-stream-test.c), failing
- * every single call (vfio-nth-call-test.c).
+ * Owns: the table of failures of a device of protocol v1, with our code on
+ * both sides, and of resets that fail.
+ * Does not own: what is done with a row (failure-row.h), streams that are cut
+ * or wrong (vfio-stream-test.c), failing every single call
+ * (vfio-nth-call-test.c), protocol v2 (vfio-v2-fault-test.c).
  * Locks: none.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include "vfio-test.h"
-
-#include <string.h>
-
-typedef enum Outcome {
-    COMPLETES,                  /* nothing is lost */
-    FAILS,                      /* at the source */
-    LOAD_FAILS,                 /* at the destination */
-    CONT_FAILS,                 /* when the destination's VM goes on */
-} Outcome;
-
-typedef struct Row {
-    const char *name;
-    const char *fault;
-    Outcome outcome;
-    const char *words;          /* of the error message, besides dev0 */
-    const char *keys;           /* of dev0, on both sides */
-    bool reset;                 /* the device had to be reset, message says */
-    bool on_dst;                /* the rule stands at the destination */
-    bool paused;                /* the source's VM does not run */
-} Row;
+#include "failure-row.h"
 
 #define EIO_TEXT "Input/output error"
 #define TRAPPED "areas=none"
 
-static const Row source_rows[] = {
+static const FailureRow source_rows[] = {
     /* States: error, refusal, and a read-back that fails. */
     { "setup-error", "event=state-write;to=pre-copy;device-state=error",
       FAILS, EIO_TEXT, .reset = true },
@@ -172,7 +150,7 @@ static const Row source_rows[] = {
       COMPLETES },
 };
 
-static const Row destination_rows[] = {
+static const FailureRow destination_rows[] = {
     { "resume-error", "event=state-write;to=resuming;device-state=error",
       LOAD_FAILS, EIO_TEXT },
     { "resume-eio", "event=state-write;to=resuming;errno=EIO",
@@ -248,133 +226,6 @@ static const Row destination_rows[] = {
       CONT_FAILS, "Invalid argument" },
 };
 
-/* Is it about data that is read while the device runs? */
-static bool wants_precopy(const Row *row)
-{
-    return strstr(row->fault, "state=pre-copy")
-        && !strstr(row->fault, "event=state-read");
-}
-
-static VFIOPair *new_pair(const Row *row)
-{
-    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
-
-    if (row->keys) {
-        vfio_pair_set_keys(pair, row->keys);
-    }
-    /* After a reset it leaves the memory alone that is to be compared. */
-    vfio_pair_set(pair, "dma-needs-bus-master", "yes");
-    vfio_side_fault(row->on_dst ? pair->dst : pair->src, "row", row->fault);
-    if (wants_precopy(row)) {
-        vfio_pair_much_precopy(pair);
-    }
-    vfio_pair_start(pair);
-    if (wants_precopy(row)) {
-        migrate_stay_in_precopy(pair->src->qts);
-    }
-    if (row->paused) {
-        qtest_qmp_assert_success(pair->src->qts, "{'execute': 'stop'}");
-        pair->src->paused = true;
-        vfio_side_expect_state(pair->src, "dev0", "stop");
-    }
-    return pair;
-}
-
-static void expect_source_as_before(VFIOPair *pair, const Row *row)
-{
-    vfio_expect_source_well(pair);
-    if (row->reset) {
-        g_assert_cmpint(vfio_side_status_int(pair->src, "dev0", "resets"),
-                        >=, 1);
-    }
-}
-
-/* In error-desc or, where that holds what came first, on stderr. */
-static void expect_message(VFIOSide *side, const char *words)
-{
-    g_autofree char *desc = migrate_error(side->qts);
-    g_autofree char *err = qtest_stderr(side->qts);
-    g_autofree char *both = g_strconcat(desc, "\n", err, NULL);
-
-    vfio_expect_text(side, "error-desc and stderr", both, words);
-}
-
-static void fails_at_source(VFIOPair *pair, const Row *row)
-{
-    vfio_expect_failed(pair->src, "dev0");
-    vfio_expect_failed(pair->src, row->words);
-    if (row->reset) {
-        expect_message(pair->src, "was reset");
-    }
-    /* The other side ends by itself, in good order. */
-    vfio_expect_load_failed(pair->dst, "");
-}
-
-static void fails_at_destination(VFIOPair *pair, const Row *row)
-{
-    vfio_expect_load_failed(pair->dst, "dev0");
-    vfio_expect_load_failed(pair->dst, row->words);
-    vfio_expect_failed(pair->src, "");
-}
-
-/*
- * A destination that cannot run ends, so that whoever waits for its VM to
- * run sees it; the source can take over again.
- */
-static void fails_at_cont(VFIOPair *pair, const Row *row)
-{
-    vfio_pair_finish(pair);
-    g_assert_null(qtest_qmp_timeout(pair->dst->qts, 10000,
-                                    "{'execute': 'cont'}"));
-    vfio_expect_load_failed(pair->dst, "dev0");
-    vfio_expect_load_failed(pair->dst, row->words);
-    vfio_expect_load_failed(pair->dst, "Continue it on the source");
-    vfio_expect_fired(pair->dst, "row");
-    qtest_qmp_assert_success(pair->src->qts, "{'execute': 'cont'}");
-}
-
-static void test_row(const void *opaque)
-{
-    const Row *row = opaque;
-    VFIOPair *pair = new_pair(row);
-
-    vfio_pair_begin(pair);
-    switch (row->outcome) {
-    case COMPLETES:
-        if (wants_precopy(row)) {
-            vfio_wait_transcript(pair->src, "fault name=row");
-            migrate_let_go(pair->src->qts);
-        }
-        vfio_pair_finish(pair);
-        vfio_pair_check(pair);
-        vfio_expect_fired(row->on_dst ? pair->dst : pair->src, "row");
-        vfio_pair_free(pair);
-        return;
-    case FAILS:
-        fails_at_source(pair, row);
-        break;
-    case LOAD_FAILS:
-        fails_at_destination(pair, row);
-        break;
-    case CONT_FAILS:
-        fails_at_cont(pair, row);
-        break;
-    }
-    if (row->outcome != CONT_FAILS) {
-        vfio_expect_fired(row->on_dst ? pair->dst : pair->src, "row");
-    }
-    expect_source_as_before(pair, row);
-    /* A rule that fires again and again has to go before the next try. */
-    if (!row->on_dst && strstr(row->fault, "once=no")) {
-        vfio_side_kill(pair->dst);
-        vfio_pair_free(pair);
-        return;
-    }
-    migrate_let_go(pair->src->qts);
-    vfio_pair_retry(pair);
-    vfio_pair_free(pair);
-}
-
 /*
  * The device is in error and its reset fails too. One that works a second
  * time brings it back; if none does, the VM runs on without the device, and
@@ -391,7 +242,7 @@ static void test_reset_fails_once(void)
     vfio_pair_start(pair);
     vfio_pair_begin(pair);
     vfio_expect_failed(pair->src, "dev0;" EIO_TEXT);
-    expect_message(pair->src, "reset");
+    failure_expect_message(pair->src, "reset");
     vfio_expect_fired(pair->src, "row");
     vfio_expect_fired(pair->src, "no-reset");
     vfio_expect_load_failed(pair->dst, "");
@@ -416,7 +267,7 @@ static void test_hot_reset(const void *without)
     vfio_pair_start(pair);
     vfio_pair_begin(pair);
     vfio_expect_failed(pair->src, "dev0;" EIO_TEXT);
-    expect_message(pair->src, "was reset and is in state running");
+    failure_expect_message(pair->src, "was reset and is in state running");
     vfio_expect_fired(pair->src, "row");
     vfio_expect_load_failed(pair->dst, "");
     vfio_pair_retry(pair);
@@ -438,7 +289,7 @@ static void test_no_reset(const void *without)
     vfio_pair_start(pair);
     vfio_pair_begin(pair);
     vfio_expect_failed(pair->src, "dev0;" EIO_TEXT);
-    expect_message(pair->src, "reset");
+    failure_expect_message(pair->src, "reset");
     vfio_expect_fired(pair->src, "row");
     vfio_expect_load_failed(pair->dst, "");
     migrate_wait_run_state(pair->src->qts, "running");
@@ -478,26 +329,13 @@ static void test_paused_late(void)
     vfio_pair_free(pair);
 }
 
-static void add_rows(const char *side, const Row *rows, size_t count,
-                     bool on_dst)
-{
-    for (size_t i = 0; i < count; i++) {
-        Row row = rows[i];
-        g_autofree char *name = g_strdup_printf("vfio/failure/%s/%s", side,
-                                                row.name);
-
-        row.on_dst = on_dst;
-        qtest_add_data_func_full(name, g_memdup2(&row, sizeof(row)),
-                                 test_row, g_free);
-    }
-}
-
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    add_rows("source", source_rows, G_N_ELEMENTS(source_rows), false);
-    add_rows("destination", destination_rows,
-             G_N_ELEMENTS(destination_rows), true);
+    failure_add_rows("vfio/failure/source", source_rows,
+                     G_N_ELEMENTS(source_rows), false, NULL);
+    failure_add_rows("vfio/failure/destination", destination_rows,
+                     G_N_ELEMENTS(destination_rows), true, NULL);
     qtest_add_func("vfio/failure/paused-late", test_paused_late);
     qtest_add_func("vfio/failure/reset/fails-once", test_reset_fails_once);
     qtest_add_data_func("vfio/failure/reset/fails", NULL, test_no_reset);
