@@ -6,7 +6,8 @@
  * a fault out; the caller gets a SimOutcome.
  *
  * Locks: a lock of its own around the counters. A rule's delay passes
- * outside of it, but inside of whatever the caller holds, as in a driver.
+ * outside of it, but inside of whatever the caller holds, as in a driver;
+ * that of a read of a data file outside of SimDevice.mig_lock, too.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -84,6 +85,23 @@ void sim_fault_clear_all(void)
 /* ------------------------------------------------------------------------ */
 /* Firing                                                                   */
 
+/*
+ * A read of a data file waits for its device as drivers do: its state can be
+ * changed meanwhile, which may end the session.
+ */
+static void pass_delay(SimDevice *d, SimEvent ev, uint64_t delay_ms)
+{
+    bool unlocked = d && ev == SIM_EV_DATA_READ && d->mig.cfg.protocol_v2;
+
+    if (unlocked) {
+        g_mutex_unlock(&d->mig_lock);
+    }
+    sim_host_sleep_until_us(g_get_monotonic_time() + (int64_t)delay_ms * 1000);
+    if (unlocked) {
+        g_mutex_lock(&d->mig_lock);
+    }
+}
+
 bool sim_fault_hit(SimDevice *d, SimEvent ev, uint32_t from, uint32_t to,
                    bool migrating, SimOutcome *out)
 {
@@ -110,8 +128,7 @@ bool sim_fault_hit(SimDevice *d, SimEvent ev, uint32_t from, uint32_t to,
     sim_log(who ? who : "container", "fault name=%s event=%s", name,
             sim_event_name(ev));
     if (out->delay_ms) {
-        sim_host_sleep_until_us(g_get_monotonic_time() +
-                                (int64_t)out->delay_ms * 1000);
+        pass_delay(d, ev, out->delay_ms);
     }
     return true;
 }
