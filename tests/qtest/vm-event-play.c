@@ -86,21 +86,22 @@ static void check_answer(VMScene *scene)
     }
 }
 
-/* @both: "VM/device" */
+/* @both: "VM/device"; "loaded" is the device's own state then. */
 static void expect_states(VFIOSide *side, const char *both)
 {
     g_auto(GStrv) words = g_strsplit(both, "/", 2);
+    const char *state;
 
     g_assert_cmpuint(g_strv_length(words), ==, 2);
-
+    state = strcmp(words[1], "loaded") ? words[1] : vm_device->loaded;
     if (strcmp(words[0], "*")) {
         migrate_wait_run_state(side->qts, words[0]);
     }
-    if (side->kind == SIDE_BUILTIN || !strcmp(words[1], "*")) {
+    if (side->kind == SIDE_BUILTIN || !strcmp(state, "*")) {
         return;
     }
     for (unsigned i = 0; i < side->devices->len; i++) {
-        vfio_side_expect_state(side, side->devices->pdata[i], words[1]);
+        vfio_side_expect_state(side, side->devices->pdata[i], state);
     }
 }
 
@@ -368,7 +369,7 @@ static void expect_quit(VMScene *scene)
 
 void vm_cell_play(const void *opaque)
 {
-    const VMCell *cell = opaque;
+    const VMCell *cell = vm_cell_of_device(opaque);
     VMScene *scene = scene_new(cell);
 
     vm_event_before(scene);

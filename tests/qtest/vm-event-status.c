@@ -60,7 +60,7 @@ void vm_status_build(VMScene *scene, VFIOSide *side)
 {
     VMStatus status = scene->cell->status;
 
-    vfio_side_set(side, "dev0", "areas", "none");
+    vfio_side_set_keys(side, "dev0", vm_device->keys);
     if (has_chunks(status)) {
         vfio_side_set(side, "dev0", "precopy-size", "4M");
         vfio_side_set(side, "dev0", "precopy-rate", "1G");
@@ -73,6 +73,14 @@ void vm_status_build(VMScene *scene, VFIOSide *side)
 static bool is_paused(VMScene *scene)
 {
     return scene->pair->src->paused;
+}
+
+static void hold_load(VFIOSide *dst)
+{
+    g_autofree char *rule = g_strdup_printf("event=%s;count=2;" HOLD,
+                                            vm_device->load_event);
+
+    vfio_side_fault(dst, "hold", rule);
 }
 
 void vm_status_arm(VMScene *scene)
@@ -102,8 +110,7 @@ void vm_status_arm(VMScene *scene)
                         "device=dev0;event=data-read;count=2;errno=EIO");
         break;
     case AT_LOADING:
-        vfio_side_fault(scene->pair->dst, "hold", "event=data-size-write;"
-                        "count=2;" HOLD);
+        hold_load(scene->pair->dst);
         break;
     default:
         break;
@@ -145,6 +152,14 @@ static void set_pace(VMScene *scene)
     }
 }
 
+static void wait_chunks(VFIOSide *src)
+{
+    g_autofree char *words = g_strconcat(vm_device->chunk_done,
+                                         " phase=pre-copy seq=2", NULL);
+
+    vfio_wait_transcript(src, words);
+}
+
 static void wait_status(VMScene *scene)
 {
     VFIOSide *src = scene->pair->src;
@@ -157,10 +172,10 @@ static void wait_status(VMScene *scene)
     case AT_RAM:
         wait_for_migration_status(qts, "active", NULL);
         vfio_side_expect_state(src, "dev0", is_paused(scene) ? "stop-copy" :
-                               "pre-copy");
+                               vm_device->precopy ? "pre-copy" : "running");
         break;
     case AT_CHUNKS:
-        vfio_wait_transcript(src, "chunk-done phase=pre-copy seq=2");
+        wait_chunks(src);
         migrate_set_parameter_int(qts, "max-bandwidth", MIGRATE_SLOW);
         break;
     case AT_SWITCHOVER:

@@ -20,7 +20,7 @@
 #define RUNS        "running/running"
 #define PAUSED      "paused/stop"
 #define LEFT        "postmigrate/stop"
-#define LANDED      "paused/resuming"   /* till `cont`: its driver's choice */
+#define LANDED      "paused/loaded"     /* till `cont` */
 
 /* ---- what a user reads ---- */
 
@@ -312,12 +312,12 @@ const VMCell vm_cells[] = {
     MOVES(EV_POWERDOWN, AT_LOADING, LEFT, LANDED),
     MOVES(EV_POWERDOWN, AT_LOADED, LEFT, LANDED),
 
-    MOVES(EV_PANIC, AT_NONE, LEFT, "guest-panicked/resuming"),
-    MOVES(EV_PANIC, AT_SETUP, LEFT, "guest-panicked/resuming"),
-    MOVES(EV_PANIC, AT_WAIT_UNPLUG, LEFT, "guest-panicked/resuming"),
-    MOVES(EV_PANIC, AT_RAM, LEFT, "guest-panicked/resuming"),
-    MOVES(EV_PANIC, IN_CHUNK, LEFT, "guest-panicked/resuming"),
-    MOVES(EV_PANIC, AT_CHUNKS, LEFT, "guest-panicked/resuming"),
+    MOVES(EV_PANIC, AT_NONE, LEFT, "guest-panicked/loaded"),
+    MOVES(EV_PANIC, AT_SETUP, LEFT, "guest-panicked/loaded"),
+    MOVES(EV_PANIC, AT_WAIT_UNPLUG, LEFT, "guest-panicked/loaded"),
+    MOVES(EV_PANIC, AT_RAM, LEFT, "guest-panicked/loaded"),
+    MOVES(EV_PANIC, IN_CHUNK, LEFT, "guest-panicked/loaded"),
+    MOVES(EV_PANIC, AT_CHUNKS, LEFT, "guest-panicked/loaded"),
     NONE(EV_PANIC, AT_SWITCHOVER, NO_GUEST),
     NONE(EV_PANIC, AT_DEVICE, NO_GUEST),
     ENDS(EV_PANIC, AT_CANCELLING, "guest-panicked/stop"),
@@ -326,12 +326,12 @@ const VMCell vm_cells[] = {
     NONE(EV_PANIC, AT_LOADING, NO_GUEST),
     NONE(EV_PANIC, AT_LOADED, NO_GUEST),
 
-    MOVES(EV_IO_ERROR, AT_NONE, LEFT, "io-error/resuming"),
-    MOVES(EV_IO_ERROR, AT_SETUP, LEFT, "io-error/resuming"),
-    MOVES(EV_IO_ERROR, AT_WAIT_UNPLUG, LEFT, "io-error/resuming"),
-    MOVES(EV_IO_ERROR, AT_RAM, LEFT, "io-error/resuming"),
-    MOVES(EV_IO_ERROR, IN_CHUNK, LEFT, "io-error/resuming"),
-    MOVES(EV_IO_ERROR, AT_CHUNKS, LEFT, "io-error/resuming"),
+    MOVES(EV_IO_ERROR, AT_NONE, LEFT, "io-error/loaded"),
+    MOVES(EV_IO_ERROR, AT_SETUP, LEFT, "io-error/loaded"),
+    MOVES(EV_IO_ERROR, AT_WAIT_UNPLUG, LEFT, "io-error/loaded"),
+    MOVES(EV_IO_ERROR, AT_RAM, LEFT, "io-error/loaded"),
+    MOVES(EV_IO_ERROR, IN_CHUNK, LEFT, "io-error/loaded"),
+    MOVES(EV_IO_ERROR, AT_CHUNKS, LEFT, "io-error/loaded"),
     NONE(EV_IO_ERROR, AT_SWITCHOVER, NO_IO),
     NONE(EV_IO_ERROR, AT_DEVICE, NO_IO),
     ENDS(EV_IO_ERROR, AT_CANCELLING, "io-error/stop"),

@@ -3,8 +3,8 @@
  *
  * Owns: what the parts of the table share: the events, the statuses, a cell
  * of the table, and the scene in which a cell is played.
- * vm-event-table.c has the cells, vm-event-status.c brings a migration to a
- * status, vm-event-do.c makes an event happen, vm-event-play.c plays a cell
+ * vm-event-table.c has the cells, vm-event-device.c the devices that they are
+ * played with, vm-event-status.c brings a migration to a status, vm-event-do.c makes an event happen, vm-event-play.c plays a cell
  * and holds what came of it against the table.
  * Does not own: pairs of QEMUs (vfio-test.h).
  * Locks: none.
@@ -86,6 +86,36 @@ typedef struct VMCell {
 
 extern const VMCell vm_cells[];
 extern const unsigned vm_cells_count;
+
+/*
+ * The device that all cells are played with
+ *
+ * A device of protocol v2 has records where one of v1 has chunks; one that
+ * cannot be read while it runs is never seen in some statuses.
+ */
+typedef struct VMDevice {
+    const char *name;           /* "v1" */
+    const char *keys;           /* of its configuration (docs/sim.md) */
+    const char *chunk_done;     /* its transcript's line of a chunk */
+    const char *load_event;     /* of a fault rule: a chunk is written */
+    const char *loaded;         /* its state before it runs */
+    bool precopy;               /* it can be read while it runs */
+} VMDevice;
+
+extern const VMDevice vm_devices[];
+extern const unsigned vm_devices_count;
+
+/* vm_device: that of this run, one of vm_devices. */
+extern const VMDevice *vm_device;
+
+/* vm_status_exists: can a migration of the device be brought to it? */
+bool vm_status_exists(VMStatus status);
+
+/*
+ * vm_cell_of_device: what a user must get with the device, which may be
+ * something else than the table says
+ */
+const VMCell *vm_cell_of_device(const VMCell *cell);
 
 /* Their names in the paths of test cases */
 const char *vm_event_name(VMEvent event);

@@ -1,0 +1,56 @@
+/*
+ * Devices that the table of VM events is played with
+ *
+ * Owns: see vm-event.h, and where a device must do something else than the
+ * table says.
+ * Locks: none.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "vm-event.h"
+
+#include <string.h>
+
+#define V2 "protocol=v2;p2p=yes;max-read=48K;max-write=48K;"
+
+const VMDevice vm_devices[] = {
+    { "v1", "areas=none", "chunk-done", "data-size-write", "resuming", true },
+    /* As Linux 6.2 and later have it */
+    { "v2", V2 "pre-copy=yes", "record-done", "data-write", "stop", true },
+    /* As Linux 6.1 has it */
+    { "v2-6.1", V2 "kernel=6.1", "record-done", "data-write", "stop", false },
+};
+
+const unsigned vm_devices_count = G_N_ELEMENTS(vm_devices);
+
+const VMDevice *vm_device = &vm_devices[0];
+
+bool vm_status_exists(VMStatus status)
+{
+    return vm_device->precopy ||
+           (status != AT_SETUP && status != IN_CHUNK && status != AT_CHUNKS &&
+            status != AT_CANCELLING);
+}
+
+static const VMCell v2_cells[] = {
+    /* A read keeps no stop waiting: the device has stopped, and goes on. */
+    { EV_STOP_CONT, IN_CHUNK, FAILS, "dev0;the VM was stopped and continued "
+      "after data of the device had been sent;start the migration again",
+      NULL, "running/running", NULL },
+    /* It has left resuming, and can be saved as it is. */
+    { EV_SAVEVM, AT_LOADED, COMPLETES, NULL, NULL, "postmigrate/stop",
+      "paused/loaded" },
+};
+
+const VMCell *vm_cell_of_device(const VMCell *cell)
+{
+    bool v2 = strstr(vm_device->keys, "protocol=v2");
+
+    for (unsigned i = 0; v2 && i < G_N_ELEMENTS(v2_cells); i++) {
+        if (v2_cells[i].event == cell->event &&
+            v2_cells[i].status == cell->status) {
+            return &v2_cells[i];
+        }
+    }
+    return cell;
+}
