@@ -330,6 +330,7 @@ void vfio_mig_stop_device(VFIODeviceMigration *mig)
 void vfio_mig_quiet_device(VFIODeviceMigration *mig)
 {
     VFIOMigState from, to;
+    Error *err = NULL;
     int looked, ret = 0;
 
     if (!vfio_mig_claim_soon(mig)) {
@@ -348,6 +349,9 @@ void vfio_mig_quiet_device(VFIODeviceMigration *mig)
                    "that were stopped already", vfio_mig_dev(mig)->name,
                    vfio_mig_state_str(from), vfio_mig_state_str(to),
                    strerror(-ret));
+    } else if (looked == -ESTALE) {
+        vfio_mig_error_stale(mig, &err);
+        vfio_mig_fail(mig, looked, err);
     }
     vfio_mig_release(mig);
 }
@@ -373,19 +377,22 @@ Error *vfio_mig_explain(VFIODeviceMigration *mig, Error *err)
 {
     g_autofree char *outcome = NULL;
     Error *explained = NULL;
-    VFIOMigState now;
+    int looked;
 
     if (!vfio_mig_claim_soon(mig)) {
         return err;
     }
-    if (mig->protocol->read_state(mig, &now) == 0 &&
-        now == VFIO_MIG_STATE_ERROR) {
-        qatomic_set(&mig->state, now);
+    looked = vfio_mig_look(mig);
+    if (looked == -ESTALE) {
+        vfio_mig_error_stale(mig, &explained);
+    } else if (looked == 0 && mig->state == VFIO_MIG_STATE_ERROR) {
         outcome = vfio_mig_recover(mig, VFIO_MIG_STATE_ERROR);
         error_setg(&explained, "%s; the device went into state error; %s",
                    error_get_pretty(err), outcome);
-        error_free(err);
     }
     vfio_mig_release(mig);
+    if (explained) {
+        error_free(err);
+    }
     return explained ?: err;
 }

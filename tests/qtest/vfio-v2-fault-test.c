@@ -11,7 +11,11 @@
  */
 #include "failure-row.h"
 
+#include "vm-event-guest.h"
+
 #define EIO_TEXT "Input/output error"
+#define RESET_TEXT "dev0;was reset after data of it had been sent;" \
+                   "start the migration again"
 
 /* As Linux 6.2 and later have it; several reads and writes for a state */
 #define PRECOPY "protocol=v2;p2p=yes;pre-copy=yes;max-read=48K;max-write=20K"
@@ -165,6 +169,75 @@ static void test_one_of_two(const void *opaque)
     vfio_pair_free(pair);
 }
 
+/* ---- resets of the function behind our back ---- */
+
+/* Just behind a call: who else looks is in the table of VM events. */
+static const FailureRow flr_rows[] = {
+    /* Nothing of it had been sent: it begins once more. */
+    { "setup", "event=state-write;to=pre-copy;flr=now", COMPLETES },
+    { "precopy-info", "event=precopy-info;flr=now", COMPLETES },
+    { "first-read", "event=data-read;state=pre-copy;flr=now", FAILS,
+      RESET_TEXT },
+    { "later-read", "event=data-read;state=pre-copy;count=2;flr=now", FAILS,
+      RESET_TEXT },
+    { "quiet", "event=state-write;to=pre-copy-p2p;flr=now", FAILS,
+      RESET_TEXT },
+    { "stop", "event=state-write;to=stop-copy;flr=now", FAILS, RESET_TEXT },
+    { "stop-copy-read", "event=data-read;state=stop-copy;flr=now", FAILS,
+      RESET_TEXT },
+    { "resume", "event=state-write;to=resuming;flr=now", LOAD_FAILS,
+      "was reset while its state was loaded", .on_dst = true },
+    { "write", "event=data-write;count=2;flr=now", LOAD_FAILS,
+      "was reset while its state was loaded", .on_dst = true },
+};
+
+static void test_flr(const void *opaque)
+{
+    const FailureRow *row = opaque;
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+    VFIOSide *side = row->on_dst ? pair->dst : pair->src;
+
+    if (row->on_dst) {
+        vfio_pair_return_path(pair);
+    }
+    vfio_pair_set_keys(pair, PRECOPY ";flr=yes");
+    vfio_side_fault(side, "row", row->fault);
+    vfio_pair_start(pair);
+    pair->src->reset = RESET_AROUND;
+    vfio_pair_begin(pair);
+    if (row->outcome == COMPLETES) {
+        vfio_pair_finish(pair);
+        vfio_pair_check(pair);
+        vfio_expect_fired(side, "row");
+        vfio_pair_free(pair);
+        return;
+    }
+    if (row->outcome == LOAD_FAILS) {
+        vfio_expect_load_failed(pair->dst, row->words);
+        vfio_expect_failed(pair->src, "");
+    } else {
+        vfio_expect_failed(pair->src, row->words);
+        vfio_expect_load_failed(pair->dst, "");
+        /* As its guest would have done it, which then sets it up */
+        guest_flr(pair->src->qts, MACHINE_FIRST_SLOT);
+        vfio_side_program(pair->src);
+        pair->src->reset = NOT_RESET;
+    }
+    vfio_expect_fired(side, "row");
+    vfio_pair_retry(pair);
+    vfio_pair_free(pair);
+}
+
+static void add_flr(void)
+{
+    for (unsigned i = 0; i < G_N_ELEMENTS(flr_rows); i++) {
+        g_autofree char *path = g_strconcat("vfio/v2-fault/flr/",
+                                            flr_rows[i].name, NULL);
+
+        qtest_add_data_func(path, &flr_rows[i], test_flr);
+    }
+}
+
 static void add_one_of_two(const char *name, const char *fault)
 {
     g_autofree char *path = g_strconcat("vfio/v2-fault/one-of-two/", name,
@@ -188,5 +261,6 @@ int main(int argc, char **argv)
                    "event=state-write;to=pre-copy-p2p;device-state=error");
     add_one_of_two("stop", "event=state-write;to=stop-copy;errno=EIO");
     add_one_of_two("read", "event=data-read;state=stop-copy;errno=EIO");
+    add_flr();
     return g_test_run();
 }

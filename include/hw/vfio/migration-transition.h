@@ -83,7 +83,9 @@ int vfio_mig_settle(VFIODeviceMigration *mig, Error **errp);
 /*
  * vfio_mig_explain: after a failure, see to a device that gave up
  *
- * A device in state error is reset, and @err says so. Others are left alone.
+ * A device in state error is reset, and @err says so. Of one that was reset
+ * behind our back, which then has nothing to give, @err says that instead.
+ * Others are left alone.
  *
  * @err: ownership is transferred
  * Returns: @err, or one with more to say.
