@@ -100,6 +100,13 @@ static void assert_says(const Run *run, const char *text)
     }
 }
 
+static void assert_does_not_say(const Run *run, const char *text)
+{
+    if (strstr(run->output, text)) {
+        g_error("'%s' is in:\n%s", text, run->output);
+    }
+}
+
 static void assert_says_once(const Run *run, const char *text)
 {
     assert_says(run, text);
@@ -125,6 +132,10 @@ static char *device_word(const Run *run, const char *device, const char *key)
 #define DEVICE  "[device dev0]\ngroup=7\nstate-size=256K\nwindow-size=64K\n" \
                 "precopy-size=64K\nareas=stripes:8K\n"
 #define CLEAN_CASES 12
+
+/* Of protocol v2, with the least and with all that it may have */
+#define V2      "[device dev0]\ngroup=7\nprotocol=v2\nstate-size=256K\n"
+#define V2_ALL  V2 "p2p=yes\npre-copy=yes\nprecopy-size=64K\n"
 
 static void test_info(void)
 {
@@ -397,6 +408,28 @@ static void test_save_paused(void)
     assert_says_once(&run, "cannot change the device's state");
 }
 
+/* A host with an old driver, and one with a new one */
+static void test_load_other_protocol(void)
+{
+    g_auto(Run) run = { 0 };
+    g_autofree char *device = NULL, *path = NULL;
+
+    setup(&run, "[device dev0]\ngroup=7\nstate-size=4M\nwindow-size=2M\n"
+          "[device dev1]\ngroup=8\nprotocol=v2\nstate-size=4M\n");
+    tool(&run, "save", "file");
+    g_assert_cmpint(run.exit_status, ==, 0);
+    device = g_build_filename(run.dir, "dev1", NULL);
+    path = g_build_filename(run.dir, "file", NULL);
+    start(&run, (const char *[]) { TOOL_PROGRAM, "load", device, path, NULL },
+          true);
+    g_assert_cmpint(run.exit_status, ==, 3);
+    assert_says(&run, "dev1: the driver did not accept migration data at byte "
+                "0 of the device's state; do both hosts have the same kernel "
+                "and firmware?: Invalid argument\nThe stream looks like that "
+                "of a device with protocol v1, and this one's driver speaks "
+                "v2: use the same kernel series on both hosts.\n");
+}
+
 static void test_load_fails(void)
 {
     g_auto(Run) run = { 0 };
@@ -427,6 +460,49 @@ static const Good good_drivers[] = {
       "# 10 passed, 0 failed, 2 skipped" },
 };
 
+/* Devices of protocol v2, by profile or key by key */
+static const Good good_drivers_v2[] = {
+    { "v2-least", V2 "kernel=6.1\nunknown-feature=EINVAL\n",
+      "# 18 passed, 0 failed, 1 skipped" },
+    { "v2-all", V2_ALL, "# 19 passed, 0 failed, 0 skipped" },
+    { "v2-p2p", V2 "p2p=yes\n", "ok 13 - changes its state as its flags say\n"
+      "#   7 arcs\n" },
+    { "v2-short", V2_ALL "max-read=4093\nmax-write=1021\n",
+      "# 19 passed, 0 failed, 0 skipped" },
+    { "v2-unchecked", V2_ALL "completeness=ignore\ndata-check=never\n",
+      "ok 16 - survives a state that ends too early\n#   taken without an "
+      "error: nothing in the device notices it\n" },
+    { "v2-bounded", V2_ALL "load-max=320K\n", "ok 17 - survives a "
+      "state with more behind its end\n#   refused: dev0: the driver did not "
+      "accept migration data at byte 0 of the device's state; do both hosts "
+      "have the same kernel and firmware?: Cannot allocate memory" },
+    { "mlx5-6.1", "[device dev0]\ngroup=7\nprofile=mlx5-6.1\n"
+      "state-size=1M\n", "#   the stopped device told nothing, and gave 1 "
+      "MiB\n" },
+    { "qat", "[device dev0]\ngroup=7\nprofile=qat\n",
+      "# 19 passed, 0 failed, 0 skipped" },
+    { "pds", "[device dev0]\ngroup=7\nprofile=pds\n",
+      "# 18 passed, 0 failed, 1 skipped" },
+    { "hisi", "[device dev0]\ngroup=7\nprofile=hisi\n",
+      "#   8 arcs\n" },
+    { "virtio-to-another", "[device dev0]\ngroup=7\nprofile=virtio\n"
+      "[device dev1]\ngroup=8\nprofile=virtio\nseed=9\n",
+      "# 19 passed, 0 failed, 0 skipped" },
+};
+
+static void test_passes_v2(const void *data)
+{
+    const Good *good = data;
+    g_auto(Run) run = { 0 };
+
+    setup(&run, good->keys);
+    tool(&run, "test", strstr(good->keys, "[device dev1]") ? "dev1" : NULL);
+    assert_does_not_say(&run, "not ok");
+    assert_says(&run, "1..19\n");
+    assert_says(&run, good->says);
+    g_assert_cmpint(run.exit_status, ==, 0);
+}
+
 static void test_passes(const void *data)
 {
     const Good *good = data;
@@ -449,13 +525,15 @@ typedef struct Bad {
     const char *name;
     const char *keys;
     const char *says;           /* what names the fault */
+    bool v2;
 } Bad;
 
 static void test_finds(const void *data)
 {
     const Bad *bad = data;
     g_auto(Run) run = { 0 };
-    g_autofree char *config = g_strconcat(DEVICE, bad->keys, NULL);
+    g_autofree char *config = g_strconcat(bad->v2 ? V2_ALL : DEVICE,
+                                          bad->keys, NULL);
 
     setup(&run, config);
     tool(&run, "test", NULL);
@@ -486,6 +564,32 @@ static const Bad bad_drivers[] = {
       "once=no\n", "not ok 9 - loads, and runs on\n" },
     { "does-not-run-loaded", "[fault f]\nevent=state-write\nfrom=resuming\n"
       "to=running\nonce=no\nerrno=EIO\n", "not ok 9 - loads, and runs on\n" },
+    { "v2-verdict", "[fault f]\nevent=state-write\nfrom=resuming\nto=stop\n"
+      "once=no\nerrno=EIO\n", "not ok 9 - loads, and runs on\n", true },
+    { "v2-arc", "[fault f]\nevent=state-write\nfrom=pre-copy-p2p\n"
+      "to=pre-copy\nonce=no\nerrno=EIO\n", "not ok 13 - changes its state as "
+      "its flags say\n# pre-copy-p2p to pre-copy, which the device's flags "
+      "promise: Input/output error\n", true },
+    /* The sizes alone are wrong: all else works. */
+    { "v2-sizes-alone", "told-size=0\n[fault f]\nevent=precopy-info\n"
+      "once=no\nvalue=0xffffffffffffffff\n",
+      "# 18 passed, 1 failed, 0 skipped\n", true },
+    { "v2-initial-bytes", "[fault f]\nevent=precopy-info\nonce=no\n"
+      "value=4096\n", "not ok 14 - tells how much it has to give\n# 4096 "
+      "initial bytes are left when all was read", true },
+    { "v2-precopy-info", "[fault f]\nevent=precopy-info\nonce=no\n"
+      "errno=EIO\n", "not ok 14 - tells how much it has to give\n# "
+      "VFIO_MIG_GET_PRECOPY_INFO fails in pre-copy\n", true },
+    { "v2-size", "told-size=0\n", "not ok 14 - tells how much it has to give\n"
+      "# the stopped device told that nothing is left, and gave 256 KiB\n",
+      true },
+    { "v2-pieces", "[fault f]\nevent=data-write\ncount=400\nerrno=EINVAL\n",
+      "not ok 15 - takes its state in pieces of any size\n# in small pieces: "
+      "dev0: the driver did not accept migration data at byte ",
+      true },
+    { "v2-reset", "[fault f]\nevent=reset\nstate=resuming\nonce=no\n"
+      "errno=EIO\n", "not ok 16 - survives a state that ends too early\n",
+      true },
 };
 
 typedef struct Wrong {
@@ -577,6 +681,8 @@ int main(int argc, char **argv)
     g_test_add_func("/vfio-migrate/file/terminal", test_file_terminal);
     g_test_add_func("/vfio-migrate/file/reader-gone", test_file_reader_gone);
     g_test_add_func("/vfio-migrate/load-fails", test_load_fails);
+    g_test_add_func("/vfio-migrate/load-other-protocol",
+                    test_load_other_protocol);
     g_test_add_func("/vfio-migrate/no-device", test_no_device);
     g_test_add_func("/vfio-migrate/usage", test_usage);
     g_test_add_func("/vfio-migrate/asks", test_asks);
@@ -586,6 +692,12 @@ int main(int argc, char **argv)
                                                 good_drivers[i].name);
 
         g_test_add_data_func(path, &good_drivers[i], test_passes);
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(good_drivers_v2); i++) {
+        g_autofree char *path = g_strdup_printf("/vfio-migrate/passes/%s",
+                                                good_drivers_v2[i].name);
+
+        g_test_add_data_func(path, &good_drivers_v2[i], test_passes_v2);
     }
     for (unsigned i = 0; i < G_N_ELEMENTS(bad_drivers); i++) {
         g_autofree char *path = g_strdup_printf("/vfio-migrate/finds/%s",

@@ -1,7 +1,7 @@
 /*
  * vfio-migrate test: put a driver through a migration's life
  *
- * Owns: the command line; the cases are in driver-test.c.
+ * Owns: the command line; the cases are in driver-cases*.c.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
