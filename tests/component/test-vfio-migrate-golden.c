@@ -29,7 +29,9 @@ typedef struct Case {
 #define YES     "vfio-migrate --sysroot root --yes "
 
 /* Devices: 10 is fine, 11 has no driver, 12 vfio-pci, 13 the host's, 14 has
- * nothing to migrate with, 15 differs from 10, 16 is in no group. */
+ * nothing to migrate with, 15 differs from 10, 16 is in no group. Those of
+ * protocol v2: 17 has all, 18 is as Linux 6.1 has it, 19 has the least, 1a
+ * nothing. */
 static const Case cases[] = {
     { "usage", "vfio-migrate" },
     { "help", "vfio-migrate --help" },
@@ -42,6 +44,10 @@ static const Case cases[] = {
     { "info-mdev", YES "info 83b8f4f2-509f-382f-3c1e-e6bfe0fa1001" },
     { "info-blocked", YES "info 00:14.0" },
     { "info-blocked-json", YES "--json info 00:14.0" },
+    { "info-v2", YES "info 00:17.0" },
+    { "info-v2-json", YES "info 00:17.0 --json" },
+    { "info-v2-6.1", YES "info 00:18.0" },
+    { "info-v2-6.1-json", YES "info 00:18.0 --json" },
     { "info-unbound", YES "info 00:11.0" },
     { "info-wrong-driver", YES "info 0000:00:13.0" },
     { "info-no-group", YES "info 00:16.0" },
@@ -55,6 +61,16 @@ static const Case cases[] = {
     { "compare", YES "compare 00:10.0 00:15.0" },
     { "compare-json", YES "compare --json 00:10.0 00:15.0" },
     { "compare-blocked", YES "compare 00:14.0 00:11.0" },
+    { "compare-v1-v2", YES "compare 00:10.0 00:17.0" },
+    { "compare-v2", YES "compare 00:17.0 00:17.0" },
+    { "compare-v2-6.1", YES "compare 00:18.0 00:18.0" },
+    { "compare-v2-mlx5", YES "compare 00:17.0 00:18.0" },
+    { "compare-v2-least", YES "compare 00:17.0 00:19.0" },
+    { "compare-v2-least-json", YES "compare --json 00:17.0 00:19.0" },
+    { "compare-v2-more", YES "compare 00:19.0 00:17.0" },
+    { "compare-v2-kernel", YES "facts 00:17.0 >here.json && sed "
+      "'s/6.1.0-18-amd64/6.12.57+deb13-amd64/' here.json >there.json && "
+      "vfio-migrate compare here.json there.json" },
     { "compare-ssh", YES "facts 00:10.0 >here.json && "
       "vfio-migrate --yes --json compare here.json 'me@there:00:15.0' "
       "--ssh ./ssh" },
@@ -82,6 +98,14 @@ static const Case cases[] = {
     { "why-vfio-pci", WHY "00:12.0" },
     { "why-wrong-driver", WHY "0000:00:13.0" },
     { "why-no-region", WHY "00:14.0 --yes" },
+    { "why-v2", WHY "00:17.0 --yes" },
+    { "why-v2-json", WHY "00:17.0 --yes --json" },
+    { "why-v2-6.1", WHY "00:18.0 --yes" },
+    { "why-v2-least", WHY "00:19.0 --yes" },
+    { "why-v2-not-migratable", WHY "00:1a.0 --yes" },
+    { "why-v2-together", WHY "./two.xml --yes" },
+    { "why-v2-not-together", "sed -i s/0x18/0x19/ two.xml; "
+      WHY "./two.xml --yes" },
     { "why-no-group", WHY "00:16.0" },
     { "why-mdev", WHY "83b8f4f2-509f-382f-3c1e-e6bfe0fa1001" },
     { "why-apparmor", APPARMOR WHY "00:10.0" },
@@ -117,9 +141,17 @@ static const Case cases[] = {
     { "load", YES "save 00:10.0 file >out && " YES "load 00:10.0 file" },
     { "load-json", YES "save 00:10.0 file >out && "
       YES "load 00:10.0 file --json" },
+    { "save-v2", YES "save 00:17.0 file" },
+    { "load-v2", YES "save 00:17.0 file >out && " YES "load 00:17.0 file" },
+    { "load-v2-elsewhere", YES "save 00:17.0 file >out && "
+      YES "load 00:1b.0 file" },
     { "load-fails", "echo nonsense >file && " YES "load 00:10.0 file" },
     { "test", YES "test 00:10.0" },
     { "test-json", YES "test 00:10.0 --json" },
+    { "test-v2", YES "test 00:17.0" },
+    { "test-v2-6.1", YES "test 00:18.0" },
+    { "test-v2-fails", YES "test 00:1b.0" },
+    { "test-v2-fails-json", YES "test 00:1b.0 --json" },
     { "test-fails", YES "test 00:15.0" },
     { "test-fails-json", YES "test 00:15.0 --json" },
 
@@ -188,6 +220,15 @@ static const Device devices[] = {
     { "0000:00:15.0", "other_vfio_pci", "12", "msix-vectors=4\nreset=no\n"
       "window-size=32K\nconfig=0x08:02\n" },
     { "0000:00:16.0", "nic", NULL },
+    { "0000:00:17.0", "mlx5_vfio_pci", "14", "protocol=v2\np2p=yes\n"
+      "pre-copy=yes\nprecopy-size=64K\nlog=yes\nformat=3\n" },
+    { "0000:00:18.0", "mlx5_vfio_pci", "15", "protocol=v2\np2p=yes\n"
+      "kernel=6.1\nlog=yes\nformat=2\n" },
+    { "0000:00:19.0", "nic_vfio_pci", "16", "protocol=v2\n" },
+    { "0000:00:1a.0", "mlx5_vfio_pci", "17", "migration=no\n" },
+    { "0000:00:1b.0", "other_vfio_pci", "18", "protocol=v2\np2p=yes\n"
+      "pre-copy=yes\ntold-size=0\ncompleteness=ignore\nreset=no\n"
+      "format=4\n" },
     { "83b8f4f2-509f-382f-3c1e-e6bfe0fa1001", "vfio_mdev", "13",
       "areas=stripes:8K\n", "nic-v1" },
 };
@@ -272,6 +313,21 @@ static const char domain[] = "<domain type='kvm'>\n"
     "  </devices>\n"
     "</domain>\n";
 
+#define PCI_DEVICE(slot) \
+    "    <hostdev mode='subsystem' type='pci' managed='no'>\n" \
+    "      <source><address domain='0x0000' bus='0x00' slot='" slot "' " \
+    "function='0x0'/></source>\n" \
+    "    </hostdev>\n"
+
+static const char two_devices[] = "<domain type='kvm'>\n"
+    "  <name>two</name>\n"
+    "  <memory unit='GiB'>2</memory>\n"
+    "  <devices>\n"
+    "    <emulator>root/usr/bin/qemu-system-x86_64-vfio</emulator>\n"
+    PCI_DEVICE("0x17") PCI_DEVICE("0x18")
+    "  </devices>\n"
+    "</domain>\n";
+
 static const char virsh[] = "#!/bin/sh\n"
     "case \"$*\" in\n"
     "'dumpxml -- vm') cat vm.xml;;\n"
@@ -334,6 +390,7 @@ static void put_host(const char *dir)
     put(root, "/usr/bin/qemu-system-x86_64-vfio", qemu);
     put(root, "/usr/bin/qemu-system-x86_64", plain_qemu);
     put(dir, "vm.xml", domain);
+    put(dir, "two.xml", two_devices);
     put(dir, "virsh", virsh);
     put_answers(dir);
     put_link(dir, "traces", TRACES);

@@ -19,6 +19,8 @@ typedef enum CheckResult {
 typedef struct Checks {
     JsonArray *list;    /* objects: subject, check, result, text, hint */
     const char *subject;    /* what the next ones are about */
+    unsigned nr_p2p;        /* devices that can stop what they do to others */
+    char *lacks_p2p;        /* one that was opened and cannot; or NULL */
 } Checks;
 
 /* check_result_word: "ok", "unknown", "warn", "no" */
@@ -55,8 +57,12 @@ void why_device(Checks *checks, const char *name, bool may_open,
  */
 void why_host(Checks *checks, bool libvirt);
 
-/* why_several: @n devices of VFIO in one VM, more than one */
-void why_several(Checks *checks, unsigned n);
+/*
+ * why_several: @n devices of VFIO in one VM, more than one
+ *
+ * After why_device() of each. @vm_knows: as there
+ */
+void why_several(Checks *checks, unsigned n, bool vm_knows);
 
 /* why_qemu: does the QEMU at @path (NULL: none was found) migrate them? */
 void why_qemu(Checks *checks, const char *path);

@@ -42,12 +42,43 @@ static void print_region(JsonObject *migration)
     g_autofree char *size = screen_size(json_hex(migration, "region-bytes",
                                                  0));
 
-    screen_field("state", "%s", json_text(migration, "state"));
     screen_field("region", "index %" PRId64 ", %s, %s",
                  json_number(migration, "region", 0), size,
                  json_flag(migration, "mappable", false) ? "mappable"
                                                          : "trapped");
     print_window(migration);
+}
+
+/* Of a device that does nothing; in a VM it may have more. */
+static void print_size(JsonObject *migration, const char *label,
+                       const char *member, const char *what)
+{
+    uint64_t bytes = json_hex(migration, member, 0);
+
+    if (bytes) {
+        g_autofree char *size = screen_size(bytes);
+
+        screen_field(label, "%s %s", size, what);
+    }
+}
+
+static void print_features(JsonObject *migration)
+{
+    g_autofree char *flags = probe_v2_words(migration);
+
+    screen_field("flags", "%s", flags);
+    print_size(migration, "pre-copy", "initial-bytes",
+               "to be read before the VM stops");
+    print_size(migration, "", "dirty-bytes", "of changes to them so far");
+    if (json_text(migration, "state-bytes")) {
+        print_size(migration, "size", "state-bytes",
+                   "in all, as the device is now");
+    } else {
+        screen_field("size", "not told before it was read; Linux 6.2 and "
+                     "later tell it");
+    }
+    screen_field("DMA log", "%s", json_flag(migration, "dma-log", false)
+                 ? "yes: the device tells which pages it writes" : "none");
 }
 
 static void print_migration(JsonObject *migration)
@@ -58,10 +89,9 @@ static void print_migration(JsonObject *migration)
         return;
     }
     screen_field("protocol", "%s", protocol);
+    screen_field("state", "%s", json_text(migration, "state"));
     if (json_list(migration, "flags")) {
-        g_autofree char *flags = probe_v2_words(migration);
-
-        screen_field("flags", "%s", flags);
+        print_features(migration);
     } else {
         print_region(migration);
     }

@@ -17,18 +17,28 @@
 static int max_precopy_rounds = 1000;
 static gboolean paused;
 
+/* Only v1 has a window, which can be mapped or not. */
+static char *saved_ways(const ToolSaved *saved)
+{
+    g_autofree char *mapped = screen_size(saved->mapped_bytes);
+    g_autofree char *trapped = screen_size(saved->trapped_bytes);
+
+    return saved->has_window
+           ? g_strdup_printf(": %s mapped, %s trapped", mapped, trapped)
+           : g_strdup("");
+}
+
 static void print_saved(const ToolSaved *saved)
 {
     g_autofree char *all = screen_size(saved->device_bytes);
     g_autofree char *early = screen_size(saved->precopy_bytes);
-    g_autofree char *mapped = screen_size(saved->mapped_bytes);
-    g_autofree char *trapped = screen_size(saved->trapped_bytes);
+    g_autofree char *ways = saved_ways(saved);
     g_autofree char *setup = screen_time(saved->setup_us);
     g_autofree char *precopy = screen_time(saved->precopy_us);
     g_autofree char *stopped = screen_time(saved->stopped_us);
 
-    screen_field("saved", "%s in %" PRIu64 " chunks: %s mapped, %s trapped",
-                 all, saved->chunks, mapped, trapped);
+    screen_field("saved", "%s in %" PRIu64 " chunks%s", all, saved->chunks,
+                 ways);
     screen_field("set-up", "%s", setup);
     screen_field("pre-copy", "%s in %u rounds, %s", precopy, saved->rounds,
                  early);

@@ -113,8 +113,6 @@ static void check_devices(Checks *checks, const Domain *domain, bool may_open,
     if (!domain->devices->len) {
         checks_add(checks, "devices", CHECK_OK, NULL, "it has no device of "
                    "VFIO: nothing of ours is needed");
-    } else if (domain->devices->len > 1) {
-        why_several(checks, domain->devices->len);
     }
     for (unsigned i = 0; i < domain->devices->len; i++) {
         const DomainDevice *device = domain->devices->pdata[i];
@@ -126,6 +124,9 @@ static void check_devices(Checks *checks, const Domain *domain, bool may_open,
                        "managed='yes': libvirt may bind it to vfio-pci, which "
                        "can migrate no device");
         }
+    }
+    if (domain->devices->len > 1) {
+        why_several(checks, domain->devices->len, vm_knows);
     }
     checks->subject = name;
 }
@@ -287,6 +288,7 @@ static ToolExit run(const Tool *tool)
         answer = statuses[checks_worst(&checks)];
     }
     json_array_unref(checks.list);
+    g_free(checks.lacks_p2p);
     return answer;
 }
 

@@ -142,6 +142,116 @@ static void compare_mapping(Compare *compare)
     }
 }
 
+static bool has_flag(JsonObject *facts, const char *name)
+{
+    JsonArray *flags = json_list(json_child(facts, "migration"), "flags");
+    const char *flag;
+
+    for (unsigned i = 0; (flag = json_list_text(flags, i)); i++) {
+        if (g_str_equal(flag, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Its state has another form where the firmware can be read in pre-copy. */
+static bool is_mlx5(JsonObject *facts)
+{
+    const char *driver = json_text(json_child(facts, "device"), "driver");
+
+    return driver && g_str_has_prefix(driver, "mlx5");
+}
+
+static void compare_precopy(Compare *compare)
+{
+    bool here = has_flag(compare->here, "pre-copy");
+    bool there = has_flag(compare->there, "pre-copy");
+    const char *word_here = here ? "yes" : "no";
+    const char *word_there = there ? "yes" : "no";
+
+    if (here == there) {
+        return;
+    }
+    if (is_mlx5(compare->here) && is_mlx5(compare->there)) {
+        compare_add(compare, COMPARE_BLOCKS, "pre-copy", word_here,
+                    word_there, "drivers of mlx5 with and without it do not "
+                    "read each other's state: both hosts need a kernel from "
+                    "6.2 on, or both an older one, and the same firmware");
+    } else if (here) {
+        compare_add(compare, COMPARE_MAY_FAIL, "pre-copy", word_here,
+                    word_there, "what the device here gives while the VM "
+                    "runs, the driver there may not know");
+    } else {
+        compare_add(compare, COMPARE_HARMLESS, "pre-copy", word_here,
+                    word_there, "all of its state is read while the VM "
+                    "stands still");
+    }
+}
+
+static void compare_logs(Compare *compare)
+{
+    bool here = json_flag(json_child(compare->here, "migration"), "dma-log",
+                          false);
+    bool there = json_flag(json_child(compare->there, "migration"), "dma-log",
+                           false);
+
+    if (here != there) {
+        compare_add(compare, COMPARE_HARMLESS, "DMA log of the device",
+                    here ? "yes" : "no", there ? "yes" : "no", here
+                    ? "on the way back memory may be sent again while the VM "
+                      "stands still" : "memory that the device can write to "
+                    "may be sent again while the VM stands still");
+    }
+}
+
+static void compare_features(Compare *compare)
+{
+    bool here = has_flag(compare->here, "p2p");
+    bool there = has_flag(compare->there, "p2p");
+
+    if (here != there) {
+        compare_add(compare, here ? COMPARE_HARMLESS : COMPARE_MAY_FAIL,
+                    "p2p", here ? "yes" : "no", there ? "yes" : "no", here
+                    ? "a VM with several devices does not come back, unless "
+                      "VFIO_MIGRATION_MULTI=allow is set there"
+                    : "a VM with several devices cannot leave, unless "
+                      "VFIO_MIGRATION_MULTI=allow is set");
+    }
+    compare_precopy(compare);
+    compare_logs(compare);
+    if (!json_text(json_child(compare->here, "migration"), "state-bytes")) {
+        compare_add(compare, COMPARE_HARMLESS, "size of the state", "not told",
+                    NULL, "before it was read (Linux before 6.2): how long "
+                    "the VM stands still is a guess, at first");
+    }
+}
+
+/* "6.1" of "6.1.0-18-amd64"; the whole text where it has no such form */
+static char *kernel_series(JsonObject *facts)
+{
+    const char *kernel = json_text(json_child(facts, "host"), "kernel");
+    const char *dot = kernel ? strchr(kernel, '.') : NULL;
+
+    return dot ? g_strndup(kernel, dot + 1 + strcspn(dot + 1, ".-+") - kernel)
+               : g_strdup(kernel);
+}
+
+/* A driver without a version of its own is of the kernel. */
+static void compare_series(Compare *compare)
+{
+    g_autofree char *here = kernel_series(compare->here);
+    g_autofree char *there = kernel_series(compare->there);
+
+    if (g_strcmp0(here, there) &&
+        !json_text(json_child(compare->here, "device"), "driver-version")) {
+        compare_add(compare, COMPARE_MAY_FAIL, "series of the kernel",
+                    here ?: "unknown", there ?: "unknown", "what the state "
+                    "looks like is the driver's own affair, and may change "
+                    "with the kernel that it is part of");
+    }
+}
+
 static void compare_migration(Compare *compare)
 {
     const char *here, *there;
@@ -156,8 +266,13 @@ static void compare_migration(Compare *compare)
         return;
     }
     compare_state(compare);
-    compare_window(compare);
-    compare_mapping(compare);
+    if (json_list(json_child(compare->here, "migration"), "flags")) {
+        compare_features(compare);
+        compare_series(compare);
+    } else {
+        compare_window(compare);
+        compare_mapping(compare);
+    }
 }
 
 static void compare_driver(Compare *compare)
@@ -256,12 +371,17 @@ static void compare_mappings(Compare *compare)
     }
 }
 
+/* By the device's log of its own DMA, or by the IOMMU */
+static bool tells_dirty_pages(JsonObject *facts)
+{
+    return json_flag(json_child(facts, "migration"), "dma-log", false) ||
+           json_flag(json_child(facts, "iommu"), "dirty-tracking", false);
+}
+
 static void compare_iommu(Compare *compare)
 {
-    bool here = json_flag(json_child(compare->here, "iommu"),
-                          "dirty-tracking", false);
-    bool there = json_flag(json_child(compare->there, "iommu"),
-                           "dirty-tracking", false);
+    bool here = tells_dirty_pages(compare->here);
+    bool there = tells_dirty_pages(compare->there);
 
     compare_page_sizes(compare);
     compare_addresses(compare);

@@ -110,7 +110,9 @@ typedef struct Saving {
     const ToolSave *options;
     ToolSaved *saved;
     VFIODeviceMigration *mig;
+    VFIOHostSaveOptions how;
     int64_t phase_us;           /* when the phase began */
+    uint64_t round_bytes;       /* that were there when the round began */
 } Saving;
 
 static int64_t take_time(Saving *saving)
@@ -120,6 +122,21 @@ static int64_t take_time(Saving *saving)
 
     saving->phase_us = now;
     return spent;
+}
+
+/*
+ * There is no downtime limit here: the VM stops when a device that runs has
+ * no more to give. v1 says so; v2 only of what is there when it stops.
+ */
+static void end_precopy(Saving *saving, unsigned round)
+{
+    uint64_t bytes = saving->mig->stats.transferred_bytes;
+
+    if (round && bytes == saving->round_bytes &&
+        saving->mig->protocol == &vfio_mig_protocol_v2) {
+        saving->how.max_rounds = round;
+    }
+    saving->round_bytes = bytes;
 }
 
 static void save_hook(VFIOHostPhase phase, unsigned round, void *opaque)
@@ -136,6 +153,7 @@ static void save_hook(VFIOHostPhase phase, unsigned round, void *opaque)
             saved->setup_us = take_time(saving);
         }
         saved->rounds = round;
+        end_precopy(saving, round);
         if (round && round == saving->options->cancel_in_round) {
             vfio_host_cancel();
         }
@@ -166,12 +184,14 @@ int tool_save(VFIODevice *vbasedev, int fd, const ToolSave *options,
               ToolSaved *saved, Error **errp)
 {
     VFIODeviceMigration *mig = vfio_mig_of(vbasedev);
-    Saving saving = { .options = options, .saved = saved, .mig = mig };
-    const VFIOHostSaveOptions how = {
-        .min_rounds = options->cancel_in_round,
-        .max_rounds = MAX(options->max_rounds, options->cancel_in_round),
-        .hook = save_hook,
-        .opaque = &saving,
+    Saving saving = {
+        .options = options, .saved = saved, .mig = mig,
+        .how = {
+            .min_rounds = options->cancel_in_round,
+            .max_rounds = MAX(options->max_rounds, options->cancel_in_round),
+            .hook = save_hook,
+            .opaque = &saving,
+        },
     };
     QEMUFile *f = tool_stream(fd, true, errp);
     int ret;
@@ -183,11 +203,12 @@ int tool_save(VFIODevice *vbasedev, int fd, const ToolSave *options,
     if (options->break_after_bytes) {
         vfio_host_file_fail_after(f, options->break_after_bytes, ENOSPC, NULL);
     }
-    ret = vfio_host_save(f, &how, errp);
+    ret = vfio_host_save(f, &saving.how, errp);
     if (mig) {
         saved->stopped_us = take_time(&saving);
         saved->device_bytes = mig->stats.transferred_bytes;
         saved->chunks = mig->stats.chunks;
+        saved->has_window = mig->protocol == &vfio_mig_protocol_v1;
         saved->mapped_bytes = mig->stats.mapped_bytes;
         saved->trapped_bytes = mig->stats.trapped_bytes;
     }

@@ -19,6 +19,7 @@ typedef struct ToolSaved {
     uint64_t device_bytes;
     uint64_t precopy_bytes;     /* of them, while the VM ran */
     uint64_t chunks;
+    bool has_window;            /* protocol v1, which the next two are of */
     uint64_t mapped_bytes;
     uint64_t trapped_bytes;
     unsigned rounds;

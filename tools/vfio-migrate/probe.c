@@ -1,8 +1,9 @@
 /*
  * vfio-migrate: what an open device, and the IOMMU that it is behind, offer
  *
- * Owns: asking VFIO for what two hosts are compared by. Nothing is written
- * to the device. Numbers that it tells are bounded before use.
+ * Owns: asking VFIO for what two hosts are compared by. A device that can be
+ * read while it runs is put into pre-copy for that, and stopped; else nothing
+ * is written to it. Numbers that it tells are bounded before use.
  *
  * Lock: the BQL, as everything of the stand-alone host.
  *
@@ -11,7 +12,9 @@
 #include "qemu/osdep.h"
 #include <sys/ioctl.h>
 #include <linux/pci_regs.h>
-#include "hw/vfio/migration-device.h"
+#include "hw/vfio/device-feature.h"
+#include "hw/vfio/migration-session.h"
+#include "hw/vfio/migration-transition.h"
 #include "json.h"
 #include "probe.h"
 
@@ -98,36 +101,62 @@ void probe_device(VFIODevice *vbasedev, JsonObject *facts)
 
 /* ---- migration ---- */
 
-/* Flags of VFIO_DEVICE_FEATURE_MIGRATION; older headers lack the last. */
-static const char *const v2_flags[] = { "stop-copy", "p2p", "pre-copy" };
+/* Can be set where the device logs its own DMA; since Linux 6.1 */
+#define FEATURE_LOG_START 6
 
-/* False: the device has no protocol v2. */
-static bool ask_v2(VFIODevice *vbasedev, uint64_t *flags)
+static void add_flags(JsonObject *migration, const VFIOMigTraits *traits)
 {
-    struct vfio_device_feature_migration migration;
-    size_t size = sizeof(struct vfio_device_feature) + sizeof(migration);
-    g_autofree struct vfio_device_feature *ask = g_malloc0(size);
+    JsonArray *flags = json_array_new();
 
-    ask->argsz = size;
-    ask->flags = VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_MIGRATION;
-    if (ioctl(vbasedev->fd, VFIO_DEVICE_FEATURE, ask)) {
-        return false;
+    json_array_add_string_element(flags, "stop-copy");
+    if (traits->p2p) {
+        json_array_add_string_element(flags, "p2p");
     }
-    memcpy(&migration, ask->data, sizeof(migration));
-    *flags = migration.flags;
-    return true;
+    if (traits->precopy) {
+        json_array_add_string_element(flags, "pre-copy");
+    }
+    json_object_set_array_member(migration, "flags", flags);
 }
 
-static void add_v2(JsonObject *migration, uint64_t flags)
+static void set_size(JsonObject *migration, const char *name, bool known,
+                     uint64_t bytes)
 {
-    JsonArray *words = json_array_new();
-
-    for (unsigned i = 0; i < G_N_ELEMENTS(v2_flags); i++) {
-        if (flags >> i & 1) {
-            json_array_add_string_element(words, v2_flags[i]);
-        }
+    if (known) {
+        json_set_hex(migration, name, bytes);
+    } else {
+        json_object_set_null_member(migration, name);
     }
-    json_object_set_array_member(migration, "flags", words);
+}
+
+/* What has to be read before the VM stops is only told in pre-copy. */
+static void add_sizes(JsonObject *migration, VFIODeviceMigration *mig)
+{
+    VFIOMigSizes sizes = { 0 };
+
+    if (mig->traits.precopy) {
+        vfio_mig_try_state(mig, VFIO_MIG_STATE_PRE_COPY);
+    }
+    if (vfio_mig_claim_soon(mig)) {
+        mig->protocol->estimate(mig, &sizes, NULL);
+        vfio_mig_release(mig);
+    }
+    vfio_mig_try_state(mig, VFIO_MIG_STATE_STOP);
+    set_size(migration, "state-bytes", sizes.stop_known, sizes.stop_bytes);
+    set_size(migration, "initial-bytes", sizes.precopy_known,
+             sizes.initial_bytes);
+    set_size(migration, "dirty-bytes", sizes.precopy_known,
+             sizes.dirty_bytes);
+}
+
+static void add_v2(JsonObject *migration, VFIODeviceMigration *mig)
+{
+    int no_log = vfio_device_feature(vfio_mig_dev(mig)->fd,
+                                     VFIO_FEATURE_PROBE | VFIO_FEATURE_SET |
+                                     FEATURE_LOG_START, NULL, 0);
+
+    add_flags(migration, &mig->traits);
+    json_object_set_boolean_member(migration, "dma-log", no_log == 0);
+    add_sizes(migration, mig);
 }
 
 char *probe_v2_words(JsonObject *migration)
@@ -147,8 +176,6 @@ static void add_v1(JsonObject *migration, VFIODeviceMigration *mig)
     VFIORegion *region = &mig->base.region;
     JsonArray *areas = json_array_new();
 
-    json_object_set_string_member(migration, "state",
-                                  vfio_mig_state_str(mig->state));
     json_object_set_int_member(migration, "region", region->nr);
     json_set_hex(migration, "region-bytes", region->size);
     json_object_set_boolean_member(migration, "mappable", region->flags &
@@ -167,22 +194,18 @@ JsonObject *probe_migration(VFIODevice *vbasedev, const char *blocker)
 {
     JsonObject *migration = json_object_new();
     VFIODeviceMigration *mig = vfio_mig_of(vbasedev);
-    uint64_t flags;
 
+    json_object_set_string_member(migration, "protocol",
+                                  mig ? mig->protocol->name : "none");
+    json_set_text(migration, "blocker", blocker);
     if (mig) {
-        json_object_set_string_member(migration, "protocol",
-                                      mig->protocol->name);
-        json_set_text(migration, "blocker", blocker);
+        json_object_set_string_member(migration, "state",
+                                      vfio_mig_state_str(mig->state));
+    }
+    if (mig && mig->protocol == &vfio_mig_protocol_v2) {
+        add_v2(migration, mig);
+    } else if (mig) {
         add_v1(migration, mig);
-    } else if (ask_v2(vbasedev, &flags)) {
-        json_object_set_string_member(migration, "protocol", "v2");
-        json_object_set_string_member(migration, "blocker", "its driver has "
-                                      "protocol v2, which this version does "
-                                      "not drive yet");
-        add_v2(migration, flags);
-    } else {
-        json_object_set_string_member(migration, "protocol", "none");
-        json_set_text(migration, "blocker", blocker);
     }
     return migration;
 }

@@ -19,6 +19,9 @@ void probe_device(VFIODevice *vbasedev, JsonObject *facts);
  * probe_migration: an object of how it migrates: "protocol" ("v1", "v2" or
  * "none"), "blocker" (why it cannot, or null), and what the protocol tells
  *
+ * The device has just been opened, and is to be closed afterwards: it may
+ * have been stopped.
+ *
  * @blocker: of this device, as QEMU would say it; NULL: none
  */
 JsonObject *probe_migration(VFIODevice *vbasedev, const char *blocker);

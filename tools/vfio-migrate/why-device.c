@@ -12,6 +12,7 @@
 #include "facts.h"
 #include "json.h"
 #include "probe.h"
+#include "screen.h"
 #include "sysfs.h"
 #include "sysroot.h"
 
@@ -110,18 +111,70 @@ static void check_sysfs(Checks *checks, const char *dir, JsonObject *device)
 
 /* ---- what it tells itself ---- */
 
-static void check_protocol(Checks *checks, JsonObject *migration)
+/* Nothing of it prevents a migration; it may take its time. */
+static void check_size(Checks *checks, JsonObject *migration)
+{
+    if (!json_text(migration, "state-bytes")) {
+        checks_add(checks, "size", CHECK_OK, "VFIO_MIGRATION_STOP_SIZE "
+                   "tells it; docs/attach.md", "not told before it was "
+                   "read (Linux before 6.2): how long the VM stands still is "
+                   "a guess, at first");
+    } else if (!json_text(migration, "initial-bytes")) {
+        g_autofree char *size = screen_size(json_hex(migration, "state-bytes",
+                                                     0));
+
+        checks_add(checks, "size", CHECK_OK, NULL, "%s, all of which is read "
+                   "while the VM stands still", size);
+    }
+}
+
+static bool has_p2p(JsonObject *migration)
+{
+    JsonArray *flags = json_list(migration, "flags");
+    const char *flag;
+
+    for (unsigned i = 0; (flag = json_list_text(flags, i)); i++) {
+        if (g_str_equal(flag, "p2p")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void note_p2p(Checks *checks, JsonObject *migration)
+{
+    if (has_p2p(migration)) {
+        checks->nr_p2p++;
+    } else if (!checks->lacks_p2p) {
+        checks->lacks_p2p = g_strdup(checks->subject);
+    }
+}
+
+/* A VF of these has to be told that it will migrate. */
+static const char *blocker_hint(JsonObject *device)
+{
+    const char *driver = json_text(device, "driver");
+
+    return driver && g_str_has_prefix(driver, "mlx5")
+           ? "Has its PF made it migratable? devlink port function set "
+             "PORT migratable enable" : NULL;
+}
+
+static void check_protocol(Checks *checks, JsonObject *migration,
+                           JsonObject *device)
 {
     const char *protocol = json_text(migration, "protocol");
     const char *blocker = json_text(migration, "blocker");
 
-    if (g_str_equal(protocol, "v2")) {
+    if (blocker) {
+        checks_add(checks, "protocol", CHECK_NO, blocker_hint(device), "%s",
+                   blocker);
+    } else if (json_list(migration, "flags")) {
         g_autofree char *flags = probe_v2_words(migration);
 
-        checks_add(checks, "protocol", CHECK_NO, NULL, "%s (it has %s)",
-                   blocker, flags);
-    } else if (blocker) {
-        checks_add(checks, "protocol", CHECK_NO, NULL, "%s", blocker);
+        checks_add(checks, "protocol", CHECK_OK, NULL, "protocol %s (%s), in "
+                   "state %s", protocol, flags, json_text(migration, "state"));
+        check_size(checks, migration);
     } else {
         checks_add(checks, "protocol", CHECK_OK, NULL, "protocol %s, in state "
                    "%s", protocol, json_text(migration, "state"));
@@ -140,8 +193,14 @@ static void check_open(Checks *checks, const char *dir)
                    "open", "it cannot be opened: %s", error);
         return;
     }
-    check_protocol(checks, json_child(facts, "migration"));
-    if (json_flag(json_child(facts, "iommu"), "dirty-tracking", false)) {
+    check_protocol(checks, json_child(facts, "migration"),
+                   json_child(facts, "device"));
+    note_p2p(checks, json_child(facts, "migration"));
+    if (json_flag(json_child(facts, "migration"), "dma-log", false)) {
+        checks_add(checks, "dirty pages", CHECK_OK, NULL,
+                   "told by the device");
+    } else if (json_flag(json_child(facts, "iommu"), "dirty-tracking",
+                         false)) {
         checks_add(checks, "dirty pages", CHECK_OK, NULL,
                    "told by the IOMMU");
     } else {

@@ -109,16 +109,29 @@ static bool is_set(const char *line)
     return g_strv_contains((const char *const *)lines, line);
 }
 
-void why_several(Checks *checks, unsigned n)
+void why_several(Checks *checks, unsigned n, bool vm_knows)
 {
-    if (is_set("VFIO_MIGRATION_MULTI=allow")) {
-        checks_add(checks, "devices", CHECK_OK, NULL, "it has %u devices of "
-                   "VFIO; that several migrate together is allowed", n);
+    static const char hint[] = "VFIO_MIGRATION_MULTI=allow in " SETTINGS
+                               " allows it; docs/attach.md";
+
+    checks->subject = "devices";
+    if (vm_knows) {
+        checks_add(checks, "together", CHECK_OK, NULL, "the VM has %u, and "
+                   "its QEMU migrates them together", n);
+    } else if (checks->nr_p2p == n) {
+        checks_add(checks, "together", CHECK_OK, NULL, "each of the %u can "
+                   "stop its DMA to the others (p2p)", n);
+    } else if (is_set("VFIO_MIGRATION_MULTI=allow")) {
+        checks_add(checks, "together", CHECK_OK, NULL, "that the %u migrate "
+                   "together is allowed", n);
+    } else if (checks->lacks_p2p) {
+        checks_add(checks, "together", CHECK_WARN, hint, "%s cannot stop its "
+                   "DMA to the others (p2p): the %u migrate together only "
+                   "where that is allowed", checks->lacks_p2p, n);
     } else {
-        checks_add(checks, "devices", CHECK_WARN, "VFIO_MIGRATION_MULTI=allow "
-                   "in " SETTINGS " allows it; docs/attach.md", "it has %u "
-                   "devices of VFIO: several migrate together only where "
-                   "that is allowed", n);
+        checks_add(checks, "together", CHECK_WARN, hint, "the %u migrate "
+                   "together only if each can stop its DMA to the others (p2p "
+                   "of protocol v2), or where that is allowed", n);
     }
 }
 
