@@ -91,6 +91,14 @@ bool qmp_json_is_int(JsonNode *node, const char *path)
     return member && json_node_get_value_type(member) == G_TYPE_INT64;
 }
 
+int qmp_json_flag(JsonNode *node, const char *path, int fallback)
+{
+    JsonNode *member = qmp_json_member(node, path);
+
+    return member && json_node_get_value_type(member) == G_TYPE_BOOLEAN
+        ? json_node_get_boolean(member) : fallback;
+}
+
 char *qmp_command_text(const char *command, GVariant *arguments)
 {
     g_autoptr(GVariant) owned = arguments ? g_variant_ref_sink(arguments)

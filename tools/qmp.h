@@ -117,6 +117,8 @@ JsonNode *qmp_unwrap(JsonNode *answer, GError **error);
 int64_t qmp_json_int(JsonNode *node, const char *path);
 const char *qmp_json_string(JsonNode *node, const char *path);
 bool qmp_json_is_int(JsonNode *node, const char *path);
+/* The truth value at @path; @fallback where there is none. */
+int qmp_json_flag(JsonNode *node, const char *path, int fallback);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Qmp, qmp_free)
 

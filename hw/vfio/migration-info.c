@@ -30,6 +30,12 @@ static bool vfio_mig_visit_str(Visitor *v, const char *name, const char *text,
     return visit_type_str(v, name, &value, errp);
 }
 
+static bool vfio_mig_visit_flag(Visitor *v, const char *name, bool flag,
+                                Error **errp)
+{
+    return visit_type_bool(v, name, &flag, errp);
+}
+
 static bool vfio_mig_visit_count(Visitor *v, const char *name,
                                  const uint64_t *counter, Error **errp)
 {
@@ -60,6 +66,9 @@ static bool vfio_mig_visit_members(Visitor *v, VFIODevice *vbasedev,
 
     return vfio_mig_visit_str(v, "protocol",
                               mig ? mig->protocol->name : "none", errp) &&
+           vfio_mig_visit_flag(v, "p2p", mig && mig->traits.p2p, errp) &&
+           vfio_mig_visit_flag(v, "pre-copy", mig && mig->traits.precopy,
+                               errp) &&
            vfio_mig_visit_str(v, "state",
                               mig ? vfio_mig_state_str(vfio_mig_state(mig))
                                   : "unknown", errp) &&

@@ -116,6 +116,22 @@ static void test_running(gconstpointer data)
     comp_sim_end();
 }
 
+static void test_property(gconstpointer data)
+{
+    const Profile *profile = data;
+    g_autofree char *protocol = NULL;
+    VFIODevice *vbasedev;
+
+    begin(profile);
+    vbasedev = comp_open("src");
+    protocol = comp_property_str(vbasedev, "protocol");
+    g_assert_cmpstr(protocol, ==, "v2");
+    g_assert_cmpint(comp_property_int(vbasedev, "p2p"), ==, profile->p2p);
+    g_assert_cmpint(comp_property_int(vbasedev, "pre-copy"), ==,
+                    profile->precopy);
+    comp_sim_end();
+}
+
 static void test_paused(gconstpointer data)
 {
     const Profile *profile = data;
@@ -211,7 +227,11 @@ int main(int argc, char **argv)
                                                   profiles[i].name);
 
         g_test_add_data_func(running, &profiles[i], test_running);
+        g_autofree char *property = g_strdup_printf("/v2/property/%s",
+                                                    profiles[i].name);
+
         g_test_add_data_func(paused, &profiles[i], test_paused);
+        g_test_add_data_func(property, &profiles[i], test_property);
     }
     for (size_t i = 0; i < ARRAY_SIZE(lies); i++) {
         g_autofree char *name = g_strdup_printf("/v2/lie/%s", lies[i].name);

@@ -17,7 +17,8 @@ static const char *const statuses[] = {
 };
 
 static const char *const states[] = {
-    "running", "pre-copy", "stop-copy", "stop", "resuming", "error", NULL,
+    "running", "running-p2p", "pre-copy", "pre-copy-p2p", "stop-copy", "stop",
+    "resuming", "error", NULL,
 };
 
 static void add_head(GString *text, const char *name, const char *type,
@@ -156,6 +157,15 @@ static const DeviceFigure device_figures[] = {
     { "device_trapped_bytes_total", "counter",
       "Of the data, what went by system calls.",
       offsetof(WatchDevice, trapped_bytes) },
+    { "device_initial_bytes", "gauge",
+      "What is to be read before the VM stops.",
+      offsetof(WatchDevice, initial_bytes) },
+    { "device_dirty_bytes", "gauge",
+      "What else can be read before the VM stops.",
+      offsetof(WatchDevice, dirty_bytes) },
+    { "device_stop_copy_bytes", "gauge",
+      "What would have to be read if the VM stopped now.",
+      offsetof(WatchDevice, stop_copy_bytes) },
 };
 
 static char *device_labels(const WatchDevice *device, const char *vm)
@@ -196,6 +206,30 @@ static void add_device_flag(GString *text, const WatchSample *sample,
     }
 }
 
+static const char *flag_word(int flag)
+{
+    return flag < 0 ? "unknown" : flag ? "yes" : "no";
+}
+
+/* Always 1; what it is about is in the labels. */
+static void add_device_info(GString *text, const WatchSample *sample,
+                            const char *vm)
+{
+    add_head(text, "device_info", "gauge", "How the device migrates.");
+    for (unsigned i = 0; i < sample->devices->len; i++) {
+        const WatchDevice *device = g_ptr_array_index(sample->devices, i);
+        g_autofree char *labels = device_labels(device, vm);
+        g_autofree char *protocol = label(device->protocol);
+
+        if (device->ours) {
+            g_string_append_printf(text, PREFIX "device_info{%s,protocol="
+                                   "\"%s\",p2p=\"%s\",pre_copy=\"%s\"} 1\n",
+                                   labels, protocol, flag_word(device->p2p),
+                                   flag_word(device->precopy));
+        }
+    }
+}
+
 static void add_device_states(GString *text, const WatchSample *sample,
                               const char *vm)
 {
@@ -220,6 +254,7 @@ char *watch_metrics(const WatchSample *sample, const char *vm)
     add_status(text, sample, name);
     add_figures(text, sample, name);
     if (sample->devices->len) {
+        add_device_info(text, sample, name);
         add_device_states(text, sample, name);
         add_device_flag(text, sample, name, "device_blocked",
                         "Whether the device cannot migrate.",

@@ -84,11 +84,17 @@ static void add_summary_device(GString *text, const WatchDevice *device)
     add_size(text, ", ", device->transferred_bytes, "");
     g_string_append_printf(text, " in %" G_GINT64_FORMAT " chunks",
                            MAX(device->chunks, 0));
-    add_size(text, ", ", device->mapped_bytes, " mapped");
-    add_size(text, ", ", device->trapped_bytes, " trapped");
+    if (strcmp(device->protocol, "v2")) {
+        add_size(text, ", ", device->mapped_bytes, " mapped");
+        add_size(text, ", ", device->trapped_bytes, " trapped");
+    }
     g_string_append_c(text, '\n');
     if (*device->last_error) {
         g_string_append_printf(text, "  %-12s%s\n", "", device->last_error);
+    }
+    if (*device->last_warning) {
+        g_string_append_printf(text, "  %-12s%s\n", "",
+                               device->last_warning);
     }
 }
 
@@ -129,6 +135,15 @@ static void set_count(JsonObject *object, const char *name, int64_t value)
     }
 }
 
+static void set_flag(JsonObject *object, const char *name, int value)
+{
+    if (value >= 0) {
+        json_object_set_boolean_member(object, name, value);
+    } else {
+        json_object_set_null_member(object, name);
+    }
+}
+
 static JsonObject *ram_json(const WatchSample *sample)
 {
     JsonObject *ram = json_object_new();
@@ -152,6 +167,8 @@ static JsonObject *device_json(const WatchDevice *device)
         return object;
     }
     json_object_set_string_member(object, "protocol", device->protocol);
+    set_flag(object, "p2p", device->p2p);
+    set_flag(object, "pre-copy", device->precopy);
     json_object_set_string_member(object, "state", device->state);
     if (*device->phase) {
         json_object_set_string_member(object, "phase", device->phase);
@@ -161,12 +178,17 @@ static JsonObject *device_json(const WatchDevice *device)
     set_count(object, "chunks", device->chunks);
     set_count(object, "mapped", device->mapped_bytes);
     set_count(object, "trapped", device->trapped_bytes);
+    set_count(object, "initial", device->initial_bytes);
+    set_count(object, "dirty", device->dirty_bytes);
+    set_count(object, "stop-copy", device->stop_copy_bytes);
     set_count(object, "rate", device->rate);
     json_object_set_string_member(object, "dirty-tracking",
                                   device->dirty_tracking);
     json_object_set_string_member(object, "blocked-reason",
                                   device->blocked_reason);
     json_object_set_string_member(object, "last-error", device->last_error);
+    json_object_set_string_member(object, "last-warning",
+                                  device->last_warning);
     return object;
 }
 

@@ -28,6 +28,7 @@ static void device_free(void *opaque)
     g_free(device->dirty_tracking);
     g_free(device->blocked_reason);
     g_free(device->last_error);
+    g_free(device->last_warning);
     g_free(device);
 }
 
@@ -138,11 +139,17 @@ void watch_sample_take_device(WatchSample *sample, const char *name,
     device->dirty_tracking = text_of(property, "dirty-tracking");
     device->blocked_reason = text_of(property, "blocked-reason");
     device->last_error = text_of(property, "last-error");
+    device->last_warning = text_of(property, "last-warning");
     device->transferred_bytes = count_of(property, "transferred-bytes");
     device->pending_bytes = count_of(property, "pending-bytes");
     device->chunks = count_of(property, "chunks");
     device->mapped_bytes = count_of(property, "mapped-bytes");
     device->trapped_bytes = count_of(property, "trapped-bytes");
+    device->p2p = qmp_json_flag(property, "p2p", WATCH_UNKNOWN);
+    device->precopy = qmp_json_flag(property, "pre-copy", WATCH_UNKNOWN);
+    device->initial_bytes = count_of(property, "initial-bytes");
+    device->dirty_bytes = count_of(property, "dirty-bytes");
+    device->stop_copy_bytes = count_of(property, "stop-copy-bytes");
     device->rate = WATCH_UNKNOWN;
     g_ptr_array_add(sample->devices, device);
 }

@@ -18,9 +18,13 @@ typedef struct WatchDevice {
     bool ours;              /* has the property vfio-migration; else all
                                below is empty */
     char *protocol, *state, *phase, *dirty_tracking;
-    char *blocked_reason, *last_error;
+    char *blocked_reason, *last_error, *last_warning;
     int64_t transferred_bytes, pending_bytes, chunks;
     int64_t mapped_bytes, trapped_bytes;
+    int p2p, precopy;       /* whether it has them; WATCH_UNKNOWN */
+    /* As the driver tells: to be read before the VM stops, what else can be
+       by then, all if it stopped now */
+    int64_t initial_bytes, dirty_bytes, stop_copy_bytes;
     double rate;            /* bytes a second since the last sample */
 } WatchDevice;
 
