@@ -38,6 +38,7 @@ static const char style[] =
     ".state{fill:#868e96}.state.running{fill:#2f9e44}"
     ".state.pre-copy{fill:#1c7ed6}.state.stop-copy{fill:#e8590c}"
     ".state.stop{fill:#868e96}.state.resuming{fill:#7048e8}"
+    ".state.running-p2p{fill:#8ce99a}.state.pre-copy-p2p{fill:#74c0fc}"
     ".state.error{fill:#c92a2a}\n"
     ".arc{fill:#495057}.refused{fill:#c92a2a}"
     ".bytes-area{fill:#1c7ed633}"
