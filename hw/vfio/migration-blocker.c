@@ -18,9 +18,14 @@
 #include "sysemu/runstate.h"
 #include "trace.h"
 
-/* Ownership of @reason is transferred; it is in @blocker while it stands. */
+/*
+ * Ownership of @reason is transferred; it is in @blocker while it stands.
+ * @incoming: what it means for a migration that is to come in, of which QEMU
+ * takes no notice: it asks for blockers at a source only
+ */
 static int vfio_mig_add_blocker(VFIODevice *vbasedev, Error *reason,
-                                Error **blocker, Error **errp)
+                                const char *incoming, Error **blocker,
+                                Error **errp)
 {
     int ret;
 
@@ -32,9 +37,7 @@ static int vfio_mig_add_blocker(VFIODevice *vbasedev, Error *reason,
     }
     *blocker = reason;
     if (runstate_check(RUN_STATE_INMIGRATE)) {
-        /* QEMU asks for blockers at a source only. */
-        warn_report("%s; an incoming migration will fail if it brings the "
-                    "state of this device", error_get_pretty(reason));
+        warn_report("%s; %s", error_get_pretty(reason), incoming);
     }
     return 0;
 }
@@ -51,6 +54,8 @@ static void vfio_mig_del_blocker(Error **blocker)
 int vfio_mig_block(VFIODevice *vbasedev, Error *reason, Error **errp)
 {
     return vfio_mig_add_blocker(vbasedev, reason,
+                                "an incoming migration will fail if it brings "
+                                "the state of this device",
                                 &vbasedev->migration_blocker, errp);
 }
 
@@ -82,7 +87,9 @@ int vfio_mig_block_multi(VFIODeviceMigration *mig, Error **errp)
                "where they do none, allow it with %s", vbasedev->name,
                vfio_mig_dev(other)->name, vfio_mig_dev(lacks)->name,
                lacks->protocol->name, vfio_mig_multi_device_option);
-    return vfio_mig_add_blocker(vbasedev, reason, &mig->multi_blocker, errp);
+    return vfio_mig_add_blocker(vbasedev, reason,
+                                "the VM can come in, but not leave",
+                                &mig->multi_blocker, errp);
 }
 
 void vfio_mig_recheck_multi(void)

@@ -249,6 +249,26 @@ static void test_two_devices(void)
     comp_sim_end();
 }
 
+/*
+ * At a destination nothing keeps the state of two such devices from being
+ * loaded: they only cannot be sent on together.
+ */
+static void test_two_devices_incoming(void)
+{
+    VFIOHostDeviceOptions options = { .id = "0000:00:05.0" };
+
+    comp_sim(TWO_DEVICES);
+    vfio_host_set_runstate(RUN_STATE_INMIGRATE);
+    comp_open("src");
+    g_assert_cmpstr(comp_messages(), ==, "");
+    g_assert_nonnull(comp_try_open("other", options, NULL));
+    comp_assert_has(comp_messages(), "other: cannot migrate together with "
+                    "src: ");
+    comp_assert_has(comp_messages(), "; the VM can come in, but not leave");
+    g_assert_null(strstr(comp_messages(), "an incoming migration will fail"));
+    comp_sim_end();
+}
+
 /* The first one leaves: the one that carried the blocker is alone now. */
 static void test_two_devices_first_leaves(void)
 {
@@ -432,6 +452,7 @@ int main(int argc, char **argv)
     g_test_add_func("/probe/no-id", test_no_id);
     g_test_add_func("/probe/open-nth-call", test_open_nth_call);
     g_test_add_func("/probe/two", test_two_devices);
+    g_test_add_func("/probe/two/incoming", test_two_devices_incoming);
     g_test_add_func("/probe/two/first-leaves", test_two_devices_first_leaves);
     g_test_add_func("/probe/two/only-migratable",
                     test_two_devices_only_migratable);
