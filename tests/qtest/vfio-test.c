@@ -78,6 +78,7 @@ void vfio_pair_profiles(VFIOPair *pair, const char *profiles)
 
     set_profiles(pair->src, list);
     set_profiles(pair->dst, list);
+    pair->downtime_ms = 60 * 1000;
 }
 
 void vfio_pair_return_path(VFIOPair *pair)
@@ -118,6 +119,10 @@ void vfio_wait_transcript(VFIOSide *side, const char *words)
 
 void vfio_pair_begin(VFIOPair *pair)
 {
+    if (pair->downtime_ms) {
+        migrate_set_parameter_int(pair->src->qts, "downtime-limit",
+                                  pair->downtime_ms);
+    }
     migrate_qmp(pair->src->qts, pair->dst->incoming, "{}");
 }
 

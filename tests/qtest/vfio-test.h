@@ -22,6 +22,7 @@ typedef struct VFIOPair {
     VFIOSide *dst;
     unsigned number;            /* of the destination, counted up */
     VFIOSideKind next_kind;     /* of the next destination */
+    int64_t downtime_ms;        /* limit of each migration; 0: QEMU's own */
 } VFIOPair;
 
 /*
@@ -40,7 +41,9 @@ void vfio_pair_set_keys(VFIOPair *pair, const char *keys);
 
 /*
  * vfio_pair_profiles: as many devices as there are profiles of protocol v2
- * (docs/sim.md) in "qat;pds", the same on both sides. "v1" is one of v1.
+ * (docs/sim.md) in "qat;pds", the same on both sides. "v1" is one of v1. The
+ * VM may stand still for a minute: what an idle VM sends says little of how
+ * fast tens of MiB of a device will go.
  */
 void vfio_pair_profiles(VFIOPair *pair, const char *profiles);
 
