@@ -475,10 +475,11 @@ static void test_load_other_protocol(void)
           true);
     g_assert_cmpint(run.exit_status, ==, 3);
     assert_says(&run, "dev1: the driver did not accept migration data at byte "
-                "0 of the device's state; do both hosts have the same kernel "
-                "and firmware?: Invalid argument\nThe stream looks like that "
-                "of a device with protocol v1, and this one's driver speaks "
-                "v2: use the same kernel series on both hosts.\n");
+                "0 of the device's state: Invalid argument\nBoth hosts need "
+                "the same kernel series, driver and firmware.\nThe stream "
+                "looks like that of a device with protocol v1, and this one's "
+                "driver speaks v2: use the same kernel series on both "
+                "hosts.\n");
 }
 
 static void test_load_fails(void)
@@ -525,8 +526,8 @@ static const Good good_drivers_v2[] = {
       "error: nothing in the device notices it\n" },
     { "v2-bounded", V2_ALL "load-max=320K\n", "ok 17 - survives a "
       "state with more behind its end\n#   refused: dev0: the driver did not "
-      "accept migration data at byte 0 of the device's state; do both hosts "
-      "have the same kernel and firmware?: Cannot allocate memory" },
+      "accept migration data at byte 0 of the device's state: Cannot allocate "
+      "memory\n#   Both hosts need the same kernel series" },
     { "mlx5-6.1", "[device dev0]\ngroup=7\nprofile=mlx5-6.1\n"
       "state-size=1M\n", "#   the stopped device told nothing, and gave 1 "
       "MiB\n" },
