@@ -173,7 +173,7 @@ void error_propagate(Error **dst_errp, Error *local_err)
 void error_report_err(Error *err)
 {
     if (err->hint) {
-        error_report("%s\n%s", err->text, err->hint->str);
+        error_report("%s\n%s", err->text, g_strchomp(err->hint->str));
     } else {
         error_report("%s", err->text);
     }
@@ -183,7 +183,7 @@ void error_report_err(Error *err)
 void warn_report_err(Error *err)
 {
     if (err->hint) {
-        warn_report("%s\n%s", err->text, err->hint->str);
+        warn_report("%s\n%s", err->text, g_strchomp(err->hint->str));
     } else {
         warn_report("%s", err->text);
     }
