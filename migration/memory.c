@@ -1,8 +1,8 @@
 /*
  * Guest memory of the stand-alone host
  *
- * Owns: RAM and its dirty bits, RAM in parts, a guest's IOMMU, as far as
- * dirty tracking asks for them. A host that makes none of them has none.
+ * Owns: RAM and its dirty bits, RAM in parts, where RAM is seen, a guest's
+ * IOMMU, as far as dirty tracking asks for them. A host that makes none of them has none.
  *
  * Lock: the BQL.
  *
@@ -140,6 +140,46 @@ void memory_region_ref(MemoryRegion *mr)
 void memory_region_unref(MemoryRegion *mr)
 {
     host_memory(mr)->references--;
+}
+
+/* ---- sections; there is one address space ---- */
+
+static GArray *sections;        /* MemoryRegionSection */
+
+void vfio_host_section_add(const MemoryRegionSection *section)
+{
+    if (!sections) {
+        sections = g_array_new(FALSE, FALSE, sizeof(*section));
+    }
+    g_array_append_val(sections, *section);
+}
+
+void vfio_host_section_del(const MemoryRegionSection *section)
+{
+    for (guint i = 0; i < sections->len; i++) {
+        if (g_array_index(sections, MemoryRegionSection, i).
+            offset_within_address_space ==
+            section->offset_within_address_space) {
+            g_array_remove_index(sections, i);
+            return;
+        }
+    }
+    g_assert_not_reached();
+}
+
+void memory_listener_register(MemoryListener *listener, AddressSpace *as)
+{
+    for (guint i = 0; sections && i < sections->len; i++) {
+        MemoryRegionSection section =
+            g_array_index(sections, MemoryRegionSection, i);
+
+        listener->region_add(listener, &section);
+    }
+}
+
+void memory_listener_unregister(MemoryListener *listener)
+{
+    assert(!listener->region_del);
 }
 
 /* ---- dirty bits ---- */

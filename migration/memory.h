@@ -32,6 +32,13 @@ bool vfio_host_ram_dirty(MemoryRegion *mr, uint64_t offset, bool clear);
 /* Pages of all RAM that are dirty; forgets them all */
 uint64_t vfio_host_ram_dirty_count(void);
 
+/*
+ * A section is there, or is not any more: what a listener is told of that
+ * registers. Those that are registered are told by the caller.
+ */
+void vfio_host_section_add(const MemoryRegionSection *section);
+void vfio_host_section_del(const MemoryRegionSection *section);
+
 /* A guest's IOMMU over all of 2^64, with nothing mapped */
 MemoryRegion *vfio_host_iommu_new(void);
 void vfio_host_iommu_free(MemoryRegion *mr);

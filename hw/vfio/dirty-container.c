@@ -54,8 +54,6 @@ VFIODirtyTracker *vfio_dirty_tracker_new(VFIOContainer *container)
     VFIODirtyTracker *t = g_new0(VFIODirtyTracker, 1);
 
     t->container = container;
-    t->marked = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free,
-                                      NULL);
     t->mappings = vfio_dirty_mappings_new();
     QLIST_INSERT_HEAD(&vfio_dirty_trackers, t, next);
     return t;
@@ -66,7 +64,6 @@ void vfio_dirty_tracker_free(VFIODirtyTracker *t)
     trace_vfio_dirty_container_gone(t->container->fd);
     QLIST_REMOVE(t, next);
     vfio_dirty_mappings_free(t->mappings);
-    g_hash_table_unref(t->marked);
     g_free(t->bitmap);
     g_free(t);
 }

@@ -132,7 +132,7 @@ int vfio_dirty_iommu_sync(VFIODirtyTracker *t, uint64_t first_iova,
 }
 
 void vfio_dirty_iommu_mark(VFIODirtyTracker *t, uint64_t first_iova,
-                           uint64_t last_iova)
+                           uint64_t last_iova, uint64_t pages)
 {
     VFIODirtyPosition *at = vfio_dirty_mappings_from(t->mappings, first_iova);
     VFIODirtySpan span;
@@ -140,7 +140,7 @@ void vfio_dirty_iommu_mark(VFIODirtyTracker *t, uint64_t first_iova,
 
     while (vfio_dirty_span(t, &at, last_iova, &span)) {
         if (vfio_dirty_span_range(t, &span, &range) &&
-            range.pages > t->max_pages) {
+            range.pages > pages) {
             vfio_dirty_span_mark(&span);
         }
     }
@@ -182,6 +182,19 @@ static uint64_t vfio_dirty_span_bytes(const VFIODirtySpan *span)
 
     for (at = span->begin; at != span->end; at = vfio_dirty_mapping_next(at)) {
         bytes += vfio_dirty_mapping_at(at)->size_bytes;
+    }
+    return bytes;
+}
+
+uint64_t vfio_dirty_iommu_bytes(VFIODirtyTracker *t, uint64_t first_iova,
+                                uint64_t last_iova)
+{
+    VFIODirtyPosition *at = vfio_dirty_mappings_from(t->mappings, first_iova);
+    VFIODirtySpan span;
+    uint64_t bytes = 0;
+
+    while (vfio_dirty_span(t, &at, last_iova, &span)) {
+        bytes += vfio_dirty_span_bytes(&span);
     }
     return bytes;
 }

@@ -1,7 +1,8 @@
 /*
  * Dirty tracking: RAM of a section, in pieces
  *
- * Owns: which sections count, and what of them one bitmap can be read for.
+ * Owns: which sections there are, which of them count, and what of them one
+ * bitmap can be read for.
  * Does not own: what is done with a piece (dirty-tracking.c), arithmetic
  * (dirty-bitmap.c), sections of a guest's IOMMU (dirty-iommu.c).
  *
@@ -29,6 +30,49 @@ uint64_t vfio_dirty_section_last(MemoryRegionSection *section)
     return section->offset_within_address_space +
            int128_get64(int128_sub(section->size, int128_one()));
 }
+
+/* ---- all there are ---- */
+
+typedef struct VFIODirtyLister {
+    MemoryListener listener;
+    VFIODirtyTracker *t;
+    VFIODirtySectionFunc *func;
+    void *opaque;
+} VFIODirtyLister;
+
+/* Nothing is mapped in the upper half: BARs are there while they are sized. */
+static void vfio_dirty_list_section(MemoryListener *listener,
+                                    MemoryRegionSection *section)
+{
+    VFIODirtyLister *lister = container_of(listener, VFIODirtyLister,
+                                           listener);
+
+    if (vfio_dirty_is_section(section) &&
+        !(section->offset_within_address_space & (UINT64_C(1) << 63))) {
+        lister->func(lister->t, section, lister->opaque);
+    }
+}
+
+/* A listener that comes is told of all sections. */
+void vfio_dirty_each_section(VFIODirtyTracker *t, VFIODirtySectionFunc *func,
+                             void *opaque)
+{
+    VFIODirtyLister lister = {
+        .listener = {
+            .name = "vfio-dirty-sections",
+            .region_add = vfio_dirty_list_section,
+        },
+        .t = t,
+        .func = func,
+        .opaque = opaque,
+    };
+
+    memory_listener_register(&lister.listener,
+                             t->container->listener.address_space);
+    memory_listener_unregister(&lister.listener);
+}
+
+/* ---- one of them ---- */
 
 static uint64_t vfio_dirty_section_ram(MemoryRegionSection *section)
 {
@@ -76,11 +120,11 @@ static int vfio_dirty_walk_part(VFIODirtyWalk *walk,
         VFIODirtyRange range = { .iova = all.iova + done_bytes };
 
         pages = vfio_dirty_piece(offset + done, granule, all.pages - done,
-                                 t->max_pages);
+                                 walk->max_pages);
         range.pages = pages ?: MIN(granule - (offset + done) % granule,
                                    all.pages - done);
         ret = (pages ? walk->piece : walk->untracked)(
-            t, &range, ram_addr + done_bytes, walk->errp);
+            walk, &range, ram_addr + done_bytes);
         pages = range.pages;
     }
     return ret;

@@ -21,6 +21,7 @@
 #include "migration/misc.h"
 #include "migration/migration.h"
 #include "hw/vfio/dirty-container.h"
+#include "hw/vfio/dirty-mark.h"
 #include "hw/vfio/dirty-sections.h"
 #include "hw/vfio/dirty-tracking.h"
 #include "hw/vfio/migration-device.h"
@@ -35,17 +36,18 @@ static VFIODirtyTracker *vfio_dirty_of_listener(MemoryListener *listener)
 
 /* ---- sync ---- */
 
-static int vfio_dirty_leave(VFIODirtyTracker *t, const VFIODirtyRange *range,
-                            uint64_t ram_addr, Error **errp)
+static int vfio_dirty_leave(VFIODirtyWalk *walk, const VFIODirtyRange *range,
+                            uint64_t ram_addr)
 {
     return 0;
 }
 
-static int vfio_dirty_sync_piece(VFIODirtyTracker *t,
+static int vfio_dirty_sync_piece(VFIODirtyWalk *walk,
                                  const VFIODirtyRange *range,
-                                 uint64_t ram_addr, Error **errp)
+                                 uint64_t ram_addr)
 {
-    int ret = vfio_dirty_get(t, range, errp);
+    VFIODirtyTracker *t = walk->t;
+    int ret = vfio_dirty_get(t, range, walk->errp);
 
     if (ret == 0) {
         vfio_dirty_note_read(t, 0, range->pages);
@@ -54,6 +56,7 @@ static int vfio_dirty_sync_piece(VFIODirtyTracker *t,
     return ret;
 }
 
+/* What the IOMMU tells of @section */
 static int vfio_dirty_sync_section(VFIODirtyTracker *t,
                                    MemoryRegionSection *section, Error **errp)
 {
@@ -61,6 +64,7 @@ static int vfio_dirty_sync_section(VFIODirtyTracker *t,
         .t = t,
         .piece = vfio_dirty_sync_piece,
         .untracked = vfio_dirty_leave,
+        .max_pages = t->max_pages,
         .errp = errp,
     };
 
@@ -71,59 +75,41 @@ static int vfio_dirty_sync_section(VFIODirtyTracker *t,
     return vfio_dirty_walk(&walk, section);
 }
 
-/* ---- what cannot be tracked ---- */
+/*
+ * What nobody tells of is marked when all devices have stopped. Once, or a
+ * paused VM would never be done: until a device runs again.
+ */
+static void vfio_dirty_pay(VFIODirtyTracker *t)
+{
+    if (vfio_dirty_find_in(t->container, vfio_dirty_device_running)) {
+        return;
+    }
+    if (t->owed) {
+        t->owed = false;
+        trace_vfio_dirty_mark_all(t->container->fd);
+        vfio_dirty_mark_all(t);
+    }
+    if (t->owed_parts) {
+        t->owed_parts = false;
+        vfio_dirty_mark_parts(t);
+    }
+}
 
 static void vfio_dirty_warn_untracked(VFIODirtyTracker *t)
 {
-    g_autofree char *name = NULL;
+    g_autofree char *name = vfio_dirty_name(t);
 
-    if (t->warned_untracked) {
-        return;
-    }
-    t->warned_untracked = true;
-    name = vfio_dirty_name(t);
-    warn_report("%s: the IOMMU cannot tell which pages the device writes%s; "
-                "memory that it can write to is sent again after the VM was "
-                "stopped, which takes as long as the downtime", name,
-                t->supported ? " in the largest mappings" : "");
+    warn_report("%s: the IOMMU cannot tell which pages the device writes; %"
+                PRIu64 " bytes of memory that it can write to are sent again "
+                "after the VM was stopped, which takes as long as the "
+                "downtime", name, vfio_dirty_mapped_bytes(t));
 }
 
-static int vfio_dirty_mark_piece(VFIODirtyTracker *t,
-                                 const VFIODirtyRange *range,
-                                 uint64_t ram_addr, Error **errp)
+/* The VM runs from here on, or has since log start. */
+static void vfio_dirty_owe(VFIODirtyTracker *t)
 {
-    vfio_dirty_warn_untracked(t);
-    vfio_dirty_mark(ram_addr, range->pages << t->page_shift);
-    return 0;
-}
-
-/*
- * Devices are stopped: what they may have written since log start is all
- * that is mapped. Once, or a paused VM would never be done: each section is
- * remembered until a device runs again.
- */
-static void vfio_dirty_mark_untracked(VFIODirtyTracker *t,
-                                      MemoryRegionSection *section)
-{
-    uint64_t start = section->offset_within_address_space;
-    VFIODirtyWalk walk = {
-        .t = t,
-        .piece = t->supported ? vfio_dirty_leave : vfio_dirty_mark_piece,
-        .untracked = vfio_dirty_mark_piece,
-    };
-    uint64_t *key;
-
-    if (!t->written || g_hash_table_contains(t->marked, &start)) {
-        return;
-    }
-    key = g_new(uint64_t, 1);
-    *key = start;
-    g_hash_table_add(t->marked, key);
-    if (memory_region_get_iommu(section->mr)) {
-        vfio_dirty_iommu_mark(t, start, vfio_dirty_section_last(section));
-    } else {
-        vfio_dirty_walk(&walk, section);
-    }
+    t->owed = !t->supported;
+    t->owed_parts = true;
 }
 
 void vfio_dirty_vm_goes_on(void)
@@ -132,8 +118,7 @@ void vfio_dirty_vm_goes_on(void)
 
     assert(qemu_mutex_iothread_locked());
     while ((t = vfio_dirty_tracker_next(t))) {
-        t->written = true;
-        g_hash_table_remove_all(t->marked);
+        vfio_dirty_owe(t);
     }
 }
 
@@ -154,10 +139,7 @@ static void vfio_dirty_log_sync(MemoryListener *listener,
         !vfio_dirty_is_section(section)) {
         return;
     }
-    if (!vfio_dirty_find_in(t->container, vfio_dirty_device_running)) {
-        vfio_dirty_mark_untracked(t, section);
-    } else if (vfio_dirty_find_in(t->container,
-                                  vfio_dirty_device_opted_out)) {
+    if (vfio_dirty_find_in(t->container, vfio_dirty_device_opted_out)) {
         return;
     }
     if (t->started) {
@@ -166,6 +148,7 @@ static void vfio_dirty_log_sync(MemoryListener *listener,
             vfio_dirty_fail(ret, err);
         }
     }
+    vfio_dirty_pay(t);
 }
 
 static void vfio_dirty_log_global_after_sync(MemoryListener *listener)
@@ -191,12 +174,14 @@ static void vfio_dirty_log_global_start(MemoryListener *listener)
     VFIODirtyTracker *t = vfio_dirty_of_listener(listener);
 
     t->wanted = true;
-    t->written = vfio_mig_vm_runs();
+    t->owed = t->owed_parts = false;
     vfio_dirty_rounds_begin(t);
-    g_hash_table_remove_all(t->marked);
     vfio_dirty_forget_error(t);
     if (t->supported) {
         t->start_ret = vfio_dirty_start(t, &t->start_error);
+    }
+    if (vfio_mig_vm_runs()) {
+        vfio_dirty_owe(t);
     }
     if (!migration_in_setup(migrate_get_current())) {
         /* For somebody else; a migration that follows tries again */
@@ -250,13 +235,13 @@ int vfio_dirty_check(Error **errp)
 
 /* ---- sections go and come ---- */
 
-static int vfio_dirty_unmap_piece(VFIODirtyTracker *t,
+static int vfio_dirty_unmap_piece(VFIODirtyWalk *walk,
                                   const VFIODirtyRange *range,
-                                  uint64_t ram_addr, Error **errp)
+                                  uint64_t ram_addr)
 {
-    int ret = t->started ? vfio_dirty_unmap_get(t, range) : -EOPNOTSUPP;
+    VFIODirtyTracker *t = walk->t;
 
-    if (ret == 0) {
+    if (vfio_dirty_unmap_get(t, range) == 0) {
         vfio_dirty_take(t, 0, range->pages, ram_addr);
     } else {
         /* The mapping itself goes right behind this */
@@ -265,15 +250,15 @@ static int vfio_dirty_unmap_piece(VFIODirtyTracker *t,
     return 0;
 }
 
-static int vfio_dirty_mark_quietly(VFIODirtyTracker *t,
+static int vfio_dirty_mark_quietly(VFIODirtyWalk *walk,
                                    const VFIODirtyRange *range,
-                                   uint64_t ram_addr, Error **errp)
+                                   uint64_t ram_addr)
 {
-    vfio_dirty_mark(ram_addr, range->pages << t->page_shift);
+    vfio_dirty_mark(ram_addr, range->pages << walk->t->page_shift);
     return 0;
 }
 
-/* Bits are read before common.c, which does not, unmaps */
+/* The IOMMU's bits are read before common.c, which does not, unmaps */
 static void vfio_dirty_section_goes(VFIODirtyTracker *t,
                                     MemoryRegionSection *section)
 {
@@ -282,46 +267,63 @@ static void vfio_dirty_section_goes(VFIODirtyTracker *t,
         .t = t,
         .piece = vfio_dirty_unmap_piece,
         .untracked = vfio_dirty_mark_quietly,
+        .max_pages = t->max_pages,
     };
 
     if (memory_region_get_iommu(section->mr)) {
         vfio_dirty_iommu_unmap(t, start, vfio_dirty_section_last(section));
         vfio_dirty_mappings_remove(t->mappings, start,
                                    vfio_dirty_section_last(section));
-    } else if (t->wanted) {
+    } else if (t->started) {
         vfio_dirty_walk(&walk, section);
     }
-    g_hash_table_remove(t->marked, &start);
+}
+
+/* What nobody tells of is marked when the section is not mapped any more. */
+static void vfio_dirty_section_gone(VFIODirtyTracker *t,
+                                    MemoryRegionSection *section, int unmapped)
+{
+    if (t->owed || unmapped < 0 || !t->started) {
+        vfio_dirty_mark_section(t, section);
+    } else {
+        vfio_dirty_mark_parts_of(t, section);
+    }
 }
 
 /*
  * QEMU's own unmaps right behind this, and where that fails, the VM ends as
  * soon as something else is mapped there. So each of the two may fail.
  */
-static void vfio_dirty_unmap_section(VFIODirtyTracker *t,
-                                     MemoryRegionSection *section)
+static int vfio_dirty_unmap_section(VFIODirtyTracker *t,
+                                    MemoryRegionSection *section)
 {
     unsigned shift = ctz64(qemu_real_host_page_size());
     VFIODirtyRange range;
 
-    if (vfio_dirty_range(section->offset_within_address_space,
-                         vfio_dirty_section_last(section), shift, &range)) {
-        vfio_dirty_unmap(t->container, range.iova,
-                         range.iova + ((range.pages << shift) - 1));
+    if (!vfio_dirty_range(section->offset_within_address_space,
+                          vfio_dirty_section_last(section), shift, &range)) {
+        return 0;
     }
+    return vfio_dirty_unmap(t->container, range.iova,
+                            range.iova + ((range.pages << shift) - 1));
 }
 
 static void vfio_dirty_region_del(MemoryListener *listener,
                                   MemoryRegionSection *section)
 {
     VFIODirtyTracker *t = vfio_dirty_of_listener(listener);
+    bool counts = vfio_dirty_is_section(section);
+    int unmapped = 0;
 
-    if (vfio_dirty_is_section(section)) {
+    if (counts) {
         vfio_dirty_section_goes(t, section);
     }
     if (memory_region_is_ram(section->mr) ||
         memory_region_get_iommu(section->mr)) {
-        vfio_dirty_unmap_section(t, section);
+        unmapped = vfio_dirty_unmap_section(t, section);
+    }
+    if (counts && t->wanted && !memory_region_get_iommu(section->mr)) {
+        vfio_dirty_section_gone(t, section, unmapped);
     }
     t->original.region_del(listener, section);
 }

@@ -111,6 +111,19 @@ static MemoryRegionSection iommu_section(unsigned half)
     };
 }
 
+static void section_appears(MemoryRegionSection *section)
+{
+    vfio_host_section_add(section);
+    world->listener->region_add(world->listener, section);
+}
+
+/* QEMU's listeners are told before the section is out of the address space. */
+static void section_goes(MemoryRegionSection *section)
+{
+    world->listener->region_del(world->listener, section);
+    vfio_host_section_del(section);
+}
+
 void world_ram_appears(Ram *ram)
 {
     /* Never two at one place; above and below 4 GiB */
@@ -120,14 +133,14 @@ void world_ram_appears(Ram *ram)
     ram->iova = base + any(200) * UINT64_C(0x4000000);
     ram->present = true;
     section = world_ram_section(ram);
-    world->listener->region_add(world->listener, &section);
+    section_appears(&section);
 }
 
 void world_ram_goes(Ram *ram)
 {
     MemoryRegionSection section = world_ram_section(ram);
 
-    world->listener->region_del(world->listener, &section);
+    section_goes(&section);
     ram->present = false;
     /* No mapping stays behind (L-8) */
     g_assert_false(vfio_sim_dma_write("src", ram->iova, 8));
@@ -138,7 +151,7 @@ static void iommu_appears(void)
     for (unsigned half = 0; half < 2; half++) {
         MemoryRegionSection section = iommu_section(half);
 
-        world->listener->region_add(world->listener, &section);
+        section_appears(&section);
     }
     world->translated = true;
 }
@@ -148,7 +161,7 @@ void world_iommu_goes(void)
     for (unsigned half = 0; half < 2; half++) {
         MemoryRegionSection section = iommu_section(half);
 
-        world->listener->region_del(world->listener, &section);
+        section_goes(&section);
     }
     world->translated = false;
 }

@@ -28,10 +28,10 @@ typedef struct VFIODirtyTracker {
     Error *start_error;         /* for the next set-up of a migration */
     int start_ret;
 
-    /* Where pages cannot be tracked */
-    bool written;               /* devices may have written since log start */
-    GHashTable *marked;         /* sections marked since devices stopped */
-    bool warned_untracked;
+    /* Since log start, or since it was marked last, devices may have written */
+    bool owed;                  /* what nobody tells of, anywhere */
+    bool owed_parts;            /* what the IOMMU cannot tell of */
+    bool warned_large;
 
     /* Does the IOMMU call all pages dirty, whenever it is asked? */
     uint64_t round_pages;       /* read in this round of syncs */
@@ -163,9 +163,13 @@ void vfio_dirty_iommu_loaded(VFIODirtyTracker *t);
 int vfio_dirty_iommu_sync(VFIODirtyTracker *t, uint64_t first_iova,
                           uint64_t last_iova, Error **errp);
 
-/* Mark what is mapped there and cannot be tracked. */
+/* Mark what is mapped there by mappings of more than @pages. */
 void vfio_dirty_iommu_mark(VFIODirtyTracker *t, uint64_t first_iova,
-                           uint64_t last_iova);
+                           uint64_t last_iova, uint64_t pages);
+
+/* How much is mapped there, in bytes */
+uint64_t vfio_dirty_iommu_bytes(VFIODirtyTracker *t, uint64_t first_iova,
+                                uint64_t last_iova);
 
 /*
  * vfio_dirty_iommu_unmap: where bits are wanted, unmap what lies wholly in a

@@ -21,20 +21,30 @@ bool vfio_dirty_is_section(MemoryRegionSection *section);
 /* The last address of @section, in its address space */
 uint64_t vfio_dirty_section_last(MemoryRegionSection *section);
 
+typedef void VFIODirtySectionFunc(VFIODirtyTracker *t,
+                                  MemoryRegionSection *section, void *opaque);
+
+/* vfio_dirty_each_section: @func for all that a device could write to now */
+void vfio_dirty_each_section(VFIODirtyTracker *t, VFIODirtySectionFunc *func,
+                             void *opaque);
+
 /*
  * Called with each piece of RAM at @ram_addr that one bitmap can hold.
  * Returns 0 to go on, else the walk ends.
  */
-typedef int VFIODirtyPieceFunc(VFIODirtyTracker *t,
+typedef struct VFIODirtyWalk VFIODirtyWalk;
+typedef int VFIODirtyPieceFunc(VFIODirtyWalk *walk,
                                const VFIODirtyRange *range,
-                               uint64_t ram_addr, Error **errp);
+                               uint64_t ram_addr);
 
-typedef struct VFIODirtyWalk {
+struct VFIODirtyWalk {
     VFIODirtyTracker *t;
     VFIODirtyPieceFunc *piece;
     VFIODirtyPieceFunc *untracked;  /* a mapping that no bitmap can hold */
+    uint64_t max_pages;             /* of one bitmap */
+    void *opaque;
     Error **errp;
-} VFIODirtyWalk;
+};
 
 /*
  * vfio_dirty_walk: all of a RAM section that can be mapped

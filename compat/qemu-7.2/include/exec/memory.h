@@ -51,6 +51,10 @@ struct MemoryListener {
 QEMU_ABI(offsetof(MemoryListener, name) == 144);
 QEMU_ABI(sizeof(MemoryListener) == 192);
 
+/* Tell @listener of each section of @as, now and when it comes or goes. */
+void memory_listener_register(MemoryListener *listener, AddressSpace *as);
+void memory_listener_unregister(MemoryListener *listener);
+
 /* ---- sections ---- */
 
 #include "qemu/int128.h"
