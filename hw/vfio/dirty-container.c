@@ -61,6 +61,7 @@ VFIODirtyTracker *vfio_dirty_tracker_new(VFIOContainer *container)
 
 void vfio_dirty_tracker_free(VFIODirtyTracker *t)
 {
+    assert(QLIST_EMPTY(&t->logs));
     trace_vfio_dirty_container_gone(t->container->fd);
     QLIST_REMOVE(t, next);
     vfio_dirty_mappings_free(t->mappings);
@@ -82,20 +83,36 @@ static int vfio_dirty_ioctl(VFIOContainer *container, unsigned long request,
     return ret < 0 ? -errno : 0;
 }
 
-char *vfio_dirty_name(const VFIODirtyTracker *t)
+char *vfio_dirty_names(const VFIODirtyTracker *t,
+                       bool (*is)(VFIODevice *vbasedev))
 {
-    GString *name = g_string_new("container of");
-    const char *between = " ";
+    GString *names = g_string_new(NULL);
+    const char *between = "";
     VFIOGroup *group;
     VFIODevice *vbasedev;
 
     QLIST_FOREACH(group, &t->container->group_list, container_next) {
         QLIST_FOREACH(vbasedev, &group->device_list, next) {
-            g_string_append_printf(name, "%s%s", between, vbasedev->name);
-            between = ", ";
+            if (is(vbasedev)) {
+                g_string_append_printf(names, "%s%s", between,
+                                       vbasedev->name);
+                between = ", ";
+            }
         }
     }
-    return g_string_free(name, FALSE);
+    return g_string_free(names, FALSE);
+}
+
+static bool vfio_dirty_any_device(VFIODevice *vbasedev)
+{
+    return true;
+}
+
+char *vfio_dirty_name(const VFIODirtyTracker *t)
+{
+    g_autofree char *names = vfio_dirty_names(t, vfio_dirty_any_device);
+
+    return g_strdup_printf("container of %s", names);
 }
 
 /* ---- what the container can do ---- */
@@ -185,6 +202,7 @@ int vfio_dirty_start(VFIODirtyTracker *t, Error **errp)
     int ret = vfio_dirty_set(t, VFIO_IOMMU_DIRTY_PAGES_FLAG_START, "start",
                              errp);
 
+    t->tried = true;
     t->started = ret == 0;
     return ret;
 }
@@ -192,14 +210,13 @@ int vfio_dirty_start(VFIODirtyTracker *t, Error **errp)
 int vfio_dirty_stop(VFIODirtyTracker *t, Error **errp)
 {
     /* START works twice, so a kernel that goes on tracking does no harm */
-    t->started = false;
+    t->tried = t->started = false;
     return vfio_dirty_set(t, VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP, "stop", errp);
 }
 
 /* ---- bits ---- */
 
-/* Have room for @pages, all zero. False where there is no memory. */
-static bool vfio_dirty_room(VFIODirtyTracker *t, uint64_t pages)
+bool vfio_dirty_room(VFIODirtyTracker *t, uint64_t pages)
 {
     uint64_t bytes = vfio_dirty_bitmap_bytes(pages);
 

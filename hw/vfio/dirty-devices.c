@@ -51,6 +51,11 @@ static VFIODeviceMigration *vfio_dirty_saving_device(void)
     return NULL;
 }
 
+bool vfio_dirty_is_saving(void)
+{
+    return vfio_dirty_saving_device();
+}
+
 static bool vfio_dirty_device_is_loaded(VFIODevice *vbasedev)
 {
     VFIODeviceMigration *mig = vfio_mig_of(vbasedev);
@@ -64,6 +69,36 @@ bool vfio_dirty_device_running(VFIODevice *vbasedev)
 
     return mig ? vfio_mig_state_runs(vfio_mig_state(mig))
                : vfio_mig_vm_runs();
+}
+
+bool vfio_dirty_device_is_v1(VFIODevice *vbasedev)
+{
+    VFIODeviceMigration *mig = vfio_mig_of(vbasedev);
+
+    return mig && mig->protocol == &vfio_mig_protocol_v1;
+}
+
+static bool vfio_dirty_device_is_mdev(VFIODevice *vbasedev)
+{
+    g_autofree char *path = g_build_filename(vbasedev->sysfsdev, "subsystem",
+                                             NULL);
+    g_autofree char *target = g_file_read_link(path, NULL);
+    g_autofree char *name = target ? g_path_get_basename(target) : NULL;
+
+    return name && g_str_equal(name, "mdev");
+}
+
+bool vfio_dirty_device_pins_all(VFIODevice *vbasedev)
+{
+    return vfio_mig_of(vbasedev) && !vfio_dirty_device_is_v1(vbasedev) &&
+           !vfio_dirty_device_is_mdev(vbasedev);
+}
+
+unsigned vfio_dirty_device_resets(VFIODevice *vbasedev)
+{
+    VFIODeviceMigration *mig = vfio_mig_of(vbasedev);
+
+    return mig ? qatomic_read(&mig->resets) : 0;
 }
 
 bool vfio_dirty_device_opted_out(VFIODevice *vbasedev)

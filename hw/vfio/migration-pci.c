@@ -157,6 +157,7 @@ int vfio_mig_reset(VFIODeviceMigration *mig)
         }
     }
     trace_vfio_migration_reset(vbasedev->name, ret);
+    qatomic_set(&mig->resets, mig->resets + 1);
     vfio_mig_set_data_sent(mig, false);
     qatomic_set(&mig->state, ret == 0 ? VFIO_MIG_STATE_RUNNING
                                       : VFIO_MIG_STATE_ERROR);

@@ -139,6 +139,9 @@ int vfio_mig_look(VFIODeviceMigration *mig)
                                   vfio_mig_state_str(mig->state),
                                   vfio_mig_state_str(now));
     qatomic_set(&mig->state, now);
+    if (now == VFIO_MIG_STATE_RUNNING) {
+        qatomic_set(&mig->resets, mig->resets + 1);
+    }
     return now == VFIO_MIG_STATE_RUNNING && vfio_mig_data_sent(mig) ? -ESTALE
                                                                     : 0;
 }

@@ -13,6 +13,8 @@
 #include "hw/vfio/dirty-bitmap.h"
 #include "hw/vfio/dirty-mappings.h"
 
+typedef struct VFIODirtyLog VFIODirtyLog;
+
 typedef struct VFIODirtyTracker {
     VFIOContainer *container;
     MemoryListener original;    /* only its callbacks, as they were found */
@@ -24,13 +26,15 @@ typedef struct VFIODirtyTracker {
     uint64_t max_pages;         /* of one bitmap */
 
     bool wanted;                /* between log start and stop */
-    bool started;               /* and the kernel tracks */
+    bool tried;                 /* to start the kernel's tracking */
+    bool started;               /* and it tracks */
     Error *start_error;         /* for the next set-up of a migration */
     int start_ret;
+    QLIST_HEAD(, VFIODirtyLog) logs;    /* of devices, that run */
 
     /* Since log start, or since it was marked last, devices may have written */
     bool owed;                  /* what nobody tells of, anywhere */
-    bool owed_parts;            /* what the IOMMU cannot tell of */
+    bool owed_parts;            /* where those that tell do not look */
     bool warned_large;
 
     /* Does the IOMMU call all pages dirty, whenever it is asked? */
@@ -75,6 +79,10 @@ char *vfio_dirty_name(const VFIODirtyTracker *t);
 
 /* Read the container's capability into @t; without one nothing is tracked. */
 void vfio_dirty_query(VFIODirtyTracker *t);
+
+/* The names of the devices that @is says it for; g_free() it */
+char *vfio_dirty_names(const VFIODirtyTracker *t,
+                       bool (*is)(VFIODevice *vbasedev));
 
 /* Start or stop tracking. Returns 0, or -errno with @errp set. */
 int vfio_dirty_start(VFIODirtyTracker *t, Error **errp);
@@ -129,6 +137,9 @@ void vfio_dirty_round_ends(VFIODirtyTracker *t, bool running);
 /* Map for the device. Returns 0 or -errno. */
 int vfio_dirty_map(VFIOContainer *container, uint64_t iova,
                    uint64_t size_bytes, void *vaddr, bool read_only);
+
+/* Have room for @pages in @t->bitmap, all zero. False: no memory */
+bool vfio_dirty_room(VFIODirtyTracker *t, uint64_t pages);
 
 /* Make @pages of @t->bitmap zero, as it has to be between uses. */
 void vfio_dirty_clean(VFIODirtyTracker *t, uint64_t pages);
@@ -197,8 +208,25 @@ bool vfio_dirty_can_migrate(void);
  */
 bool vfio_dirty_device_running(VFIODevice *vbasedev);
 
+/* It migrates by protocol v1: none of these has a log of its DMA. */
+bool vfio_dirty_device_is_v1(VFIODevice *vbasedev);
+
+/*
+ * vfio_dirty_device_pins_all: does it make the IOMMU call all pages dirty?
+ *
+ * A device behind a real IOMMU does, as all of the memory is pinned for it.
+ * An mdev does not: its driver pins what the device uses.
+ */
+bool vfio_dirty_device_pins_all(VFIODevice *vbasedev);
+
+/* How often it was reset, as far as we know; it may have been more often. */
+unsigned vfio_dirty_device_resets(VFIODevice *vbasedev);
+
 /* It runs, and its pages are wanted at the end only. */
 bool vfio_dirty_device_opted_out(VFIODevice *vbasedev);
+
+/* Is the state of a device being saved? */
+bool vfio_dirty_is_saving(void);
 
 /*
  * vfio_dirty_fail: fail the migration under way, as pages may be lost

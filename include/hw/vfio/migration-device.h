@@ -63,6 +63,7 @@ struct VFIODeviceMigration {
     VFIOMigState state;         /* last known; claim, see vfio_mig_state() */
     Error *quiet_error;         /* it was not quiet before it stops; claim */
     uint64_t refused_arcs;      /* bit = index in traits.arcs; claim */
+    unsigned resets;            /* that we know of; written with the claim */
 
     QemuMutex lock;             /* see the head of this file */
     QemuCond claim_changed;

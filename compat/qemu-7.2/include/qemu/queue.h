@@ -21,6 +21,12 @@
 #define QLIST_FOREACH(var, head, field) \
     for ((var) = (head)->lh_first; (var); (var) = (var)->field.le_next)
 
+/* @var may be removed meanwhile */
+#define QLIST_FOREACH_SAFE(var, head, field, next_var) \
+    for ((var) = (head)->lh_first; \
+         (var) && ((next_var) = (var)->field.le_next, 1); \
+         (var) = (next_var))
+
 #define QLIST_INSERT_HEAD(head, elm, field) do { \
     (elm)->field.le_next = (head)->lh_first; \
     if ((elm)->field.le_next) { \
