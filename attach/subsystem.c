@@ -211,6 +211,14 @@ bool vfio_mig_answer_wanted(void)
     return !setting_is_on(&setting);
 }
 
+bool vfio_mig_device_log_allowed(VFIODevice *vbasedev)
+{
+    static Setting setting = { "VFIO_MIGRATION_DEVICE_DIRTY_TRACKING", "on",
+                               "off" };
+
+    return !setting_is_on(&setting);
+}
+
 void vfio_mig_end_incoming(void)
 {
     exit(EXIT_FAILURE);

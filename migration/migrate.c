@@ -219,6 +219,11 @@ void vfio_mig_answer_no(const char *reason)
 {
 }
 
+bool vfio_mig_device_log_allowed(VFIODevice *vbasedev)
+{
+    return !settings.no_device_log;
+}
+
 /* ---- blockers and notifiers ---- */
 
 static void refuse_blocker(Error *reason, const char *why, Error **errp)

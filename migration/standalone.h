@@ -156,6 +156,7 @@ typedef struct VFIOHostSettings {
     bool multi_device;          /* several v1 devices may migrate together */
     uint64_t stop_size_bytes;   /* of a device whose driver does not tell */
     uint64_t downtime_limit_ms; /* 0: QEMU's default */
+    bool no_device_log;         /* devices do not log their own DMA */
 } VFIOHostSettings;
 
 void vfio_host_set(const VFIOHostSettings *new_settings);

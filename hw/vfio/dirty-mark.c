@@ -1,9 +1,9 @@
 /*
  * Dirty tracking: memory that is marked because nothing tells of it
  *
- * Owns: what is marked of a section as a whole, which parts the IOMMU does
- * not tell of, and how much all of it is. Does not own: when that is due
- * (dirty-tracking.c).
+ * Owns: what is marked of a section as a whole, which parts those that tell
+ * of the rest leave out, and how much all of it is. Does not own: when that
+ * is due (dirty-sources.c, dirty-tracking.c).
  *
  * Locks: the BQL for everything.
  * Source: docs/dirty-tracking.md.
@@ -13,6 +13,7 @@
 
 #include "qemu/osdep.h"
 #include "qemu/error-report.h"
+#include "hw/vfio/dirty-device.h"
 #include "hw/vfio/dirty-mark.h"
 
 static int vfio_dirty_mark_piece(VFIODirtyWalk *walk,
@@ -77,6 +78,31 @@ static int vfio_dirty_mark_large(VFIODirtyWalk *walk,
     return vfio_dirty_mark_piece(walk, range, ram_addr);
 }
 
+static int vfio_dirty_mark_outside(VFIODirtyWalk *walk,
+                                   const VFIODirtyRange *range,
+                                   uint64_t ram_addr)
+{
+    vfio_dirty_log_mark_outside(walk->t, walk->opaque, range, ram_addr);
+    return 0;
+}
+
+/* No device logs behind a guest's IOMMU. */
+static void vfio_dirty_mark_outside_logs(VFIODirtyTracker *t,
+                                         MemoryRegionSection *section)
+{
+    VFIODirtyWalk walk = {
+        .t = t,
+        .piece = vfio_dirty_mark_outside,
+        .max_pages = UINT64_MAX,
+    };
+    VFIODirtyLog *log;
+
+    QLIST_FOREACH(log, &t->logs, next) {
+        walk.opaque = log;
+        vfio_dirty_walk(&walk, section);
+    }
+}
+
 void vfio_dirty_mark_parts_of(VFIODirtyTracker *t,
                               MemoryRegionSection *section)
 {
@@ -98,6 +124,7 @@ void vfio_dirty_mark_parts_of(VFIODirtyTracker *t,
     if (t->started) {
         vfio_dirty_walk(&walk, section);
     }
+    vfio_dirty_mark_outside_logs(t, section);
 }
 
 static void vfio_dirty_mark_parts_one(VFIODirtyTracker *t,

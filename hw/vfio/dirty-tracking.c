@@ -20,9 +20,11 @@
 #include "qemu/main-loop.h"
 #include "migration/misc.h"
 #include "migration/migration.h"
+#include "sysemu/runstate.h"
 #include "hw/vfio/dirty-container.h"
 #include "hw/vfio/dirty-mark.h"
 #include "hw/vfio/dirty-sections.h"
+#include "hw/vfio/dirty-sources.h"
 #include "hw/vfio/dirty-tracking.h"
 #include "hw/vfio/migration-device.h"
 #include "trace.h"
@@ -76,39 +78,28 @@ static int vfio_dirty_sync_section(VFIODirtyTracker *t,
 }
 
 /*
- * What nobody tells of is marked when all devices have stopped. Once, or a
- * paused VM would never be done: until a device runs again.
+ * What nobody tells of is marked when those devices have stopped that may
+ * have written it. Once, or a paused VM would never be done: until a device
+ * runs again.
  */
 static void vfio_dirty_pay(VFIODirtyTracker *t)
 {
-    if (vfio_dirty_find_in(t->container, vfio_dirty_device_running)) {
-        return;
-    }
-    if (t->owed) {
+    if (t->owed && !vfio_dirty_sources_untold_running(t)) {
         t->owed = false;
         trace_vfio_dirty_mark_all(t->container->fd);
         vfio_dirty_mark_all(t);
     }
-    if (t->owed_parts) {
+    if (t->owed_parts &&
+        !vfio_dirty_find_in(t->container, vfio_dirty_device_running)) {
         t->owed_parts = false;
         vfio_dirty_mark_parts(t);
     }
 }
 
-static void vfio_dirty_warn_untracked(VFIODirtyTracker *t)
-{
-    g_autofree char *name = vfio_dirty_name(t);
-
-    warn_report("%s: the IOMMU cannot tell which pages the device writes; %"
-                PRIu64 " bytes of memory that it can write to are sent again "
-                "after the VM was stopped, which takes as long as the "
-                "downtime", name, vfio_dirty_mapped_bytes(t));
-}
-
 /* The VM runs from here on, or has since log start. */
 static void vfio_dirty_owe(VFIODirtyTracker *t)
 {
-    t->owed = !t->supported;
+    t->owed = t->owed || vfio_dirty_sources_untold(t);
     t->owed_parts = true;
 }
 
@@ -148,6 +139,8 @@ static void vfio_dirty_log_sync(MemoryListener *listener,
             vfio_dirty_fail(ret, err);
         }
     }
+    vfio_dirty_sources_look(t);
+    vfio_dirty_sources_read(t, section);
     vfio_dirty_pay(t);
 }
 
@@ -177,9 +170,7 @@ static void vfio_dirty_log_global_start(MemoryListener *listener)
     t->owed = t->owed_parts = false;
     vfio_dirty_rounds_begin(t);
     vfio_dirty_forget_error(t);
-    if (t->supported) {
-        t->start_ret = vfio_dirty_start(t, &t->start_error);
-    }
+    t->start_ret = vfio_dirty_sources_start(t, &t->start_error);
     if (vfio_mig_vm_runs()) {
         vfio_dirty_owe(t);
     }
@@ -188,22 +179,19 @@ static void vfio_dirty_log_global_start(MemoryListener *listener)
         if (t->start_error) {
             warn_report_err(g_steal_pointer(&t->start_error));
         }
-    } else if (!t->supported) {
-        vfio_dirty_warn_untracked(t);
+    } else if (!t->start_error && !runstate_check(RUN_STATE_SAVE_VM)) {
+        /* A snapshot stands still, so that nothing is sent again */
+        vfio_dirty_sources_warn(t);
     }
 }
 
 static void vfio_dirty_log_global_stop(MemoryListener *listener)
 {
     VFIODirtyTracker *t = vfio_dirty_of_listener(listener);
-    Error *err = NULL;
 
     t->wanted = false;
     vfio_dirty_forget_error(t);
-    /* Also where start failed: who knows how far it came */
-    if (t->supported && vfio_dirty_stop(t, &err) < 0) {
-        warn_report_err(err);
-    }
+    vfio_dirty_sources_stop(t);
 }
 
 int vfio_dirty_check(Error **errp)
@@ -215,7 +203,7 @@ int vfio_dirty_check(Error **errp)
     /* A failover primary comes into the VM without a word */
     vfio_dirty_attach();
     while ((t = vfio_dirty_tracker_next(t))) {
-        if (!t->wanted || !t->supported || t->started) {
+        if (!t->wanted) {
             continue;
         }
         if (t->start_error) {
@@ -224,7 +212,7 @@ int vfio_dirty_check(Error **errp)
             t->start_error = NULL;
         } else {
             /* Somebody else's start, whose failure was told before */
-            ret = vfio_dirty_start(t, errp);
+            ret = vfio_dirty_sources_check(t, errp);
         }
         if (ret < 0) {
             return ret;
@@ -279,11 +267,16 @@ static void vfio_dirty_section_goes(VFIODirtyTracker *t,
     }
 }
 
-/* What nobody tells of is marked when the section is not mapped any more. */
+/*
+ * A device's log knows nothing of mappings: it is read when the section is
+ * not mapped any more. So is what nobody tells of marked.
+ */
 static void vfio_dirty_section_gone(VFIODirtyTracker *t,
                                     MemoryRegionSection *section, int unmapped)
 {
-    if (t->owed || unmapped < 0 || !t->started) {
+    vfio_dirty_sources_look(t);
+    vfio_dirty_sources_read(t, section);
+    if (t->owed || unmapped < 0) {
         vfio_dirty_mark_section(t, section);
     } else {
         vfio_dirty_mark_parts_of(t, section);
@@ -333,11 +326,14 @@ static void vfio_dirty_region_add(MemoryListener *listener,
 {
     VFIODirtyTracker *t = vfio_dirty_of_listener(listener);
 
-    if (!memory_region_get_iommu(section->mr) ||
-        !vfio_dirty_iommu_add(t, section)) {
-        t->original.region_add(listener, section);
-        vfio_dirty_iommu_adopt(t);
+    if (memory_region_get_iommu(section->mr)) {
+        vfio_dirty_sources_translate(t);
+        if (vfio_dirty_iommu_add(t, section)) {
+            return;
+        }
     }
+    t->original.region_add(listener, section);
+    vfio_dirty_iommu_adopt(t);
 }
 
 /* ---- a container is taken over, and goes ---- */
@@ -373,6 +369,7 @@ static void vfio_dirty_commit(MemoryListener *listener)
     if (QLIST_EMPTY(&t->container->group_list)) {
         vfio_dirty_uninstall(t);
         vfio_dirty_forget_error(t);
+        vfio_dirty_sources_forget(t);
         vfio_dirty_tracker_free(t);
     }
 }
@@ -445,14 +442,27 @@ void vfio_dirty_loaded(VFIODevice *vbasedev)
 const char *vfio_dirty_describe(VFIODevice *vbasedev)
 {
     VFIODirtyTracker *t = vfio_dirty_tracker_of(vbasedev->group->container);
+    VFIODirtySource source;
 
     assert(qemu_mutex_iothread_locked());
     if (!t) {
         return "none";
     }
-    if (!t->supported) {
+    source = vfio_dirty_source(t, vbasedev);
+    if (source == VFIO_DIRTY_SOURCE_NONE) {
         return "final-pass-all";
     }
-    return vbasedev->pre_copy_dirty_page_tracking == ON_OFF_AUTO_OFF
-           ? "final-pass" : "pre-copy";
+    if (vbasedev->pre_copy_dirty_page_tracking == ON_OFF_AUTO_OFF) {
+        return "final-pass";
+    }
+    return source == VFIO_DIRTY_SOURCE_DEVICE ? "device-log" : "pre-copy";
+}
+
+uint64_t vfio_dirty_untold_bytes(VFIODevice *vbasedev)
+{
+    VFIODirtyTracker *t = vfio_dirty_tracker_of(vbasedev->group->container);
+
+    assert(qemu_mutex_iothread_locked());
+    return t && vfio_dirty_source(t, vbasedev) == VFIO_DIRTY_SOURCE_NONE
+           ? vfio_dirty_mapped_bytes(t) : 0;
 }

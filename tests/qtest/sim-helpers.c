@@ -88,6 +88,10 @@ void vfio_side_profile(VFIOSide *side, const char *device,
     vfio_side_unset(side, device, "state-size");
     vfio_side_unset(side, device, "precopy-size");
     vfio_side_set(side, device, "profile", "%s", profile);
+    if (g_str_equal(profile, "mtty")) {
+        /* It takes a log, and never has a page in it: it does no DMA. */
+        vfio_side_set(side, device, "dma-rate", "0");
+    }
 }
 
 void vfio_side_container(VFIOSide *side, const char *key, const char *value)
@@ -181,6 +185,9 @@ VFIOSide *vfio_side_copy(const VFIOSide *from, const char *name)
     side->machine = from->machine;
     side->ram_mib = from->ram_mib;
     side->multi = from->multi;
+    side->no_device_log = from->no_device_log;
+    side->mdevs = from->mdevs;
+    side->downtime_ms = from->downtime_ms;
     side->attach = from->attach;
     return side;
 }
@@ -256,7 +263,8 @@ char *vfio_side_sysfs(VFIOSide *side, const char *device)
     unlink(iommu_group);
     unlink(subsystem);
     g_assert_cmpint(symlink(groups, iommu_group), ==, 0);
-    g_assert_cmpint(symlink("/sys/bus/pci", subsystem), ==, 0);
+    g_assert_cmpint(symlink(side->mdevs ? "/sys/bus/mdev" : "/sys/bus/pci",
+                            subsystem), ==, 0);
     return dir;
 }
 
@@ -327,6 +335,8 @@ void vfio_side_try_start(VFIOSide *side)
     set_or_unset("VFIO_SIM_CONFIG", config);
     set_or_unset("VFIO_MIGRATION_ATTACH", side->attach);
     set_or_unset("VFIO_MIGRATION_MULTI", side->multi ? "allow" : NULL);
+    set_or_unset("VFIO_MIGRATION_DEVICE_DIRTY_TRACKING",
+                 side->no_device_log ? "off" : NULL);
     set_or_unset("QEMU", real);
     side->qts = qtest_start(side->kind == SIDE_ATTACHED ? wrapper :
                             real ? real : "qemu-system-x86_64", line);
@@ -335,6 +345,7 @@ void vfio_side_try_start(VFIOSide *side)
     set_or_unset("VFIO_SIM_CONFIG", NULL);
     set_or_unset("VFIO_MIGRATION_ATTACH", NULL);
     set_or_unset("VFIO_MIGRATION_MULTI", NULL);
+    set_or_unset("VFIO_MIGRATION_DEVICE_DIRTY_TRACKING", NULL);
     qtest_name(side->qts, side->name);
 }
 
@@ -346,6 +357,10 @@ void vfio_side_start(VFIOSide *side)
                        vfio_kind_name(side->kind));
     }
     migrate_defaults(side->qts);
+    if (side->downtime_ms) {
+        migrate_set_parameter_int(side->qts, "downtime-limit",
+                                  side->downtime_ms);
+    }
     if (!side->incoming) {
         vfio_side_program(side);
     }

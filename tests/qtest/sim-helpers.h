@@ -45,6 +45,9 @@ typedef struct VFIOSide {
     VFIOSideReset reset;
     char *incoming;             /* URI, NULL for a source */
     bool multi;                 /* opt in to several devices */
+    bool no_device_log;         /* its devices do not log their DMA */
+    bool mdevs;                 /* its devices are mdevs, by their sysfs */
+    int downtime_ms;            /* 0: as migrate_defaults() has it */
     const char *attach;         /* VFIO_MIGRATION_ATTACH, "require" */
     QTestState *qts;            /* NULL while no QEMU runs */
     uint8_t *ram;               /* the guest's memory, shared with QEMU */

@@ -18,9 +18,10 @@ void vfio_dirty_mark_section(VFIODirtyTracker *t,
 void vfio_dirty_mark_all(VFIODirtyTracker *t);
 
 /*
- * vfio_dirty_mark_parts: mark what the IOMMU does not tell of
+ * vfio_dirty_mark_parts: mark what those that tell of the rest leave out
  *
- * Mappings that are too large for a bitmap.
+ * Mappings that are too large for a bitmap of the IOMMU, and memory outside
+ * of what a device logs its DMA in.
  */
 void vfio_dirty_mark_parts(VFIODirtyTracker *t);
 void vfio_dirty_mark_parts_of(VFIODirtyTracker *t,

@@ -57,11 +57,18 @@ void vfio_dirty_loaded(VFIODevice *vbasedev);
 /*
  * vfio_dirty_describe: how pages that @vbasedev writes are found
  *
- * Returns: "pre-copy" (tracked all the time), "final-pass" (tracked, read
- * when the device is stopped: x-pre-copy-dirty-page-tracking=off),
- * "final-pass-all" (not tracked: all that is mapped is sent again when the
- * device is stopped), "none" (left to QEMU's own code)
+ * Returns: "device-log" (the device itself logs it), "pre-copy" (the IOMMU
+ * tracks it), "final-pass" (either of the two, read when the device is
+ * stopped: x-pre-copy-dirty-page-tracking=off), "final-pass-all" (neither: all
+ * that is mapped is sent again when the device is stopped), "none" (left to
+ * QEMU's own code). Before a migration: how it will be, if nothing fails.
  */
 const char *vfio_dirty_describe(VFIODevice *vbasedev);
+
+/*
+ * vfio_dirty_untold_bytes: how much that is, where it is "final-pass-all";
+ * else 0
+ */
+uint64_t vfio_dirty_untold_bytes(VFIODevice *vbasedev);
 
 #endif /* HW_VFIO_DIRTY_TRACKING_H */

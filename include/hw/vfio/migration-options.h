@@ -69,4 +69,13 @@ uint64_t vfio_mig_downtime_limit_ms(void);
  */
 bool vfio_mig_answer_wanted(void);
 
+/*
+ * vfio_mig_device_log_allowed: may the device log which pages it writes?
+ *
+ * false: they are found in another way, as for a device without a log. QEMU: a
+ * property of the device; attach: VFIO_MIGRATION_DEVICE_DIRTY_TRACKING=off in
+ * the environment.
+ */
+bool vfio_mig_device_log_allowed(VFIODevice *vbasedev);
+
 #endif /* HW_VFIO_MIGRATION_OPTIONS_H */
