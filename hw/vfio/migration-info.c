@@ -36,6 +36,12 @@ static bool vfio_mig_visit_flag(Visitor *v, const char *name, bool flag,
     return visit_type_bool(v, name, &flag, errp);
 }
 
+static bool vfio_mig_visit_bytes(Visitor *v, const char *name, uint64_t bytes,
+                                 Error **errp)
+{
+    return visit_type_uint64(v, name, &bytes, errp);
+}
+
 static bool vfio_mig_visit_count(Visitor *v, const char *name,
                                  const uint64_t *counter, Error **errp)
 {
@@ -78,6 +84,8 @@ static bool vfio_mig_visit_members(Visitor *v, VFIODevice *vbasedev,
            vfio_mig_visit_stats(v, mig ? &mig->stats : &no_stats, errp) &&
            vfio_mig_visit_str(v, "dirty-tracking",
                               vfio_dirty_describe(vbasedev), errp) &&
+           vfio_mig_visit_bytes(v, "untracked-bytes",
+                                vfio_dirty_untold_bytes(vbasedev), errp) &&
            vfio_mig_visit_str(v, "blocked-reason",
                               vfio_mig_blocked_reason(vbasedev), errp);
 }
