@@ -124,16 +124,21 @@ static void section_goes(MemoryRegionSection *section)
     vfio_host_section_del(section);
 }
 
+void world_ram_comes_back(Ram *ram)
+{
+    MemoryRegionSection section = world_ram_section(ram);
+
+    ram->present = true;
+    section_appears(&section);
+}
+
 void world_ram_appears(Ram *ram)
 {
     /* Never two at one place; above and below 4 GiB */
     uint64_t base = ram == &world->ram ? 0 : UINT64_C(1) << 40;
-    MemoryRegionSection section;
 
     ram->iova = base + any(200) * UINT64_C(0x4000000);
-    ram->present = true;
-    section = world_ram_section(ram);
-    section_appears(&section);
+    world_ram_comes_back(ram);
 }
 
 void world_ram_goes(Ram *ram)
@@ -237,8 +242,9 @@ static void write_to(uint64_t iova, uint64_t units)
     uint64_t first = any(pages);
     uint64_t count = 1 + any(MIN(20, pages - first));
 
-    world->writes += vfio_sim_dma_write("src", iova + first * PAGE,
-                                        count * PAGE);
+    world->writes += vfio_sim_dma_write(
+        world->other && any(2) ? world->other : "src", iova + first * PAGE,
+        count * PAGE);
 }
 
 static void device_writes(void)
@@ -316,6 +322,25 @@ bool world_ram_is_same(Ram *ram)
     return !memcmp(ram->copy, vfio_host_ram_ptr(ram->mr), ram->units * UNIT);
 }
 
+void world_expect_dirty(Ram *ram, uint64_t from, uint64_t bytes)
+{
+    for (uint64_t at = 0; at < ram->units * UNIT; at += PAGE) {
+        bool inside = at >= from && at < from + bytes;
+
+        g_assert_cmpint(vfio_host_ram_dirty(ram->mr, at, true), ==, inside);
+    }
+}
+
+uint64_t world_mapped_pages(void)
+{
+    uint64_t units = RAM_UNITS;
+
+    for (unsigned i = 0; i < PARTS_UNITS; i++) {
+        units += world->populated[i];
+    }
+    return units * UNIT / PAGE;
+}
+
 static void one_step(void)
 {
     switch (any(12)) {
@@ -323,7 +348,9 @@ static void one_step(void)
         world_sync();
         break;
     case 1:
-        world_switch_translation();
+        if (!world->no_iommu) {
+            world_switch_translation();
+        }
         break;
     case 2:
         if (!world->translated) {

@@ -44,11 +44,13 @@ typedef struct World {
     Ram ram, parts;
     MemoryRegion *iommu;
     bool translated;            /* sections of the IOMMU, or of RAM */
+    bool no_iommu;              /* the guest never uses it */
     bool mapped[GIOVA_UNITS];   /* a guest's mapping begins there */
     uint64_t length[GIOVA_UNITS];
     bool populated[PARTS_UNITS]; /* by unit */
     GRand *rand;
-    bool running;               /* the device may write */
+    const char *other;          /* a device that writes as well, or NULL */
+    bool running;               /* devices may write */
     unsigned writes;
 } World;
 
@@ -69,6 +71,12 @@ int world_migrate(char **error);
 /* Has the copy all that is in @ram? */
 bool world_ram_is_same(Ram *ram);
 
+/* Just @bytes from @from on are dirty in @ram, which they are no more then. */
+void world_expect_dirty(Ram *ram, uint64_t from, uint64_t bytes);
+
+/* Pages that are mapped for the devices; of RAM in parts, what is plugged */
+uint64_t world_mapped_pages(void);
+
 /* Plug or unplug the part of world->parts at @at; it must have no section. */
 void world_populate(uint64_t at, bool populated);
 void world_ram_destroy(Ram *ram);
@@ -76,6 +84,7 @@ void world_ram_destroy(Ram *ram);
 /* Sections come and go, as QEMU's memory listener tells it. */
 MemoryRegionSection world_ram_section(Ram *ram);
 void world_ram_appears(Ram *ram);
+void world_ram_comes_back(Ram *ram);    /* where it was */
 void world_ram_goes(Ram *ram);
 void world_iommu_goes(void);
 /* From RAM to the guest's IOMMU, and back */

@@ -126,15 +126,6 @@ static void test_fault(gconstpointer data)
 
 /* ---- single things ---- */
 
-static void expect_dirty(Ram *ram, uint64_t from, uint64_t bytes)
-{
-    for (uint64_t at = 0; at < ram->units * UNIT; at += PAGE) {
-        bool inside = at >= from && at < from + bytes;
-
-        g_assert_cmpint(vfio_host_ram_dirty(ram->mr, at, true), ==, inside);
-    }
-}
-
 /* Pages that the device did not write are not sent again. */
 static void exact_hook(VFIOHostPhase phase, unsigned round, void *opaque)
 {
@@ -148,7 +139,7 @@ static void exact_hook(VFIOHostPhase phase, unsigned round, void *opaque)
             g_assert_true(vfio_sim_dma_write("src", world->ram.iova + at,
                                              3 * PAGE));
             world_ram_goes(&world->ram);
-            expect_dirty(&world->ram, at, 3 * PAGE);
+            world_expect_dirty(&world->ram, at, 3 * PAGE);
             world_ram_appears(&world->ram);
             g_assert_cmpuint(vfio_host_ram_dirty_count(), ==, 0);
         }
@@ -186,7 +177,7 @@ static void test_exact_parts(void)
         g_assert_true(vfio_sim_dma_write("src", world->parts.iova + at,
                                          PAGE));
         world->listener->log_sync(world->listener, &section);
-        expect_dirty(&world->parts, at, PAGE);
+        world_expect_dirty(&world->parts, at, PAGE);
     }
     g_assert_cmpuint(vfio_host_ram_dirty_count(), ==, 0);
     world_log_stop();
@@ -218,11 +209,11 @@ static void test_remap(void)
     map_at(0, 3, 1);
     g_assert_true(vfio_sim_dma_write("src", GIOVA, PAGE));
     map_at(0, 9, 1);
-    expect_dirty(&world->ram, 3 * UNIT, PAGE);
+    world_expect_dirty(&world->ram, 3 * UNIT, PAGE);
     g_assert_true(vfio_sim_dma_write("src", GIOVA + PAGE, PAGE));
     world_check_records();
     world_guest_unmap();
-    expect_dirty(&world->ram, 9 * UNIT + PAGE, PAGE);
+    world_expect_dirty(&world->ram, 9 * UNIT + PAGE, PAGE);
     world_log_stop();
     world_end();
 }
@@ -295,7 +286,7 @@ static void test_iommu_offset(void)
     vfio_host_ram_dirty_count();
     g_assert_true(vfio_sim_dma_write("src", base + UNIT, PAGE));
     world->listener->log_sync(world->listener, &section);
-    expect_dirty(&world->ram, UNIT, PAGE);
+    world_expect_dirty(&world->ram, UNIT, PAGE);
     world_log_stop();
     world->listener->region_del(world->listener, &section);
     g_assert_false(vfio_sim_dma_write("src", base + UNIT, PAGE));
@@ -312,17 +303,6 @@ static void test_unmap_all(void)
 }
 
 /* ---- devices ---- */
-
-/* All that is mapped for the devices; RAM that is plugged in parts counts */
-static uint64_t mapped_pages(void)
-{
-    uint64_t units = RAM_UNITS;
-
-    for (unsigned i = 0; i < PARTS_UNITS; i++) {
-        units += world->populated[i];
-    }
-    return units * UNIT / PAGE;
-}
 
 static uint64_t synced_pages(void)
 {
@@ -348,7 +328,7 @@ static void test_no_object(void)
     for (unsigned i = 0; i < 2; i++) {
         g_assert_cmpuint(synced_pages(), ==, 0);
         vfio_host_vm_stop(RUN_STATE_PAUSED);
-        g_assert_cmpuint(synced_pages(), ==, mapped_pages());
+        g_assert_cmpuint(synced_pages(), ==, world_mapped_pages());
         g_assert_cmpuint(synced_pages(), ==, 0);
         vfio_host_vm_start();
     }
@@ -386,7 +366,7 @@ static void test_untracked_again(void)
     for (unsigned i = 0; i < 3; i++) {
         g_assert_cmpuint(synced_pages(), ==, 0);
         vfio_host_vm_stop(RUN_STATE_PAUSED);
-        g_assert_cmpuint(synced_pages(), ==, mapped_pages());
+        g_assert_cmpuint(synced_pages(), ==, world_mapped_pages());
         g_assert_cmpuint(synced_pages(), ==, 0);
         vfio_host_vm_start();
     }
@@ -534,7 +514,7 @@ static void test_device_goes(void)
     g_assert_true(vfio_sim_dma_write("src", world->ram.iova, PAGE));
     vfio_migration_finalize(world->vbasedev);
     world_ram_goes(&world->ram);
-    expect_dirty(&world->ram, 0, PAGE);
+    world_expect_dirty(&world->ram, 0, PAGE);
     world_ram_appears(&world->ram);
     world_log_stop();
     world_end();

@@ -1,0 +1,638 @@
+/*
+ * Component test: devices that log which pages they write
+ *
+ * The world of dirty-world.h, with devices of protocol v2. Whatever happens
+ * to a log: a migration that completes has copied everything.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+#include <glib/gstdio.h>
+#include "hw/vfio/dirty-device.h"
+#include "hw/vfio/migration-pci.h"
+#include "hw/vfio/migration-session.h"
+#include "dirty-world.h"
+
+#define SIM_DEVICE(name, group, profile, more) \
+    "[device " name "]\ngroup=" group "\nprofile=" profile "\n" \
+    "state-size=4K\n" more
+
+#define SRC(profile, more)  SIM_DEVICE("src", "1", profile, more)
+#define LOGS                SRC("mlx5-6.1", "")
+#define NO_LOG              SRC("xe", "")
+
+static VFIODirtyTracker *tracker(void)
+{
+    return vfio_dirty_tracker_of(world->container);
+}
+
+static void expect_same(uint32_t seed)
+{
+    if (!world_ram_is_same(&world->ram) || !world_ram_is_same(&world->parts)) {
+        g_error("seed %u: completed, but RAM differs", seed);
+    }
+}
+
+/* A second device; its driver may pin what it uses, as that of an mdev. */
+static VFIODevice *open_other(const char *name)
+{
+    VFIOHostDeviceOptions options = { .id = "other" };
+    VFIODevice *other = comp_try_open(name, options, NULL);
+
+    g_assert_nonnull(other);
+    g_assert_true(other->group->container == world->container);
+    world->other = other->name;
+    return other;
+}
+
+static void make_mdev(VFIODevice *vbasedev)
+{
+    g_autofree char *link = g_build_filename(vbasedev->sysfsdev, "subsystem",
+                                             NULL);
+
+    g_assert_cmpint(g_unlink(link), ==, 0);
+    g_assert_cmpint(symlink("../bus/mdev", link), ==, 0);
+}
+
+static void sync_section(Ram *ram)
+{
+    MemoryRegionSection section = world_ram_section(ram);
+
+    world->listener->log_sync(world->listener, &section);
+}
+
+/* Pages that a sync of one section finds */
+static uint64_t synced_pages(void)
+{
+    sync_section(&world->ram);
+    return vfio_host_ram_dirty_count();
+}
+
+static void device_writes(const char *name, Ram *ram, uint64_t at)
+{
+    g_assert_true(vfio_sim_dma_write(name, ram->iova + at, PAGE));
+}
+
+/* ---- random worlds ---- */
+
+typedef struct Kind {
+    const char *name;
+    const char *config;
+    bool other;
+    bool mdev;                  /* both */
+} Kind;
+
+static const Kind kinds[] = {
+    { "mlx5", LOGS },
+    { "mlx5-precopy", SRC("mlx5-6.2", "") },
+    { "pds", SRC("pds", "") },
+    { "coarse-log", SRC("mlx5-6.1", "log-page-size=16K\n") },
+    { "pages-of-16K", "[container]\npage-sizes=16K\n" LOGS },
+    { "pages-of-64K", "[container]\npage-sizes=64K\n" SRC("pds", "") },
+    { "tiny-bitmaps", "[container]\nmax-bitmap-size=8\n" LOGS },
+    { "no-iommu-tracking", "[container]\ndirty-tracking=no\n" LOGS },
+    { "no-log", NO_LOG },
+    { "no-log-mdev", NO_LOG, .mdev = true },
+    { "neither", "[container]\ndirty-tracking=no\n" NO_LOG, .mdev = true },
+    { "two", LOGS SIM_DEVICE("other", "2", "pds", ""), true },
+    { "one-of-two", LOGS SIM_DEVICE("other", "2", "virtio", ""), true },
+    { "one-of-two-mdevs", LOGS SIM_DEVICE("other", "2", "virtio", ""), true,
+      true },
+    { "beside-no-object", LOGS "[device other]\ngroup=2\nmigration=no\n", true },
+};
+
+static void test_random(gconstpointer data)
+{
+    const Kind *kind = data;
+    unsigned writes = 0;
+
+    for (unsigned i = 0; i < 25; i++) {
+        uint32_t seed = g_test_rand_int();
+        g_autofree char *error = NULL;
+        VFIODevice *other = NULL;
+
+        world_begin(kind->config, seed);
+        world->no_iommu = i % 2;
+        if (kind->other) {
+            other = open_other("other");
+        }
+        if (other && !other->migration) {
+            vfio_migration_finalize(other);     /* its blocker */
+        }
+        if (kind->mdev) {
+            make_mdev(world->vbasedev);
+        }
+        if (other && kind->mdev) {
+            make_mdev(other);
+        }
+        if (world_migrate(&error) < 0) {
+            g_error("seed %u: %s", seed, error);
+        }
+        expect_same(seed);
+        writes += world->writes;
+        world_end();
+    }
+    g_assert_cmpuint(writes, >, 25 * 10);
+}
+
+/* ---- calls that fail ---- */
+
+typedef struct Fault {
+    const char *event;
+    const char *more;           /* of the rule */
+    const char *words;          /* of the warning */
+} Fault;
+
+static const Fault faults[] = {
+    { "log-start", "", "does not log its DMA in" },
+    { "log-report", "", "log of its DMA is lost" },
+    { "log-report", "once=no\n", "log of its DMA is lost" },
+    { "log-stop", "", "" },
+};
+
+static const char *const errnos[] = {
+    "EINVAL", "E2BIG", "EOPNOTSUPP", "EIO", "ENOTCONN", "ENOMEM", "EINTR",
+};
+
+/* Returns whether there was an @n-th call. */
+static bool fail_call(const Fault *f, const char *name, unsigned n,
+                      uint32_t seed)
+{
+    g_autofree char *config = g_strdup_printf(
+        LOGS "[fault call]\nevent=%s\n%scount=%u\nerrno=%s\n", f->event,
+        f->more, n, name);
+    g_autofree char *error = NULL;
+    bool fired;
+
+    world_begin(config, seed);
+    world->no_iommu = true;
+    for (unsigned i = 0; i < 2; i++) {
+        if (world_migrate(&error) < 0) {
+            g_error("seed %u: %s %u %s: %s", seed, f->event, n, name, error);
+        }
+        expect_same(seed);
+        world->running = true;
+        vfio_host_vm_start();
+    }
+    fired = vfio_sim_fault_fired("call") > 0;
+    if (g_str_equal(name, "EINTR")) {
+        g_assert_null(strstr(comp_messages(), "its DMA"));
+    } else if (fired) {
+        comp_assert_message(f->words);
+    }
+    world_end();
+    return fired;
+}
+
+/* No failure of a log fails a migration, and none loses a page. */
+static void test_fault(gconstpointer data)
+{
+    const Fault *f = data;
+    uint32_t seed = g_test_rand_int();
+    unsigned fired = 0;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(errnos); i++) {
+        bool for_ever = *f->more && g_str_equal(errnos[i], "EINTR");
+
+        for (unsigned n = 1; !for_ever && n < 30 &&
+                             fail_call(f, errnos[i], n, seed); n++) {
+            fired++;
+        }
+    }
+    g_test_message("%s: %u calls failed", f->event, fired);
+    g_assert_cmpuint(fired, >=, G_N_ELEMENTS(errnos) - 1);
+}
+
+/* ---- who tells ---- */
+
+static void begin(const char *config)
+{
+    world_begin(config, 1);
+    world_log_start();
+    vfio_host_ram_dirty_count();
+}
+
+static void end(void)
+{
+    world_log_stop();
+    world_end();
+}
+
+static void expect_tracking(VFIODevice *vbasedev, const char *how,
+                            uint64_t pages)
+{
+    g_autofree char *text = comp_property_str(vbasedev, "dirty-tracking");
+
+    g_assert_cmpstr(text, ==, how);
+    g_assert_cmpint(comp_property_int(vbasedev, "untracked-bytes"), ==,
+                    pages * PAGE);
+}
+
+/* Pages that were written, and no other; the IOMMU does not track. */
+static void test_exact(gconstpointer data)
+{
+    begin(data);
+    expect_tracking(world->vbasedev, "device-log", 0);
+    for (uint64_t at = 0; at < 70 * PAGE; at += 7 * PAGE) {
+        device_writes("src", &world->ram, at);
+        sync_section(&world->ram);
+        world_expect_dirty(&world->ram, at, PAGE);
+        device_writes("src", &world->ram, at);
+        world_ram_goes(&world->ram);
+        world_expect_dirty(&world->ram, at, PAGE);
+        g_assert_cmpuint(vfio_host_ram_dirty_count(), ==, 0);
+        world_ram_comes_back(&world->ram);
+    }
+    vfio_host_vm_stop(RUN_STATE_PAUSED);
+    g_assert_cmpuint(synced_pages(), ==, 0);
+    g_assert_cmpuint(comp_transcript_count("dirty-start"), ==, 0);
+    g_assert_cmpuint(comp_transcript_count("dirty-get"), ==, 0);
+    end();
+    g_assert_cmpuint(comp_transcript_count("dirty-stop"), ==, 0);
+}
+
+/* What appears after the start is marked in the final pass. */
+static void test_appears(void)
+{
+    world_begin(LOGS, 2);
+    world_ram_goes(&world->ram);
+    world_log_start();
+    vfio_host_ram_dirty_count();
+    world_ram_appears(&world->ram);
+    device_writes("src", &world->ram, 5 * PAGE);
+    g_assert_cmpuint(synced_pages(), ==, 0);
+    vfio_host_vm_stop(RUN_STATE_PAUSED);
+    sync_section(&world->ram);
+    world_expect_dirty(&world->ram, 0, RAM_UNITS * UNIT);
+    g_assert_cmpuint(vfio_host_ram_dirty_count(), ==, 0);
+    g_assert_cmpuint(synced_pages(), ==, 0);
+    /* And if it goes before */
+    vfio_host_vm_start();
+    world_ram_goes(&world->ram);
+    world_expect_dirty(&world->ram, 0, RAM_UNITS * UNIT);
+    world_ram_appears(&world->ram);
+    end();
+}
+
+/* A section that lies in the ranges with its beginning only */
+static void test_appears_in_part(void)
+{
+    world_begin(LOGS, 10);
+    world_ram_goes(&world->ram);
+    world->ram.units = 5;
+    world_ram_comes_back(&world->ram);
+    world_log_start();
+    vfio_host_ram_dirty_count();
+    world_ram_goes(&world->ram);
+    world->ram.units = RAM_UNITS;
+    world_ram_comes_back(&world->ram);
+    /* The range was rounded up to 128 pages. */
+    device_writes("src", &world->ram, 127 * PAGE);
+    device_writes("src", &world->ram, 128 * PAGE);
+    sync_section(&world->ram);
+    world_expect_dirty(&world->ram, 127 * PAGE, PAGE);
+    vfio_host_vm_stop(RUN_STATE_PAUSED);
+    sync_section(&world->ram);
+    world_expect_dirty(&world->ram, 128 * PAGE, RAM_UNITS * UNIT);
+    end();
+}
+
+/* Reports of 64 pages */
+static void test_short_reports(void)
+{
+    begin(LOGS);
+    QLIST_FIRST(&tracker()->logs)->report_pages = 64;
+    for (uint64_t at = 60 * PAGE; at < 70 * PAGE; at += PAGE) {
+        device_writes("src", &world->ram, at);
+        sync_section(&world->ram);
+        world_expect_dirty(&world->ram, at, PAGE);
+    }
+    end();
+}
+
+/* The device is asked to log pages of the size that is looked for. */
+static void test_page_size(void)
+{
+    begin("[container]\npage-sizes=16K\n" LOGS);
+    g_assert_cmpuint(comp_transcript_count("page-size=0x4000"), ==, 1);
+    end();
+}
+
+/*
+ * One logs, the other does not, and a real IOMMU is behind both: the
+ * first one's pages while it runs, all when the second has stopped.
+ */
+static void test_mix(void)
+{
+    VFIODevice *other;
+
+    world_begin(LOGS SIM_DEVICE("other", "2", "virtio", ""), 3);
+    other = open_other("other");
+    expect_tracking(world->vbasedev, "device-log", 0);
+    expect_tracking(other, "final-pass-all", world_mapped_pages());
+    world_log_start();
+    vfio_host_ram_dirty_count();
+    expect_tracking(world->vbasedev, "device-log", 0);
+    expect_tracking(other, "final-pass-all", world_mapped_pages());
+    device_writes("src", &world->ram, 3 * PAGE);
+    device_writes("other", &world->ram, 9 * PAGE);
+    sync_section(&world->ram);
+    world_expect_dirty(&world->ram, 3 * PAGE, PAGE);
+    vfio_host_vm_stop(RUN_STATE_PAUSED);
+    g_assert_cmpuint(synced_pages(), ==, world_mapped_pages());
+    g_assert_cmpuint(synced_pages(), ==, 0);
+    g_assert_cmpuint(comp_transcript_count("dirty-start"), ==, 0);
+    end();
+}
+
+/* Drivers that pin: the IOMMU tells of the one that does not log. */
+static void test_mix_mdev(void)
+{
+    VFIODevice *other;
+
+    world_begin(LOGS SIM_DEVICE("other", "2", "virtio", ""), 4);
+    other = open_other("other");
+    make_mdev(world->vbasedev);
+    expect_tracking(other, "final-pass-all", world_mapped_pages());
+    make_mdev(other);
+    expect_tracking(other, "pre-copy", 0);
+    world_log_start();
+    vfio_host_ram_dirty_count();
+    expect_tracking(world->vbasedev, "device-log", 0);
+    expect_tracking(other, "pre-copy", 0);
+    device_writes("src", &world->ram, 3 * PAGE);
+    device_writes("other", &world->ram, 4 * PAGE);
+    sync_section(&world->ram);
+    world_expect_dirty(&world->ram, 3 * PAGE, 2 * PAGE);
+    vfio_host_vm_stop(RUN_STATE_PAUSED);
+    g_assert_cmpuint(synced_pages(), ==, 0);
+    end();
+}
+
+/* Where all devices log, nobody needs the IOMMU, which could tell. */
+static void test_mdev_logs(void)
+{
+    world_begin(LOGS, 13);
+    make_mdev(world->vbasedev);
+    world_log_start();
+    expect_tracking(world->vbasedev, "device-log", 0);
+    end();
+    g_assert_cmpuint(comp_transcript_count("dirty-start"), ==, 0);
+}
+
+/* The user does not want it */
+static void test_off(void)
+{
+    VFIOHostSettings settings = { .no_device_log = true };
+
+    world_begin(LOGS, 5);
+    expect_tracking(world->vbasedev, "device-log", 0);
+    vfio_host_set(&settings);
+    expect_tracking(world->vbasedev, "final-pass-all", world_mapped_pages());
+    world_log_start();
+    g_assert_cmpuint(comp_transcript_count("log-start"), ==, 0);
+    end();
+}
+
+/* x-pre-copy-dirty-page-tracking=off: the log runs, and is read at the end. */
+static void test_opt_out(void)
+{
+    world_begin(LOGS, 6);
+    world->vbasedev->pre_copy_dirty_page_tracking = ON_OFF_AUTO_OFF;
+    expect_tracking(world->vbasedev, "final-pass", 0);
+    world_log_start();
+    vfio_host_ram_dirty_count();
+    device_writes("src", &world->ram, 3 * PAGE);
+    g_assert_cmpuint(synced_pages(), ==, 0);
+    g_assert_cmpuint(comp_transcript_count("log-report"), ==, 0);
+    vfio_host_vm_stop(RUN_STATE_PAUSED);
+    sync_section(&world->ram);
+    world_expect_dirty(&world->ram, 3 * PAGE, PAGE);
+    g_assert_cmpuint(vfio_host_ram_dirty_count(), ==, 0);
+    end();
+}
+
+/* ---- logs that end ---- */
+
+/* A reset that nobody tells of: the next report fails, and it goes on. */
+static void test_reset(void)
+{
+    begin(SRC("pds", ""));
+    device_writes("src", &world->ram, 3 * PAGE);
+    vfio_host_reset_devices();
+    g_assert_cmpuint(synced_pages(), ==, world_mapped_pages());
+    expect_tracking(world->vbasedev, "device-log", 0);
+    device_writes("src", &world->ram, 5 * PAGE);
+    sync_section(&world->ram);
+    world_expect_dirty(&world->ram, 5 * PAGE, PAGE);
+    /* Once a migration is enough */
+    device_writes("src", &world->ram, 3 * PAGE);
+    vfio_host_reset_devices();
+    g_assert_cmpuint(synced_pages(), ==, 0);
+    expect_tracking(world->vbasedev, "final-pass-all", world_mapped_pages());
+    vfio_host_vm_stop(RUN_STATE_PAUSED);
+    g_assert_cmpuint(synced_pages(), ==, world_mapped_pages());
+    vfio_host_vm_start();
+    world_log_stop();
+    expect_tracking(world->vbasedev, "device-log", 0);
+    world_end();
+}
+
+/* A reset of our own may end a log without a word of the driver's. */
+static void test_own_reset(void)
+{
+    VFIODeviceMigration *mig;
+
+    begin(LOGS);
+    mig = vfio_mig_of(world->vbasedev);
+    device_writes("src", &world->ram, 3 * PAGE);
+    vfio_mig_claim(mig);
+    g_assert_cmpint(vfio_mig_reset(mig), ==, 0);
+    vfio_mig_release(mig);
+    g_assert_cmpuint(synced_pages(), ==, world_mapped_pages());
+    g_assert_cmpuint(comp_transcript_count("log-start"), ==, 2);
+    device_writes("src", &world->ram, 5 * PAGE);
+    sync_section(&world->ram);
+    world_expect_dirty(&world->ram, 5 * PAGE, PAGE);
+    /* A section that goes is looked at, too. */
+    vfio_mig_claim(mig);
+    g_assert_cmpint(vfio_mig_reset(mig), ==, 0);
+    vfio_mig_release(mig);
+    device_writes("src", &world->ram, 5 * PAGE);
+    world_ram_goes(&world->ram);
+    world_expect_dirty(&world->ram, 0, RAM_UNITS * UNIT);
+    world_ram_comes_back(&world->ram);
+    /* It was before the next start. */
+    world_log_stop();
+    world_log_start();
+    g_assert_cmpuint(synced_pages(), ==, 0);
+    end();
+}
+
+/* Of a failover primary, which has no migration object, the log is read too */
+static void test_gone(void)
+{
+    VFIODevice *other;
+
+    world_begin(LOGS SIM_DEVICE("other", "2", "mlx5-6.1", ""), 7);
+    other = open_other("other");
+    vfio_migration_finalize(other);
+    g_assert_null(other->migration);
+    world_log_start();
+    vfio_host_ram_dirty_count();
+    g_assert_cmpuint(comp_transcript_count("log-start"), ==, 2);
+    device_writes("other", &world->ram, 3 * PAGE);
+    sync_section(&world->ram);
+    world_expect_dirty(&world->ram, 3 * PAGE, PAGE);
+    /* What it writes from here on nobody is told of */
+    device_writes("other", &world->ram, 4 * PAGE);
+    comp_close(other);
+    g_assert_cmpuint(synced_pages(), ==, world_mapped_pages());
+    device_writes("src", &world->ram, 8 * PAGE);
+    sync_section(&world->ram);
+    world_expect_dirty(&world->ram, 8 * PAGE, PAGE);
+    end();
+}
+
+/* A guest's IOMMU comes: the container's tells, and what was logged counts. */
+static void test_translate(void)
+{
+    begin(LOGS);
+    device_writes("src", &world->ram, 3 * PAGE);
+    world_switch_translation();
+    world_expect_dirty(&world->ram, 3 * PAGE, PAGE);
+    g_assert_true(QLIST_EMPTY(&tracker()->logs));
+    g_assert_true(tracker()->started);
+    g_assert_false(comp_status("src").log_on);
+    end();
+}
+
+/* The driver of an mdev pins: where its log is no good, the IOMMU tells. */
+static void test_lost_for_good(void)
+{
+    world_begin(LOGS "[fault all]\nevent=log-report\nonce=no\nerrno=EIO\n",
+                11);
+    make_mdev(world->vbasedev);
+    world_log_start();
+    vfio_host_ram_dirty_count();
+    for (unsigned i = 0; i < 2; i++) {
+        expect_tracking(world->vbasedev, "device-log", 0);
+        g_assert_cmpuint(synced_pages(), ==, world_mapped_pages());
+    }
+    expect_tracking(world->vbasedev, "pre-copy", 0);
+    device_writes("src", &world->ram, 3 * PAGE);
+    sync_section(&world->ram);
+    world_expect_dirty(&world->ram, 3 * PAGE, PAGE);
+    end();
+}
+
+/* It was there before: no log, and the IOMMU tells, whoever pins. */
+static void test_translated(void)
+{
+    world_begin(LOGS, 9);
+    world_switch_translation();
+    expect_tracking(world->vbasedev, "pre-copy", 0);
+    world_log_start();
+    expect_tracking(world->vbasedev, "pre-copy", 0);
+    g_assert_cmpuint(comp_transcript_count("log-start"), ==, 0);
+    g_assert_true(tracker()->started);
+    end();
+}
+
+/* A section goes, and its report fails: it is marked, and so are others. */
+static void test_lost_at_unmap(void)
+{
+    world_begin(LOGS "[fault first]\nevent=log-report\nerrno=EIO\n", 12);
+    world_log_start();
+    vfio_host_ram_dirty_count();
+    world_ram_goes(&world->ram);
+    world_expect_dirty(&world->ram, 0, RAM_UNITS * UNIT);
+    g_assert_cmpuint(vfio_host_ram_dirty_count(), ==, 0);
+    g_assert_cmpuint(comp_transcript_count("log-start"), ==, 2);
+    vfio_host_vm_stop(RUN_STATE_PAUSED);
+    vfio_host_vm_start();
+    sync_section(&world->parts);
+    g_assert_cmpuint(vfio_host_ram_dirty_count(), ==,
+                     world_mapped_pages() - RAM_UNITS * UNIT / PAGE);
+    world_ram_comes_back(&world->ram);
+    end();
+}
+
+/* It is still mapped when the log is read: who knows what is written yet. */
+static void test_unmap_fails(void)
+{
+    begin(LOGS "[fault unmap]\nevent=unmap-dma\nerrno=EINVAL\n");
+    world_ram_goes(&world->ram);
+    g_assert_cmpint(vfio_sim_fault_fired("unmap"), ==, 1);
+    world_expect_dirty(&world->ram, 0, RAM_UNITS * UNIT);
+    g_assert_cmpuint(vfio_host_ram_dirty_count(), ==, 0);
+    world_ram_comes_back(&world->ram);
+    end();
+}
+
+/* The container goes while its device logs. */
+static void test_container_goes(void)
+{
+    begin(LOGS);
+    g_assert_true(comp_status("src").log_on);
+    global_dirty_tracking = 0;
+    world_end();
+    g_assert_null(vfio_dirty_tracker_next(NULL));
+}
+
+/* Of the order of sections the failure depends on nothing. */
+static void test_lost_in_the_middle(void)
+{
+    world_begin(LOGS "[fault last]\nevent=log-report\ncount=2\nerrno=EIO\n",
+                8);
+    world_log_start();
+    vfio_host_ram_dirty_count();
+    vfio_host_vm_stop(RUN_STATE_PAUSED);
+    sync_section(&world->ram);
+    g_assert_cmpuint(vfio_host_ram_dirty_count(), ==, 0);
+    sync_section(&world->parts);
+    g_assert_cmpint(vfio_sim_fault_fired("last"), ==, 1);
+    g_assert_cmpuint(vfio_host_ram_dirty_count(), ==, world_mapped_pages());
+    end();
+}
+
+int main(int argc, char **argv)
+{
+    comp_init(&argc, &argv);
+    for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        g_autofree char *name = g_strconcat("/device-log/random/",
+                                            kinds[i].name, NULL);
+
+        g_test_add_data_func(name, &kinds[i], test_random);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(faults); i++) {
+        g_autofree char *name = g_strconcat(
+            "/device-log/fault/", faults[i].event,
+            *faults[i].more ? "-always" : "", NULL);
+
+        g_test_add_data_func(name, &faults[i], test_fault);
+    }
+    g_test_add_data_func("/device-log/exact/mlx5", LOGS, test_exact);
+    g_test_add_data_func("/device-log/exact/pds", SRC("pds", ""), test_exact);
+    g_test_add_func("/device-log/appears", test_appears);
+    g_test_add_func("/device-log/appears-in-part", test_appears_in_part);
+    g_test_add_func("/device-log/short-reports", test_short_reports);
+    g_test_add_func("/device-log/page-size", test_page_size);
+    g_test_add_func("/device-log/mix", test_mix);
+    g_test_add_func("/device-log/mix-mdev", test_mix_mdev);
+    g_test_add_func("/device-log/mdev-logs", test_mdev_logs);
+    g_test_add_func("/device-log/off", test_off);
+    g_test_add_func("/device-log/opt-out", test_opt_out);
+    g_test_add_func("/device-log/reset", test_reset);
+    g_test_add_func("/device-log/own-reset", test_own_reset);
+    g_test_add_func("/device-log/gone", test_gone);
+    g_test_add_func("/device-log/translate", test_translate);
+    g_test_add_func("/device-log/lost-for-good", test_lost_for_good);
+    g_test_add_func("/device-log/lost-at-unmap", test_lost_at_unmap);
+    g_test_add_func("/device-log/unmap-fails", test_unmap_fails);
+    g_test_add_func("/device-log/container-goes", test_container_goes);
+    g_test_add_func("/device-log/translated", test_translated);
+    g_test_add_func("/device-log/lost-in-the-middle",
+                    test_lost_in_the_middle);
+    return comp_run();
+}
