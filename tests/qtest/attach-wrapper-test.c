@@ -425,6 +425,7 @@ static void test_settings_refused(void)
         "VFIO_MIGRATION_EMPTY_CHUNK=all", "VFIO_MIGRATION_STOP_SIZE=9X",
         "VFIO_MIGRATION_STOP_SIZE=M",
         "VFIO_MIGRATION_EMPTY_CHUNK=all", "VFIO_MIGRATION_RETURN_PATH=on",
+        "VFIO_MIGRATION_DEVICE_DIRTY_TRACKING=no",
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++) {
@@ -447,6 +448,7 @@ static void test_settings_check(void)
         "VFIO_MIGRATION_MULTI", "VFIO_MIGRATION_EMPTY_CHUNK",
         "VFIO_MIGRATION_STOP_SIZE",
         "VFIO_MIGRATION_RETURN_PATH",
+        "VFIO_MIGRATION_DEVICE_DIRTY_TRACKING",
     };
     const char *argv[] = { paths.wrapper, "--vfio-migration-check", NULL };
 
