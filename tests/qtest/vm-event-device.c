@@ -42,15 +42,32 @@ static const VMCell v2_cells[] = {
       "paused/loaded" },
 };
 
-const VMCell *vm_cell_of_device(const VMCell *cell)
-{
-    bool v2 = strstr(vm_device->keys, "protocol=v2");
+static const VMCell plain_cells[] = {
+    /* None of its data was sent yet: it moves as it is after the reset. */
+    { EV_RESET, AT_SWITCHOVER, COMPLETES, NULL, NULL, "*/*",
+      "paused/loaded" },
+};
 
-    for (unsigned i = 0; v2 && i < G_N_ELEMENTS(v2_cells); i++) {
-        if (v2_cells[i].event == cell->event &&
-            v2_cells[i].status == cell->status) {
-            return &v2_cells[i];
+static const VMCell *find_cell(const VMCell *cells, unsigned count,
+                               const VMCell *cell)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (cells[i].event == cell->event && cells[i].status == cell->status) {
+            return &cells[i];
         }
     }
-    return cell;
+    return NULL;
+}
+
+const VMCell *vm_cell_of_device(const VMCell *cell)
+{
+    const VMCell *other = NULL;
+
+    if (strstr(vm_device->keys, "protocol=v2")) {
+        other = find_cell(v2_cells, G_N_ELEMENTS(v2_cells), cell);
+    }
+    if (!other && !vm_device->precopy) {
+        other = find_cell(plain_cells, G_N_ELEMENTS(plain_cells), cell);
+    }
+    return other ? other : cell;
 }

@@ -194,6 +194,16 @@ static void expect_both(VMScene *scene)
     retry(scene);
 }
 
+static VFIOSideReset arrives_reset(const VMCell *cell)
+{
+    if (cell->event == EV_SLEEP ||
+        (cell->event == EV_RESET && cell->status == AT_SWITCHOVER)) {
+        return RESET_AROUND;
+    }
+    return cell->event == EV_RESET && cell->status >= AT_DEVICE ? RESET_SINCE
+                                                                : NOT_RESET;
+}
+
 static void expect_completed(VMScene *scene)
 {
     const VMCell *cell = scene->cell;
@@ -210,9 +220,7 @@ static void expect_completed(VMScene *scene)
     } else if (cell->event == EV_RESET && scene->where == pair->dst) {
         expect_started_anew(scene);
     } else {
-        expect_arrived(scene, cell->event == EV_SLEEP ? RESET_AROUND :
-                       cell->event == EV_RESET && cell->status >= AT_DEVICE ?
-                       RESET_SINCE : NOT_RESET);
+        expect_arrived(scene, arrives_reset(cell));
     }
     if (scene->added && scene->where == pair->dst) {
         vfio_side_expect_state(pair->dst, "dev1", "running");

@@ -61,6 +61,10 @@ void vm_status_build(VMScene *scene, VFIOSide *side)
     VMStatus status = scene->cell->status;
 
     vfio_side_set_keys(side, "dev0", vm_device->keys);
+    if (status == AT_LOADING && !vm_device->precopy) {
+        /* More than a socket holds, so that the source still sends */
+        vfio_side_set(side, "dev0", "state-size", "4M");
+    }
     if (has_chunks(status)) {
         vfio_side_set(side, "dev0", "precopy-size", "4M");
         vfio_side_set(side, "dev0", "precopy-rate", "1G");
@@ -137,10 +141,14 @@ static void set_pace(VMScene *scene)
     case AT_RAM:
         migrate_set_parameter_int(qts, "max-bandwidth", MIGRATE_SLOW);
         break;
+    case AT_LOADING:
+        if (!vm_device->precopy) {
+            break;              /* its data comes at the end */
+        }
+        /* fall through */
     case IN_CHUNK:
     case AT_CHUNKS:
     case AT_CANCELLING:
-    case AT_LOADING:
         migrate_stay_in_precopy(qts);
         break;
     case AT_SWITCHOVER:
