@@ -255,6 +255,15 @@ int64_t kernel_device_int(const KernelDevice *dev, const char *key)
     return value;
 }
 
+int64_t kernel_device_log_int(const KernelDevice *dev, const char *key)
+{
+    QDict *status = kernel_device_status(dev);
+    int64_t value = qdict_get_int(qdict_get_qdict(status, "log"), key);
+
+    qobject_unref(status);
+    return value;
+}
+
 char *kernel_device_transcript(const KernelDevice *dev)
 {
     return read_debug_file(dev, "transcript");

@@ -75,6 +75,9 @@ QDict *kernel_device_status(const KernelDevice *dev);
 char *kernel_device_str(const KernelDevice *dev, const char *key);
 int64_t kernel_device_int(const KernelDevice *dev, const char *key);
 
+/* The same of its DMA log */
+int64_t kernel_device_log_int(const KernelDevice *dev, const char *key);
+
 /* kernel_device_transcript: all of it. Caller frees. */
 char *kernel_device_transcript(const KernelDevice *dev);
 

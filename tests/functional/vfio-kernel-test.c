@@ -5,7 +5,7 @@
  * pinned pages, dirty bits and interrupts are those of the kernel: layouts
  * of the data window, DMA till the last moment, several devices, a PCI
  * device behind an IOMMU, a paused VM, a file; and the same with protocol v2,
- * where states and data fds are the kernel's, too.
+ * where states, data fds and the devices' logs are the kernel's, too.
  * Does not own: migrations that fail or are stopped
  * (vfio-kernel-failure-test.c); a guest that runs (guest/).
  * Locks: none. Runs in the VM of scripts/vm-testbed, as root.
@@ -190,7 +190,17 @@ static void test_pci(const void *opaque)
 static const char v2_stops[] = "running>running-p2p;running-p2p>stop;"
                                "stop>stop-copy";
 
-/* As test_dma(), with the states of this protocol. */
+/* The log stays on until the VM runs again, which a source does not. */
+static void expect_log_used(KernelSide *side, unsigned index)
+{
+    KernelDevice *dev = side->devices->pdata[index];
+
+    g_assert_cmpint(kernel_device_log_int(dev, "starts"), ==, 1);
+    g_assert_cmpint(kernel_device_log_int(dev, "reported-pages"), >, 0);
+    g_assert_cmpint(kernel_device_log_int(dev, "pages"), ==, 0);
+}
+
+/* As test_dma(): what tells of its writes is the log of the device. */
 static void test_v2(const void *opaque)
 {
     KernelPair *pair = kernel_pair_new_mdev();
@@ -211,6 +221,7 @@ static void test_v2(const void *opaque)
     kernel_pair_finish(pair);
     arcs = kernel_device_arcs(pair->src->devices->pdata[0]);
     kernel_expect_text(pair->src, "arcs", arcs, v2_stops);
+    expect_log_used(pair->src, 0);
     kernel_pair_check(pair);
     kernel_pair_free(pair);
 }
@@ -234,6 +245,8 @@ static void test_v2_devices(const void *opaque)
                    EDU_DMA_TO_MEMORY);
     migrate_let_go(pair->src->qts);
     kernel_pair_finish(pair);
+    expect_log_used(pair->src, 0);
+    expect_log_used(pair->src, 1);
     kernel_pair_check(pair);
     kernel_expect_passes(pair->src, "running>running-p2p",
                          "running-p2p>stop");
