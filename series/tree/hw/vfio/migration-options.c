@@ -2,9 +2,10 @@
  * Migration of VFIO devices: what the user has asked for
  *
  * Owns: the meaning of the properties enable-migration,
- * x-multi-device-migration, x-migration-empty-chunk-pending and
- * x-migration-stop-size, and reading QEMU's own downtime-limit. Does not own:
- * the properties (pci.c), whether a device can migrate (migration.c).
+ * x-multi-device-migration, x-migration-empty-chunk-pending,
+ * x-device-dirty-page-tracking and x-migration-stop-size, and reading QEMU's
+ * own downtime-limit. Does not own: the properties (pci.c), whether a device
+ * can migrate (migration.c).
  *
  * Locks: needs the BQL, but for what the header says of any thread.
  *
@@ -47,6 +48,11 @@ uint64_t vfio_mig_downtime_limit_ms(void)
 bool vfio_mig_answer_wanted(void)
 {
     return true;
+}
+
+bool vfio_mig_device_log_allowed(VFIODevice *vbasedev)
+{
+    return vbasedev->device_dirty_page_tracking != ON_OFF_AUTO_OFF;
 }
 
 /* As QEMU does where a load fails */
