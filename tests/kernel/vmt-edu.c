@@ -9,10 +9,10 @@
  * Not in the state: the 4 KiB buffer inside of the device, which only a DMA
  * can read, and the direction of the last DMA.
  *
- * Locks: mig_lock is held by the callers but those who see writes or log,
+ * Locks: mig_lock is held by the callers but those that see writes or log,
  * and where the device is opened or closed; inside of it memory_lock of
  * vfio_pci_core_device, so that the guest does not switch the device's memory
- * off in between.
+ * off in between. The target of its DMA is under memory_lock alone.
  */
 #include <linux/delay.h>
 #include <linux/io.h>

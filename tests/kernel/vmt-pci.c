@@ -5,7 +5,8 @@
  * Owns: the PCI driver vfio_mig_test_pci. The device is vfio-pci's in
  * everything but three things: it migrates; writes to BAR 0 are seen, so
  * that pages that the device writes to are logged, or pinned (and so dirty)
- * where it has no log; and a reset is made by writing its registers, since edu has none.
+ * where it has no log; and a reset is made by writing its registers, since
+ * edu has none.
  * Does not own: what the registers are (vmt-edu.c).
  *
  * Locks: see vmt.h; vfio_pci_core_device.memory_lock inside of mig_lock,
@@ -189,9 +190,7 @@ static ssize_t vmt_pci_write(struct vfio_device *vdev, const char __user *buf,
 	if (!ret && index == VFIO_PCI_BAR0_REGION_INDEX)
 		ret = vmt_edu_see_write(vp, buf, count,
 					*ppos & VMT_REGION_MASK);
-	if (ret)
-		return ret;
-	n = vfio_pci_core_write(vdev, buf, count, ppos);
+	n = ret ? ret : vfio_pci_core_write(vdev, buf, count, ppos);
 	if (index == VFIO_PCI_BAR0_REGION_INDEX)
 		vmt_edu_saw_write(vp);
 	return n;
