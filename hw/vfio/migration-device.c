@@ -143,6 +143,7 @@ VFIODeviceMigration *vfio_mig_device_new(VFIODevice *vbasedev, Object *obj,
 
     g_assert(qemu_mutex_iothread_locked());
     mig->base.vbasedev = vbasedev;
+    vfio_mig_stats_reset(mig);
     if (vfio_mig_probe(mig, obj, errp) < 0) {
         g_free(mig);
         return NULL;
@@ -204,6 +205,9 @@ void vfio_mig_stats_reset(VFIODeviceMigration *mig)
     qatomic_set__nocheck(&mig->stats.mapped_bytes, 0);
     qatomic_set__nocheck(&mig->stats.trapped_bytes, 0);
     qatomic_set__nocheck(&mig->stats.pending_bytes, 0);
+    qatomic_set__nocheck(&mig->stats.initial_bytes, VFIO_MIG_NOT_TOLD);
+    qatomic_set__nocheck(&mig->stats.dirty_bytes, VFIO_MIG_NOT_TOLD);
+    qatomic_set__nocheck(&mig->stats.stop_bytes, VFIO_MIG_NOT_TOLD);
 }
 
 void vfio_mig_stats_add(uint64_t *counter, uint64_t bytes)

@@ -50,6 +50,24 @@ static bool vfio_mig_visit_count(Visitor *v, const char *name,
     return visit_type_uint64(v, name, &value, errp);
 }
 
+/* What the device has not told is left out: it is not 0. */
+static bool vfio_mig_visit_told(Visitor *v, const char *name,
+                                const uint64_t *counter, Error **errp)
+{
+    return qatomic_read__nocheck(counter) == VFIO_MIG_NOT_TOLD ||
+           vfio_mig_visit_count(v, name, counter, errp);
+}
+
+static bool vfio_mig_visit_sizes(Visitor *v, const VFIOMigStats *stats,
+                                 Error **errp)
+{
+    return vfio_mig_visit_told(v, "initial-bytes", &stats->initial_bytes,
+                               errp) &&
+           vfio_mig_visit_told(v, "dirty-bytes", &stats->dirty_bytes, errp) &&
+           vfio_mig_visit_told(v, "stop-copy-bytes", &stats->stop_bytes,
+                               errp);
+}
+
 static bool vfio_mig_visit_stats(Visitor *v, const VFIOMigStats *stats,
                                  Error **errp)
 {
@@ -67,7 +85,11 @@ static bool vfio_mig_visit_stats(Visitor *v, const VFIOMigStats *stats,
 static bool vfio_mig_visit_members(Visitor *v, VFIODevice *vbasedev,
                                    Error **errp)
 {
-    static const VFIOMigStats no_stats;
+    static const VFIOMigStats no_stats = {
+        .initial_bytes = VFIO_MIG_NOT_TOLD,
+        .dirty_bytes = VFIO_MIG_NOT_TOLD,
+        .stop_bytes = VFIO_MIG_NOT_TOLD,
+    };
     VFIODeviceMigration *mig = vfio_mig_of(vbasedev);
 
     return vfio_mig_visit_str(v, "protocol",
@@ -82,6 +104,7 @@ static bool vfio_mig_visit_members(Visitor *v, VFIODevice *vbasedev,
                               mig ? vfio_mig_phase_str(mig->phase) : "idle",
                               errp) &&
            vfio_mig_visit_stats(v, mig ? &mig->stats : &no_stats, errp) &&
+           vfio_mig_visit_sizes(v, mig ? &mig->stats : &no_stats, errp) &&
            vfio_mig_visit_str(v, "dirty-tracking",
                               vfio_dirty_describe(vbasedev), errp) &&
            vfio_mig_visit_bytes(v, "untracked-bytes",

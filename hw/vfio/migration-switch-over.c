@@ -35,6 +35,27 @@ void vfio_mig_switch_over_begin(VFIODeviceMigration *mig)
                             vfio_mig_stop_size(vfio_mig_dev(mig)));
 }
 
+/*
+ * What is not told this time stays as it was told last. All that v1 tells is
+ * what is pending, which is shown as such.
+ */
+static void vfio_mig_show_sizes(VFIODeviceMigration *mig,
+                                const VFIOMigSizes *sizes)
+{
+    VFIOMigStats *stats = &mig->stats;
+
+    if (!mig->traits.any_segments) {
+        return;
+    }
+    if (sizes->precopy_known) {
+        qatomic_set__nocheck(&stats->initial_bytes, sizes->initial_bytes);
+        qatomic_set__nocheck(&stats->dirty_bytes, sizes->dirty_bytes);
+    }
+    if (sizes->stop_known) {
+        qatomic_set__nocheck(&stats->stop_bytes, sizes->stop_bytes);
+    }
+}
+
 static int vfio_mig_ask_device(VFIODeviceMigration *mig, Error **errp)
 {
     VFIOMigEstimate *e = &mig->session->estimate;
@@ -45,6 +66,7 @@ static int vfio_mig_ask_device(VFIODeviceMigration *mig, Error **errp)
         return ret;
     }
     vfio_mig_estimate_update(e, &sizes);
+    vfio_mig_show_sizes(mig, &sizes);
     qatomic_set__nocheck(&mig->stats.pending_bytes,
                          vfio_mig_estimate_stop_bytes(e));
     trace_vfio_migration_switch_over(vfio_mig_dev(mig)->name,

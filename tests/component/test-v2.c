@@ -75,6 +75,94 @@ static void check_source(VFIODevice *vbasedev)
     g_assert_cmpstr(error, ==, "");
 }
 
+/* What it has told is shown; what it has not is not there. */
+static void check_sizes(const Profile *profile, VFIODevice *vbasedev)
+{
+    g_autofree char *text = vfio_host_property_get(vbasedev, "vfio-migration",
+                                                   NULL);
+
+    g_assert_cmpint(strstr(text, "\"initial-bytes\"") != NULL, ==,
+                    profile->precopy);
+    g_assert_cmpint(strstr(text, "\"dirty-bytes\"") != NULL, ==,
+                    profile->precopy);
+    g_assert_cmpint(strstr(text, "\"stop-copy-bytes\"") != NULL, ==,
+                    !profile->tells_no_size);
+    if (!profile->precopy && !profile->tells_no_size) {
+        g_assert_cmpint(comp_property_int(vbasedev, "stop-copy-bytes"), ==,
+                        comp_status("src").saved_bytes);
+    }
+}
+
+/* ---- the stream, as its description has it ---- */
+
+#define TAG(number) (UINT64_C(0xffffffffef100000) + (number))
+
+typedef struct Reader {
+    const GByteArray *bytes;
+    size_t at;
+} Reader;
+
+static uint64_t take(Reader *reader, unsigned width)
+{
+    uint64_t value = 0;
+
+    g_assert_cmpuint(reader->at + width, <=, reader->bytes->len);
+    while (width--) {
+        value = value << 8 | reader->bytes->data[reader->at++];
+    }
+    return value;
+}
+
+/* DATA of 1 to 1 MiB, any number of times, then END; returns their bytes */
+static uint64_t take_data(Reader *reader)
+{
+    uint64_t sum = 0, size, tag;
+
+    while ((tag = take(reader, 8)) != TAG(1)) {
+        g_assert_cmphex(tag, ==, TAG(4));
+        size = take(reader, 8);
+        g_assert_cmpuint(size, >=, 1);
+        g_assert_cmpuint(size, <=, 1024 * 1024);
+        sum += size;
+        reader->at += size;
+    }
+    return sum;
+}
+
+/* START with SETUP, PARTs and the END with data, FULL with the configuration */
+static void check_stream(const Profile *profile, const GByteArray *bytes)
+{
+    Reader reader = { .bytes = bytes };
+    uint64_t sum = 0;
+    uint8_t type;
+
+    g_assert_cmphex(take(&reader, 8), ==, UINT64_C(0x5145564d00000003));
+    g_assert_cmpuint(take(&reader, 1), ==, 1);
+    take(&reader, 4);
+    g_assert_cmpuint(take(&reader, 1), ==, strlen(COMP_ID "/vfio"));
+    reader.at += strlen(COMP_ID "/vfio") + 8;
+    g_assert_cmphex(take(&reader, 8), ==, TAG(3));
+    g_assert_cmphex(take(&reader, 8), ==, TAG(1));
+    g_assert_cmphex(take(&reader, 5) >> 32, ==, 0x7e);
+    while ((type = take(&reader, 1)) == 2 || type == 3) {
+        take(&reader, 4);
+        sum += take_data(&reader);
+        g_assert_cmphex(take(&reader, 5) >> 32, ==, 0x7e);
+        if (type == 3) {
+            break;
+        }
+        g_assert_true(profile->precopy || sum == 0);
+    }
+    g_assert_cmpuint(type, ==, 3);
+    g_assert_cmpuint(sum, ==, comp_status("src").saved_bytes);
+    g_assert_cmpuint(take(&reader, 1), ==, 4);
+    reader.at += 4 + 1 + strlen(COMP_ID "/vfio") + 8;
+    g_assert_cmphex(take(&reader, 8), ==, TAG(2));
+    /* END of the configuration, footer, and the end of the stream */
+    reader.at = bytes->len - 8 - 5 - 1;
+    g_assert_cmphex(take(&reader, 8), ==, TAG(1));
+}
+
 static void migrate_over(const Profile *profile, bool running)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
@@ -85,6 +173,10 @@ static void migrate_over(const Profile *profile, bool running)
     }
     save(bytes);
     check_source(vbasedev);
+    check_stream(profile, bytes);
+    if (running) {
+        check_sizes(profile, vbasedev);
+    }
     if (running && profile->tells_no_size) {
         comp_assert_message("warning: src: its driver does not tell");
         comp_forget_messages();

@@ -38,6 +38,8 @@ typedef enum VFIOMigArrival {
     VFIO_MIG_ARRIVAL_SNAPSHOT,  /* loadvm */
 } VFIOMigArrival;
 
+#define VFIO_MIG_NOT_TOLD   UINT64_MAX
+
 /* Figures of the current or last migration; read without a lock. */
 typedef struct VFIOMigStats {
     uint64_t transferred_bytes;
@@ -45,6 +47,10 @@ typedef struct VFIOMigStats {
     uint64_t mapped_bytes;
     uint64_t trapped_bytes;
     uint64_t pending_bytes;     /* as last reported by the device */
+    /* What it said of itself last, see VFIOMigSizes; VFIO_MIG_NOT_TOLD */
+    uint64_t initial_bytes;
+    uint64_t dirty_bytes;
+    uint64_t stop_bytes;
 } VFIOMigStats;
 
 struct VFIODeviceMigration {
