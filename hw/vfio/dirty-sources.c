@@ -227,7 +227,7 @@ void vfio_dirty_sources_stop(VFIODirtyTracker *t)
     Error *err = NULL;
 
     vfio_dirty_sources_forget(t);
-    /* Also where start failed: who knows how far it came */
+    /* Also where the start failed: it may have come part of the way. */
     if (t->tried && vfio_dirty_stop(t, &err) < 0) {
         warn_report_err(err);
     }
