@@ -18,7 +18,6 @@
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
-#include "qemu/units.h"
 #include "migration/migration.h"
 #include "migration/misc.h"
 #include "migration/qemu-file.h"

@@ -243,28 +243,22 @@ static int vfio_mig_v1_moved(VFIODeviceMigration *mig,
     return ret;
 }
 
-static int vfio_mig_v1_send_mapped(VFIODeviceMigration *mig,
-                                   VFIOMigSink *sink,
-                                   const VFIOMigPiece *piece, Error **errp)
-{
-    ERRP_GUARD();
-    int ret = sink->put(sink, piece->host, piece->size, true, errp);
-
-    return vfio_mig_v1_moved(mig, piece, ret, errp);
-}
-
 static int vfio_mig_v1_send(VFIODeviceMigration *mig, VFIOMigSink *sink,
                             uint64_t offset, uint64_t size, Error **errp)
 {
+    ERRP_GUARD();
     VFIOMigV1 *v1 = mig->priv;
     VFIOMigPiece piece;
     int ret = sink->begin(sink, size, errp);
 
     while (ret == 0 &&
            vfio_mig_extents_next(&v1->extents, &offset, &size, &piece)) {
-        ret = piece.host
-              ? vfio_mig_v1_send_mapped(mig, sink, &piece, errp)
-              : vfio_mig_v1_send_trapped(mig, sink, &piece, errp);
+        if (piece.host) {
+            ret = sink->put(sink, piece.host, piece.size, true, errp);
+            ret = vfio_mig_v1_moved(mig, &piece, ret, errp);
+        } else {
+            ret = vfio_mig_v1_send_trapped(mig, sink, &piece, errp);
+        }
     }
     return ret ?: sink->end(sink, errp);
 }
@@ -394,21 +388,12 @@ static int vfio_mig_v1_receive_trapped(VFIODeviceMigration *mig,
     return ret;
 }
 
-static int vfio_mig_v1_receive_mapped(VFIODeviceMigration *mig,
-                                      VFIOMigSource *source,
-                                      const VFIOMigPiece *piece, Error **errp)
-{
-    ERRP_GUARD();
-    int ret = source->get(source, piece->host, piece->size, true, errp);
-
-    return vfio_mig_v1_moved(mig, piece, ret, errp);
-}
-
 /* One transaction: as much of a chunk as the data window takes. */
 static int vfio_mig_v1_write_part(VFIODeviceMigration *mig,
                                   VFIOMigSource *source, uint64_t offset,
                                   uint64_t size, Error **errp)
 {
+    ERRP_GUARD();
     VFIOMigV1 *v1 = mig->priv;
     uint64_t left = size;
     VFIOMigPiece piece;
@@ -417,9 +402,12 @@ static int vfio_mig_v1_write_part(VFIODeviceMigration *mig,
     trace_vfio_migration_load_chunk(vfio_mig_dev(mig)->name, offset, size);
     while (ret == 0 &&
            vfio_mig_extents_next(&v1->extents, &offset, &left, &piece)) {
-        ret = piece.host
-              ? vfio_mig_v1_receive_mapped(mig, source, &piece, errp)
-              : vfio_mig_v1_receive_trapped(mig, source, &piece, errp);
+        if (piece.host) {
+            ret = source->get(source, piece.host, piece.size, true, errp);
+            ret = vfio_mig_v1_moved(mig, &piece, ret, errp);
+        } else {
+            ret = vfio_mig_v1_receive_trapped(mig, source, &piece, errp);
+        }
     }
     if (ret < 0) {
         return ret;
