@@ -15,7 +15,6 @@
 
 #include <string.h>
 
-#include "dirty-scene.h"
 #include "snapshot-helpers.h"
 
 #define ROUNDS 6                /* there and back */
@@ -154,20 +153,6 @@ static void test_loadvm_elsewhere(const void *profile)
     snapshot_expect_loaded(pair->dst, device, memory);
     end_side(pair->dst);
     vfio_pair_free(pair);
-}
-
-/* It writes to RAM above 4 GiB that was sent already. */
-static void test_dirty(const void *profile)
-{
-    VFIOPair *pair = dirty_new_pair(SIDE_ATTACHED, SIDE_ATTACHED);
-    const DirtyScene *scene = dirty_scene("ram/above-hole");
-
-    vfio_pair_profiles(pair, profile);
-    dirty_scene_start(pair, scene, NULL);
-    dirty_scene_migrate(pair, scene, NULL);
-    vfio_pair_finish(pair);
-    vfio_pair_check(pair);
-    end_pair(pair);
 }
 
 /* ---- several devices ---- */
@@ -317,7 +302,6 @@ static const Group groups[] = {
     { "there-and-back", test_there_and_back, "mlx5-6.1 virtio" },
     { "loadvm", test_loadvm, "mlx5-6.2 pds" },
     { "loadvm-elsewhere", test_loadvm_elsewhere, "qat" },
-    { "dirty", test_dirty, "virtio" },
 };
 
 static void add_group(const Group *group)
