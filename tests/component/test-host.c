@@ -180,8 +180,8 @@ static void test_errors(void)
     error_report_err(error_copy(err));
     warn_report_err(err);
     g_assert_cmpstr(comp_messages(), ==,
-                    "dev3: no luck: No such device\nTry again.\n\n"
-                    "warning: dev3: no luck: No such device\nTry again.\n\n");
+                    "dev3: no luck: No such device\nTry again.\n"
+                    "warning: dev3: no luck: No such device\nTry again.\n");
 }
 
 /* ---- order of calls ---- */

@@ -531,6 +531,9 @@ static int device_ioctl(unsigned long request, void *arg)
     case VFIO_DEVICE_GET_PCI_HOT_RESET_INFO:
         errno = ENOTTY;     /* it has a reset of its own, and no other */
         return -1;
+    case VFIO_DEVICE_FEATURE:
+        errno = ENOTTY;     /* a device of v1 */
+        return -1;
     default:
         g_assert_cmpuint(request, ==, VFIO_DEVICE_RESET);
         return device_reset();
