@@ -67,7 +67,9 @@ static unsigned vfio_dirty_sort_out(VFIODirtyRange *ranges, unsigned count,
 {
     unsigned n = 0;
 
-    qsort(ranges, count, sizeof(*ranges), vfio_dirty_compare_iova);
+    if (count) {        /* else there may be no array */
+        qsort(ranges, count, sizeof(*ranges), vfio_dirty_compare_iova);
+    }
     for (unsigned i = 0; i < count; i++) {
         VFIODirtyRange next = vfio_dirty_round(&ranges[i], page_shift);
 
