@@ -20,7 +20,6 @@
 #include "qemu/main-loop.h"
 #include "migration/misc.h"
 #include "migration/migration.h"
-#include "sysemu/runstate.h"
 #include "hw/vfio/dirty-container.h"
 #include "hw/vfio/dirty-mark.h"
 #include "hw/vfio/dirty-sections.h"
@@ -179,8 +178,8 @@ static void vfio_dirty_log_global_start(MemoryListener *listener)
         if (t->start_error) {
             warn_report_err(g_steal_pointer(&t->start_error));
         }
-    } else if (!t->start_error && !runstate_check(RUN_STATE_SAVE_VM)) {
-        /* A snapshot stands still, so that nothing is sent again */
+    } else if (!t->start_error && vfio_mig_vm_runs()) {
+        /* A VM that stands still writes nothing that is sent again. */
         vfio_dirty_sources_warn(t);
     }
 }
