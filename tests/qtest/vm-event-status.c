@@ -62,8 +62,8 @@ void vm_status_build(VMScene *scene, VFIOSide *side)
 
     vfio_side_set_keys(side, "dev0", vm_device->keys);
     if (status == AT_LOADING && !vm_device->precopy) {
-        /* More than a socket holds, so that the source still sends */
-        vfio_side_set(side, "dev0", "state-size", "4M");
+        /* So much that an event comes in between, also to a slow machine */
+        vfio_side_set(side, "dev0", "state-size", "128M");
     }
     if (has_chunks(status)) {
         vfio_side_set(side, "dev0", "precopy-size", "4M");
