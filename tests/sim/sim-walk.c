@@ -14,68 +14,68 @@
 #include "sim-internal.h"
 
 /* The next state on the way, for a device that has all of them */
+static const int8_t ways[SIM_NUM_STATES][SIM_NUM_STATES] = {
+    [SIM_STOP] = {
+        [SIM_RUNNING] = SIM_RUNNING_P2P,
+        [SIM_STOP_COPY] = SIM_STOP_COPY,
+        [SIM_RESUMING] = SIM_RESUMING,
+        [SIM_RUNNING_P2P] = SIM_RUNNING_P2P,
+        [SIM_PRE_COPY] = SIM_RUNNING_P2P,
+        [SIM_PRE_COPY_P2P] = SIM_RUNNING_P2P,
+    },
+    [SIM_RUNNING] = {
+        [SIM_STOP] = SIM_RUNNING_P2P,
+        [SIM_STOP_COPY] = SIM_RUNNING_P2P,
+        [SIM_RESUMING] = SIM_RUNNING_P2P,
+        [SIM_RUNNING_P2P] = SIM_RUNNING_P2P,
+        [SIM_PRE_COPY] = SIM_PRE_COPY,
+        [SIM_PRE_COPY_P2P] = SIM_RUNNING_P2P,
+    },
+    [SIM_STOP_COPY] = {
+        [SIM_STOP] = SIM_STOP,
+        [SIM_RUNNING] = SIM_STOP,
+        [SIM_RESUMING] = SIM_STOP,
+        [SIM_RUNNING_P2P] = SIM_STOP,
+        [SIM_PRE_COPY] = -1,
+        [SIM_PRE_COPY_P2P] = -1,
+    },
+    [SIM_RESUMING] = {
+        [SIM_STOP] = SIM_STOP,
+        [SIM_RUNNING] = SIM_STOP,
+        [SIM_STOP_COPY] = SIM_STOP,
+        [SIM_RUNNING_P2P] = SIM_STOP,
+        [SIM_PRE_COPY] = SIM_STOP,
+        [SIM_PRE_COPY_P2P] = SIM_STOP,
+    },
+    [SIM_RUNNING_P2P] = {
+        [SIM_STOP] = SIM_STOP,
+        [SIM_RUNNING] = SIM_RUNNING,
+        [SIM_STOP_COPY] = SIM_STOP,
+        [SIM_RESUMING] = SIM_STOP,
+        [SIM_PRE_COPY] = SIM_RUNNING,
+        [SIM_PRE_COPY_P2P] = SIM_PRE_COPY_P2P,
+    },
+    [SIM_PRE_COPY] = {
+        [SIM_STOP] = SIM_RUNNING,
+        [SIM_RUNNING] = SIM_RUNNING,
+        [SIM_STOP_COPY] = SIM_PRE_COPY_P2P,
+        [SIM_RESUMING] = SIM_RUNNING,
+        [SIM_RUNNING_P2P] = SIM_RUNNING,
+        [SIM_PRE_COPY_P2P] = SIM_PRE_COPY_P2P,
+    },
+    [SIM_PRE_COPY_P2P] = {
+        [SIM_STOP] = SIM_RUNNING_P2P,
+        [SIM_RUNNING] = SIM_RUNNING_P2P,
+        [SIM_STOP_COPY] = SIM_STOP_COPY,
+        [SIM_RESUMING] = SIM_RUNNING_P2P,
+        [SIM_RUNNING_P2P] = SIM_RUNNING_P2P,
+        [SIM_PRE_COPY] = SIM_PRE_COPY,
+    },
+};
+
 static int next_of_all(uint32_t from, uint32_t to)
 {
-    static const int8_t table[SIM_NUM_STATES][SIM_NUM_STATES] = {
-        [SIM_STOP] = {
-            [SIM_RUNNING] = SIM_RUNNING_P2P,
-            [SIM_STOP_COPY] = SIM_STOP_COPY,
-            [SIM_RESUMING] = SIM_RESUMING,
-            [SIM_RUNNING_P2P] = SIM_RUNNING_P2P,
-            [SIM_PRE_COPY] = SIM_RUNNING_P2P,
-            [SIM_PRE_COPY_P2P] = SIM_RUNNING_P2P,
-        },
-        [SIM_RUNNING] = {
-            [SIM_STOP] = SIM_RUNNING_P2P,
-            [SIM_STOP_COPY] = SIM_RUNNING_P2P,
-            [SIM_RESUMING] = SIM_RUNNING_P2P,
-            [SIM_RUNNING_P2P] = SIM_RUNNING_P2P,
-            [SIM_PRE_COPY] = SIM_PRE_COPY,
-            [SIM_PRE_COPY_P2P] = SIM_RUNNING_P2P,
-        },
-        [SIM_STOP_COPY] = {
-            [SIM_STOP] = SIM_STOP,
-            [SIM_RUNNING] = SIM_STOP,
-            [SIM_RESUMING] = SIM_STOP,
-            [SIM_RUNNING_P2P] = SIM_STOP,
-            [SIM_PRE_COPY] = -1,
-            [SIM_PRE_COPY_P2P] = -1,
-        },
-        [SIM_RESUMING] = {
-            [SIM_STOP] = SIM_STOP,
-            [SIM_RUNNING] = SIM_STOP,
-            [SIM_STOP_COPY] = SIM_STOP,
-            [SIM_RUNNING_P2P] = SIM_STOP,
-            [SIM_PRE_COPY] = SIM_STOP,
-            [SIM_PRE_COPY_P2P] = SIM_STOP,
-        },
-        [SIM_RUNNING_P2P] = {
-            [SIM_STOP] = SIM_STOP,
-            [SIM_RUNNING] = SIM_RUNNING,
-            [SIM_STOP_COPY] = SIM_STOP,
-            [SIM_RESUMING] = SIM_STOP,
-            [SIM_PRE_COPY] = SIM_RUNNING,
-            [SIM_PRE_COPY_P2P] = SIM_PRE_COPY_P2P,
-        },
-        [SIM_PRE_COPY] = {
-            [SIM_STOP] = SIM_RUNNING,
-            [SIM_RUNNING] = SIM_RUNNING,
-            [SIM_STOP_COPY] = SIM_PRE_COPY_P2P,
-            [SIM_RESUMING] = SIM_RUNNING,
-            [SIM_RUNNING_P2P] = SIM_RUNNING,
-            [SIM_PRE_COPY_P2P] = SIM_PRE_COPY_P2P,
-        },
-        [SIM_PRE_COPY_P2P] = {
-            [SIM_STOP] = SIM_RUNNING_P2P,
-            [SIM_RUNNING] = SIM_RUNNING_P2P,
-            [SIM_STOP_COPY] = SIM_STOP_COPY,
-            [SIM_RESUMING] = SIM_RUNNING_P2P,
-            [SIM_RUNNING_P2P] = SIM_RUNNING_P2P,
-            [SIM_PRE_COPY] = SIM_PRE_COPY,
-        },
-    };
-
-    return from == SIM_ERROR ? -1 : table[from][to];
+    return from == SIM_ERROR ? -1 : ways[from][to];
 }
 
 /* States that the device does not have are left out. */
