@@ -2,7 +2,8 @@
  * Guest memory of the stand-alone host
  *
  * Owns: RAM and its dirty bits, RAM in parts, where RAM is seen, a guest's
- * IOMMU, as far as dirty tracking asks for them. A host that makes none of them has none.
+ * IOMMU, as far as dirty tracking asks for them. A host that makes none of
+ * them has none.
  *
  * Lock: the BQL.
  *

@@ -115,9 +115,9 @@ static int vfio_mig_check_capabilities(const char *name, Error **errp)
 
 /*
  * A running VM's device goes on in pre-copy, if it can. A paused one can only
- * be read in stop-copy: find out now, and not at the end, whether its driver can.
- * That of a snapshot stands still before RAM is saved, also where nobody has
- * stopped it, as the guest sleeps.
+ * be read in stop-copy: find out now, and not at the end, whether its driver
+ * can. That of a snapshot stands still before RAM is saved, also where nobody
+ * has stopped it, as the guest sleeps.
  */
 static int vfio_mig_save_start(VFIODeviceMigration *mig, Error **errp)
 {
@@ -128,8 +128,7 @@ static int vfio_mig_save_start(VFIODeviceMigration *mig, Error **errp)
 
     if (mig->base.vm_running &&
         mig->session->stream != VFIO_MIG_STREAM_SNAPSHOT) {
-        target = mig->traits.precopy ? VFIO_MIG_STATE_PRE_COPY
-                                     : VFIO_MIG_STATE_RUNNING;
+        target = vfio_mig_live_state(mig);
     }
     if (mig->state == VFIO_MIG_STATE_RESUMING &&
         vfio_mig_try_state(mig, VFIO_MIG_STATE_STOP) < 0) {

@@ -31,13 +31,6 @@
 
 /* ---- the VM stops and goes on ---- */
 
-/* Where a device is that can be read while the VM runs, or the VM runs on */
-static VFIOMigState vfio_mig_live_state(VFIODeviceMigration *mig)
-{
-    return mig->traits.precopy ? VFIO_MIG_STATE_PRE_COPY
-                               : VFIO_MIG_STATE_RUNNING;
-}
-
 /*
  * The VM goes on while its migration is under way: back into pre-copy. That
  * begins a new session, which the destination could not tell from the old

@@ -114,6 +114,13 @@ static inline VFIOMigState vfio_mig_idle_state(VFIODeviceMigration *mig)
                                 : VFIO_MIG_STATE_STOP;
 }
 
+/* State of a device that is saved while the VM runs; BQL or claim */
+static inline VFIOMigState vfio_mig_live_state(VFIODeviceMigration *mig)
+{
+    return mig->traits.precopy ? VFIO_MIG_STATE_PRE_COPY
+                               : VFIO_MIG_STATE_RUNNING;
+}
+
 /* Who is called for a device: all are given the VFIODevice but @status. */
 typedef struct VFIOMigCallbacks {
     const SaveVMHandlers *handlers;

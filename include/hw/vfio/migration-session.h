@@ -33,7 +33,7 @@ struct VFIOMigSession {
     VFIOMigStream stream;
     QEMUFile *file;             /* only its own thread; NULL in phase setup */
     uint8_t *copy;              /* its own thread; see migration-file.c */
-    VFIOMigEstimate estimate;   /* its own thread; see migration-switch-over.c */
+    VFIOMigEstimate estimate;   /* its own thread */
 
     Error *error;               /* lock; why it failed, or NULL */
     int ret;                    /* lock; -errno */

@@ -4,7 +4,8 @@
  * Owns: the tags, the order of fields and the limits on what a peer may
  * claim. Wire format: byte for byte that of QEMU 6.0 to 7.2, and for devices
  * with protocol v2 that of 8.0 and later, big-endian. INIT_DATA_SENT is read
- * and never written. Does not own: the data itself, nor the config blob, which the device's code reads and writes in between.
+ * and never written. Does not own: the data itself, nor the config blob, which
+ * the device's code reads and writes in between.
  *
  * No lock; the QEMUFile belongs to the caller.
  *
