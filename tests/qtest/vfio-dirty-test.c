@@ -122,9 +122,13 @@ static void test_opt_out(const void *opaque)
     vfio_pair_free(pair);
 }
 
-/* The IOMMU cannot track: QEMU 7.2 refuses, we send all again (B-24). */
+/*
+ * The IOMMU cannot track: QEMU 7.2 refuses, we send all again (B-24). That is
+ * told once, and not of a VM that stands still: nothing of it is sent again.
+ */
 static void test_untracked(const void *opaque)
 {
+    static const char told[] = "container of dev0: the IOMMU cannot tell";
     bool paused = GPOINTER_TO_INT(opaque);
     VFIOPair *pair = dirty_new_pair(SIDE_ATTACHED, SIDE_ATTACHED);
     g_autofree char *text = NULL;
@@ -137,10 +141,9 @@ static void test_untracked(const void *opaque)
     expect_tracking(pair->dst, "dev0", "pre-copy");
     vfio_pair_migrate(pair);
     text = qtest_stderr(pair->src->qts);
-    said = strstr(text, "container of dev0: the IOMMU cannot tell");
-    g_assert_nonnull(said);
-    said += strlen("container of dev0: the IOMMU cannot tell");
-    g_assert_null(strstr(said, "the IOMMU cannot tell"));
+    said = strstr(text, told);
+    g_assert_cmpint(said != NULL, ==, !paused);
+    g_assert_null(said ? strstr(said + 1, told) : NULL);
     vfio_pair_free(pair);
 }
 
