@@ -7,7 +7,7 @@
  *
  * Lock: the BQL.
  *
- * Source: linux/vfio.h; testbed facts, section 1 (order of calls).
+ * Source: linux/vfio.h; the order of calls is that of QEMU 7.2.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -47,7 +47,7 @@ void host_object_destroy(Object *obj);
 /* Read the whole config space from the device. Returns 0 or -errno. */
 int host_pci_read_config(PCIDevice *pci_dev);
 
-/* The config blob of a stream (requirements 3.4), without MSI-X. */
+/* The config blob of a stream (docs/contract.md, The stream), without MSI-X. */
 void host_pci_save(VFIODevice *vbasedev, QEMUFile *f);
 int host_pci_load(VFIODevice *vbasedev, QEMUFile *f);
 

@@ -6,7 +6,7 @@
  *
  * Lock: the BQL.
  *
- * Source: requirements 3.4 and 2.4 (order on load); QEMU 7.2's
+ * Source: docs/contract.md, Configuration space; QEMU 7.2's
  * include/hw/pci/pci.h.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later

@@ -11,7 +11,7 @@
  * Lock: the BQL for registration; the registry does not change during a
  * migration, which reads it without the BQL.
  *
- * Source: requirements 3.2; QEMU 7.2's migration/savevm.c, for the order.
+ * Source: QEMU 7.2's migration/savevm.c, for the framing and the order.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -453,7 +453,7 @@ int savevm_load(QEMUFile *f)
         return ret;
     }
     if (load_setup(f)) {
-        return -EINVAL;     /* without clean-up, as in QEMU (R-08d) */
+        return -EINVAL;     /* without clean-up, as in QEMU */
     }
     ret = load_sections(f);
     if (!ret) {

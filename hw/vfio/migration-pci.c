@@ -6,7 +6,7 @@
  * (migration-transition.c), nor loading the configuration space (pci.c).
  *
  * Locks: BQL.
- * Source: requirements U-12, B-44.
+ * Source: docs/contract.md, Errors and resets.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -40,7 +40,7 @@ static void vfio_mig_config_write16(PCIDevice *pdev, uint32_t address,
                                  value, 2);
 }
 
-/* The enable bit has to fall and rise: equal values change nothing (R-04f). */
+/* The enable bit has to fall and rise: an equal value changes nothing. */
 static void vfio_mig_rearm_capability(PCIDevice *pdev, uint8_t id,
                                       unsigned flags_offset, uint16_t enable)
 {

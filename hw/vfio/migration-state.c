@@ -37,15 +37,15 @@ static const VFIOMigArc v1_arcs[] = {
     ARC(RUNNING, PRE_COPY),         /* drawn: live migration begins */
     ARC(RUNNING, RESUMING),         /* drawn: the destination begins */
     ARC(PRE_COPY, STOP_COPY),       /* drawn: switch-over */
-    ARC(PRE_COPY, STOP),            /* libvfio-user takes it (U-10) */
-    ARC(PRE_COPY, RUNNING),         /* QEMU: cancel; often refused (U-10) */
+    ARC(PRE_COPY, STOP),            /* libvfio-user takes it */
+    ARC(PRE_COPY, RUNNING),         /* QEMU: cancel; often refused */
     ARC(STOP_COPY, STOP),           /* drawn: all state was read */
     ARC(STOP_COPY, RUNNING),        /* QEMU: cancel */
     ARC(STOP, RUNNING),             /* QEMU: the VM goes on */
-    ARC(STOP, STOP_COPY),           /* QEMU: a paused VM; see U-10 */
+    ARC(STOP, STOP_COPY),           /* QEMU: a paused VM; vGPU takes it */
     ARC(STOP, RESUMING),            /* QEMU: incoming, device was stopped */
     ARC(RESUMING, RUNNING),         /* drawn: restored */
-    ARC(RESUMING, STOP),            /* vGPU takes it, libvfio-user not (U-9) */
+    ARC(RESUMING, STOP),            /* vGPU takes it, libvfio-user not */
 };
 
 G_STATIC_ASSERT(G_N_ELEMENTS(v1_arcs) <= 64);

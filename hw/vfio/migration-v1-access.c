@@ -8,7 +8,7 @@
  * No lock of its own: VFIOMigAccess is changed by data transfers only, and
  * the caller lets one of them run at a time.
  *
- * Source: requirements U-1, U-22, U-23.
+ * Source: docs/contract.md, Registers and The data window.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -56,7 +56,7 @@ static ssize_t access_once(int fd, void *in, const void *out, size_t size,
             return ret;
         }
         if (ret == 0) {
-            return -EIO;        /* end of file in the middle (U-23) */
+            return -EIO;        /* end of file in the middle */
         }
         if (errno != EINTR) {
             return -errno;

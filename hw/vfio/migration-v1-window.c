@@ -8,7 +8,7 @@
  * Pure: no lock. A list is not changed between init and destroy, so any
  * number of threads may walk it.
  *
- * Source: requirements U-3, U-19 to U-21, R-09a, R-09b.
+ * Source: docs/contract.md, The data window.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -99,7 +99,7 @@ void vfio_mig_extents_destroy(VFIOMigExtents *extents)
 bool vfio_mig_extents_contain(const VFIOMigExtents *extents, uint64_t offset,
                               uint64_t size)
 {
-    /* Not even an empty range lies at the region's end (U-3). */
+    /* Not even an empty range lies at the region's end. */
     return offset < extents->region_size &&
            size <= extents->region_size - offset;
 }

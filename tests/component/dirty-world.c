@@ -147,7 +147,7 @@ void world_ram_goes(Ram *ram)
 
     section_goes(&section);
     ram->present = false;
-    /* No mapping stays behind (L-8) */
+    /* No mapping stays behind */
     g_assert_false(vfio_sim_dma_write("src", ram->iova, 8));
 }
 
@@ -266,7 +266,7 @@ static void device_writes(void)
 
 /* ---- the migration of RAM ---- */
 
-/* What is not plugged is not touched (B-26) */
+/* What is not plugged is not touched */
 static bool is_there(Ram *ram, uint64_t at)
 {
     return ram != &world->parts || world->populated[at / UNIT];

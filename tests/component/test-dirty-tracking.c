@@ -7,7 +7,7 @@
  * with calls of the container that fail. Whatever happens: a migration that
  * succeeds has copied everything.
  *
- * Source: issue 3; docs/dirty-tracking.md; requirements 4.2, 4.3.
+ * Source: docs/contract.md, Dirty pages; docs/dirty-tracking.md.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -159,7 +159,7 @@ static void test_exact(void)
     world_end();
 }
 
-/* A bitmap of 64 pages, and RAM in parts of 64: each is read alone (D-2). */
+/* A bitmap of 64 pages, and RAM in parts of 64: each is read alone. */
 static void test_exact_parts(void)
 {
     world_begin("[container]\nmax-bitmap-size=8\n" SRC, 4);
@@ -293,7 +293,7 @@ static void test_iommu_offset(void)
     world_end();
 }
 
-/* All of 2^64 at once (B-12), more than the size of one ioctl can say */
+/* All of 2^64 at once, more than the size of one ioctl can say */
 static void test_unmap_all(void)
 {
     world_begin(SRC, 8);
@@ -381,7 +381,7 @@ static void test_untracked_again(void)
 
 /*
  * A device without migration object beside one that migrates, as a failover
- * primary: what it writes is found too (L-10).
+ * primary: what it writes is found too.
  */
 static void test_beside(void)
 {

@@ -6,8 +6,7 @@
  * as before, and the next migration works. Never an end of the process,
  * never a hang, never "completed" with a wrong device.
  *
- * Source: issue's failure table; requirements U-3, U-16, U-23, R-10, L-3,
- * L-6, L-7, T-4.
+ * Source: docs/contract.md, Saving, Loading and The stream.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -549,7 +548,7 @@ static void test_hostile_tags(void)
     comp_sim_end();
 }
 
-/* R-08f: SETUP with something in it is a stream of another kind. */
+/* SETUP with something in it is a stream of another kind. */
 static void test_hostile_setup(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();

@@ -4,7 +4,7 @@
  * The other tests are worth as much as the host is like QEMU: its streams,
  * errors, sections, run state and order of calls.
  *
- * Source: QEMU 7.2's behaviour, requirements 3.2, R-08d.
+ * Source: QEMU 7.2's migration/savevm.c and migration.c, for the behaviour.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -374,7 +374,7 @@ static void test_order_snapshot(void)
     fakes_end(&fakes);
 }
 
-/* R-08d: after a failed set-up of a load nobody is cleaned up. */
+/* After a failed set-up of a load no handler is cleaned up. */
 static void test_order_load_setup(void)
 {
     static const uint8_t head[] = { 0x51, 0x45, 0x56, 0x4d, 0, 0, 0, 3, 0 };

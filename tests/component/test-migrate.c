@@ -6,7 +6,7 @@
  * simulated device looks), chunks keep their boundaries, and the bytes on
  * the wire are those of QEMU 6.0 to 7.2.
  *
- * Source: requirements 1.5 to 1.7, 3.2 to 3.4, U-9, U-18, R-07, B-07, B-20.
+ * Source: docs/contract.md, Saving, Loading and The stream.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -199,7 +199,7 @@ static void test_few_calls(void)
     comp_sim_end();
 }
 
-/* U-22: a refusal of large accesses is remembered. */
+/* A refusal of large accesses is remembered. */
 static void test_small_only_remembered(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
@@ -298,7 +298,7 @@ static void test_golden(gconstpointer data)
     comp_sim_end();
 }
 
-/* W-3: an iterate that has nothing writes DATA, 0, END_OF_STATE. */
+/* An iterate that has nothing writes DATA, 0, END_OF_STATE. */
 static void test_empty_rounds_load(void)
 {
     VFIOHostSaveOptions options = { .min_rounds = 3 };
@@ -387,11 +387,11 @@ static void run_cancel(const CancelCase *c, bool running, const char *strict)
     g_assert_cmpuint(comp_status("src").resets, ==, 0);
     path = comp_path("src");
     if (!running) {
-        g_assert_null(strstr(path, ">running"));    /* */
+        g_assert_null(strstr(path, ">running"));    /* not even on the way */
     }
     g_assert_cmpstr(comp_messages(), ==, "");
 
-    /* libvfio-user's server does not save a stopped device (U-10) */
+    /* libvfio-user's server does not save a stopped device */
     if (running || !*strict) {
         vfio_host_set_runstate(running ? RUN_STATE_RUNNING
                                        : RUN_STATE_PAUSED);
@@ -503,7 +503,7 @@ static void test_stop_continue_late(void)
 
 /* ---- onward, back and forth ---- */
 
-/* U-9: migrated here, never run, and away again. */
+/* Migrated here, never run, and away again. */
 static void test_onward_never_run(gconstpointer data)
 {
     bool lenient = data != NULL;
@@ -599,7 +599,7 @@ static void test_snapshot(gconstpointer data)
     if (vfio_host_savevm(snapshot_file(&path, true), &err)) {
         g_error("%s", error_get_pretty(err));
     }
-    /* B-07: not over stop, where the VM was running */
+    /* Not over stop, where the VM was running */
     comp_assert_path("src", running ? "running>stop-copy>stop>running"
                                     : "stop>stop-copy>stop");
     g_assert_true(runstate_is_running() == running);
@@ -649,7 +649,7 @@ static void test_snapshot_fails(gconstpointer data)
 
 /* ---- figures, and what is refused ---- */
 
-/* B-20: counted from zero at the start of each migration and snapshot */
+/* Counted from zero at the start of each migration and snapshot */
 static void test_figures_reset(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();

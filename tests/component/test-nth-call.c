@@ -6,7 +6,7 @@
  * fired. Whatever fails: the migration says so with the device's name and
  * the errno, the VM and its device go on, and the next migration works.
  *
- * Source: requirements U-11, U-12, R-07, rules 3 and 4 of docs.
+ * Source: docs/contract.md, Errors and resets.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -4,7 +4,7 @@
  * Every reason has its own text with the device's name; finalize undoes all;
  * what is left out of a VM does not disturb a later migration.
  *
- * Source: requirements 2.5 (R-05), B-06, B-14, B-21.
+ * Source: docs/contract.md, Which devices migrate.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -183,7 +183,7 @@ static void test_no_id(void)
 }
 
 /*
- * B-14: each call of realize fails once. The device is refused, or opens
+ * Each call of realize fails once. The device is refused, or opens
  * with or without a blocker; nothing is left of it, and a good one follows.
  */
 static void test_open_nth_call(void)
@@ -346,7 +346,7 @@ static void test_blocked_beside_good(void)
 
 /* ---- unplug ---- */
 
-/* B-06: a handler of a device that is gone must not be called again. */
+/* A handler of a device that is gone must not be called again. */
 static void test_unplug_then_migrate(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
@@ -370,7 +370,7 @@ static void test_unplug_then_migrate(void)
     comp_sim_end();
 }
 
-/* finalize is safe after a probe that failed, and more than once (R-05c). */
+/* finalize is safe after a probe that failed, and more than once. */
 static void test_finalize_twice(void)
 {
     VFIODevice *vbasedev;

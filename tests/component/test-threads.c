@@ -6,7 +6,7 @@
  * or stops the VM and lets it go on. Nothing hangs, and the next migration
  * works.
  *
- * Source: requirements R-07; rule 3; locks of hw/vfio/migration-device.h.
+ * Source: docs/architecture.md, Rules; locks of hw/vfio/migration-device.h.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -4,7 +4,7 @@
  * What must come out is worked out here from the contract's arcs alone, by a
  * search of its own; the subsystem's table is not looked at.
  *
- * Source: requirements 1.3, 1.4 (U-8 to U-13), R-07, T-5.
+ * Source: docs/contract.md, States and Errors and resets.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -26,7 +26,7 @@ static const char *const words[NR_STATES] = {
     "stop", "running", "stop-copy", "pre-copy", "resuming",
 };
 
-/* Requirements 1.3 and U-10: what may be written in one step */
+/* What may be written in one step (docs/contract.md, States) */
 static const bool contract[NR_STATES][NR_STATES] = {
     [STOP] = { [RUN] = true, [COPY] = true, [RES] = true },
     [RUN] = { [STOP] = true, [COPY] = true, [PRE] = true, [RES] = true },
@@ -69,7 +69,7 @@ static bool search(const Case *c, int from, int to, int skip_from,
         if (next == to) {
             return true;
         }
-        /* Data sessions are not passed through; R-07 for a paused VM */
+        /* Data sessions are not passed through; a paused VM never runs */
         if (next == PRE || next == RES || (next == RUN && !c->running)) {
             continue;
         }
@@ -251,7 +251,7 @@ static void run_case(const Case *c)
         bool in_error = fired && (c->fault == FAULT_ERROR ||
                                   c->fault == FAULT_READ_BACK);
 
-        /* The first error is the one that is told (rule 4). */
+        /* The first error is the one that is reported. */
         g_assert_cmpint(ret, ==, fired && c->fault != FAULT_EINVAL ? -EIO
                                                                    : -EINVAL);
         check_failed(c, path, in_error);
@@ -297,7 +297,7 @@ typedef struct Chain {
 } Chain;
 
 static const Chain chains[] = {
-    /* U-10: libvfio-user takes a cancel only over stop or stop-copy */
+    /* libvfio-user takes a cancel only over stop or stop-copy */
     { "cancel", "libvfio-user", PRE, RUN, true,
       "pre-copy>running!>stop-copy>running", "pre-copy>stop-copy>running" },
     { "cancel-paused", "libvfio-user", PRE, STOP, false,
@@ -351,7 +351,7 @@ static void test_chain(gconstpointer data)
     comp_sim_end();
 }
 
-/* U-10, R-07: there is no way to save a stopped device but over running. */
+/* There is no way to save a stopped device but over running. */
 static void test_paused_has_no_way(void)
 {
     VFIODeviceMigration *mig;
@@ -506,7 +506,7 @@ static void test_hot_reset(gconstpointer opaque)
     comp_sim_end();
 }
 
-/* B-44: what a reset takes from the guest is given back. */
+/* What a reset takes from the guest is given back. */
 static void test_reset_rearms(void)
 {
     VFIODeviceMigration *mig;
@@ -553,7 +553,7 @@ static void test_reset_stops_first(void)
     comp_sim_end();
 }
 
-/* U-2: bits 3 to 31 stay as the driver has them. */
+/* Bits 3 to 31 stay as the driver has them. */
 static void test_reserved_bits(void)
 {
     VFIODeviceMigration *mig;

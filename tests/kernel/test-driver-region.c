@@ -188,7 +188,7 @@ static bool want_arc(const char *strictness, uint32_t from, uint32_t to)
         return true;
     }
     if (!strcmp(strictness, "libvfio-user")) {
-        /* Requirements 5.4. */
+        /* The arcs of libvfio-user's server of protocol v1 */
         return from == 1 || (from == 0 && to == 1) ||
                (from == 2 && to < 2) || (from == 3 && (!to || to == 2)) ||
                (from == 4 && to == 1);

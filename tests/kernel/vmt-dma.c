@@ -10,7 +10,7 @@
  * device. A write that fails may have written some of it.
  *
  * Locks: vmt_dma.lock is held for one burst at a time, so vmt_dma_stop()
- * returns only when no burst is under way (requirement U-4).
+ * returns only when no burst is under way: a stopped device does no DMA.
  */
 #include <linux/sched/signal.h>
 #include <linux/slab.h>

@@ -4,7 +4,7 @@
  * Owns: see dirty-scene.h.
  * Locks: none.
  *
- * Source: issue 3; requirements 4.2, 4.3.
+ * Source: docs/contract.md, Dirty pages.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -307,7 +307,7 @@ static void translation_off(VFIOPair *pair, VTD *vtd)
     vtd_enable(vtd, false);
 }
 
-/* Nothing is translated at first, then all is refused (B-40). */
+/* Nothing is translated at first, then all is refused. */
 static void no_translation(VFIOPair *pair, VTD *vtd)
 {
     vtd_init(vtd, pair->src->qts, TABLES, 4 << 3);

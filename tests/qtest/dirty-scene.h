@@ -28,7 +28,7 @@
 #define FILL            (40 * MIB)  /* what holds the first round up */
 #define FILL_BYTES      (24 * MIB)
 
-/* The upper half of RAM may begin at 4 GiB: no offset is an address (B-43) */
+/* The upper half of RAM may begin at 4 GiB: no offset is an address */
 #define HIGH_BASE       (4 * GIB - TARGET)
 
 /* Behind a guest's IOMMU */

@@ -237,7 +237,7 @@ static void wait_precopy_data(VFIOSide *side)
     }
 }
 
-/* There while active and after, from zero at each start (B-20). */
+/* There while active and after, from zero at each start. */
 static void test_figures(void)
 {
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);

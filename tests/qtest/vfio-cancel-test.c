@@ -151,7 +151,7 @@ static void test_cancel(const void *opaque)
     g_assert_cmpstr(end, ==, "cancelled");
     vfio_expect_load_failed(pair->dst, "");
     vfio_expect_source_well(pair);
-    /* Once more is no error and changes nothing (rule 6). */
+    /* Once more is no error and changes nothing. */
     migrate_cancel(pair->src->qts);
     clear_way(pair);
     if (c->paused && c->phase == AT_SWITCHOVER) {

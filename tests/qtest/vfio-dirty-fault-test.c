@@ -8,7 +8,7 @@
  * Does not own: the scenes (dirty-scene.c).
  * Locks: none.
  *
- * Source: issue 3; B-16, L-8, R-13a; docs/dirty-tracking.md.
+ * Source: docs/contract.md, Dirty pages; docs/dirty-tracking.md.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -18,7 +18,7 @@
 
 /* ---- told, or lost ---- */
 
-/* A fault for which the distribution's code completes with other RAM (B-16) */
+/* A fault for which the distribution's code completes with other RAM */
 typedef struct ToldCase {
     const char *name;
     const char *rule;
@@ -85,7 +85,7 @@ static void try_all_pages(VFIOSide *side, VTD *vtd)
 
 /*
  * The unmap with bits of the first page is refused: RAM that the guest took
- * back must not be open to the device (L-8).
+ * back must not be open to the device.
  */
 static void test_unmap_refused(const void *opaque)
 {

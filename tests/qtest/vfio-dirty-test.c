@@ -9,7 +9,7 @@
  * (vfio-dirty-fault-test.c), the device's state (vfio-failure-test.c).
  * Locks: none.
  *
- * Source: issue 3; requirements 4.2, 4.3; docs/dirty-tracking.md.
+ * Source: docs/contract.md, Dirty pages; docs/dirty-tracking.md.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -81,8 +81,8 @@ static void expect_tracking(VFIOSide *side, const char *device,
 }
 
 /*
- * In set-up nothing is read (B-19); the bits are there for the next sync.
- * Tracking is started once (D-4).
+ * In set-up nothing is read; the bits are there for the next sync.
+ * Tracking is started once.
  */
 static void test_setup(void)
 {
@@ -123,7 +123,7 @@ static void test_opt_out(const void *opaque)
 }
 
 /*
- * The IOMMU cannot track: QEMU 7.2 refuses, we send all again (B-24). That is
+ * The IOMMU cannot track: QEMU 7.2 refuses, we send all again. That is
  * told once, and not of a VM that stands still: nothing of it is sent again.
  */
 static void test_untracked(const void *opaque)

@@ -52,7 +52,7 @@ static const FailureRow source_rows[] = {
     { "state-read-refused",
       "event=state-read;state=pre-copy;errno=EINVAL;once=no",
       FAILS, "Invalid argument" },
-    /* A write that succeeds says enough (U-13). */
+    /* A write that succeeds says enough: nothing is read back. */
     { "state-read-invalid", "event=state-read;state=pre-copy;value=5",
       COMPLETES },
     /* Registers, in pre-copy and with the device stopped. */

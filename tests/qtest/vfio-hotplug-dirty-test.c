@@ -7,7 +7,7 @@
  * Does not own: RAM that is always there (vfio-dirty-test.c).
  * Locks: none.
  *
- * Source: issue 3; requirements B-26, L-1, L-9, L-10, R-16a.
+ * Source: docs/contract.md, Dirty pages.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -247,7 +247,7 @@ static void test_virtio_mem_before(void)
     vfio_pair_free(pair);
 }
 
-/* The distribution's code looks for the parts in the wrong place (L-1). */
+/* The distribution's code looks for the parts in the wrong place. */
 static void test_virtio_mem_builtin(void)
 {
     VirtioPCI vm;

@@ -1,7 +1,7 @@
 /*
  * Interop: our code and the distribution's, as source and as destination
  *
- * Owns: the 2 x 2 matrix of issue 2 over the layouts of the data window.
+ * Owns: both codes on both sides, over the layouts of the data window.
  * The VM runs and the device writes to its memory while it is migrated.
  * Does not own: failures (vfio-failure-test.c).
  * Locks: none.

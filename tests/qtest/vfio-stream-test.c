@@ -8,7 +8,7 @@
  * Does not own: every byte and every bit (stand-alone tests); failing
  * devices (vfio-failure-test.c).
  * Locks: none.
- * Source: requirements 3.2 to 3.4 for the layout of the stream.
+ * Source: docs/contract.md, The stream.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

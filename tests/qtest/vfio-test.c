@@ -186,7 +186,7 @@ int64_t vfio_ram_differs(VFIOPair *pair)
 
 /*
  * The status is written with the arc to STOP, which the source's QEMU goes
- * after it has said that the migration is complete (B-22).
+ * after it has said that the migration is complete.
  */
 static char *saved_digest(VFIOSide *src, const char *device)
 {

@@ -14,7 +14,7 @@
 
 #include "sim-helpers.h"
 
-/* How long a migration may take to say that it failed (issue 2). */
+/* How long a migration may take to say that it failed */
 #define FAIL_MS 5000
 
 typedef struct VFIOPair {

@@ -2,7 +2,8 @@
  * Simulated VFIO devices: capability chains of VFIO's info structures
  *
  * Owns: building a structure with capabilities behind it, and handing it
- * over with the kernel's argsz rule (requirements 1.1, 1.8).
+ * over with the kernel's argsz rule: what does not fit is left out,
+ * and argsz says how much there is.
  *
  * No locks.
  *

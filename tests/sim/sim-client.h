@@ -4,7 +4,7 @@
  * Owns: opening a device as any VFIO user does, one function for each
  * register, reading and writing of chunks over mapped and trapped areas,
  * and whole saves and loads. It shares nothing with the subsystem: it is a
- * second reading of the contract (requirements 1.5-1.7).
+ * second reading of the contract (docs/contract.md).
  *
  * No locks; one thread.
  *

@@ -7,7 +7,7 @@
  * migration are compared.
  *
  * Locks: SimDma.lock is held for one burst at a time, so that
- * sim_dma_stop() returns only when no burst is under way (U-4); inside of
+ * sim_dma_stop() returns only when no burst is under way; inside of
  * it SimContainer.lock, so that no mapping goes away under a burst, and
  * SimDevice.pci_lock for the bus master.
  *

@@ -2,8 +2,9 @@
  * Simulated VFIO devices: the IOMMU of a container (type1 v2)
  *
  * Owns: mappings of IOVA to process memory and their dirty bits, with the
- * argument checks and error numbers of the kernel of 5.8 (requirements
- * 1.8): no unmap of a part, no overlap, smallest page size only.
+ * argument checks and error numbers of Linux 5.8
+ * (docs/contract.md, Dirty pages): no unmap of a part, no overlap, smallest
+ * page size only.
  *
  * Locks: SimContainer.lock around everything here.
  *
@@ -14,7 +15,7 @@
 
 #include "sim-internal.h"
 
-/* A bitmap holds at most this many pages in the kernel (D-2, 8 TiB). */
+/* A bitmap holds at most this many pages in the kernel: 8 TiB. */
 #define MAX_BITMAP_PAGES (UINT64_C(1) << 31)
 
 static uint64_t page_size(void)

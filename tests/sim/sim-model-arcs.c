@@ -1,7 +1,7 @@
 /*
  * Model of a migratable VFIO device: which arcs a driver accepts
  *
- * Owns: one table of arcs for each strictness (requirements 1.3, 5.4), and
+ * Owns: one table of arcs for each strictness (docs/contract.md, States), and
  * the lists FROM>TO that change it.
  *
  * Pure; no locks.
@@ -24,7 +24,7 @@ const char *const sim_strictness_names[] = {
 static const char kernel_arcs[] = "001>000;001>010;010>000;001>011;"
                                   "011>010;001>100;100>001";
 static const char qemu_arcs[] = "011>001;010>001;000>001;000>010;000>100";
-/* The table of libvfio-user's v1 server (requirements 5.4). */
+/* The table of libvfio-user's server of protocol v1 */
 static const char libvfio_user_arcs[] =
     "000>001;001>000;001>010;001>011;001>100;010>000;010>001;011>000;"
     "011>010;100>001";

@@ -177,7 +177,7 @@ static bool check_chunk_head(SimMig *m, const uint8_t *piece, uint64_t size,
     if (h.size_bytes < size ||
         (h.size_bytes > size && !m->cfg.split_allowed)) {
         return sim_load_corrupt(m, "chunk %llu of %llu bytes was written as one of "
-                       "%llu bytes (U-18)", (ull)h.sequence,
+                       "%llu bytes", (ull)h.sequence,
                        (ull)h.size_bytes, (ull)size);
     }
     l->chunk_left = h.size_bytes - size;
@@ -237,7 +237,7 @@ static int check_size(SimMig *m, uint64_t size)
 
     if (!l->offset_read) {
         sim_host_violation(m, "data_size written without data_offset read "
-                           "in this iteration (U-18)");
+                           "in this iteration");
         return -EINVAL;
     }
     if (!size || size > end - l->chunk_offset) {

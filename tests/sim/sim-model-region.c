@@ -2,7 +2,7 @@
  * Model of a migratable VFIO device: the registers of the migration region
  *
  * Owns: the v1 register protocol as the driver's side of the contract
- * (requirements 1.1-1.7): widths, order of accesses, device_state and its
+ * (docs/contract.md): widths, order of accesses, device_state and its
  * arcs, trapped access to the data window. Whatever the client does that
  * the contract forbids is recorded as a violation.
  * Does not own: what is in a chunk (sim-model-stream.c, sim-model-load.c).
@@ -155,7 +155,7 @@ static int check_state(SimMig *m, uint32_t value)
 
     if ((value & ~SIM_STATE_MASK) != (now & ~SIM_STATE_MASK)) {
         sim_host_violation(m, "device_state write of 0x%x does not keep "
-                           "reserved bits 0x%x (U-2)", value,
+                           "reserved bits 0x%x", value,
                            now & ~SIM_STATE_MASK);
     }
     if (to > SIM_RESUMING) {
@@ -227,8 +227,7 @@ static int read_register(SimMig *m, uint64_t reg, uint64_t *value)
         return -EINVAL;
     default:
         if (saving(state) && !m->save.staged) {
-            sim_host_violation(m, "data_size read before data_offset "
-                               "(U-14)");
+            sim_host_violation(m, "data_size read before data_offset");
             return -EINVAL;
         }
         m->save.size_read = true;
@@ -322,7 +321,7 @@ static ssize_t register_rw(SimMig *m, bool write, void *buf, size_t len,
     size_t width = offset < SIM_REG_PENDING ? 4 : 8;
 
     if (len != width || offset % width) {
-        sim_host_violation(m, "register %s of %zu bytes at 0x%llx (U-1)",
+        sim_host_violation(m, "register %s of %zu bytes at 0x%llx",
                            write ? "write" : "read", len, (ull)offset);
         return -EINVAL;
     }

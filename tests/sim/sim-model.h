@@ -51,7 +51,7 @@
 
 #define SIM_PRINTF(a, b) __attribute__((format(printf, a, b)))
 
-/* The registers of the migration region (requirements 1.1). */
+/* The registers of the migration region (linux/vfio.h of Linux 5.8). */
 enum {
     SIM_REG_STATE = 0x00,
     SIM_REG_RESERVED = 0x04,
@@ -61,7 +61,7 @@ enum {
     SIM_REGS_SIZE = 0x20,
 };
 
-/* Values of device_state (requirements 1.2). */
+/* Values of device_state (linux/vfio.h of Linux 5.8). */
 enum {
     SIM_STOP = 0,
     SIM_RUNNING = 1,
@@ -345,7 +345,7 @@ void sim_host_violation(SimMig *m, const char *fmt, ...) SIM_PRINTF(2, 3);
  * for, or the current one.
  */
 bool sim_host_event(SimMig *m, SimEvent ev, uint32_t to, SimOutcome *out);
-/* RUNNING was cleared: on return the device does nothing by itself (U-4). */
+/* RUNNING was cleared: on return the device does nothing by itself. */
 void sim_host_stopped(SimMig *m);
 /* The device runs again. */
 void sim_host_started(SimMig *m);

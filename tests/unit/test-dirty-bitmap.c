@@ -7,7 +7,7 @@
  * of 4, 16 and 64 KiB, with ends that are not aligned, at the first and the
  * last page of the address space and around 2^63.
  *
- * Source: requirements D-2, D-3, B-11, B-12, B-41; issue 3, test 5.
+ * Source: docs/contract.md, Dirty pages.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -140,7 +140,7 @@ static void test_sizes(void)
     g_assert_cmpuint(vfio_dirty_pages_max(7), ==, 0);
     g_assert_cmpuint(vfio_dirty_pages_max(8), ==, 64);
     g_assert_cmpuint(vfio_dirty_pages_max(4096), ==, 32768);
-    /* 8 TiB of 4 KiB; a 32-bit 1 was shifted for it elsewhere (B-41) */
+    /* 8 TiB of 4 KiB; a 32-bit 1 was shifted for it elsewhere */
     g_assert_cmpuint(vfio_dirty_pages_max(256 << 20), ==, UINT64_C(1) << 31);
     g_assert_cmpuint(vfio_dirty_pages_max(UINT64_MAX), ==,
                      UINT64_C(1) << 31);

@@ -5,7 +5,7 @@
  * in this file (--wrap): it keeps a transcript of each access and breaks by
  * rule. What it cannot break runs on real files.
  *
- * Source: requirements U-1, U-22, U-23.
+ * Source: docs/contract.md, Registers and The data window.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

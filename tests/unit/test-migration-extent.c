@@ -6,7 +6,7 @@
  * mapped. Random lists of areas and random chunks are held against it byte by
  * byte, at the bottom of the number range and at its upper edges.
  *
- * Source: requirements U-3, U-19 to U-21, R-09a, R-09b, T-2.
+ * Source: docs/contract.md, The data window.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -339,7 +339,7 @@ static void test_contain_at_the_edges(void)
     unsigned i;
 
     for (i = 0; i < n * n * n * 27; i++) {
-        /* N-1, N and N+1 of each, wrapping on purpose */
+        /* Each, one less and one more, wrapping on purpose */
         uint64_t region = edges[i / 27 % n] + i % 3 - 1;
         uint64_t offset = edges[i / 27 / n % n] + i / 3 % 3 - 1;
         uint64_t size = edges[i / 27 / n / n] + i / 9 % 3 - 1;

@@ -7,7 +7,7 @@
  * against both for every pair of states, every set of refused arcs and every
  * set of avoided states.
  *
- * Source: requirements 1.2, 1.3, U-2, U-8 to U-10, R-07.
+ * Source: docs/contract.md, States.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -294,7 +294,7 @@ static void check_walk(const char *from, const char *to, const char *refused,
     g_assert_cmpstr(way, ==, expected);
 }
 
-/* Written by hand from U-8 to U-10 and R-07. */
+/* Written by hand from docs/contract.md, States. */
 static void test_fall_back_chains(void)
 {
     const uint32_t paused = avoid_bit(1);
@@ -317,10 +317,10 @@ static void test_fall_back_chains(void)
     check_walk("000", "010", "", paused, "000>010");
     check_walk("000", "010", "000>010", 0, "000>001>010");
     check_walk("000", "010", "000>010", paused, "000?");
-    /* savevm of a running VM (B-07) */
+    /* savevm of a running VM */
     check_walk("001", "010", "", 0, "001>010");
     check_walk("001", "010", "001>010", 0, "001>000>010");
-    /* end of a load, and onward migration of a VM that never ran (U-9) */
+    /* end of a load, and onward migration of a VM that never ran */
     check_walk("100", "000", "", paused, "100>000");
     check_walk("100", "000", "100>000", paused, "100?");
     check_walk("100", "010", "", paused, "100>000>010");

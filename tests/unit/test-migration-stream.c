@@ -7,7 +7,7 @@
  * migration, of each of its single-bit corruptions, and of it cut at every
  * byte.
  *
- * Source: requirements 3.1 to 3.4, W-2, W-3, R-08f, R-10a to R-10c, T-4.
+ * Source: docs/contract.md, The stream.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

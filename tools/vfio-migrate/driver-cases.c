@@ -156,7 +156,7 @@ static bool case_round_trip(DriverRun *run)
     return true;
 }
 
-/* A driver may let a loaded device out only into running (U-9). */
+/* A driver may let a loaded device out only into running. */
 static bool case_onward(DriverRun *run)
 {
     ToolSaved saved;

@@ -62,10 +62,9 @@ int vfio_mig_arc_index(const VFIOMigArcTable *table, VFIOMigState from,
  * vfio_mig_next_state: the next state on the shortest way from @from to @to
  *
  * @refused: arcs (bit = index in the table) that this device's driver has
- *           refused; they are left out, which is what makes the fall-back
- *           chains of U-10
- * @avoid: states (bit = VFIOMigState) not to pass through; a paused VM's
- *         device avoids RUNNING (R-07)
+ *           refused; they are left out, so that the next best way is taken
+ * @avoid: states (bit = VFIOMigState) not to pass through; the device of a
+ *         paused VM avoids RUNNING
  * @next: set to the state to write next; equals @to on the last step, and
  *        @from where @from == @to
  *
@@ -90,7 +89,7 @@ bool vfio_mig_v1_decode(uint32_t device_state, VFIOMigState *state);
 /*
  * vfio_mig_v1_encode: device_state that asks for @state
  *
- * @old: value as read; its bits 3 to 31 are kept (U-2)
+ * @old: value as read; its bits 3 to 31 are kept: they are reserved
  *
  * @state must be one of the arc table's targets.
  */

@@ -53,7 +53,7 @@ void vfio_mig_put_end(QEMUFile *f);
  * @packet: what it is
  * @size_bytes: set for DATA only: 0 .. VFIO_MIG_CHUNK_MAX_BYTES
  *
- * Each field is checked for a stream error before its value is used (R-10b).
+ * Each field is checked for a stream error before its value is used.
  * An unknown tag, a size above the limit, SETUP not closed at once, and a tag
  * that belongs to data beside this stream (QEMU 10.1 and later) are errors.
  *

@@ -5,7 +5,7 @@
  * 5.17 defined them. Later kernel headers keep only deprecated spellings of
  * the same numbers, which is why they stand here under names of our own.
  *
- * Source: requirements U-1 to U-3, sections 1.1 and 1.2.
+ * Source: linux/vfio.h of Linux 5.8 to 5.17, vfio_device_migration_info.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -23,7 +23,7 @@
 #define VFIO_MIG_REG_DATA_SIZE            0x18 /* u64, read and write */
 #define VFIO_MIG_REGS_SIZE_BYTES          0x20
 
-/* device_state: three state bits, the others belong to the driver (U-2). */
+/* device_state: three state bits, the others are the driver's. */
 #define VFIO_MIG_V1_RUNNING               (1u << 0)
 #define VFIO_MIG_V1_SAVING                (1u << 1)
 #define VFIO_MIG_V1_RESUMING              (1u << 2)

@@ -4,7 +4,7 @@
  * Pure: no device, no lock. The areas that a driver offers for mmap come
  * unsorted, may touch, overlap, be empty or lie outside the region; they are
  * cleaned once, then one iterator cuts any chunk into mapped and trapped
- * pieces (U-19 to U-21, R-09a, R-09b).
+ * pieces.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -15,7 +15,7 @@
 typedef struct VFIOMigArea {
     uint64_t offset;    /* bytes from the start of the region */
     uint64_t size;      /* bytes */
-    void *host;         /* where it is mapped; NULL: it is not (U-20) */
+    void *host;         /* where it is mapped; NULL: it is not mapped */
 } VFIOMigArea;
 
 typedef struct VFIOMigExtents {
@@ -50,7 +50,7 @@ void vfio_mig_extents_destroy(VFIOMigExtents *extents);
 /*
  * vfio_mig_extents_contain: do @size bytes at @offset lie inside the region?
  *
- * Overflow-safe for all values (U-3).
+ * Overflow-safe for all values.
  */
 bool vfio_mig_extents_contain(const VFIOMigExtents *extents, uint64_t offset,
                               uint64_t size);
