@@ -6,7 +6,7 @@
  *
  * No lock: the caller is the only user of its QEMUFile.
  *
- * Source: requirements 3.1 to 3.4, W-2, R-08f, R-10a to R-10c.
+ * Source: docs/contract.md, The stream.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

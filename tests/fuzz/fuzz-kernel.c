@@ -2,10 +2,10 @@
  * A VFIO kernel and driver that an input of a fuzzer plays
  *
  * Owns: the system calls of the subsystem under test, and the rules of the
- * contract that no driver, however bad, excuses a breach of: access widths
- * (U-1), reserved bits and invalid states (U-2), drawn or known arcs (U-8),
- * order of data_offset and data_size (U-14), bounds (U-3), and that a paused
- * VM's device never runs (R-07).
+ * contract that no driver, however bad, excuses a breach of: access widths,
+ * reserved bits and invalid states, drawn or known arcs, order of data_offset
+ * and data_size, bounds, and that a paused VM's device never runs
+ * (docs/contract.md).
  *
  * One thread.
  *
