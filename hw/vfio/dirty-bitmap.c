@@ -2,7 +2,7 @@
  * Dirty bitmaps of device DMA: arithmetic on pages and bits
  *
  * Owns: how ranges become pages, where a range may be cut, and how set bits
- * leave a bitmap: as words in the receiver's alignment, or as runs. Does not
+ * leave a bitmap: as words in the receiver's alignment, or as ranges. Does not
  * own: where bitmaps come from and what a page is (dirty-container.c).
  *
  * Locks: none, pure.
@@ -53,20 +53,20 @@ uint64_t vfio_dirty_pages_max(uint64_t max_bitmap_bytes)
                                                      : words * WORD_BITS;
 }
 
-uint64_t vfio_dirty_piece(uint64_t offset_pages, uint64_t granule_pages,
-                          uint64_t left_pages, uint64_t max_pages)
+uint64_t vfio_dirty_next_pages(uint64_t offset_pages, uint64_t mapping_pages,
+                               uint64_t left_pages, uint64_t max_pages)
 {
     uint64_t lead, whole;
 
     if (left_pages <= max_pages) {
         return left_pages;
     }
-    /* To the end of the mapping that the piece begins in, then whole ones */
-    lead = granule_pages - offset_pages % granule_pages;
+    /* To the end of the mapping that the range begins in, then whole ones */
+    lead = mapping_pages - offset_pages % mapping_pages;
     if (lead > max_pages) {
         return 0;
     }
-    whole = (max_pages - lead) / granule_pages * granule_pages;
+    whole = (max_pages - lead) / mapping_pages * mapping_pages;
     return lead + whole;
 }
 
@@ -123,8 +123,8 @@ static uint64_t vfio_dirty_next_clear(const uint64_t *bitmap, uint64_t at,
     return MIN(at / WORD_BITS * WORD_BITS + __builtin_ctzll(value), end);
 }
 
-bool vfio_dirty_next_run(const uint64_t *bitmap, uint64_t *at, uint64_t end,
-                         uint64_t *first, uint64_t *count)
+bool vfio_dirty_next_range(const uint64_t *bitmap, uint64_t *at, uint64_t end,
+                           uint64_t *first, uint64_t *count)
 {
     *first = vfio_dirty_next_set(bitmap, *at, end);
     if (*first == end) {
@@ -224,13 +224,13 @@ static void vfio_dirty_clear(uint64_t *bitmap, uint64_t first, uint64_t count)
     }
 }
 
-void vfio_dirty_take_runs(uint64_t *bitmap, uint64_t first, uint64_t bits,
-                          uint64_t page, VFIODirtyRunFunc *func,
-                          void *opaque)
+void vfio_dirty_take_pages(uint64_t *bitmap, uint64_t first, uint64_t bits,
+                           uint64_t page, VFIODirtyPagesFunc *func,
+                           void *opaque)
 {
     uint64_t at = first, run, count;
 
-    while (vfio_dirty_next_run(bitmap, &at, first + bits, &run, &count)) {
+    while (vfio_dirty_next_range(bitmap, &at, first + bits, &run, &count)) {
         vfio_dirty_clear(bitmap, run, count);
         func(page + (run - first), count, opaque);
     }

@@ -1,10 +1,10 @@
 /*
  * Dirty tracking: trackers of containers, their ioctls, and marking RAM
  *
- * Owns: which container has which tracker, what the kernel says that it can, start,
- * stop, reading bits with and without unmapping, the bitmap that is used
- * again and again, whether bits are worth anything, and how they become dirty
- * pages of RAM. Does not own: when and for which ranges
+ * Owns: which container has which tracker, what the kernel says a container
+ * can do, start, stop, reading bits with and without unmapping, the bitmap
+ * that is used again and again, whether bits are worth anything, and how they
+ * become dirty pages of RAM. Does not own: when and for which ranges
  * (dirty-tracking.c, dirty-iommu.c), arithmetic (dirty-bitmap.c).
  *
  * Locks: the BQL for everything.
@@ -446,8 +446,8 @@ typedef struct VFIODirtyRunTarget {
     uint64_t ram_addr;      /* need not be a multiple of such a page */
 } VFIODirtyRunTarget;
 
-static void vfio_dirty_take_run_cb(uint64_t first_page, uint64_t pages,
-                                   void *opaque)
+static void vfio_dirty_take_pages_cb(uint64_t first_page, uint64_t pages,
+                                     void *opaque)
 {
     const VFIODirtyRunTarget *target = opaque;
 
@@ -466,8 +466,8 @@ void vfio_dirty_take(VFIODirtyTracker *t, uint64_t first, uint64_t pages,
                               ram_addr >> t->page_shift,
                               vfio_dirty_take_words_cb, t);
     } else {
-        vfio_dirty_take_runs(t->bitmap, first, pages, 0,
-                             vfio_dirty_take_run_cb, &target);
+        vfio_dirty_take_pages(t->bitmap, first, pages, 0,
+                              vfio_dirty_take_pages_cb, &target);
     }
 }
 

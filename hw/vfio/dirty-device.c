@@ -134,9 +134,9 @@ void vfio_dirty_log_free(VFIODirtyLog *log)
 
 /* ---- what it says ---- */
 
-/* The next part of a piece that is inside of one range, or outside of all */
+/* The next part of a range that is inside of one logged range, or of none */
 typedef struct VFIODirtyPart {
-    VFIODirtyRange rest;        /* of the piece; first it is all of it */
+    VFIODirtyRange rest;        /* what is still wanted; first it is all */
     uint64_t rest_ram;
     const VFIODirtyRange *inside;
     VFIODirtyRange range;
@@ -162,13 +162,13 @@ static bool vfio_dirty_next_part(const VFIODirtyTracker *t,
     return true;
 }
 
-/* @piece: wholly inside of @range */
+/* @wanted: wholly inside of @range */
 static int vfio_dirty_log_read_inside(VFIODirtyTracker *t, VFIODirtyLog *log,
                                       const VFIODirtyRange *range,
-                                      VFIODirtyRange piece, uint64_t ram_addr)
+                                      VFIODirtyRange wanted, uint64_t ram_addr)
 {
-    while (piece.pages) {
-        VFIODirtyWindow window = vfio_dirty_window(range, &piece,
+    while (wanted.pages) {
+        VFIODirtyWindow window = vfio_dirty_window(range, &wanted,
                                                    t->page_shift,
                                                    log->report_pages);
         uint64_t bytes = window.pages << t->page_shift;
@@ -180,17 +180,17 @@ static int vfio_dirty_log_read_inside(VFIODirtyTracker *t, VFIODirtyLog *log,
         vfio_dirty_carry_take(log->carry, &window, t->page_shift, t->bitmap);
         vfio_dirty_carry_keep(log->carry, &window, t->page_shift, t->bitmap);
         vfio_dirty_take(t, window.first, window.pages, ram_addr);
-        piece.iova += bytes;
-        piece.pages -= window.pages;
+        wanted.iova += bytes;
+        wanted.pages -= window.pages;
         ram_addr += bytes;
     }
     return 0;
 }
 
 int vfio_dirty_log_read(VFIODirtyTracker *t, VFIODirtyLog *log,
-                        const VFIODirtyRange *piece, uint64_t ram_addr)
+                        const VFIODirtyRange *wanted, uint64_t ram_addr)
 {
-    VFIODirtyPart part = { .rest = *piece, .rest_ram = ram_addr };
+    VFIODirtyPart part = { .rest = *wanted, .rest_ram = ram_addr };
     int ret = 0;
 
     while (ret == 0 && vfio_dirty_next_part(t, log, &part)) {
@@ -203,10 +203,10 @@ int vfio_dirty_log_read(VFIODirtyTracker *t, VFIODirtyLog *log,
 }
 
 void vfio_dirty_log_mark_outside(VFIODirtyTracker *t, VFIODirtyLog *log,
-                                 const VFIODirtyRange *piece,
+                                 const VFIODirtyRange *wanted,
                                  uint64_t ram_addr)
 {
-    VFIODirtyPart part = { .rest = *piece, .rest_ram = ram_addr };
+    VFIODirtyPart part = { .rest = *wanted, .rest_ram = ram_addr };
 
     while (vfio_dirty_next_part(t, log, &part)) {
         if (!part.inside) {

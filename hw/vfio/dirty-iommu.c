@@ -22,27 +22,27 @@
 #include "trace.h"
 
 /*
- * Longest span of several mappings, in pages: 256 KiB of bitmap, so that a
+ * Longest batch of several mappings, in pages: 256 KiB of bitmap, so that a
  * guest with few mappings far apart does not make us hold a large one.
  */
 #define VFIO_DIRTY_SPAN_PAGES   (UINT64_C(1) << 21)
 
-/* ---- spans of records ---- */
+/* ---- batches of records ---- */
 
-static bool vfio_dirty_span(VFIODirtyTracker *t, VFIODirtyPosition **at,
-                            uint64_t last_iova, VFIODirtySpan *span)
+static bool vfio_dirty_batch(VFIODirtyTracker *t, VFIODirtyPosition **at,
+                             uint64_t last_iova, VFIODirtyBatch *batch)
 {
     uint64_t max_pages = MIN(t->max_pages, VFIO_DIRTY_SPAN_PAGES);
 
-    return vfio_dirty_next_span(at, last_iova, max_pages << t->page_shift,
-                                VFIO_DIRTY_GAP_PAGES << t->page_shift, span);
+    return vfio_dirty_next_batch(at, last_iova, max_pages << t->page_shift,
+                                 VFIO_DIRTY_GAP_PAGES << t->page_shift, batch);
 }
 
-static bool vfio_dirty_span_range(VFIODirtyTracker *t,
-                                  const VFIODirtySpan *span,
-                                  VFIODirtyRange *range)
+static bool vfio_dirty_batch_range(VFIODirtyTracker *t,
+                                   const VFIODirtyBatch *batch,
+                                   VFIODirtyRange *range)
 {
-    return vfio_dirty_range(span->iova, span->last_iova, t->page_shift,
+    return vfio_dirty_range(batch->iova, batch->last_iova, t->page_shift,
                             range);
 }
 
@@ -51,16 +51,18 @@ static bool vfio_dirty_span_range(VFIODirtyTracker *t,
  * all records is an error, and does not stay for those who use the bitmap
  * next.
  */
-static int vfio_dirty_span_take(VFIODirtyTracker *t, const VFIODirtySpan *span,
-                                const VFIODirtyRange *range, Error **errp)
+static int vfio_dirty_batch_take(VFIODirtyTracker *t,
+                                 const VFIODirtyBatch *batch,
+                                 const VFIODirtyRange *range, Error **errp)
 {
     g_autofree char *name = NULL;
     VFIODirtyPosition *at;
 
-    for (at = span->begin; at != span->end; at = vfio_dirty_mapping_next(at)) {
+    for (at = batch->begin; at != batch->end;
+         at = vfio_dirty_mapping_next(at)) {
         const VFIODirtyMapping *m = vfio_dirty_mapping_at(at);
 
-        vfio_dirty_take(t, (m->iova - span->iova) >> t->page_shift,
+        vfio_dirty_take(t, (m->iova - batch->iova) >> t->page_shift,
                         m->size_bytes >> t->page_shift, m->ram_addr);
     }
     if (vfio_dirty_is_clear(t->bitmap, range->pages)) {
@@ -70,15 +72,16 @@ static int vfio_dirty_span_take(VFIODirtyTracker *t, const VFIODirtySpan *span,
     name = vfio_dirty_name(t);
     error_setg(errp, "%s: a device wrote to IOVA 0x%" PRIx64 " to 0x%" PRIx64
                " outside of what the guest's IOMMU is known to have mapped",
-               name, span->iova, span->last_iova);
+               name, batch->iova, batch->last_iova);
     return -EIO;
 }
 
-static void vfio_dirty_span_mark(const VFIODirtySpan *span)
+static void vfio_dirty_batch_mark(const VFIODirtyBatch *batch)
 {
     VFIODirtyPosition *at;
 
-    for (at = span->begin; at != span->end; at = vfio_dirty_mapping_next(at)) {
+    for (at = batch->begin; at != batch->end;
+         at = vfio_dirty_mapping_next(at)) {
         const VFIODirtyMapping *m = vfio_dirty_mapping_at(at);
 
         vfio_dirty_mark(m->ram_addr, m->size_bytes);
@@ -87,26 +90,28 @@ static void vfio_dirty_span_mark(const VFIODirtySpan *span)
 
 /* ---- sync ---- */
 
-static void vfio_dirty_span_note(VFIODirtyTracker *t,
-                                 const VFIODirtySpan *span)
+static void vfio_dirty_batch_note(VFIODirtyTracker *t,
+                                  const VFIODirtyBatch *batch)
 {
     VFIODirtyPosition *at;
 
-    for (at = span->begin; at != span->end; at = vfio_dirty_mapping_next(at)) {
+    for (at = batch->begin; at != batch->end;
+         at = vfio_dirty_mapping_next(at)) {
         const VFIODirtyMapping *m = vfio_dirty_mapping_at(at);
 
-        vfio_dirty_note_read(t, (m->iova - span->iova) >> t->page_shift,
+        vfio_dirty_note_read(t, (m->iova - batch->iova) >> t->page_shift,
                              m->size_bytes >> t->page_shift);
     }
 }
 
-static int vfio_dirty_span_sync(VFIODirtyTracker *t, const VFIODirtySpan *span,
-                                Error **errp)
+static int vfio_dirty_batch_sync(VFIODirtyTracker *t,
+                                 const VFIODirtyBatch *batch,
+                                 Error **errp)
 {
     VFIODirtyRange range;
     int ret;
 
-    if (!vfio_dirty_span_range(t, span, &range) ||
+    if (!vfio_dirty_batch_range(t, batch, &range) ||
         range.pages > t->max_pages) {
         return 0;       /* one mapping that cannot be tracked */
     }
@@ -114,19 +119,19 @@ static int vfio_dirty_span_sync(VFIODirtyTracker *t, const VFIODirtySpan *span,
     if (ret < 0) {
         return ret;
     }
-    vfio_dirty_span_note(t, span);
-    return vfio_dirty_span_take(t, span, &range, errp);
+    vfio_dirty_batch_note(t, batch);
+    return vfio_dirty_batch_take(t, batch, &range, errp);
 }
 
 int vfio_dirty_iommu_sync(VFIODirtyTracker *t, uint64_t first_iova,
                           uint64_t last_iova, Error **errp)
 {
     VFIODirtyPosition *at = vfio_dirty_mappings_from(t->mappings, first_iova);
-    VFIODirtySpan span;
+    VFIODirtyBatch batch;
     int ret = 0;
 
-    while (ret == 0 && vfio_dirty_span(t, &at, last_iova, &span)) {
-        ret = vfio_dirty_span_sync(t, &span, errp);
+    while (ret == 0 && vfio_dirty_batch(t, &at, last_iova, &batch)) {
+        ret = vfio_dirty_batch_sync(t, &batch, errp);
     }
     return ret;
 }
@@ -135,13 +140,13 @@ void vfio_dirty_iommu_mark(VFIODirtyTracker *t, uint64_t first_iova,
                            uint64_t last_iova, uint64_t pages)
 {
     VFIODirtyPosition *at = vfio_dirty_mappings_from(t->mappings, first_iova);
-    VFIODirtySpan span;
+    VFIODirtyBatch batch;
     VFIODirtyRange range;
 
-    while (vfio_dirty_span(t, &at, last_iova, &span)) {
-        if (vfio_dirty_span_range(t, &span, &range) &&
+    while (vfio_dirty_batch(t, &at, last_iova, &batch)) {
+        if (vfio_dirty_batch_range(t, &batch, &range) &&
             range.pages > pages) {
-            vfio_dirty_span_mark(&span);
+            vfio_dirty_batch_mark(&batch);
         }
     }
 }
@@ -154,33 +159,34 @@ void vfio_dirty_iommu_mark(VFIODirtyTracker *t, uint64_t first_iova,
  * guest took back must not stay open to the device. Returns 0, or
  * -errno where they are still there.
  */
-static int vfio_dirty_span_unmap(VFIODirtyTracker *t,
-                                 const VFIODirtySpan *span)
+static int vfio_dirty_batch_unmap(VFIODirtyTracker *t,
+                                  const VFIODirtyBatch *batch)
 {
     VFIODirtyRange range;
     Error *err = NULL;
     int ret = -EOPNOTSUPP;
 
-    if (t->started && vfio_dirty_span_range(t, span, &range)) {
+    if (t->started && vfio_dirty_batch_range(t, batch, &range)) {
         ret = vfio_dirty_unmap_get(t, &range);
     }
     if (ret == 0) {
-        ret = vfio_dirty_span_take(t, span, &range, &err);
+        ret = vfio_dirty_batch_take(t, batch, &range, &err);
         if (ret < 0) {
             vfio_dirty_fail(ret, err);
         }
         return 0;
     }
-    vfio_dirty_span_mark(span);
-    return vfio_dirty_unmap(t->container, span->iova, span->last_iova);
+    vfio_dirty_batch_mark(batch);
+    return vfio_dirty_unmap(t->container, batch->iova, batch->last_iova);
 }
 
-static uint64_t vfio_dirty_span_bytes(const VFIODirtySpan *span)
+static uint64_t vfio_dirty_batch_bytes(const VFIODirtyBatch *batch)
 {
     VFIODirtyPosition *at;
     uint64_t bytes = 0;
 
-    for (at = span->begin; at != span->end; at = vfio_dirty_mapping_next(at)) {
+    for (at = batch->begin; at != batch->end;
+         at = vfio_dirty_mapping_next(at)) {
         bytes += vfio_dirty_mapping_at(at)->size_bytes;
     }
     return bytes;
@@ -190,11 +196,11 @@ uint64_t vfio_dirty_iommu_bytes(VFIODirtyTracker *t, uint64_t first_iova,
                                 uint64_t last_iova)
 {
     VFIODirtyPosition *at = vfio_dirty_mappings_from(t->mappings, first_iova);
-    VFIODirtySpan span;
+    VFIODirtyBatch batch;
     uint64_t bytes = 0;
 
-    while (vfio_dirty_span(t, &at, last_iova, &span)) {
-        bytes += vfio_dirty_span_bytes(&span);
+    while (vfio_dirty_batch(t, &at, last_iova, &batch)) {
+        bytes += vfio_dirty_batch_bytes(&batch);
     }
     return bytes;
 }
@@ -203,15 +209,15 @@ uint64_t vfio_dirty_iommu_unmap(VFIODirtyTracker *t, uint64_t first_iova,
                                 uint64_t last_iova)
 {
     VFIODirtyPosition *at = vfio_dirty_mappings_from(t->mappings, first_iova);
-    VFIODirtySpan span;
+    VFIODirtyBatch batch;
     uint64_t done = 0;
 
-    while (t->wanted && vfio_dirty_span(t, &at, last_iova, &span)) {
-        uint64_t bytes = vfio_dirty_span_bytes(&span);
+    while (t->wanted && vfio_dirty_batch(t, &at, last_iova, &batch)) {
+        uint64_t bytes = vfio_dirty_batch_bytes(&batch);
 
-        if (vfio_dirty_span_unmap(t, &span) == 0) {
-            vfio_dirty_mappings_remove(t->mappings, span.iova,
-                                       span.last_iova);
+        if (vfio_dirty_batch_unmap(t, &batch) == 0) {
+            vfio_dirty_mappings_remove(t->mappings, batch.iova,
+                                       batch.last_iova);
             done += bytes;
         }
     }

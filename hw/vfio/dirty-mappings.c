@@ -119,28 +119,28 @@ void vfio_dirty_mappings_remove(VFIODirtyMappings *mappings,
     }
 }
 
-bool vfio_dirty_next_span(VFIODirtyPosition **position, uint64_t last_iova,
-                          uint64_t max_bytes, uint64_t gap_bytes,
-                          VFIODirtySpan *span)
+bool vfio_dirty_next_batch(VFIODirtyPosition **position, uint64_t last_iova,
+                           uint64_t max_bytes, uint64_t gap_bytes,
+                           VFIODirtyBatch *batch)
 {
     VFIODirtyPosition *at = *position;
 
-    span->begin = at;
+    batch->begin = at;
     for (; at; at = vfio_dirty_mapping_next(at)) {
         const VFIODirtyMapping *m = vfio_dirty_mapping_at(at);
 
         if (vfio_dirty_last(m) > last_iova) {
             break;
         }
-        if (at == span->begin) {
-            span->iova = m->iova;
-        } else if (m->iova - span->last_iova - 1 > gap_bytes ||
-                   vfio_dirty_last(m) - span->iova >= max_bytes) {
+        if (at == batch->begin) {
+            batch->iova = m->iova;
+        } else if (m->iova - batch->last_iova - 1 > gap_bytes ||
+                   vfio_dirty_last(m) - batch->iova >= max_bytes) {
             break;
         }
-        span->last_iova = vfio_dirty_last(m);
+        batch->last_iova = vfio_dirty_last(m);
     }
-    span->end = at;
+    batch->end = at;
     *position = at;
-    return span->begin != at;
+    return batch->begin != at;
 }

@@ -16,7 +16,7 @@
 #include "hw/vfio/dirty-device.h"
 #include "hw/vfio/dirty-mark.h"
 
-static int vfio_dirty_mark_piece(VFIODirtyWalk *walk,
+static int vfio_dirty_mark_range(VFIODirtyWalk *walk,
                                  const VFIODirtyRange *range,
                                  uint64_t ram_addr)
 {
@@ -29,7 +29,7 @@ void vfio_dirty_mark_section(VFIODirtyTracker *t,
 {
     VFIODirtyWalk walk = {
         .t = t,
-        .piece = vfio_dirty_mark_piece,
+        .tracked = vfio_dirty_mark_range,
         .max_pages = UINT64_MAX,
     };
 
@@ -75,7 +75,7 @@ static int vfio_dirty_mark_large(VFIODirtyWalk *walk,
                     "sent again after the VM was stopped, which takes as "
                     "long as the downtime", name);
     }
-    return vfio_dirty_mark_piece(walk, range, ram_addr);
+    return vfio_dirty_mark_range(walk, range, ram_addr);
 }
 
 static int vfio_dirty_mark_outside(VFIODirtyWalk *walk,
@@ -92,7 +92,7 @@ static void vfio_dirty_mark_outside_logs(VFIODirtyTracker *t,
 {
     VFIODirtyWalk walk = {
         .t = t,
-        .piece = vfio_dirty_mark_outside,
+        .tracked = vfio_dirty_mark_outside,
         .max_pages = UINT64_MAX,
     };
     VFIODirtyLog *log;
@@ -108,7 +108,7 @@ void vfio_dirty_mark_parts_of(VFIODirtyTracker *t,
 {
     VFIODirtyWalk walk = {
         .t = t,
-        .piece = vfio_dirty_leave,
+        .tracked = vfio_dirty_leave,
         .untracked = vfio_dirty_mark_large,
         .max_pages = t->max_pages,
     };
@@ -141,7 +141,7 @@ void vfio_dirty_mark_parts(VFIODirtyTracker *t)
 
 /* ---- how much ---- */
 
-static int vfio_dirty_count_piece(VFIODirtyWalk *walk,
+static int vfio_dirty_count_range(VFIODirtyWalk *walk,
                                   const VFIODirtyRange *range,
                                   uint64_t ram_addr)
 {
@@ -157,7 +157,7 @@ static void vfio_dirty_count_section(VFIODirtyTracker *t,
 {
     VFIODirtyWalk walk = {
         .t = t,
-        .piece = vfio_dirty_count_piece,
+        .tracked = vfio_dirty_count_range,
         .max_pages = UINT64_MAX,
         .opaque = opaque,
     };

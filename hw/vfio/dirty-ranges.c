@@ -1,9 +1,9 @@
 /*
  * Which address ranges a device logs its DMA in, and how they are read
  *
- * Owns: from sections of memory to a few ranges, which part of a piece they
+ * Owns: from sections of memory to a few ranges, which part of a range they
  * have, where a report begins and ends, and what becomes of the bits beside
- * the piece that it is for. Does not own: the log (dirty-device.c), sections
+ * the range that it is for. Does not own: the log (dirty-device.c), sections
  * (dirty-sections.c).
  *
  * Locks: none, pure; its user holds the BQL.
@@ -130,14 +130,14 @@ uint64_t vfio_dirty_ranges_pages(const VFIODirtyRanges *ranges)
     return pages;
 }
 
-/* ---- pieces ---- */
+/* ---- reports ---- */
 
 uint64_t vfio_dirty_ranges_part(const VFIODirtyRanges *ranges,
-                                const VFIODirtyRange *piece,
+                                const VFIODirtyRange *wanted,
                                 unsigned page_shift,
                                 const VFIODirtyRange **inside)
 {
-    uint64_t first = piece->iova >> page_shift;
+    uint64_t first = wanted->iova >> page_shift;
 
     *inside = NULL;
     for (unsigned i = 0; i < ranges->count; i++) {
@@ -145,24 +145,24 @@ uint64_t vfio_dirty_ranges_part(const VFIODirtyRanges *ranges,
         uint64_t end = vfio_dirty_end_page(range, page_shift);
 
         if (first < range->iova >> page_shift) {
-            return MIN(piece->pages, (range->iova >> page_shift) - first);
+            return MIN(wanted->pages, (range->iova >> page_shift) - first);
         }
         if (first < end) {
             *inside = range;
-            return MIN(piece->pages, end - first);
+            return MIN(wanted->pages, end - first);
         }
     }
-    return piece->pages;
+    return wanted->pages;
 }
 
 VFIODirtyWindow vfio_dirty_window(const VFIODirtyRange *range,
-                                  const VFIODirtyRange *piece,
+                                  const VFIODirtyRange *wanted,
                                   unsigned page_shift, uint64_t max_pages)
 {
     /* All in pages from the start of the range */
-    uint64_t at = (piece->iova - range->iova) >> page_shift;
+    uint64_t at = (wanted->iova - range->iova) >> page_shift;
     uint64_t begin = at / WORD_BITS * WORD_BITS;
-    uint64_t end = at + piece->pages;
+    uint64_t end = at + wanted->pages;
     VFIODirtyWindow window = { .first = at - begin };
 
     max_pages = max_pages / WORD_BITS * WORD_BITS;
@@ -170,11 +170,11 @@ VFIODirtyWindow vfio_dirty_window(const VFIODirtyRange *range,
               range->pages);
     window.report.iova = range->iova + (begin << page_shift);
     window.report.pages = MIN(end - begin, max_pages);
-    window.pages = MIN(piece->pages, window.report.pages - window.first);
+    window.pages = MIN(wanted->pages, window.report.pages - window.first);
     return window;
 }
 
-/* ---- bits beside the piece ---- */
+/* ---- bits beside the wanted range ---- */
 
 /* By the address of the first page of a word of a report: uint64_t both */
 struct VFIODirtyCarry {

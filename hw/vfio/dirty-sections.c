@@ -1,9 +1,9 @@
 /*
- * Dirty tracking: RAM of a section, in pieces
+ * Dirty tracking: RAM of a section, in ranges
  *
  * Owns: which sections there are, which of them count, and what of them one
  * bitmap can be read for.
- * Does not own: what is done with a piece (dirty-tracking.c), arithmetic
+ * Does not own: what is done with a range (dirty-tracking.c), arithmetic
  * (dirty-bitmap.c), sections of a guest's IOMMU (dirty-iommu.c).
  *
  * Locks: the BQL for everything.
@@ -81,9 +81,9 @@ static uint64_t vfio_dirty_section_ram(MemoryRegionSection *section)
 }
 
 /* Pages of one mapping in @section: all of it, but for RAM in parts */
-static uint64_t vfio_dirty_granule(VFIODirtyTracker *t,
-                                   MemoryRegionSection *section,
-                                   uint64_t all_pages)
+static uint64_t vfio_dirty_mapping_pages(VFIODirtyTracker *t,
+                                         MemoryRegionSection *section,
+                                         uint64_t all_pages)
 {
     RamDiscardManager *rdm =
         memory_region_get_ram_discard_manager(section->mr);
@@ -96,13 +96,13 @@ static uint64_t vfio_dirty_granule(VFIODirtyTracker *t,
     return MAX(bytes >> t->page_shift, 1);
 }
 
-/* One populated part, in pieces that end where mappings end */
+/* One populated part, in ranges that end where mappings end */
 static int vfio_dirty_walk_part(VFIODirtyWalk *walk,
                                 MemoryRegionSection *section)
 {
     VFIODirtyTracker *t = walk->t;
     uint64_t start = section->offset_within_address_space;
-    uint64_t ram_addr, offset, granule, done, pages;
+    uint64_t ram_addr, offset, mapping_pages, done, pages;
     VFIODirtyRange all;
     int ret = 0;
 
@@ -111,19 +111,20 @@ static int vfio_dirty_walk_part(VFIODirtyWalk *walk,
         return 0;
     }
     ram_addr = vfio_dirty_section_ram(section) + (all.iova - start);
-    granule = vfio_dirty_granule(t, section, all.pages);
-    offset = granule == all.pages ? 0 :
+    mapping_pages = vfio_dirty_mapping_pages(t, section, all.pages);
+    offset = mapping_pages == all.pages ? 0 :
              section->offset_within_region >> t->page_shift;
 
     for (done = 0; ret == 0 && done < all.pages; done += pages) {
         uint64_t done_bytes = done << t->page_shift;
         VFIODirtyRange range = { .iova = all.iova + done_bytes };
 
-        pages = vfio_dirty_piece(offset + done, granule, all.pages - done,
-                                 walk->max_pages);
-        range.pages = pages ?: MIN(granule - (offset + done) % granule,
+        pages = vfio_dirty_next_pages(offset + done, mapping_pages,
+                                      all.pages - done, walk->max_pages);
+        range.pages = pages ?: MIN(mapping_pages -
+                                   (offset + done) % mapping_pages,
                                    all.pages - done);
-        ret = (pages ? walk->piece : walk->untracked)(
+        ret = (pages ? walk->tracked : walk->untracked)(
             walk, &range, ram_addr + done_bytes);
         pages = range.pages;
     }

@@ -341,7 +341,7 @@ void vfio_dirty_sources_translate(VFIODirtyTracker *t)
 
 /* ---- what logs say ---- */
 
-static int vfio_dirty_read_piece(VFIODirtyWalk *walk,
+static int vfio_dirty_read_range(VFIODirtyWalk *walk,
                                  const VFIODirtyRange *range,
                                  uint64_t ram_addr)
 {
@@ -353,7 +353,7 @@ void vfio_dirty_sources_read(VFIODirtyTracker *t,
 {
     VFIODirtyWalk walk = {
         .t = t,
-        .piece = vfio_dirty_read_piece,
+        .tracked = vfio_dirty_read_range,
         .max_pages = UINT64_MAX,
     };
     VFIODirtyLog *log, *next;

@@ -43,7 +43,7 @@ static int vfio_dirty_leave(VFIODirtyWalk *walk, const VFIODirtyRange *range,
     return 0;
 }
 
-static int vfio_dirty_sync_piece(VFIODirtyWalk *walk,
+static int vfio_dirty_sync_range(VFIODirtyWalk *walk,
                                  const VFIODirtyRange *range,
                                  uint64_t ram_addr)
 {
@@ -63,7 +63,7 @@ static int vfio_dirty_sync_section(VFIODirtyTracker *t,
 {
     VFIODirtyWalk walk = {
         .t = t,
-        .piece = vfio_dirty_sync_piece,
+        .tracked = vfio_dirty_sync_range,
         .untracked = vfio_dirty_leave,
         .max_pages = t->max_pages,
         .errp = errp,
@@ -222,7 +222,7 @@ int vfio_dirty_check(Error **errp)
 
 /* ---- sections go and come ---- */
 
-static int vfio_dirty_unmap_piece(VFIODirtyWalk *walk,
+static int vfio_dirty_unmap_range(VFIODirtyWalk *walk,
                                   const VFIODirtyRange *range,
                                   uint64_t ram_addr)
 {
@@ -252,7 +252,7 @@ static void vfio_dirty_section_goes(VFIODirtyTracker *t,
     uint64_t start = section->offset_within_address_space;
     VFIODirtyWalk walk = {
         .t = t,
-        .piece = vfio_dirty_unmap_piece,
+        .tracked = vfio_dirty_unmap_range,
         .untracked = vfio_dirty_mark_quietly,
         .max_pages = t->max_pages,
     };

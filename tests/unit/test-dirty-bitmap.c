@@ -125,7 +125,7 @@ static void test_range_edges(void)
     }
 }
 
-/* ---- sizes and pieces ---- */
+/* ---- sizes, and how much one bitmap is read for ---- */
 
 static void test_sizes(void)
 {
@@ -153,9 +153,9 @@ static void test_sizes(void)
     }
 }
 
-/* Longest piece that ends at the range's end or at a mapping's, by trying */
-static uint64_t model_piece(uint64_t offset, uint64_t granule, uint64_t left,
-                            uint64_t max)
+/* The most that ends at the range's end or at a mapping's, by trying */
+static uint64_t model_next_pages(uint64_t offset, uint64_t granule,
+                                 uint64_t left, uint64_t max)
 {
     uint64_t best = 0;
 
@@ -167,7 +167,7 @@ static uint64_t model_piece(uint64_t offset, uint64_t granule, uint64_t left,
     return best;
 }
 
-static void test_piece(void)
+static void test_next_pages(void)
 {
     for (unsigned i = 0; i < 50000; i++) {
         uint64_t granule = 1 + random_below(40);
@@ -175,15 +175,15 @@ static void test_piece(void)
         uint64_t left = 1 + random_below(300);
         uint64_t max = random_below(150);
 
-        g_assert_cmpuint(vfio_dirty_piece(offset, granule, left, max), ==,
-                         model_piece(offset, granule, left, max));
+        g_assert_cmpuint(vfio_dirty_next_pages(offset, granule, left, max), ==,
+                         model_next_pages(offset, granule, left, max));
     }
     /* One mapping of 16 TiB, and the limit of the kernel */
-    g_assert_cmpuint(vfio_dirty_piece(0, UINT64_C(1) << 32,
-                                      UINT64_C(1) << 32,
-                                      VFIO_DIRTY_PAGES_MAX), ==, 0);
-    g_assert_cmpuint(vfio_dirty_piece(0, 512, UINT64_C(1) << 32,
-                                      VFIO_DIRTY_PAGES_MAX), ==,
+    g_assert_cmpuint(vfio_dirty_next_pages(0, UINT64_C(1) << 32,
+                                           UINT64_C(1) << 32,
+                                           VFIO_DIRTY_PAGES_MAX), ==, 0);
+    g_assert_cmpuint(vfio_dirty_next_pages(0, 512, UINT64_C(1) << 32,
+                                           VFIO_DIRTY_PAGES_MAX), ==,
                      VFIO_DIRTY_PAGES_MAX);
 }
 
@@ -197,7 +197,7 @@ typedef struct Shadow {
     uint64_t page;              /* of the receiver for bit @first */
     uint64_t first;
     bool got[BITS];             /* what arrived, by bit */
-    uint64_t last_page;         /* of the last piece, they ascend */
+    uint64_t last_page;         /* of the last range, they ascend */
 } Shadow;
 
 /* Clean, scattered, in runs, or full */
@@ -284,8 +284,8 @@ static void test_take(gconstpointer data)
             vfio_dirty_take_words(s.bitmap, s.first, count, s.page,
                                   take_words, &s);
         } else {
-            vfio_dirty_take_runs(s.bitmap, s.first, count, s.page, take_run,
-                                 &s);
+            vfio_dirty_take_pages(s.bitmap, s.first, count, s.page, take_run,
+                                  &s);
         }
         shadow_check(&s, count);
     }
@@ -318,7 +318,7 @@ static void test_take_large(void)
     }
 }
 
-static void test_runs(void)
+static void test_ranges(void)
 {
     for (unsigned i = 0; i < 20000; i++) {
         uint64_t at = random_below(BITS), from, run, count;
@@ -327,7 +327,7 @@ static void test_runs(void)
 
         shadow_fill(&s);
         from = at;
-        while (vfio_dirty_next_run(s.bitmap, &at, end, &run, &count)) {
+        while (vfio_dirty_next_range(s.bitmap, &at, end, &run, &count)) {
             for (; from < run; from++) {
                 g_assert_false(s.bits[from]);
             }
@@ -396,7 +396,7 @@ static void test_is_full(void)
 
 /*
  * A section of RAM that a device writes to. The model is a list of writes;
- * what is tested has only their bits, piece by piece.
+ * what is tested has only their bits, range by range.
  */
 typedef struct Section {
     uint64_t first, last;       /* IOVA */
@@ -479,29 +479,29 @@ static void section_words(const uint64_t *words, uint64_t first_page,
     }
 }
 
-/* Pages of the IOMMU, counted from the piece's start */
-typedef struct SectionPiece {
+/* Pages of the IOMMU, counted from the range's start */
+typedef struct SectionRange {
     Section *section;
     uint64_t ram;
-} SectionPiece;
+} SectionRange;
 
 static void section_run(uint64_t first_page, uint64_t pages, void *opaque)
 {
-    SectionPiece *piece = opaque;
-    unsigned shift = piece->section->shift;
+    SectionRange *part = opaque;
+    unsigned shift = part->section->shift;
 
     for (uint64_t at = first_page << shift;
          at < (first_page + pages) << shift; at += RAM_PAGE) {
-        section_mark(piece->section, (piece->ram + at) / RAM_PAGE);
+        section_mark(part->section, (part->ram + at) / RAM_PAGE);
     }
 }
 
-/* What a kernel gives for a piece, and where it is taken to */
+/* What a kernel gives for a range, and where it is taken to */
 static void section_take(Section *s, const VFIODirtyRange *range,
                          uint64_t ram)
 {
     uint64_t bitmap[SECTION_PAGES / 64 + 1] = { 0 };
-    SectionPiece piece = { s, ram };
+    SectionRange part = { s, ram };
 
     for (uint64_t i = 0; i < range->pages; i++) {
         uint64_t from = range->iova + (i << s->shift);
@@ -513,8 +513,8 @@ static void section_take(Section *s, const VFIODirtyRange *range,
         vfio_dirty_take_words(bitmap, 0, range->pages, ram / RAM_PAGE,
                               section_words, s);
     } else {
-        vfio_dirty_take_runs(bitmap, 0, range->pages, 0, section_run,
-                             &piece);
+        vfio_dirty_take_pages(bitmap, 0, range->pages, 0, section_run,
+                              &part);
     }
     g_assert_true(vfio_dirty_is_clear(bitmap, range->pages));
 }
@@ -530,8 +530,8 @@ static void section_sync(Section *s)
     while (done < all.pages) {
         VFIODirtyRange range = { .iova = all.iova + (done << s->shift) };
 
-        range.pages = vfio_dirty_piece(offset + done, granule,
-                                       all.pages - done, max);
+        range.pages = vfio_dirty_next_pages(offset + done, granule,
+                                            all.pages - done, max);
         g_assert_cmpuint(range.pages, >, 0);
         g_assert_cmpuint(range.pages, <=, max);
         section_take(s, &range, s->ram + (done << s->shift));
@@ -643,14 +643,14 @@ static void map_check_spans(MapModel *m, VFIODirtyMappings *mappings)
     uint64_t last_iova = m->base + last * SLOT + SLOT - 1;
     VFIODirtyPosition *at = vfio_dirty_mappings_from(mappings, m->base);
     uint64_t slot = 0, in_span, end;
-    VFIODirtySpan span;
+    VFIODirtyBatch batch;
 
-    while (vfio_dirty_next_span(&at, last_iova, max * SLOT, gap * SLOT,
-                                &span)) {
+    while (vfio_dirty_next_batch(&at, last_iova, max * SLOT, gap * SLOT,
+                                &batch)) {
         in_span = 0;
-        end = (span.last_iova - m->base) / SLOT;
+        end = (batch.last_iova - m->base) / SLOT;
         g_assert_cmpuint(end, <=, last);
-        for (VFIODirtyPosition *p = span.begin; p != span.end;
+        for (VFIODirtyPosition *p = batch.begin; p != batch.end;
              p = vfio_dirty_mapping_next(p)) {
             uint64_t first = (vfio_dirty_mapping_at(p)->iova - m->base) /
                              SLOT;
@@ -666,7 +666,7 @@ static void map_check_spans(MapModel *m, VFIODirtyMappings *mappings)
         }
         g_assert_cmpuint(slot, ==, end + 1);
         g_assert_true(in_span == 1 ||
-                      span.last_iova - span.iova < max * SLOT);
+                      batch.last_iova - batch.iova < max * SLOT);
     }
     for (; slot < SLOTS; slot++) {
         if (m->owner[slot] >= 0) {
@@ -704,13 +704,13 @@ int main(int argc, char **argv)
     g_test_add_func("/dirty-bitmap/range", test_range);
     g_test_add_func("/dirty-bitmap/range-edges", test_range_edges);
     g_test_add_func("/dirty-bitmap/sizes", test_sizes);
-    g_test_add_func("/dirty-bitmap/piece", test_piece);
+    g_test_add_func("/dirty-bitmap/next-pages", test_next_pages);
     g_test_add_data_func("/dirty-bitmap/take-words", GINT_TO_POINTER(true),
                          test_take);
-    g_test_add_data_func("/dirty-bitmap/take-runs", GINT_TO_POINTER(false),
+    g_test_add_data_func("/dirty-bitmap/take-pages", GINT_TO_POINTER(false),
                          test_take);
     g_test_add_func("/dirty-bitmap/take-large", test_take_large);
-    g_test_add_func("/dirty-bitmap/runs", test_runs);
+    g_test_add_func("/dirty-bitmap/ranges", test_ranges);
     g_test_add_func("/dirty-bitmap/is-clear", test_is_clear);
     g_test_add_func("/dirty-bitmap/is-full", test_is_full);
     g_test_add_func("/dirty-bitmap/section", test_section);

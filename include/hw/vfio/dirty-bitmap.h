@@ -42,29 +42,29 @@ uint64_t vfio_dirty_bitmap_bytes(uint64_t pages);
 uint64_t vfio_dirty_pages_max(uint64_t max_bitmap_bytes);
 
 /*
- * vfio_dirty_piece: length of the next piece of a range
+ * vfio_dirty_next_pages: how much of a range one bitmap is read for
  *
- * A piece must not end inside of a mapping.
+ * It must not end inside of a mapping.
  *
- * @offset_pages: where the piece begins, in pages from where mappings are
- *                counted; mappings end at multiples of @granule_pages
- * @granule_pages: pages of one mapping, at least 1
+ * @offset_pages: where the range begins, in pages from where mappings are
+ *                counted; mappings end at multiples of @mapping_pages
+ * @mapping_pages: pages of one mapping, at least 1
  * @left_pages: of the range
  * @max_pages: for one bitmap
- * Returns: pages of the piece; 0 where not even one mapping fits.
+ * Returns: pages, at most @left_pages; 0 where not even one mapping fits.
  */
-uint64_t vfio_dirty_piece(uint64_t offset_pages, uint64_t granule_pages,
-                          uint64_t left_pages, uint64_t max_pages);
+uint64_t vfio_dirty_next_pages(uint64_t offset_pages, uint64_t mapping_pages,
+                               uint64_t left_pages, uint64_t max_pages);
 
 /*
- * vfio_dirty_next_run: find the next set bits that lie side by side
+ * vfio_dirty_next_range: find the next set bits that lie side by side
  *
- * @at: where to search on; moved behind the run
- * @first, @count: the run, inside of @at to @end
+ * @at: where to search on; moved behind the range
+ * @first, @count: the range, inside of @at to @end
  * Returns: false where no bit is set up to @end.
  */
-bool vfio_dirty_next_run(const uint64_t *bitmap, uint64_t *at, uint64_t end,
-                         uint64_t *first, uint64_t *count);
+bool vfio_dirty_next_range(const uint64_t *bitmap, uint64_t *at, uint64_t end,
+                           uint64_t *first, uint64_t *count);
 
 /* True where none of the @bits of @bitmap is set. */
 bool vfio_dirty_is_clear(const uint64_t *bitmap, uint64_t bits);
@@ -87,12 +87,12 @@ void vfio_dirty_take_words(uint64_t *bitmap, uint64_t first, uint64_t bits,
                            uint64_t page, VFIODirtyWordsFunc *func,
                            void *opaque);
 
-typedef void VFIODirtyRunFunc(uint64_t first_page, uint64_t pages,
-                              void *opaque);
+typedef void VFIODirtyPagesFunc(uint64_t first_page, uint64_t pages,
+                                void *opaque);
 
-/* vfio_dirty_take_runs: the same in runs of pages */
-void vfio_dirty_take_runs(uint64_t *bitmap, uint64_t first, uint64_t bits,
-                          uint64_t page, VFIODirtyRunFunc *func,
-                          void *opaque);
+/* vfio_dirty_take_pages: the same in ranges of pages */
+void vfio_dirty_take_pages(uint64_t *bitmap, uint64_t first, uint64_t bits,
+                           uint64_t page, VFIODirtyPagesFunc *func,
+                           void *opaque);
 
 #endif /* HW_VFIO_DIRTY_BITMAP_H */

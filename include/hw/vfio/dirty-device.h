@@ -51,7 +51,7 @@ int vfio_dirty_log_stop(VFIODirtyLog *log);
 void vfio_dirty_log_free(VFIODirtyLog *log);
 
 /*
- * vfio_dirty_log_read: what the device wrote of @piece, to RAM at @ram_addr
+ * vfio_dirty_log_read: what the device wrote of @wanted, to RAM at @ram_addr
  *
  * Of what lies outside of the log's ranges nothing is known, and nothing is
  * done with it.
@@ -59,11 +59,11 @@ void vfio_dirty_log_free(VFIODirtyLog *log);
  * Returns: 0; or -errno: then the log is not worth anything any more.
  */
 int vfio_dirty_log_read(VFIODirtyTracker *t, VFIODirtyLog *log,
-                        const VFIODirtyRange *piece, uint64_t ram_addr);
+                        const VFIODirtyRange *wanted, uint64_t ram_addr);
 
-/* Mark what of @piece, RAM at @ram_addr, lies outside of the log's ranges. */
+/* Mark what of @wanted, RAM at @ram_addr, lies outside of the log's ranges. */
 void vfio_dirty_log_mark_outside(VFIODirtyTracker *t, VFIODirtyLog *log,
-                                 const VFIODirtyRange *piece,
+                                 const VFIODirtyRange *wanted,
                                  uint64_t ram_addr);
 
 #endif /* HW_VFIO_DIRTY_DEVICE_H */

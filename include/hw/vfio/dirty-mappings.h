@@ -27,8 +27,11 @@ typedef struct VFIODirtyMappings VFIODirtyMappings;
 /* A position, valid until its mapping is removed; NULL behind the last */
 typedef struct _GSequenceNode VFIODirtyPosition;
 
+/* An empty list, and its end */
 VFIODirtyMappings *vfio_dirty_mappings_new(void);
 void vfio_dirty_mappings_free(VFIODirtyMappings *mappings);
+
+/* How many mappings there are */
 unsigned vfio_dirty_mappings_count(VFIODirtyMappings *mappings);
 
 /* vfio_dirty_mappings_put: in the place of all that it overlaps */
@@ -38,6 +41,8 @@ void vfio_dirty_mappings_put(VFIODirtyMappings *mappings,
 /* The first mapping that begins at @iova or later, or NULL */
 VFIODirtyPosition *vfio_dirty_mappings_from(VFIODirtyMappings *mappings,
                                             uint64_t iova);
+
+/* The mapping at a position, which is not NULL, and the next position */
 const VFIODirtyMapping *vfio_dirty_mapping_at(VFIODirtyPosition *position);
 VFIODirtyPosition *vfio_dirty_mapping_next(VFIODirtyPosition *position);
 
@@ -46,24 +51,24 @@ void vfio_dirty_mappings_remove(VFIODirtyMappings *mappings,
                                 uint64_t first_iova, uint64_t last_iova);
 
 /* Mappings that one bitmap is read for */
-typedef struct VFIODirtySpan {
+typedef struct VFIODirtyBatch {
     VFIODirtyPosition *begin;   /* the first */
     VFIODirtyPosition *end;     /* behind the last */
     uint64_t iova;
     uint64_t last_iova;
-} VFIODirtySpan;
+} VFIODirtyBatch;
 
 /*
- * vfio_dirty_next_span: the next mappings that are read together
+ * vfio_dirty_next_batch: the next mappings that are read together
  *
- * @position: where to go on; moved behind the span
+ * @position: where to go on; moved behind the batch
  * @last_iova: mappings must end there or before
- * @max_bytes: longest span; a single mapping may be longer
- * @gap_bytes: widest gap inside of a span
+ * @max_bytes: longest batch; a single mapping may be longer
+ * @gap_bytes: widest gap inside of a batch
  * Returns: false where there is none.
  */
-bool vfio_dirty_next_span(VFIODirtyPosition **position, uint64_t last_iova,
-                          uint64_t max_bytes, uint64_t gap_bytes,
-                          VFIODirtySpan *span);
+bool vfio_dirty_next_batch(VFIODirtyPosition **position, uint64_t last_iova,
+                           uint64_t max_bytes, uint64_t gap_bytes,
+                           VFIODirtyBatch *batch);
 
 #endif /* HW_VFIO_DIRTY_MAPPINGS_H */

@@ -42,45 +42,46 @@ void vfio_dirty_ranges_cover(VFIODirtyRanges *ranges,
 uint64_t vfio_dirty_ranges_pages(const VFIODirtyRanges *ranges);
 
 /*
- * vfio_dirty_ranges_part: the first part of @piece that is wholly inside of
+ * vfio_dirty_ranges_part: the first part of @wanted that is wholly inside of
  * one range, or outside of all
  *
- * @piece: at least one page
+ * @wanted: at least one page
  * @inside: set to the range, or to NULL
  * Returns: pages of the part, at least 1.
  */
 uint64_t vfio_dirty_ranges_part(const VFIODirtyRanges *ranges,
-                                const VFIODirtyRange *piece,
+                                const VFIODirtyRange *wanted,
                                 unsigned page_shift,
                                 const VFIODirtyRange **inside);
 
 /* What one report of a device is asked for */
 typedef struct VFIODirtyWindow {
     VFIODirtyRange report;
-    uint64_t first;         /* bit of the report that the piece begins at */
-    uint64_t pages;         /* of the piece, from there on */
+    uint64_t first;         /* bit of the report at which it begins */
+    uint64_t pages;         /* that are wanted, from there on */
 } VFIODirtyWindow;
 
 /*
- * vfio_dirty_window: the first report that is needed to read @piece
+ * vfio_dirty_window: the first report that is needed to read @wanted
  *
  * Drivers read their log in bytes or words, and round what they are asked
  * for: so a report begins and ends at multiples of 64 pages, or with the
- * range. Bits of up to 63 pages before the piece and behind it come with it.
+ * range. Bits of up to 63 pages before and behind come with it.
  *
- * @range: the one that the whole of @piece is in
+ * @range: the one that the whole of @wanted is in
  * @max_pages: of one report, at least 64
  */
 VFIODirtyWindow vfio_dirty_window(const VFIODirtyRange *range,
-                                  const VFIODirtyRange *piece,
+                                  const VFIODirtyRange *wanted,
                                   unsigned page_shift, uint64_t max_pages);
 
 /*
- * Bits that came with a report for somebody else's piece, kept until that
- * one is read: a device has each bit once only.
+ * Bits that came with a report that were not wanted yet, kept until they
+ * are: a device reports each bit only once.
  */
 typedef struct VFIODirtyCarry VFIODirtyCarry;
 
+/* A store that keeps nothing yet, and its end */
 VFIODirtyCarry *vfio_dirty_carry_new(void);
 void vfio_dirty_carry_free(VFIODirtyCarry *carry);
 
@@ -90,9 +91,9 @@ void vfio_dirty_carry_take(VFIODirtyCarry *carry,
                            uint64_t *bitmap);
 
 /*
- * vfio_dirty_carry_keep: keep the bits of @bitmap that are not the piece's
+ * vfio_dirty_carry_keep: keep the bits of @bitmap that are not wanted yet
  *
- * They are taken out of @bitmap; those of the piece stay.
+ * They are taken out of @bitmap; those that are wanted stay.
  */
 void vfio_dirty_carry_keep(VFIODirtyCarry *carry,
                            const VFIODirtyWindow *window, unsigned page_shift,

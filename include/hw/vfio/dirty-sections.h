@@ -1,5 +1,5 @@
 /*
- * Dirty tracking: RAM of a section, in pieces
+ * Dirty tracking: RAM of a section, in ranges
  *
  * Locks: everything needs the BQL.
  *
@@ -29,18 +29,18 @@ void vfio_dirty_each_section(VFIODirtyTracker *t, VFIODirtySectionFunc *func,
                              void *opaque);
 
 /*
- * Called with each piece of RAM at @ram_addr that one bitmap can hold.
+ * Called with each range of RAM at @ram_addr that one bitmap can hold.
  * Returns 0 to go on, else the walk ends.
  */
 typedef struct VFIODirtyWalk VFIODirtyWalk;
-typedef int VFIODirtyPieceFunc(VFIODirtyWalk *walk,
-                               const VFIODirtyRange *range,
-                               uint64_t ram_addr);
+typedef int VFIODirtyWalkFunc(VFIODirtyWalk *walk,
+                              const VFIODirtyRange *range,
+                              uint64_t ram_addr);
 
 struct VFIODirtyWalk {
     VFIODirtyTracker *t;
-    VFIODirtyPieceFunc *piece;
-    VFIODirtyPieceFunc *untracked;  /* a mapping that no bitmap can hold */
+    VFIODirtyWalkFunc *tracked;
+    VFIODirtyWalkFunc *untracked;  /* a mapping that no bitmap can hold */
     uint64_t max_pages;             /* of one bitmap */
     void *opaque;
     Error **errp;

@@ -67,13 +67,14 @@ bool vfio_dirty_sources_untold(VFIODirtyTracker *t);
 /* ... that runs? */
 bool vfio_dirty_sources_untold_running(VFIODirtyTracker *t);
 
-/* vfio_dirty_source: who tells of @vbasedev, now or in the next migration */
+/* Who tells what a device writes */
 typedef enum VFIODirtySource {
     VFIO_DIRTY_SOURCE_NONE,
     VFIO_DIRTY_SOURCE_IOMMU,
     VFIO_DIRTY_SOURCE_DEVICE,
 } VFIODirtySource;
 
+/* vfio_dirty_source: who tells of @vbasedev, now or in the next migration */
 VFIODirtySource vfio_dirty_source(VFIODirtyTracker *t, VFIODevice *vbasedev);
 
 #endif /* HW_VFIO_DIRTY_SOURCES_H */
