@@ -80,7 +80,7 @@ char *vfio_dirty_name(const VFIODirtyTracker *t);
 /* Read the container's capability into @t; without one nothing is tracked. */
 void vfio_dirty_query(VFIODirtyTracker *t);
 
-/* The names of the devices that @is says it for; g_free() it */
+/* Names of the devices for which @is returns true; g_free() it */
 char *vfio_dirty_names(const VFIODirtyTracker *t,
                        bool (*is)(VFIODevice *vbasedev));
 
@@ -138,7 +138,7 @@ void vfio_dirty_round_ends(VFIODirtyTracker *t, bool running);
 int vfio_dirty_map(VFIOContainer *container, uint64_t iova,
                    uint64_t size_bytes, void *vaddr, bool read_only);
 
-/* Have room for @pages in @t->bitmap, all zero. False: no memory */
+/* Make room for @pages in @t->bitmap, all zero. Returns false: no memory */
 bool vfio_dirty_room(VFIODirtyTracker *t, uint64_t pages);
 
 /* Make @pages of @t->bitmap zero, as it has to be between uses. */
@@ -151,16 +151,14 @@ void vfio_dirty_take(VFIODirtyTracker *t, uint64_t first, uint64_t pages,
 /* Mark RAM as dirty for the migration. */
 void vfio_dirty_mark(uint64_t ram_addr, uint64_t size_bytes);
 
-/* ---- dirty-tracking.c ---- */
-
 /* ---- dirty-iommu.c ---- */
 
 /* A section of a guest's IOMMU appears: false where QEMU's own has to do it */
 bool vfio_dirty_iommu_add(VFIODirtyTracker *t, MemoryRegionSection *section);
 
 /*
- * vfio_dirty_iommu_adopt: take over what QEMU's own code has made: all that
- * is mapped becomes known
+ * vfio_dirty_iommu_adopt: take over the guest IOMMUs that QEMU's own code has
+ * set up, and record all that they have mapped
  */
 void vfio_dirty_iommu_adopt(VFIODirtyTracker *t);
 
@@ -193,7 +191,7 @@ uint64_t vfio_dirty_iommu_unmap(VFIODirtyTracker *t, uint64_t first_iova,
 
 /* ---- dirty-devices.c ---- */
 
-/* The first device of @container that @is says it for, or NULL */
+/* The first device of @container for which @is returns true, or NULL */
 VFIODevice *vfio_dirty_find_in(VFIOContainer *container,
                                bool (*is)(VFIODevice *vbasedev));
 
@@ -232,7 +230,7 @@ bool vfio_dirty_is_saving(void);
  * vfio_dirty_fail: fail the migration under way, as pages may be lost
  *
  * @ret: -errno
- * @err: taken over; printed where no device is saved
+ * @err: ownership is transferred; printed if no device is being saved
  */
 void vfio_dirty_fail(int ret, Error *err);
 
@@ -243,7 +241,7 @@ void vfio_dirty_fail(int ret, Error *err);
  * took the mapping for made. Else it is told, once for each errno.
  *
  * @ret: -errno
- * @err: taken over
+ * @err: ownership is transferred
  */
 void vfio_dirty_map_failed(VFIODirtyTracker *t, int ret, Error *err);
 

@@ -27,7 +27,7 @@ int vfio_dirty_sources_start(VFIODirtyTracker *t, Error **errp);
  */
 int vfio_dirty_sources_check(VFIODirtyTracker *t, Error **errp);
 
-/* vfio_dirty_sources_stop: all of them; what fails is told or traced */
+/* vfio_dirty_sources_stop: stop all; failures are warned of or traced */
 void vfio_dirty_sources_stop(VFIODirtyTracker *t);
 
 /*
@@ -36,7 +36,7 @@ void vfio_dirty_sources_stop(VFIODirtyTracker *t);
  */
 void vfio_dirty_sources_forget(VFIODirtyTracker *t);
 
-/* Say once a migration what nothing tells of, in words and bytes. */
+/* Warn once a migration of the memory that nobody reports on, in bytes. */
 void vfio_dirty_sources_warn(VFIODirtyTracker *t);
 
 /*
@@ -61,10 +61,10 @@ void vfio_dirty_sources_look(VFIODirtyTracker *t);
  */
 void vfio_dirty_sources_translate(VFIODirtyTracker *t);
 
-/* Is there a device whose pages nobody tells of? */
+/* Is there a device whose writes nobody reports? */
 bool vfio_dirty_sources_untold(VFIODirtyTracker *t);
 
-/* ... that runs? */
+/* Is there such a device that runs? */
 bool vfio_dirty_sources_untold_running(VFIODirtyTracker *t);
 
 /* Who tells what a device writes */

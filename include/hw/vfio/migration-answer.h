@@ -11,7 +11,7 @@
 #include "hw/vfio/vfio-common.h"
 
 /*
- * vfio_mig_answer_await: let a migration wait for the word of its destination
+ * vfio_mig_answer_await: let a migration wait for its destination's answer
  *
  * For a migration in set-up, from the notifier of its status, before QEMU
  * opens a way back itself. May be called for each device. Does nothing where
@@ -21,7 +21,7 @@
 void vfio_mig_answer_await(MigrationState *s);
 
 /*
- * vfio_mig_answer_end: nobody waits any more; does nothing where nobody did
+ * vfio_mig_answer_end: stop waiting; does nothing if nobody waited
  *
  * From save_cleanup, while the stream is still open. Where no answer has come,
  * as the migration failed or was cancelled, the connection is shut down, so
@@ -30,7 +30,7 @@ void vfio_mig_answer_await(MigrationState *s);
 void vfio_mig_answer_end(MigrationState *s);
 
 /*
- * vfio_mig_answer_no: give the source's user the reason why a load failed
+ * vfio_mig_answer_no: send the source the reason why a load failed
  *
  * Does nothing where there is no source, or no way back to it. A reason that
  * is too long is cut.

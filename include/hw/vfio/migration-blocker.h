@@ -11,7 +11,7 @@
 #include "hw/vfio/migration-device.h"
 
 /*
- * vfio_mig_block: let @vbasedev stand against any migration of the VM
+ * vfio_mig_block: block migration of the VM because of @vbasedev
  *
  * @reason: ownership is transferred
  *
@@ -26,13 +26,13 @@ int vfio_mig_block(VFIODevice *vbasedev, Error *reason, Error **errp);
  */
 int vfio_mig_block_multi(VFIODeviceMigration *mig, Error **errp);
 
-/* Take away what stands against @vbasedev; safe where nothing does. */
+/* Remove the blocker of @vbasedev, if there is one. */
 void vfio_mig_unblock(VFIODevice *vbasedev);
 
-/* A device has left: another one, now alone, may need no blocker any more. */
+/* After a device was unplugged: remove a blocker that only it caused. */
 void vfio_mig_recheck_multi(void);
 
-/* The reason that stands against @vbasedev now, or NULL */
+/* Why @vbasedev blocks migration now, or NULL */
 const char *vfio_mig_blocked_reason(VFIODevice *vbasedev);
 
 #endif /* HW_VFIO_MIGRATION_BLOCKER_H */

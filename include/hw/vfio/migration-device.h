@@ -1,5 +1,5 @@
 /*
- * One VFIO device that can migrate: what the parts of hw/vfio share of it
+ * One VFIO device that can migrate: the state that hw/vfio shares
  *
  * Locks: the big QEMU lock (BQL) protects what exists, phases and changes of
  * state. VFIODeviceMigration.lock protects single members, for a few
@@ -31,13 +31,14 @@ typedef enum VFIOMigPhase {
     VFIO_MIG_PHASE_LOADED,      /* all of it was written */
 } VFIOMigPhase;
 
-/* Where a device has its state from that has not run since */
+/* Where the state of a device came from that has not run since */
 typedef enum VFIOMigArrival {
     VFIO_MIG_ARRIVAL_NONE,      /* it has run */
     VFIO_MIG_ARRIVAL_INCOMING,  /* the source has it, too */
     VFIO_MIG_ARRIVAL_SNAPSHOT,  /* loadvm */
 } VFIOMigArrival;
 
+/* In VFIOMigStats: a size that the device did not report */
 #define VFIO_MIG_NOT_TOLD   UINT64_MAX
 
 /* Figures of the current or last migration; read without a lock. */
@@ -47,7 +48,7 @@ typedef struct VFIOMigStats {
     uint64_t mapped_bytes;
     uint64_t trapped_bytes;
     uint64_t pending_bytes;     /* as last reported by the device */
-    /* What it said of itself last, see VFIOMigSizes; VFIO_MIG_NOT_TOLD */
+    /* As last reported, see VFIOMigSizes, or VFIO_MIG_NOT_TOLD */
     uint64_t initial_bytes;
     uint64_t dirty_bytes;
     uint64_t stop_bytes;
@@ -56,20 +57,20 @@ typedef struct VFIOMigStats {
 struct VFIODeviceMigration {
     /*
      * Must stay first, for QEMU's own readers of vbasedev->migration.
-     * vm_running is the one truth about the VM: what the VM state handler
-     * was told last. BQL
+     * vm_running is what the VM state handler was told last; nothing else is
+     * asked whether the VM runs. BQL
      */
     VFIOMigration base;
-    RunState told_state;        /* with it. BQL */
+    RunState told_state;        /* passed with it. BQL */
     VMChangeStateEntry *stops_first, *starts_first;     /* or NULL */
 
     const VFIOMigProtocol *protocol;
     VFIOMigTraits traits;       /* constant */
     void *priv;                 /* the protocol's own; claim */
     VFIOMigState state;         /* last known; claim, see vfio_mig_state() */
-    Error *quiet_error;         /* it was not quiet before it stops; claim */
+    Error *quiet_error;         /* of its change to P2P, if any; claim */
     uint64_t refused_arcs;      /* bit = index in traits.arcs; claim */
-    unsigned resets;            /* that we know of; written with the claim */
+    unsigned resets;            /* seen so far; written with the claim */
 
     QemuMutex lock;             /* see the head of this file */
     QemuCond claim_changed;
@@ -84,9 +85,9 @@ struct VFIODeviceMigration {
     VFIOMigStats stats;
     char *last_error;           /* lock; text of the last failure, or NULL */
     char *last_warning;         /* lock; of the last migration, or NULL */
-    uint64_t image_bytes;       /* of its last state; 0: not known */
+    uint64_t image_bytes;       /* size of its last state; 0: not known */
     Error *multi_blocker;       /* another device beside this one; BQL */
-    char *section_id;           /* in streams */
+    char *section_id;           /* its name in streams */
     QLIST_ENTRY(VFIODeviceMigration) next;      /* BQL */
 };
 
@@ -121,7 +122,7 @@ static inline VFIOMigState vfio_mig_live_state(VFIODeviceMigration *mig)
                                : VFIO_MIG_STATE_RUNNING;
 }
 
-/* Who is called for a device: all are given the VFIODevice but @status. */
+/* Callbacks of a device; @opaque of all but @status is the VFIODevice. */
 typedef struct VFIOMigCallbacks {
     const SaveVMHandlers *handlers;
     VMChangeStateHandler *vm_state;     /* the VM stops or goes on */
@@ -147,8 +148,8 @@ VFIODeviceMigration *vfio_mig_device_new(VFIODevice *vbasedev, Object *obj,
 /*
  * vfio_mig_device_leave: the device is unplugged
  *
- * It is told of nothing any more. Where a session uses it, which the caller
- * has failed, the object lives until that has ended; else it is freed here.
+ * No callback is called any more. If a session uses the device, which the
+ * caller must have failed, the object is freed when that ends, else here.
  *
  * Locks: needs the BQL.
  */
@@ -170,8 +171,8 @@ VFIODeviceMigration *vfio_mig_device_next(VFIODeviceMigration *mig);
 /*
  * vfio_mig_vm_runs: does the VM run, as its devices see it?
  *
- * A guest in S3 counts as running: nobody stopped its devices. Where no
- * device was ever told, what QEMU says of the VM has to do.
+ * A guest in S3 counts as running: nobody stopped its devices. If there is no
+ * device, QEMU's run state decides.
  *
  * Locks: needs the BQL.
  */

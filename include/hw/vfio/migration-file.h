@@ -11,8 +11,8 @@
 /*
  * vfio_mig_send_chunk: move one chunk of the device to @f, with its header
  *
- * Returns: a VFIOMigRead, or -errno; @errp is left unset where the stream
- * itself failed, which knows its reason, or where the session failed.
+ * Returns: a VFIOMigRead, or -errno; @errp stays unset if the stream itself
+ * failed, which keeps its own error, or if the session failed.
  * Locks: the device is claimed.
  */
 int vfio_mig_send_chunk(VFIODeviceMigration *mig, QEMUFile *f, Error **errp);

@@ -11,7 +11,11 @@
 /* Both halves; @opaque is the VFIODevice. */
 extern const SaveVMHandlers vfio_mig_savevm_handlers;
 
-/* The load's half: migration-load.c. All need the BQL. */
+/*
+ * The handlers of a load: see SaveVMHandlers of migration/register.h for their
+ * arguments. They return 0 or -errno; errors have been reported. All need the
+ * BQL.
+ */
 int vfio_mig_load_setup(QEMUFile *f, void *opaque);
 int vfio_mig_load_state(QEMUFile *f, void *opaque, int version_id);
 int vfio_mig_load_cleanup(void *opaque);

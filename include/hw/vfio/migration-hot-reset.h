@@ -11,7 +11,7 @@
 /*
  * vfio_mig_hot_reset: reset the bus or slot that @vbasedev is alone on
  *
- * For a device that has no reset of its own, or whose own one failed. The
+ * For a device without a reset of its own, or whose own reset failed. The
  * kernel keeps the configuration space; to the guest it is a reset like any
  * other.
  *

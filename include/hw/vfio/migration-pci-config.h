@@ -16,6 +16,7 @@
 
 #include "hw/vfio/vfio-common.h"
 
+/* Of the PCI specification: conventional configuration space; BARs */
 #define VFIO_MIG_PCI_HEADER_BYTES   256
 #define VFIO_MIG_PCI_BARS           6
 

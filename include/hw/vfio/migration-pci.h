@@ -22,11 +22,11 @@
 int vfio_mig_reset(VFIODeviceMigration *mig);
 
 /*
- * vfio_mig_rearm: give the device back what a reset has taken away
+ * vfio_mig_rearm: set up again what a reset has cleared
  *
- * PCI_COMMAND, and MSI or MSI-X, as the guest has set them. To be
- * called when the device is in the state that it is to stay in: one of a
- * stopped VM has no business on the bus.
+ * PCI_COMMAND, and MSI or MSI-X, as the guest has set them. Call it
+ * in the state in which the device is to stay: the device of a stopped VM
+ * must not be a bus master.
  *
  * Locks: needs the BQL.
  */

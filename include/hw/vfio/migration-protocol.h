@@ -1,14 +1,14 @@
 /*
- * What a migration protocol of the kernel has to be able to do
+ * The operations of a migration protocol of the kernel
  *
  * A protocol moves the state of one device. It knows neither streams nor
  * policy: what it reads goes into a sink, what it writes comes from a source.
  *
  * Locks: step(), probe() and release() need the BQL. The caller of all others
  * has claimed the device, so that one operation runs at a time. No operation
- * takes a lock, and read_chunk() and write_chunk() may block. A read_chunk()
- * may give the claim back while it waits, if its device's state may change
- * meanwhile; it has it again when it returns.
+ * takes a lock, and read_chunk() and write_chunk() may block.
+ * read_chunk() may release the claim while it waits, if a change of the
+ * device's state does no harm then; it holds the claim when it returns.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -26,14 +26,14 @@ typedef struct VFIODeviceMigration VFIODeviceMigration;
  */
 typedef struct VFIOMigSink VFIOMigSink;
 struct VFIOMigSink {
-    /* A chunk of @size_bytes, never 0, follows. Does not block. */
+    /* Announce a chunk of @size_bytes, never 0. Does not block. */
     int (*begin)(VFIOMigSink *sink, uint64_t size_bytes, Error **errp);
     /*
      * The next bytes of the chunk.
      *
-     * @window: they stand in memory of the device: they stay as they are
-     *          until end() has returned, and may be gone when they are read,
-     *          which gives -EFAULT with @errp unset
+     * @window: they are in memory of the device. They do not change until
+     *          end() has returned, but reading them may fault; then the
+     *          function returns -EFAULT with @errp unset.
      */
     int (*put)(VFIOMigSink *sink, const void *data, size_t size_bytes,
                bool window, Error **errp);
@@ -47,8 +47,8 @@ struct VFIOMigSource {
     /*
      * The next @size_bytes of the chunk, all of them.
      *
-     * @window: @to is memory of the device, which may be gone: that gives
-     *          -EFAULT with @errp unset
+     * @window: @to is memory of the device, and writing it may fault; then
+     *          the function returns -EFAULT with @errp unset.
      */
     int (*get)(VFIOMigSource *source, void *to, size_t size_bytes,
                bool window, Error **errp);
@@ -61,14 +61,14 @@ typedef enum VFIOMigRead {
     VFIO_MIG_READ_CHUNK,        /* one chunk went into the sink */
 } VFIOMigRead;
 
-/* What one device can do, as its protocol has found out */
+/* What one device can do; set by probe() */
 typedef struct VFIOMigTraits {
     const VFIOMigArcTable *arcs;
-    bool learns_refusals;   /* EINVAL: the driver has not this arc, go round */
-    bool p2p;               /* it can stop what it does to other devices */
+    bool learns_refusals;   /* EINVAL: the driver lacks this arc, go round */
+    bool p2p;               /* it can stop DMA to other devices alone */
     bool precopy;           /* it can be read while it runs */
-    bool any_segments;      /* how its data is cut means nothing */
-    bool cheap_sizes;       /* it may be asked for them as often as you like */
+    bool any_segments;      /* chunk boundaries carry no meaning */
+    bool cheap_sizes;       /* sizes may be queried at any rate */
 } VFIOMigTraits;
 
 /*
@@ -86,7 +86,7 @@ typedef struct VFIOMigProtocol {
      * ..."); another -errno where it does, but not as it should.
      */
     int (*probe)(VFIODeviceMigration *mig, Object *obj, Error **errp);
-    /* Undo probe(); with an open window or not. */
+    /* Undo probe(), and open() if close() was not called. */
     void (*release)(VFIODeviceMigration *mig);
 
     /* The state that the device is in. Returns 0 or -errno. */
@@ -94,7 +94,7 @@ typedef struct VFIOMigProtocol {
     /* Perform one arc of the table: a single write. Returns 0 or -errno. */
     int (*step)(VFIODeviceMigration *mig, VFIOMigState to);
 
-    /* Get ready to move data, and give back what that took. BQL */
+    /* Allocate, or release, what moving data needs. BQL */
     void (*open)(VFIODeviceMigration *mig);
     void (*close)(VFIODeviceMigration *mig);
 

@@ -8,7 +8,7 @@
  * The claim keeps chunks, which the migration thread moves without the BQL,
  * and changes of state apart. It is no mutex, since a chunk may take long:
  * who waits for it with the BQL waits VFIO_MIG_CLAIM_WAIT_MS at most, and
- * then has to get along without.
+ * then goes on without it.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -37,7 +37,7 @@ struct VFIOMigSession {
 
     Error *error;               /* lock; why it failed, or NULL */
     int ret;                    /* lock; -errno */
-    bool told;                  /* the stream knows; its own thread */
+    bool told;                  /* set in the stream; its own thread */
     bool announced;             /* the stream that is loaded has the device */
     bool initial_arrived;       /* so the stream says. BQL */
     bool acked;                 /* its mark was the last; source told. BQL */
@@ -73,6 +73,8 @@ void vfio_mig_session_end(VFIODeviceMigration *mig);
 
 /* The only way to change the phase. BQL */
 void vfio_mig_set_phase(VFIODeviceMigration *mig, VFIOMigPhase phase);
+
+/* Name of @phase, as users see it; never NULL */
 const char *vfio_mig_phase_str(VFIOMigPhase phase);
 
 /*
@@ -87,13 +89,13 @@ const char *vfio_mig_phase_str(VFIOMigPhase phase);
  */
 void vfio_mig_fail(VFIODeviceMigration *mig, int ret, Error *err);
 
-/* vfio_mig_session_failed: has it failed? Any thread that has a session */
+/* vfio_mig_session_failed: has the session failed? From any thread */
 bool vfio_mig_session_failed(VFIODeviceMigration *mig);
 
 /*
- * vfio_mig_session_tell: hand the session's failure to its stream
+ * vfio_mig_session_tell: set the session's failure in its stream
  *
- * For the thread of the stream, which no other may touch.
+ * Only for the thread of the stream: QEMUFile has no lock.
  *
  * Returns: 0 where it has not failed, or its -errno.
  */
@@ -111,10 +113,10 @@ int vfio_mig_session_tell(VFIODeviceMigration *mig);
  */
 void vfio_mig_session_name_failure(VFIODeviceMigration *mig);
 
-/* Is there a session that saves, and has it neither failed nor ended? BQL */
+/* Is there a session that saves and has not failed? BQL */
 bool vfio_mig_session_goes_on(VFIODeviceMigration *mig);
 
-/* Has data of the device left, in the session that it is in now? */
+/* Was data of the device sent in its present session? */
 bool vfio_mig_data_sent(VFIODeviceMigration *mig);
 void vfio_mig_set_data_sent(VFIODeviceMigration *mig, bool sent);
 
@@ -123,8 +125,8 @@ void vfio_mig_set_data_sent(VFIODeviceMigration *mig, bool sent);
 /*
  * vfio_mig_claim, vfio_mig_release: bracket work on the device
  *
- * For the thread of the stream. It waits for as long as it takes; who waits
- * with the BQL held goes first.
+ * For the thread of the stream, which waits without a limit; a waiter that
+ * holds the BQL goes first.
  */
 void vfio_mig_claim(VFIODeviceMigration *mig);
 void vfio_mig_release(VFIODeviceMigration *mig);
@@ -132,32 +134,33 @@ void vfio_mig_release(VFIODeviceMigration *mig);
 /*
  * vfio_mig_claim_soon: claim the device with the BQL held
  *
- * Returns: false where that took too long: then nothing of the device may be
- * touched, as its driver may make one access wait for another. Else end with
- * vfio_mig_release().
+ * Returns: false after VFIO_MIG_CLAIM_WAIT_MS. Then the device must not be
+ * accessed, as its driver may block one access until another has ended. On
+ * success end with vfio_mig_release().
  */
 bool vfio_mig_claim_soon(VFIODeviceMigration *mig);
 
 /*
  * vfio_mig_claim_to_stop: the same, for a VM that stops
  *
- * In phase save. Where a chunk takes too long, the device is stopped when it
- * has ended, by vfio_mig_stop_due(): false is returned, and there is nothing
- * left to do.
+ * In phase save. If a chunk takes too long, the stop is noted for
+ * vfio_mig_stop_due(), which has the device stopped at the chunk's end; the
+ * function returns false, and nothing is left to do.
  */
 bool vfio_mig_claim_to_stop(VFIODeviceMigration *mig);
 
-/* The same without a try: the device is stopped when the BQL is free. BQL */
+/* Note the stop without trying to claim the device. BQL */
 void vfio_mig_defer_stop(VFIODeviceMigration *mig);
 
 /*
- * vfio_mig_stop_due: was the VM stopped while a chunk was in the air?
+ * vfio_mig_stop_due: was a stop of the VM noted during a chunk?
  *
- * Returns true once, and takes the wish away. Locks: needs the BQL.
+ * Returns: true once; the note is taken away.
+ * Locks: needs the BQL.
  */
 bool vfio_mig_stop_due(VFIODeviceMigration *mig);
 
-/* The same without a lock, and without taking it away: is it worth a look? */
+/* Might vfio_mig_stop_due() return true? Without a lock, changes nothing */
 bool vfio_mig_stop_may_be_due(VFIODeviceMigration *mig);
 
 #endif /* HW_VFIO_MIGRATION_SESSION_H */

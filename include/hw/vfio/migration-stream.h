@@ -14,6 +14,7 @@
 #ifndef HW_VFIO_MIGRATION_STREAM_H
 #define HW_VFIO_MIGRATION_STREAM_H
 
+/* Of QEMU 5.2 and later; INIT_DATA_SENT of 8.1, the last of 10.1 */
 #define VFIO_MIG_TAG_END_OF_STATE     UINT64_C(0xffffffffef100001)
 #define VFIO_MIG_TAG_CONFIG           UINT64_C(0xffffffffef100002)
 #define VFIO_MIG_TAG_SETUP            UINT64_C(0xffffffffef100003)
@@ -41,7 +42,7 @@ typedef enum VFIOMigPacket {
     VFIO_MIG_PACKET_INIT_DATA_SENT,     /* the section ends with it */
 } VFIOMigPacket;
 
-/* Writers; errors stay in the file, see qemu_file_get_error(). */
+/* Writers of packets; errors stay in the file: qemu_file_get_error(). */
 void vfio_mig_put_setup(QEMUFile *f);               /* SETUP, END */
 void vfio_mig_put_data_header(QEMUFile *f, uint64_t size_bytes);
 void vfio_mig_put_config_header(QEMUFile *f);

@@ -1,5 +1,5 @@
 /*
- * When the VM may be stopped, as far as one device goes
+ * When one device allows the VM to be stopped
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -8,7 +8,7 @@
 
 #include "hw/vfio/migration-device.h"
 
-/* vfio_mig_switch_over_begin: its session begins to save. BQL */
+/* vfio_mig_switch_over_begin: the device's session begins to save. BQL */
 void vfio_mig_switch_over_begin(VFIODeviceMigration *mig);
 
 /*
@@ -28,8 +28,8 @@ int vfio_mig_switch_over_ask(VFIODeviceMigration *mig,
                              uint64_t *pending_bytes, Error **errp);
 
 /*
- * vfio_mig_switch_over_warn: tell the user what keeps the VM from being
- * stopped, or what its downtime does not take in; each once in a migration
+ * vfio_mig_switch_over_warn: warn of what keeps the VM from being stopped, or
+ * of what the downtime limit does not include; each once in a migration
  *
  * Locks: takes the BQL where there is something to tell, so that neither it
  * nor the claim may be held.

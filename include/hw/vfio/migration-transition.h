@@ -34,13 +34,13 @@ int vfio_mig_set_state(VFIODeviceMigration *mig, VFIOMigState target,
 int vfio_mig_try_state(VFIODeviceMigration *mig, VFIOMigState target);
 
 /*
- * vfio_mig_look: hold the known state of the device against the real one
+ * vfio_mig_look: update the known state of the device from the real one
  *
- * A guest, a reset of the VM or a wake-up may reset the device at any time,
- * and nobody tells. It runs then.
+ * A guest, a reset of the VM or a wake-up may reset the device at any time
+ * without notice. It runs then.
  *
- * Returns: 0; -ESTALE where a session that data was sent of is gone with it;
- * another -errno where the device does not tell its state.
+ * Returns: 0; -ESTALE if that ended a session of which data had been sent;
+ * another -errno if the state cannot be read.
  * Locks: the device is claimed.
  */
 int vfio_mig_look(VFIODeviceMigration *mig);
@@ -59,9 +59,9 @@ void vfio_mig_error_stale(VFIODeviceMigration *mig, Error **errp);
 void vfio_mig_stop_device(VFIODeviceMigration *mig);
 
 /*
- * vfio_mig_quiet_device: the VM stops: end what the device does to others
+ * vfio_mig_quiet_device: the VM stops: end the device's peer-to-peer DMA
  *
- * From running or pre-copy to the state of it without peer-to-peer DMA. What
+ * From running or pre-copy to their P2P states. What
  * goes wrong fails the session, or is reported; the device is still to be
  * stopped.
  *
@@ -81,7 +81,7 @@ void vfio_mig_quiet_device(VFIODeviceMigration *mig);
 int vfio_mig_settle(VFIODeviceMigration *mig, Error **errp);
 
 /*
- * vfio_mig_explain: after a failure, see to a device that gave up
+ * vfio_mig_explain: after a failure, recover a device in state error
  *
  * A device in state error is reset, and @err says so. Of one that was reset
  * behind our back, which then has nothing to give, @err says that instead.
