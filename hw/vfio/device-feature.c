@@ -12,7 +12,7 @@
 #include <linux/vfio.h>
 #include "hw/vfio/device-feature.h"
 
-/* The header that this is built with may be too old to have it. */
+/* The kernel header at build time may be too old to have it. */
 #define VFIO_FEATURE_IOCTL      _IO(VFIO_TYPE, VFIO_BASE + 17)
 
 int vfio_device_feature(int fd, uint32_t flags, void *payload,

@@ -209,7 +209,7 @@ int vfio_dirty_start(VFIODirtyTracker *t, Error **errp)
 
 int vfio_dirty_stop(VFIODirtyTracker *t, Error **errp)
 {
-    /* START works twice, so a kernel that goes on tracking does no harm */
+    /* START may be repeated, so a kernel that goes on tracking does no harm */
     t->tried = t->started = false;
     return vfio_dirty_set(t, VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP, "stop", errp);
 }
@@ -266,7 +266,7 @@ static int vfio_dirty_do_get(VFIODirtyTracker *t, const VFIODirtyRange *range)
     arg.body.get.bitmap = vfio_dirty_argument(t, range->pages);
     ret = vfio_dirty_ioctl(t->container, VFIO_IOMMU_DIRTY_PAGES, &arg);
     if (ret < 0) {
-        /* Who knows what a call that failed has left behind */
+        /* A failed ioctl may have written part of the bitmap. */
         vfio_dirty_clean(t, range->pages);
     }
     return ret;
@@ -329,7 +329,7 @@ int vfio_dirty_unmap_get(VFIODirtyTracker *t, const VFIODirtyRange *range)
  */
 #define VFIO_DIRTY_FULL_BYTES   (32 * MiB)
 
-/* One round alone may be a device that has just filled all of its memory. */
+/* After one round it may be a device that has just filled all its memory. */
 #define VFIO_DIRTY_FULL_ROUNDS  2
 
 void vfio_dirty_note_read(VFIODirtyTracker *t, uint64_t first,

@@ -101,7 +101,9 @@ VFIODirtyLog *vfio_dirty_log_start(VFIODevice *vbasedev,
     VFIODirtyLog *log;
     int ret;
 
-    /* One whose stop has failed may be in the way, and is worth nothing. */
+    /*
+     * A log whose stop has failed may still be on; its content is of no use.
+     */
     vfio_dirty_do_stop(vbasedev);
     ret = vfio_dirty_do_start(vbasedev, ranges, page_shift);
     if (ret < 0) {

@@ -110,8 +110,8 @@ bool vfio_dirty_device_opted_out(VFIODevice *vbasedev)
 /* ---- errors ---- */
 
 /*
- * A migration can fail through any device that is saved; without one
- * somebody else wanted the pages.
+ * Any device that is being saved can fail the migration; without one somebody
+ * else asked for the pages.
  */
 void vfio_dirty_fail(int ret, Error *err)
 {

@@ -47,9 +47,9 @@ static bool vfio_dirty_batch_range(VFIODirtyTracker *t,
 }
 
 /*
- * Each record's bits of @t->bitmap to the RAM that it maps. A bit outside of
- * all records is an error, and does not stay for those who use the bitmap
- * next.
+ * Give each record's bits of @t->bitmap to the RAM that it maps. A bit outside
+ * of all records is an error; it is cleared, as the bitmap has to be zero
+ * between uses.
  */
 static int vfio_dirty_batch_take(VFIODirtyTracker *t,
                                  const VFIODirtyBatch *batch,
@@ -236,7 +236,7 @@ static void vfio_dirty_notify_unmap(VFIOGuestIOMMU *giommu,
     if (done && done - 1 == last_iova - first_iova) {
         return;
     }
-    /* Also what is not known of: no mapping stays behind */
+    /* Unmap what is not on record, too: no mapping stays behind */
     ret = vfio_dirty_unmap(giommu->container, first_iova, last_iova);
     if (ret < 0) {
         error_report("vfio: cannot unmap IOVA 0x%" PRIx64 " to 0x%" PRIx64
@@ -247,7 +247,7 @@ static void vfio_dirty_notify_unmap(VFIOGuestIOMMU *giommu,
     }
 }
 
-/* Has the guest's IOMMU told of just this mapping before? */
+/* Is this mapping on record already? */
 static bool vfio_dirty_is_recorded(VFIODirtyTracker *t,
                                    const VFIODirtyMapping *mapping)
 {
@@ -475,7 +475,7 @@ void vfio_dirty_iommu_adopt(VFIODirtyTracker *t)
     }
 }
 
-/* One that has told of a mapping has told of all. */
+/* An IOMMU that has reported one mapping has reported all. */
 void vfio_dirty_iommu_loaded(VFIODirtyTracker *t)
 {
     VFIOGuestIOMMU *giommu;

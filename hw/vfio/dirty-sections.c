@@ -53,7 +53,7 @@ static void vfio_dirty_list_section(MemoryListener *listener,
     }
 }
 
-/* A listener that comes is told of all sections. */
+/* A new listener is called for all sections. */
 void vfio_dirty_each_section(VFIODirtyTracker *t, VFIODirtySectionFunc *func,
                              void *opaque)
 {

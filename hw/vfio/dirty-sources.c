@@ -295,7 +295,7 @@ static void vfio_dirty_lose(VFIODirtyTracker *t, VFIODirtyLog *log,
     }
 }
 
-/* The log of a device that is there has failed with @ret. */
+/* A report of @log has failed with @ret; its device is still there. */
 static void vfio_dirty_report_failed(VFIODirtyTracker *t, VFIODirtyLog *log,
                                      int ret)
 {

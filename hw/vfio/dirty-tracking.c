@@ -77,9 +77,9 @@ static int vfio_dirty_sync_section(VFIODirtyTracker *t,
 }
 
 /*
- * What nobody tells of is marked when those devices have stopped that may
- * have written it. Once, or a paused VM would never be done: until a device
- * runs again.
+ * What nobody reports is marked once the devices that may have written it have
+ * stopped. Only once until a device runs again: otherwise a paused VM would
+ * never converge.
  */
 static void vfio_dirty_pay(VFIODirtyTracker *t)
 {
@@ -199,7 +199,7 @@ int vfio_dirty_check(Error **errp)
     int ret = 0;
 
     assert(qemu_mutex_iothread_locked());
-    /* A failover primary comes into the VM without a word */
+    /* A failover primary is plugged without a probe */
     vfio_dirty_attach();
     while ((t = vfio_dirty_tracker_next(t))) {
         if (!t->wanted) {
@@ -387,7 +387,7 @@ static void vfio_dirty_install(VFIODirtyTracker *t)
     listener->log_global_stop = vfio_dirty_log_global_stop;
 }
 
-/* Others have windows and no dirty bits, and nobody to test them */
+/* Others have windows and no dirty bits, and were never tested */
 static bool vfio_dirty_is_type1(VFIOContainer *container)
 {
     return container->iommu_type == VFIO_TYPE1_IOMMU ||

@@ -39,7 +39,7 @@ static int vfio_mig_send_ack(QEMUFile *f, Error **errp)
                                  sizeof(message), errp);
 }
 
-/* Is no device's initial data still to come, and was that not told yet? */
+/* Has all initial data arrived, and was the source not told yet? */
 static bool vfio_mig_ack_is_due(void)
 {
     VFIODeviceMigration *mig = NULL;

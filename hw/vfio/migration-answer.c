@@ -33,7 +33,7 @@
 
 #define VFIO_MIG_ANSWER_PROPERTY    "x-return-path"
 
-/* Messages of the way back that belong there before postcopy */
+/* Messages of QEMU 7.2's return path that occur without postcopy */
 #define VFIO_MIG_ANSWER_SHUT        1
 #define VFIO_MIG_ANSWER_PONG        2
 
@@ -86,7 +86,7 @@ static void vfio_mig_take_reason(MigrationState *s, GString *reason,
     }
 }
 
-/* True: it has the VM. False: it said no, or nothing that can be understood */
+/* True: it has the VM. False: it refused, or sent something unintelligible */
 static bool vfio_mig_read_answer(MigrationState *s, QIOChannel *channel,
                                  GString *reason)
 {
@@ -144,7 +144,7 @@ void vfio_mig_answer_await(MigrationState *s)
         return;
     }
     if (asked) {
-        /* QEMU looks when the notifiers are through; users, after that. */
+        /* QEMU looks at it after all notifiers, and users after that. */
         if (!object_property_set_bool(OBJECT(s), VFIO_MIG_ANSWER_PROPERTY,
                                       false, NULL)) {
             return;

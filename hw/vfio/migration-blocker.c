@@ -19,9 +19,9 @@
 #include "trace.h"
 
 /*
- * Ownership of @reason is transferred; it is in @blocker while it stands.
- * @incoming: what it means for a migration that is to come in, of which QEMU
- * takes no notice: it asks for blockers at a source only
+ * Ownership of @reason is transferred; @blocker holds it while it blocks.
+ * @incoming: what it means for an incoming migration, which QEMU does not
+ * block: it looks for blockers at a source only
  */
 static int vfio_mig_add_blocker(VFIODevice *vbasedev, Error *reason,
                                 const char *incoming, Error **blocker,
@@ -59,7 +59,7 @@ int vfio_mig_block(VFIODevice *vbasedev, Error *reason, Error **errp)
                                 &vbasedev->migration_blocker, errp);
 }
 
-/* Any other device that @mig must not migrate with: one of the two lacks P2P */
+/* Another device with which @mig must not migrate, as one of them lacks P2P */
 static VFIODeviceMigration *vfio_mig_find_other(VFIODeviceMigration *mig)
 {
     VFIODeviceMigration *other = NULL;

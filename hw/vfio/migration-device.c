@@ -20,7 +20,7 @@
 #include "sysemu/runstate.h"
 #include "hw/vfio/migration-device.h"
 
-/* QEMU gives handlers their device; who looks for all of them looks here. */
+/* For walks over all devices; QEMU passes each handler its own. */
 static QLIST_HEAD(, VFIODeviceMigration) vfio_mig_devices =
     QLIST_HEAD_INITIALIZER(vfio_mig_devices);
 
@@ -153,7 +153,9 @@ VFIODeviceMigration *vfio_mig_device_new(VFIODevice *vbasedev, Object *obj,
     qemu_cond_init(&mig->claim_changed);
     mig->section_id = path ? g_strdup_printf("%s/vfio", path)
                            : g_strdup("vfio");
-    /* A path is one device's; one that was unplugged may be here a while. */
+    /*
+     * A path names one device; an unplugged one may stay registered a while.
+     */
     register_savevm_live(mig->section_id, path ? 0 : VMSTATE_INSTANCE_ID_ANY,
                          1, callbacks->handlers, vbasedev);
     vfio_mig_add_vm_state_handlers(mig, callbacks);
@@ -183,7 +185,7 @@ void vfio_mig_device_free(VFIODeviceMigration *mig)
     VFIODevice *vbasedev = vfio_mig_dev(mig);
 
     g_assert(qemu_mutex_iothread_locked() && !mig->session);
-    /* By its full name: one that was unplugged has no path any more. */
+    /* By its full name: an unplugged device has no path any more. */
     unregister_savevm(NULL, mig->section_id, vbasedev);
     vbasedev->migration = NULL;
     mig->protocol->release(mig);

@@ -69,7 +69,9 @@ static bool guard_is_machine_check(const siginfo_t *info)
     return info->si_code == BUS_MCEERR_AR || info->si_code == BUS_MCEERR_AO;
 }
 
-/* It belongs to no instruction: sent by somebody, or news of a bad page. */
+/*
+ * Not caused by an instruction: sent by a process, or a report of a bad page.
+ */
 static bool guard_is_asynchronous(const siginfo_t *info)
 {
     return info->si_code <= 0 || info->si_code == BUS_MCEERR_AO;
@@ -128,7 +130,7 @@ static void guard_change_mask(int how, sigset_t *before)
     pthread_sigmask(how, &sigbus, before);
 }
 
-/* Send what came in too early once more, to whom it was for. */
+/* Send again what arrived too early, to the thread it was for. */
 static void guard_resend(void)
 {
     if (guard.deferred) {

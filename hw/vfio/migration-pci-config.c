@@ -124,7 +124,7 @@ static uint8_t find_cap(const uint8_t *config, uint8_t id)
     return 0;
 }
 
-/* Name the first capability of @config that @other has not at its place. */
+/* Name the first capability of @config that @other does not have there. */
 static void missing_cap(GString *why, const uint8_t *config,
                         const uint8_t *other, const char *whose)
 {
@@ -204,7 +204,7 @@ static char *size_name(uint64_t bytes)
     return g_strdup_printf("%" PRIu64 " bytes", bytes);
 }
 
-/* With x-msix-relocation QEMU makes a BAR that the device has not. */
+/* With x-msix-relocation QEMU adds a BAR that the device does not have. */
 static bool holds_msix(const uint8_t *config, unsigned bar)
 {
     uint8_t msix = find_cap(config, PCI_CAP_ID_MSIX);
@@ -214,7 +214,7 @@ static bool holds_msix(const uint8_t *config, unsigned bar)
             (config[msix + PCI_MSIX_PBA] & PCI_MSIX_PBA_BIR) == bar);
 }
 
-/* A BAR that is there at both sides, of one type. */
+/* A BAR that both sides have, of one type. */
 static void compare_address(GString *why, const uint8_t *there, unsigned bar,
                             uint64_t size)
 {

@@ -279,7 +279,7 @@ void vfio_mig_release(VFIODeviceMigration *mig)
     qemu_mutex_unlock(&mig->lock);
 }
 
-/* Called with mig->lock. False: still claimed when the time was over. */
+/* Called with mig->lock. Returns false if it is still claimed at the end. */
 static bool vfio_mig_wait_for_claim(VFIODeviceMigration *mig)
 {
     int64_t start_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);

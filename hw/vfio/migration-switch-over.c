@@ -36,8 +36,8 @@ void vfio_mig_switch_over_begin(VFIODeviceMigration *mig)
 }
 
 /*
- * What is not told this time stays as it was told last. All that v1 tells is
- * what is pending, which is shown as such.
+ * A size that is not reported this time keeps its last value. v1 reports only
+ * what is pending, and that is shown as such.
  */
 static void vfio_mig_show_sizes(VFIODeviceMigration *mig,
                                 const VFIOMigSizes *sizes)
@@ -126,7 +126,7 @@ static void vfio_mig_warn(VFIODeviceMigration *mig, char *text)
     qemu_mutex_unlock(&mig->lock);
 }
 
-/* The downtime-limit that would do for all devices that are saved. BQL */
+/* The downtime-limit that would suffice for all devices that are saved. BQL */
 static uint64_t vfio_mig_downtime_needed_ms(void)
 {
     g_autoptr(GPtrArray) all = g_ptr_array_new();

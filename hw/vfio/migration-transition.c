@@ -22,8 +22,8 @@
 #include "trace.h"
 
 /*
- * One write to the device. After a failed one the device is in its former
- * state or in error, and only it can tell which.
+ * One write to the device. After a failure the device is in its former state
+ * or in error; only reading it back tells which.
  */
 static int vfio_mig_do_arc(VFIODeviceMigration *mig, VFIOMigState to)
 {
@@ -146,7 +146,7 @@ int vfio_mig_look(VFIODeviceMigration *mig)
                                                                     : 0;
 }
 
-/* A device that does not tell its state is written to, which will tell. */
+/* If the state cannot be read, the write will show what is wrong. */
 static int vfio_mig_walk_from(VFIODeviceMigration *mig, int looked,
                               VFIOMigState target)
 {
@@ -177,8 +177,8 @@ int vfio_mig_try_state(VFIODeviceMigration *mig, VFIOMigState target)
 }
 
 /*
- * Leave the device in a state that the VM can go on with. Returns the end of
- * the sentence for the user; g_free() it.
+ * Leave the device in a state with which the VM can go on. Returns the end of
+ * the user's message; g_free() it.
  */
 static char *vfio_mig_recover(VFIODeviceMigration *mig, VFIOMigState recover)
 {
@@ -287,8 +287,9 @@ static VFIOMigState vfio_mig_stopped_target(VFIODeviceMigration *mig)
 }
 
 /*
- * That it was not quiet is told now, with what became of the device. @ret, @err
- * of its stop; ownership of @err is transferred. Returns the same for both.
+ * Add to the error of the stop that the device did not reach its P2P state
+ * before. @ret, @err: of its stop; ownership of @err is transferred. Returns
+ * both as they are then.
  */
 static int vfio_mig_tell_not_quiet(VFIODeviceMigration *mig, int ret,
                                    Error **err)
@@ -337,7 +338,7 @@ void vfio_mig_quiet_device(VFIODeviceMigration *mig)
     int looked, ret = 0;
 
     if (!vfio_mig_claim_soon(mig)) {
-        return;     /* a chunk is in the air: it stops late then */
+        return;     /* a chunk is being moved: it stops after that */
     }
     looked = vfio_mig_look(mig);
     from = mig->state;

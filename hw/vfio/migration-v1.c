@@ -27,7 +27,11 @@
 #include "hw/vfio/migration-v1-window.h"
 #include "trace.h"
 
-/* Chunks of size 0 in a row, with bytes pending, before it is an error */
+/*
+ * Chunks of size 0 in a row, with bytes pending, before it is an error. Our
+ * choice: a stopped device does not change, so that once would do; the others
+ * are for drivers that answer late.
+ */
 #define VFIO_MIG_EMPTY_CHUNKS_MAX   10
 
 /* Pause between two looks at a stopped device that offers an empty chunk */
@@ -182,9 +186,9 @@ static int vfio_mig_v1_check_chunk(VFIODeviceMigration *mig, uint64_t offset,
 }
 
 /*
- * Have the driver stage a chunk: the one read of data_offset of a
- * transaction. Once it has told the size, too, it waits for the read of
- * pending_bytes; no sooner may that come.
+ * Have the driver stage a chunk: the only read of data_offset in a
+ * transaction. After data_size was read, too, the driver waits for the read of
+ * pending_bytes; it must not come earlier.
  */
 static int vfio_mig_v1_stage(VFIODeviceMigration *mig, uint64_t *offset,
                              uint64_t *size, Error **errp)
@@ -306,7 +310,7 @@ static int vfio_mig_v1_acknowledge(VFIODeviceMigration *mig, Error **errp)
     VFIOMigV1 *v1 = mig->priv;
     int ret = vfio_mig_v1_pending(mig, &v1->pending_bytes, errp);
 
-    /* A stopped device has no more and no less when it is asked again. */
+    /* What a stopped device has pending does not change until it is read. */
     v1->acknowledged = ret == 0 && mig->state == VFIO_MIG_STATE_STOP_COPY;
     return ret < 0 ? ret : VFIO_MIG_READ_CHUNK;
 }

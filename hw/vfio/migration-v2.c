@@ -174,8 +174,8 @@ static int vfio_mig_v2_precopy_info(VFIOMigV2 *v2, VFIOMigSizes *sizes)
 }
 
 /*
- * A device that runs may need to be asked before it has more to give. What it
- * does not tell stays unknown: a read says what is wrong.
+ * A running device may need this query before it has more to give. What it
+ * does not report stays unknown; a read will show what is wrong.
  */
 static int vfio_mig_v2_estimate(VFIODeviceMigration *mig, VFIOMigSizes *sizes,
                                 Error **errp)
@@ -263,7 +263,10 @@ static int vfio_mig_v2_read_chunk(VFIODeviceMigration *mig, VFIOMigSink *sink,
     if (n == 0 && stopped) {
         return VFIO_MIG_READ_END;
     }
-    /* Some drivers say "end" where a running device has nothing to give. */
+    /*
+     * Some drivers return 0, not ENOMSG, if a running device has nothing to
+     * give.
+     */
     if (!stopped && (n == 0 || n == -ENOMSG || n == -ESTALE || n == -ENODEV)) {
         return VFIO_MIG_READ_NOTHING_NOW;   /* a reset is found at a look */
     }
@@ -275,7 +278,7 @@ static int vfio_mig_v2_read_chunk(VFIODeviceMigration *mig, VFIOMigSink *sink,
 
 /* ---- writing ---- */
 
-/* A driver takes as much of a write as it likes, but not nothing. */
+/* A driver may take part of a write; nothing at all is an error. */
 static int vfio_mig_v2_write(VFIOMigV2 *v2, size_t size_bytes)
 {
     size_t done = 0;
@@ -352,7 +355,7 @@ static void vfio_mig_v2_setup(VFIODeviceMigration *mig, uint64_t flags)
     ret = vfio_device_feature(vbasedev->fd, VFIO_FEATURE_GET |
                               VFIO_MIG_V2_FEATURE_DATA_SIZE, &size_bytes,
                               sizeof(size_bytes));
-    /* One that knows it may fail now and not later. */
+    /* A driver that has the feature may fail here, and not later. */
     v2->tells_size = !vfio_feature_is_unknown(ret);
     if (precopy) {
         vfio_device_feature(vbasedev->fd, VFIO_FEATURE_SET |

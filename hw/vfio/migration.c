@@ -292,7 +292,7 @@ int vfio_migration_probe(VFIODevice *vbasedev, Error **errp)
     return ret;
 }
 
-/* Without its device a migration that has begun cannot end well. */
+/* A migration that has begun cannot succeed without its device. */
 static void vfio_mig_unplugged(VFIODeviceMigration *mig)
 {
     Error *err = NULL;
@@ -326,7 +326,9 @@ void vfio_migration_finalize(VFIODevice *vbasedev)
 
 /* ---- statistics for query-migrate ---- */
 
-/* Devices that can migrate count; a device with a blocker says so instead. */
+/*
+ * Is there a device that can migrate? One with a blocker reports that instead.
+ */
 bool vfio_mig_active(void)
 {
     VFIOGroup *group;
