@@ -132,9 +132,20 @@ static void test_kill9(void)
     qtest_forget(s);
 }
 
+/* main() has set them, as the shell of a user might. */
+static void test_settings(void)
+{
+    g_assert_null(g_getenv("VFIO_MIGRATION_MULTI"));
+    g_assert_null(g_getenv("VFIO_SIM_CONFIG"));
+    g_assert_cmpstr(g_getenv("VFIO_MIGRATION_CONF"), ==, "/dev/null");
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_setenv("VFIO_MIGRATION_MULTI", "allow", true);
+    g_setenv("VFIO_SIM_CONFIG", "/nonexistent", true);
+    qtest_add_func("harness/settings", test_settings);
     qtest_add_func("harness/json", test_json);
     qtest_add_func("harness/memory", test_memory);
     qtest_add_func("harness/events", test_events);

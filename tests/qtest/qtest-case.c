@@ -3,7 +3,8 @@
  *
  * Owns: running a case in a child with a time limit and a directory, so that
  * a failed, hung or crashed case leaves nothing behind and the next one
- * still runs; the handlers that describe a failure.
+ * still runs; an environment without settings of ours; the handlers that
+ * describe a failure.
  * Does not own: QEMU processes (libqtest.c). They die with the case's
  * process, whatever ends it, because they ask the kernel for that signal.
  * Locks: none. QTEST_KEEP=1 keeps the directories; QTEST_NO_FORK=1 runs the
@@ -288,12 +289,27 @@ static void supervise(const QTestCase *c, pid_t pid, int fd)
     }
 }
 
+/* What the user or the machine set for VMs must not reach those of a test. */
+static void clear_settings(void)
+{
+    g_auto(GStrv) names = g_listenv();
+
+    for (char **name = names; *name; name++) {
+        if (g_str_has_prefix(*name, "VFIO_MIGRATION_")) {
+            g_unsetenv(*name);
+        }
+    }
+    g_unsetenv("VFIO_SIM_CONFIG");
+    g_setenv("VFIO_MIGRATION_CONF", "/dev/null", true);
+}
+
 static void run_case(gconstpointer opaque)
 {
     const QTestCase *c = opaque;
     int fds[2];
     pid_t pid;
 
+    clear_settings();
     self.dir = make_dir();
     watch_stop_signals();
     if (g_getenv("QTEST_NO_FORK")) {
