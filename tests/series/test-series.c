@@ -1,10 +1,11 @@
 /*
  * Tests of scripts/qemu-series
  *
- * The tree is a git repository made of tests/series/stand-in, which holds
- * just the lines that the steps look for, or a copy of the QEMU tree that
- * QEMU_SRC names. A refusal must say what it met, and leave references,
- * objects and files of the tree as they were.
+ * The tree is a git repository made of tests/series/stand-in and, of one
+ * release, tests/series/stand-in-7.2.Z, which together hold just the lines
+ * that the steps look for; or a copy of the QEMU tree that QEMU_SRC names. A
+ * refusal must say what it met, and leave references, objects and files of
+ * the tree as they were.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -16,6 +17,7 @@
 #include <sys/wait.h>
 
 #define BRANCH          "vfio-migration-series"
+#define NEWEST          "7.2.22"    /* what MICRO_LAST of the tool says */
 #define EXIT_REFUSED    1
 #define EXIT_USAGE      2
 #define EXIT_CHECKPATCH 3
@@ -137,7 +139,8 @@ static const char *make_tree(void)
           "git sparse-checkout set docs/devel hw/vfio include/hw/vfio "
           "linux-user migration scripts softmmu tests/qtest tests/unit "
           "tests/vfio-sim"
-        : "cp -R \"$SERIES_TOP/tests/series/stand-in/.\" . && "
+        : "cp -R \"$SERIES_TOP/tests/series/stand-in/.\" "
+          "\"$SERIES_TOP/tests/series/stand-in-" NEWEST "/.\" . && "
           "git init -q -b main && git add . && git -c user.name=Base "
           "-c user.email=base@example.org commit -q -m base";
 }
@@ -186,6 +189,8 @@ static void test_branch(Fixture *f, const void *data)
     g_autofree char *count = NULL, *status = NULL, *signed_off = NULL;
 
     assert_done(&o);
+    g_assert_nonnull(strstr(o.output, " to " NEWEST ", which are known\n"));
+    g_assert_cmpstr(o.errors, ==, "");
     count = sh(f, "git rev-list --count HEAD.." BRANCH);
     g_assert_cmpuint(atoi(count), ==, nr_steps());
     signed_off = sh(f, "git log --format=%b HEAD.." BRANCH
@@ -307,6 +312,64 @@ static void test_mails(Fixture *f, const void *data)
              "git am -q $(ls ../out/*.patch | sed 1d)");
 }
 
+/* Makes the stand-in that of another release; not where it is a real tree. */
+static bool set_release(Fixture *f, const char *release)
+{
+    g_autofree char *line = g_strdup_printf(
+        "cp -R \"$SERIES_TOP/tests/series/stand-in-%s/.\" .; "
+        "git commit -q -a --allow-empty -m %s", release, release);
+
+    if (g_getenv("QEMU_SRC")) {
+        g_test_skip("QEMU_SRC is one release");
+        return false;
+    }
+    do_sh(f, line);
+    return true;
+}
+
+/* Where releases differ, the same is left, and mails apply. */
+static void test_release(Fixture *f, const void *data)
+{
+    const char *release = data;
+    g_autofree char *said = g_strdup_printf("QEMU %s, one of", release);
+    g_auto(Outcome) o = { 0 };
+    g_auto(Outcome) mails = { 0 };
+
+    if (!set_release(f, release)) {
+        return;
+    }
+    o = series(f->tree, NULL);
+    assert_done(&o);
+    g_assert_nonnull(strstr(o.output, said));
+    for_each_commit(f, "! git diff-tree --quiet $c^ $c");
+    do_sh(f, "git show " BRANCH ":hw/vfio/pci.c | "
+             "sed -n '/^out_deregister:/,/^out_teardown:/p' > ../path; "
+             "test $(grep -c '^    if (' ../path) = 3; "
+             "test $(grep -c 'vfio_intx_disable(vdev);' ../path) = 1; "
+             "test $(grep -c 'change_notifier.notify)' ../path) = 1; "
+             "test $(grep -c 'timer_free(' ../path) = 1; "
+             "test $(wc -l < ../path) = 12");
+
+    mails = series(f->tree, OPTIONS("--out", f->out));
+    assert_done(&mails);
+    do_sh(f, "git am -q $(ls ../out/*.patch | sed 1d); "
+             "git diff --exit-code HEAD " BRANCH);
+}
+
+/* A release that nobody has seen yet, on which all is as expected */
+static void test_later_release(Fixture *f, const void *data)
+{
+    g_auto(Outcome) o = { 0 };
+
+    do_sh(f, "echo 7.2.49 > VERSION; git commit -q -a -m later");
+    o = series(f->tree, NULL);
+    assert_done(&o);
+    g_assert_nonnull(strstr(o.errors, "warning: "));
+    g_assert_nonnull(strstr(o.errors, "QEMU 7.2.49, is newer than " NEWEST));
+    g_assert_null(strstr(o.output, "known"));
+    do_sh(f, "git rev-parse -q --verify " BRANCH);
+}
+
 static void test_reroll(Fixture *f, const void *data)
 {
     g_auto(Outcome) o = series(f->tree, OPTIONS("--out", f->out, "--reroll",
@@ -399,6 +462,14 @@ static const Wrong wrong[] = {
       "sed -i 's/^vfio-ccw$/ccw/' MAINTAINERS" COMMIT,
       "error_report(\"%s: off\", vbasedev->name);\n"
       "50-maintainers.step: " },
+    { "no-way-fits", "sed -i 's/vfio_intx_disable(vdev)/gone()/' "
+      "hw/vfio/pci.c" COMMIT, "02-realize-error.step: hw/vfio/pci.c: not as "
+      "expected. Looked for the line\n            vfio_intx_disable(vdev);" },
+    { "two-ways-fit", "printf '%s\\n' out_deregister: "
+      "'    pci_device_set_intx_routing_notifier(&vdev->pdev, NULL);' "
+      "'    kvm_irqchip_remove_change_notifier("
+      "&vdev->irqchip_change_notifier);' out_teardown: >> hw/vfio/pci.c"
+      COMMIT, "2 ways of an edit fit" },
     { "twice", "echo vfio-ccw >> MAINTAINERS" COMMIT,
       "MAINTAINERS: stands 2 times in the file (lines " },
     { "all-at-once", "sed -i 's/\"migration.h\"/\"m.h\"/' migration/target.c; "
@@ -529,6 +600,10 @@ int main(int argc, char **argv)
     add("/series/check", NULL, test_check);
     add("/series/check-errors", NULL, test_check_errors);
     add("/series/usage", NULL, test_usage);
+    add("/series/release/7.2.0", "7.2.0", test_release);
+    add("/series/release/7.2.4", "7.2.4", test_release);
+    add("/series/release/" NEWEST, NEWEST, test_release);
+    add("/series/release/later", NULL, test_later_release);
     for (i = 0; i < G_N_ELEMENTS(wrong); i++) {
         g_autofree char *path = g_strconcat("/series/refused/", wrong[i].name,
                                             NULL);

@@ -1,0 +1,370 @@
+# What the patch series for QEMU 7.2.x is made of: the files series/*.step.
+#
+# Owns: reading the steps (series/README.md describes their form), and the
+# texts of QEMU's files after each of them. Reads a tree by its read() only.
+# Not here: trees, commits, mails and patches (qemu-series).
+#
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+"""The steps of the patch series."""
+
+import glob
+import os
+import re
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SERIES = os.path.join(TOP, 'series')
+TRACE_EVENTS = 'hw/vfio/trace-events'
+
+
+class Refused(Exception):
+    """Nothing was changed, and why."""
+
+
+class Bad(Exception):
+    """A step that is wrong in itself, whatever the tree."""
+
+
+# ---- what a step may do ----
+
+class Edit:
+    """
+    Lines of a file of QEMU's: kept (' '), taken out ('-'), put in ('+').
+    Where releases differ there are several ways, of which one must fit.
+    """
+
+    def __init__(self, path):
+        self.path = path
+        self.ways = []
+
+    def add_way(self):
+        """Returns the list that takes the marked lines."""
+        self.ways.append([])
+        return self.ways[-1]
+
+    def apply(self, text):
+        """Returns the new text; Refused if the place is not found once."""
+        old = text.split('\n')
+        found = [places(old, anchor_of(lines)) for lines in self.ways]
+        fitting = [n for n, at in enumerate(found) if at]
+        if len(fitting) > 1:
+            raise Refused(f'{self.path}: {len(fitting)} ways of an edit fit, '
+                          'and only one may')
+        way = fitting[0] if fitting else self._nearest(old)
+        lines = self.ways[way]
+        if len(found[way]) != 1:
+            raise Refused(describe_miss(self.path, old, anchor_of(lines),
+                                        found[way]))
+        new, at = [], found[way][0]
+        for sign, line in lines:
+            if sign == '+':
+                new.append(line)
+            else:
+                if sign == ' ':
+                    new.append(old[at])
+                at += 1
+        return '\n'.join(old[:found[way][0]] + new + old[at:])
+
+    def _nearest(self, old):
+        """The way of which most lines are there, to say what is missing."""
+        def good(way):
+            anchor = anchor_of(self.ways[way])
+            return max(matching(old, i, anchor) for i in range(len(old)))
+
+        return max(range(len(self.ways)), key=good)
+
+
+class Removal:
+    """A function of QEMU's that goes, named by its first line"""
+
+    def __init__(self, path):
+        self.path = path
+        self.lines = []
+
+    def apply(self, text):
+        """Takes it out, from its first line to the '}' that ends it."""
+        for _, first in self.lines:
+            check_line(self.path, text, first)
+            old = text.split('\n')
+            start = old.index(first)
+            if '}' not in old[start:] or (start and old[start - 1]):
+                raise Refused(f'{self.path}: line {start + 1}, "{first}", '
+                              'does not begin a function that stands alone')
+            end = old.index('}', start) + 1
+            if end < len(old) and not old[end]:
+                end += 1
+            text = '\n'.join(old[:start] + old[end:])
+        return text
+
+
+class Step:
+    """One commit."""
+
+    def __init__(self, name):
+        self.name = name
+        self.message = ''
+        self.files = []         # (path here, path in QEMU's tree)
+        self.replaced = {}      # path in QEMU's tree: lines it must hold
+        self.again = set()      # paths of files that are renewed
+        self.sections = []      # headings of parts of our trace-events
+        self.edits = []         # of Edit and Removal, in order
+
+    @property
+    def subject(self):
+        return self.message.split('\n', 1)[0]
+
+
+def same_line(line, anchor):
+    """An anchor that ends in '...' names the beginning of a line."""
+    if anchor.endswith('...'):
+        return line.startswith(anchor[:-3])
+    return line == anchor
+
+
+def matching(lines, at, anchor):
+    """How many lines of the anchor stand at a place, from its first on."""
+    for n, text in enumerate(anchor):
+        if at + n >= len(lines) or not same_line(lines[at + n], text):
+            return n
+    return len(anchor)
+
+
+def anchor_of(lines):
+    return [text for sign, text in lines if sign != '+']
+
+
+def places(lines, anchor):
+    """Where an anchor stands, as indexes of its first line."""
+    return [i for i in range(len(lines) - len(anchor) + 1)
+            if matching(lines, i, anchor) == len(anchor)]
+
+
+def check_line(path, text, line):
+    """Refused if a line is not in the text once."""
+    probe = Edit(path)
+    probe.add_way().append((' ', line))
+    probe.apply(text)
+
+
+def describe_miss(path, lines, anchor, found):
+    if found:
+        places = ', '.join(str(i + 1) for i in found)
+        return (f'{path}: stands {len(found)} times in the file (lines '
+                f'{places}), but must be found once:\n'
+                + '\n'.join('    ' + text for text in anchor))
+    best = max(range(len(lines)), key=lambda i: matching(lines, i, anchor))
+    good = matching(lines, best, anchor)
+    at = best + good
+    text = f'{path}: not as expected. Looked for the line\n    {anchor[good]}\n'
+    if not good:
+        return text + 'which is nowhere in the file'
+    if at >= len(lines):
+        return text + 'where the file ends'
+    return text + f'at line {at + 1}, which reads\n    {lines[at]}'
+
+
+def own_file(path):
+    """Where a file is in this repository: series/tree/ comes first."""
+    for place in (os.path.join('series', 'tree', path), path):
+        if os.path.isfile(os.path.join(TOP, place)):
+            return place
+    raise Bad(f'this repository has no file {path}')
+
+
+def own_files(what):
+    """
+    Paths that a pattern matches, or that a list in a meson.build of ours
+    holds: tests/sim/meson.build:vfio_sim_sources.
+    """
+    if ':' not in what:
+        found = [os.path.relpath(path, TOP)
+                 for path in glob.glob(os.path.join(TOP, what))]
+    else:
+        path, name = what.split(':')
+        with open(os.path.join(TOP, path), encoding='utf-8') as f:
+            match = re.search(rf'^{name} = files\(([^)]*)\)', f.read(), re.M)
+        found = [os.path.join(os.path.dirname(path), entry) for entry
+                 in re.findall("'([^']*)'", match.group(1) if match else '')]
+    if not found:
+        raise Bad(f'{what} names no file')
+    return sorted(found)
+
+
+def add_files(step, words, taken):
+    """file PATH [as PATH] | files PATTERN [in DIR]"""
+    kind, what = words[0], words[1]
+    target = words[3] if len(words) == 4 else None
+    if kind == 'file':
+        step.files.append((own_file(what), target or what))
+    else:
+        for path in own_files(what):
+            where = target or os.path.dirname(path)
+            path_there = os.path.join(where, os.path.basename(path))
+            if path_there not in taken:
+                step.files.append((path, path_there))
+    taken.update(path_there for _, path_there in step.files)
+
+
+def read_directive(step, line, taken):
+    """Returns the list that takes the marked lines that follow, or None."""
+    words = line.split()
+    form = ' '.join([words[0]] + words[2:3])
+    if form in ('file', 'file as', 'files', 'files in'):
+        add_files(step, words, taken)
+    elif words[0] == 'replace' and len(words) == 2:
+        step.files.append((own_file(words[1]), words[1]))
+        return step.replaced.setdefault(words[1], [])
+    elif words[0] == 'again' and len(words) == 2:
+        if words[1] not in taken:
+            raise Bad(f'no earlier step has added {words[1]}')
+        step.files.append((own_file(words[1]), words[1]))
+        step.again.add(words[1])
+    elif words[0] == 'trace' and len(words) == 2:
+        step.sections.append(words[1])
+    elif words[0] == 'edit' and len(words) == 2:
+        step.edits.append(Edit(words[1]))
+        return step.edits[-1].add_way()
+    elif words == ['or'] and step.edits and isinstance(step.edits[-1], Edit):
+        return step.edits[-1].add_way()
+    elif words[0] == 'drop' and len(words) == 2:
+        step.edits.append(Removal(words[1]))
+        return step.edits[-1].lines
+    else:
+        raise Bad(f'not understood: {line}')
+    return None
+
+
+def read_step(path, taken):
+    """@taken: paths that earlier steps have added; brought up to date"""
+    step = Step(os.path.basename(path))
+    with open(path, encoding='utf-8') as f:
+        message, rest = f.read().split('\n---\n', 1)
+    step.message = message.strip() + '\n'
+    lines = None
+    for line in rest.split('\n'):
+        if line[:1] in ('+', '-', ' ') and lines is not None:
+            lines.append((line[0], line[1:]))
+        elif not line.strip() or line.startswith('#'):
+            lines = None
+        else:
+            try:
+                lines = read_directive(step, line, taken)
+            except (Bad, IndexError) as e:
+                raise Bad(f'{step.name}: {e}') from e
+    return step
+
+
+def read_steps():
+    paths = sorted(glob.glob(os.path.join(SERIES, '*.step')))
+    if not paths:
+        raise Bad(f'{SERIES} holds no steps')
+    taken = set()
+    return [read_step(path, taken) for path in paths]
+
+
+def own_text(path, present):
+    """
+    A file of ours. In one of series/tree, '@files PATTERN@' becomes the names
+    that are @present beside it, and lines from '@if NAME@' to '@end@' stay if
+    NAME is.
+    """
+    def names(match):
+        found = map(os.path.basename, own_files(match.group(2)))
+        return ''.join(f"{match.group(1)}'{name}',\n" for name in found
+                       if name in present)
+
+    def block(match):
+        return match.group(2) if match.group(1) in present else ''
+
+    with open(os.path.join(TOP, path), encoding='utf-8') as f:
+        text = f.read()
+    if path.startswith('series/tree/'):
+        text = re.sub(r'^@if (\S+)@\n(.*?)^@end@\n', block, text,
+                      flags=re.M | re.S)
+        text = re.sub(r'^( *)@files (\S+)@\n', names, text, flags=re.M)
+    return text
+
+
+def trace_section(heading):
+    """The paragraph of our trace-events under '# HEADING', as text."""
+    with open(os.path.join(TOP, TRACE_EVENTS), encoding='utf-8') as f:
+        parts = [p.strip('\n') for p in f.read().split('\n\n')]
+    for part in parts:
+        if part.split('\n', 1)[0] == f'# {heading}':
+            return part + '\n'
+    raise Bad(f'{TRACE_EVENTS} has no part "# {heading}"')
+
+
+# ---- from steps to texts ----
+
+class Result:
+    """Files of the tree as the steps so far leave them."""
+
+    def __init__(self, tree):
+        self.tree = tree
+        self.texts = {}
+        self.added = set()      # paths of files of ours
+        self.errors = {}        # path: the first; more may follow from it
+
+    def current(self, path):
+        if path not in self.texts:
+            self.texts[path] = self.tree.read(path)
+        return self.texts[path]
+
+    def _put(self, changed, path, text):
+        self.texts[path] = changed[path] = text
+
+    def _edit(self, changed, edit):
+        text = self.current(edit.path)
+        if text is None:
+            raise Refused(f'{edit.path}: the tree has no such file')
+        self._put(changed, edit.path, edit.apply(text))
+
+    def _add(self, changed, step, source, target):
+        old = self.current(target)
+        expected = step.replaced.get(target)
+        if expected is None and old is not None and target not in step.again:
+            raise Refused(f'{target}: is there already, but the series adds '
+                          'it; is this a plain 7.2.x?')
+        if expected is not None:
+            if old is None:
+                raise Refused(f'{target}: the tree has no such file')
+            for _, line in expected:
+                check_line(target, old, line)
+        place = os.path.dirname(target)
+        present = {os.path.basename(path) for path in self.added
+                   if os.path.dirname(path) == place}
+        self._put(changed, target, own_text(source, present))
+
+    def _trace(self, changed, heading):
+        old = self.current(TRACE_EVENTS)
+        if old is None:
+            raise Refused(f'{TRACE_EVENTS}: the tree has no such file')
+        self._put(changed, TRACE_EVENTS,
+                  old.rstrip('\n') + '\n\n' + trace_section(heading))
+
+    def apply(self, step):
+        """Returns {path: text} of a step; collects what does not fit."""
+        changed = {}
+        self.added.update(target for _, target in step.files)
+        work = ([(e.path, lambda e=e: self._edit(changed, e))
+                 for e in step.edits]
+                + [(t, lambda s=s, t=t: self._add(changed, step, s, t))
+                   for s, t in step.files]
+                + [(TRACE_EVENTS, lambda h=h: self._trace(changed, h))
+                   for h in step.sections])
+        for path, do in work:
+            try:
+                do()
+            except Refused as e:
+                self.errors.setdefault(path, f'{step.name}: {e}')
+        return changed
+
+
+def compute(tree, steps):
+    """Returns [(step, {path: text})]; Refused with all that does not fit."""
+    result = Result(tree)
+    changes = [(step, result.apply(step)) for step in steps]
+    if result.errors:
+        raise Refused('\n'.join(result.errors.values()))
+    return changes
