@@ -421,7 +421,41 @@ static void test_usage(Fixture *f, const void *data)
     g_assert_nonnull(strstr(o.errors, "--no-such-option"));
 }
 
-/* ---- what it refuses ---- */
+static void test_people(Fixture *f, const void *data)
+{
+    g_auto(Outcome) signed_off = { 0 };
+    g_auto(Outcome) bare = { 0 };
+
+    do_sh(f, "git config --unset user.email");
+    signed_off = series(f->tree, OPTIONS(
+        "--author", "A. Writer <writer@example.org>",
+        "--sign-off", "A. Writer <writer@example.org>",
+        "--sign-off", "A Sender <sender@example.org>"));
+    assert_done(&signed_off);
+    for_each_commit(f, "git log -1 --format='%an <%ae> %cn' $c | "
+                       "grep -qx 'A. Writer <writer@example.org> A. Writer'");
+    for_each_commit(f, "git log -1 --format=%B $c | tail -3 | tr '\\n' ';' | "
+                       "grep -q '^Signed-off-by: A. Writer <writer@example"
+                       ".org>;Signed-off-by: A Sender <sender@example.org>;'");
+    bare = series(f->tree, OPTIONS("--branch", "bare", "--no-sign-off",
+                                   "--author", "X <x@example.org>"));
+    assert_done(&bare);
+    do_sh(f, "! git log --format=%B HEAD..bare | grep Signed-off-by");
+}
+
+static void test_people_usage(Fixture *f, const void *data)
+{
+    static const char *const wrong[] = {
+        "nobody", "<a@b.org>", "A <b.org>", "A <a@b> C", "A\n<a@b.org>",
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        g_auto(Outcome) o = series(f->tree, OPTIONS("--author", wrong[i]));
+
+        g_assert_cmpint(o.status, ==, EXIT_USAGE);
+        g_assert_nonnull(strstr(o.errors, "is not of the form"));
+    }
+}
 
 /* A tree that is wrong in one way. */
 typedef struct Wrong {
@@ -429,6 +463,159 @@ typedef struct Wrong {
     const char *how;    /* lines for the shell, in the tree */
     const char *text;   /* that the refusal must hold */
 } Wrong;
+
+/* ---- for a source package ---- */
+
+/*
+ * The tree as dpkg-source unpacks it: no git, one patch of the package's own,
+ * applied. Its place is f->out, its patches those below.
+ */
+#define PATCHES "debian/patches"
+
+static void make_package(Fixture *f)
+{
+    do_sh(f, "mkdir ../out; git archive HEAD | tar x -C ../out; cd ../out; "
+             "mkdir -p " PATCHES " .pc; "
+             "printf 'qemu (1:7.2+x-1) unstable; urgency=low\\n' "
+             "> debian/changelog; "
+             "printf '# of the package\\nfirst.diff -p1\\n' > "
+             PATCHES "/series; echo first.diff > .pc/applied-patches; "
+             "printf '%s\\n' '--- a/own' '+++ b/own' '@@ -0,0 +1 @@' '+own' > "
+             PATCHES "/first.diff; echo own > own; "
+             "mkdir .pc/first.diff; : > .pc/first.diff/own; "
+             "echo 2 > .pc/.version; echo " PATCHES " > .pc/.quilt_patches; "
+             "echo series > .pc/.quilt_series");
+}
+
+static Outcome quilt(Fixture *f)
+{
+    g_autofree char *dir = g_build_filename(f->out, PATCHES, NULL);
+
+    return series(f->out, OPTIONS("--quilt", dir, "--author",
+                                  "A Tester <tester@example.org>"));
+}
+
+static void assert_quilt_refused(Fixture *f, const char *text)
+{
+    static const char state[] = "cd ../out && find . -type f | sort | "
+                                "xargs sha256sum";
+    g_autofree char *before = sh(f, state);
+    g_auto(Outcome) o = quilt(f);
+    g_autofree char *after = sh(f, state);
+
+    g_assert_cmpint(o.status, ==, EXIT_REFUSED);
+    if (!strstr(o.errors, text)) {
+        g_error("no '%s' in: %s", text, o.errors);
+    }
+    g_assert_cmpstr(before, ==, after);
+}
+
+/* Applied one after the other, they leave what the branch has. */
+static void test_quilt(Fixture *f, const void *data)
+{
+    g_autofree char *has_quilt = g_find_program_in_path("quilt");
+    g_autofree char *count = NULL;
+    g_auto(Outcome) branch = series(f->tree, NULL);
+    g_auto(Outcome) o = { 0 };
+
+    assert_done(&branch);
+    make_package(f);
+    o = quilt(f);
+    assert_done(&o);
+    g_assert_nonnull(strstr(o.output, ", Debian package 1:7.2+x-1, one of"));
+    count = sh(f, "cd ../out/" PATCHES "; head -2 series | tr '\\n' ' ' | "
+                  "grep -qx '# of the package first.diff -p1 '; "
+                  "grep -c '^vfio-migration/00' series");
+    g_assert_cmpuint(atoi(count), ==, nr_steps());
+    do_sh(f, "cd ../out; cp -R . ../copy; cd ../copy; "
+             "grep ^vfio-migration/ " PATCHES "/series | while read name; do "
+             "git apply -p1 " PATCHES "/$name; done; "
+             "cd \"$OLDPWD\"; cd ../tree; git archive " BRANCH " | "
+             "(mkdir ../expected; tar x -C ../expected); cd ../copy; "
+             "rm -rf .pc debian own; diff -r . ../expected; "
+             "test -x tests/qtest/vfio/qemu-wrapper");
+    if (has_quilt) {
+        do_sh(f, "cd ../out; export QUILT_PATCHES=" PATCHES "; "
+                 "quilt --quiltrc - push -a -q; rm -rf ../applied; "
+                 "cp -R . ../applied; cd ../applied; rm -rf .pc debian own; "
+                 "diff -r . ../expected; "
+                 "test -x tests/qtest/vfio/qemu-wrapper; cd ../out; "
+                 "quilt --quiltrc - pop -q $(quilt --quiltrc - applied | "
+                 "grep -c ^vfio-migration/); test -e own");
+    }
+}
+
+/* Made again they are the same; who it is by can be said. */
+static void test_quilt_again(Fixture *f, const void *data)
+{
+    static const char sum[] = "cd ../out/" PATCHES "; find . -type f | sort | "
+                              "xargs sha256sum";
+    g_autofree char *dir = g_build_filename(f->dir, "patches", NULL);
+    g_autofree char *first_sum = NULL, *second_sum = NULL;
+    g_auto(Outcome) first = { 0 }, second = { 0 }, other = { 0 };
+
+    make_package(f);
+    first = quilt(f);
+    assert_done(&first);
+    first_sum = sh(f, sum);
+    second = quilt(f);
+    assert_done(&second);
+    second_sum = sh(f, sum);
+    g_assert_cmpstr(first_sum, ==, second_sum);
+
+    other = series(f->out, OPTIONS("--quilt", dir, "--author",
+                                   "X <x@example.org>"));
+    assert_done(&other);
+    do_sh(f, "cd ../patches; grep -qx 'From: X <x@example.org>' "
+             "vfio-migration/0001-*; "
+             "grep -q '^Subject: migration: ' vfio-migration/0001-*; "
+             "test $(wc -l < series) = $(ls vfio-migration/*.patch | wc -l)");
+}
+
+static const Wrong wrong_package[] = {
+    { "not-applied", "echo second.diff >> ../out/" PATCHES "/series",
+      "1 of its patches are not applied, the first is second.diff" },
+    { "unpacked-bare", "rm -r ../out/.pc",
+      "1 of its patches are not applied, the first is first.diff" },
+    { "ours-applied", "echo vfio-migration/0001-x.patch >> "
+      "../out/.pc/applied-patches", "up to vfio-migration/0001-x.patch" },
+    { "version", "echo 8.0.0 > ../out/VERSION", "QEMU 8.0.0, but" },
+    { "miss", "sed -i s/migration.h/m.h/ ../out/migration/target.c",
+      "01-query-migrate.step: migration/target.c: not as expected" },
+    { "foreign", "mkdir ../out/" PATCHES "/vfio-migration; "
+      ": > ../out/" PATCHES "/vfio-migration/mine.patch",
+      "holds mine.patch, which was not made here" },
+};
+
+static void test_wrong_package(Fixture *f, const void *data)
+{
+    const Wrong *w = data;
+
+    make_package(f);
+    do_sh(f, w->how);
+    assert_quilt_refused(f, w->text);
+}
+
+static void test_quilt_edited(Fixture *f, const void *data)
+{
+    g_auto(Outcome) o = { 0 };
+
+    make_package(f);
+    o = quilt(f);
+    assert_done(&o);
+    do_sh(f, "cd ../out/" PATCHES "/vfio-migration; echo >> $(ls 0003-*)");
+    assert_quilt_refused(f, ".patch was edited");
+}
+
+static void test_quilt_usage(Fixture *f, const void *data)
+{
+    g_auto(Outcome) o = series(f->tree, OPTIONS("--quilt", f->out, "--check"));
+
+    g_assert_cmpint(o.status, ==, EXIT_USAGE);
+    g_assert_nonnull(strstr(o.errors, "--quilt goes with none of"));
+}
+
+/* ---- what it refuses ---- */
 
 #define COMMIT "; git add -A; git commit -q -m change"
 
@@ -604,6 +791,18 @@ int main(int argc, char **argv)
     add("/series/release/7.2.4", "7.2.4", test_release);
     add("/series/release/" NEWEST, NEWEST, test_release);
     add("/series/release/later", NULL, test_later_release);
+    add("/series/people", NULL, test_people);
+    add("/series/people-usage", NULL, test_people_usage);
+    add("/series/quilt/apply", NULL, test_quilt);
+    add("/series/quilt/again", NULL, test_quilt_again);
+    add("/series/quilt/edited", NULL, test_quilt_edited);
+    add("/series/quilt/usage", NULL, test_quilt_usage);
+    for (i = 0; i < G_N_ELEMENTS(wrong_package); i++) {
+        g_autofree char *path = g_strconcat("/series/quilt/refused/",
+                                            wrong_package[i].name, NULL);
+
+        add(path, &wrong_package[i], test_wrong_package);
+    }
     for (i = 0; i < G_N_ELEMENTS(wrong); i++) {
         g_autofree char *path = g_strconcat("/series/refused/", wrong[i].name,
                                             NULL);
