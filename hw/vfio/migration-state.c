@@ -61,26 +61,43 @@ const VFIOMigArcTable vfio_mig_v1_arcs = {
  * longer ways itself. Of each state the arc stands first that keeps a stopped
  * VM's device from running: from pre-copy it does not pass running to stop.
  */
-#define V2_STOPPED      ARC(STOP, STOP_COPY), ARC(STOP_COPY, STOP), \
-                        ARC(STOP, RESUMING), ARC(RESUMING, STOP)
-#define V2_PLAIN        ARC(RUNNING, STOP), ARC(STOP, RUNNING)
-#define V2_P2P          ARC(RUNNING, RUNNING_P2P), ARC(RUNNING_P2P, STOP), \
-                        ARC(STOP, RUNNING_P2P), ARC(RUNNING_P2P, RUNNING)
+static const VFIOMigArc v2_arcs[] = {
+    ARC(RUNNING, STOP),
+    ARC(STOP, RUNNING),
+    ARC(STOP, STOP_COPY),
+    ARC(STOP_COPY, STOP),
+    ARC(STOP, RESUMING),
+    ARC(RESUMING, STOP),
+};
 
-static const VFIOMigArc v2_arcs[] = { V2_PLAIN, V2_STOPPED };
-
-static const VFIOMigArc v2_p2p_arcs[] = { V2_P2P, V2_STOPPED };
+static const VFIOMigArc v2_p2p_arcs[] = {
+    ARC(RUNNING, RUNNING_P2P),
+    ARC(RUNNING_P2P, STOP),
+    ARC(STOP, RUNNING_P2P),
+    ARC(RUNNING_P2P, RUNNING),
+    ARC(STOP, STOP_COPY),
+    ARC(STOP_COPY, STOP),
+    ARC(STOP, RESUMING),
+    ARC(RESUMING, STOP),
+};
 
 static const VFIOMigArc v2_precopy_arcs[] = {
-    V2_PLAIN,
+    ARC(RUNNING, STOP),
+    ARC(STOP, RUNNING),
     ARC(RUNNING, PRE_COPY),
     ARC(PRE_COPY, STOP_COPY),
     ARC(PRE_COPY, RUNNING),
-    V2_STOPPED,
+    ARC(STOP, STOP_COPY),
+    ARC(STOP_COPY, STOP),
+    ARC(STOP, RESUMING),
+    ARC(RESUMING, STOP),
 };
 
 static const VFIOMigArc v2_p2p_precopy_arcs[] = {
-    V2_P2P,
+    ARC(RUNNING, RUNNING_P2P),
+    ARC(RUNNING_P2P, STOP),
+    ARC(STOP, RUNNING_P2P),
+    ARC(RUNNING_P2P, RUNNING),
     ARC(RUNNING, PRE_COPY),
     ARC(RUNNING_P2P, PRE_COPY_P2P),
     ARC(PRE_COPY, PRE_COPY_P2P),
@@ -88,7 +105,10 @@ static const VFIOMigArc v2_p2p_precopy_arcs[] = {
     ARC(PRE_COPY_P2P, RUNNING_P2P),
     ARC(PRE_COPY_P2P, STOP_COPY),
     ARC(PRE_COPY_P2P, PRE_COPY),
-    V2_STOPPED,
+    ARC(STOP, STOP_COPY),
+    ARC(STOP_COPY, STOP),
+    ARC(STOP, RESUMING),
+    ARC(RESUMING, STOP),
 };
 
 #define V2_TABLE(array) \

@@ -75,8 +75,8 @@ void vfio_pair_finish(VFIOPair *pair);
 /*
  * vfio_pair_check: all arrived: guest memory equal byte by byte, the state
  * of every device word by word, no violation of the contract by a side with
- * our code, no data file left open. Then lets the destination run and sees its devices run. The
- * destination's VM must be paused till then.
+ * our code, no data file left open. Then lets the destination run and sees its
+ * devices run. The destination's VM must be paused till then.
  */
 void vfio_pair_check(VFIOPair *pair);
 

@@ -29,7 +29,7 @@ struct SimDataFile {
 /* Both ends: [0] for reading, [1] for writing */
 static bool make_pipe(int ends[2], bool load)
 {
-    static const char ready = 0;
+    const char ready = 0;
 
     if (pipe2(ends, O_CLOEXEC) < 0) {
         return false;

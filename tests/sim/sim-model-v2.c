@@ -214,6 +214,6 @@ int sim_v2_data_size(SimMig *m, uint64_t *bytes)
     if (!ret && out.has_value) {
         *bytes = out.value;
     }
-    sim_host_log(m, "data-size bytes=%llu ret=%d", (ull)*bytes, ret);
+    sim_host_log(m, "data-size bytes=%llu ret=%d", (ull)bytes[0], ret);
     return ret;
 }

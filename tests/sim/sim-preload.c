@@ -2,8 +2,9 @@
  * Simulated VFIO devices: the calls of libc that lead into the simulation
  *
  * Owns: the replacements of open, ioctl, pread, pwrite, read, write, readv,
- * writev, mmap and close, and the table that says which file descriptors are ours. Everything else goes
- * to the kernel by its system call at once: one load decides.
+ * writev, mmap and close, and the table that says which file descriptors are
+ * ours. Everything else goes to the kernel by its system call at once: one
+ * load decides.
  * Does not own: what a call on one of our descriptors means.
  *
  * Locks: none. A table entry is set before its descriptor is returned and
@@ -39,29 +40,6 @@
 #define EXPORT __attribute__((visibility("default")))
 #define MAX_FILES 65536
 #define DEV_VFIO "/dev/vfio/"
-
-/*
- * ThreadSanitizer has to see these: what a thread reads from a pipe happened
- * after another thread wrote it.
- */
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define REAL_READ __interceptor_read
-#define REAL_WRITE __interceptor_write
-#define REAL_READV __interceptor_readv
-#define REAL_WRITEV __interceptor_writev
-ssize_t REAL_READ(int fd, void *buf, size_t len);
-ssize_t REAL_WRITE(int fd, const void *buf, size_t len);
-ssize_t REAL_READV(int fd, const struct iovec *iov, int count);
-ssize_t REAL_WRITEV(int fd, const struct iovec *iov, int count);
-#endif
-#endif
-#ifndef REAL_READ
-#define REAL_READ(fd, buf, len) syscall(SYS_read, fd, buf, len)
-#define REAL_WRITE(fd, buf, len) syscall(SYS_write, fd, buf, len)
-#define REAL_READV(fd, iov, count) syscall(SYS_readv, fd, iov, count)
-#define REAL_WRITEV(fd, iov, count) syscall(SYS_writev, fd, iov, count)
-#endif
 
 static _Atomic(SimFile *) files[MAX_FILES];
 static atomic_uint num_files;

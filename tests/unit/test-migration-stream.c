@@ -19,34 +19,35 @@
 #include "hw/vfio/migration-stream.h"
 #include "wrap.h"
 
-#define TAG(last)       0xff, 0xff, 0xff, 0xff, 0xef, 0x10, 0x00, last
-#define END             TAG(0x01)
-#define CONFIG          TAG(0x02)
-#define SETUP           TAG(0x03)
-#define DATA            TAG(0x04)
-#define INIT_DATA_SENT  TAG(0x05)
-#define SIZE(last)      0, 0, 0, 0, 0, 0, 0, last
+#define TAG(last)       "\xff\xff\xff\xff\xef\x10\0" last
+#define END             TAG("\1")
+#define CONFIG          TAG("\2")
+#define SETUP           TAG("\3")
+#define DATA            TAG("\4")
+#define INIT_DATA_SENT  TAG("\5")
+#define SIZE(last)      "\0\0\0\0\0\0\0" last
+
+/* Of an array of these, without the terminator */
+#define BYTES(array)    (sizeof(array) - 1)
 
 #define BLOB_BYTES      6       /* stands for the config blob */
 #define NR_SECTIONS     5
 
 /* A whole small migration; section headers and footers are QEMU's. */
-static const uint8_t golden[] = {
-    SETUP, END,
-    DATA, SIZE(5), 'h', 'e', 'l', 'l', 'o', END,
-    DATA, SIZE(0), END,
-    DATA, SIZE(3), 'a', 'b', 'c', DATA, SIZE(1), 0xff, DATA, SIZE(0), END,
-    CONFIG, 1, 2, 3, 4, 5, 6, END,
-};
+static const uint8_t golden[] =
+    SETUP END
+    DATA SIZE("\5") "hello" END
+    DATA SIZE("\0") END
+    DATA SIZE("\3") "abc" DATA SIZE("\1") "\xff" DATA SIZE("\0") END
+    CONFIG "\1\2\3\4\5\6" END;
 
 /* The same from QEMU 8.1 or later, with protocol v2 and switchover-ack */
-static const uint8_t golden_v2[] = {
-    SETUP, END,
-    DATA, SIZE(5), 'h', 'e', 'l', 'l', 'o', INIT_DATA_SENT,
-    END,
-    DATA, SIZE(3), 'a', 'b', 'c', DATA, SIZE(1), 0xff, END,
-    CONFIG, 1, 2, 3, 4, 5, 6, END,
-};
+static const uint8_t golden_v2[] =
+    SETUP END
+    DATA SIZE("\5") "hello" INIT_DATA_SENT
+    END
+    DATA SIZE("\3") "abc" DATA SIZE("\1") "\xff" END
+    CONFIG "\1\2\3\4\5\6" END;
 
 /* What a reader saw. */
 typedef struct Outcome {
@@ -302,24 +303,23 @@ static void write_golden(QEMUFile *f)
 
 static void test_golden_bytes(void)
 {
-    static const uint8_t setup[] = { SETUP, END };
-    static const uint8_t zero[] = { DATA, SIZE(0) };
-    static const uint8_t sized[] = { DATA, 0x01, 0x23, 0x45, 0x67,
-                                     0x89, 0xab, 0xcd, 0xef };
-    static const uint8_t config[] = { CONFIG };
-    static const uint8_t end[] = { END };
+    static const uint8_t setup[] = SETUP END;
+    static const uint8_t zero[] = DATA SIZE("\0");
+    static const uint8_t sized[] = DATA "\x01\x23\x45\x67\x89\xab\xcd\xef";
+    static const uint8_t config[] = CONFIG;
+    static const uint8_t end[] = END;
 
-    check_written(vfio_mig_put_setup, setup, sizeof(setup));
-    check_written(write_zero_data, zero, sizeof(zero));
-    check_written(write_all_bytes_of_a_size, sized, sizeof(sized));
-    check_written(vfio_mig_put_config_header, config, sizeof(config));
-    check_written(vfio_mig_put_end, end, sizeof(end));
-    check_written(write_golden, golden, sizeof(golden));
+    check_written(vfio_mig_put_setup, setup, BYTES(setup));
+    check_written(write_zero_data, zero, BYTES(zero));
+    check_written(write_all_bytes_of_a_size, sized, BYTES(sized));
+    check_written(vfio_mig_put_config_header, config, BYTES(config));
+    check_written(vfio_mig_put_end, end, BYTES(end));
+    check_written(write_golden, golden, BYTES(golden));
 }
 
 static void test_golden_stream_is_read(void)
 {
-    QEMUFile *f = vfio_host_file_new_memory_input(golden, sizeof(golden));
+    QEMUFile *f = vfio_host_file_new_memory_input(golden, BYTES(golden));
     g_autoptr(Error) err = NULL;
     g_auto(Outcome) seen = read_stream(f, &err);
 
@@ -328,14 +328,14 @@ static void test_golden_stream_is_read(void)
     g_assert_cmpuint(seen.packets, ==, 1 + 2 + 2 + 4 + 1);
     g_assert_cmpmem(seen.data->data, seen.data->len,
                     "helloabc\xff\1\2\3\4\5\6", 15);
-    g_assert_cmpuint(vfio_host_file_bytes(f), ==, sizeof(golden));
+    g_assert_cmpuint(vfio_host_file_bytes(f), ==, BYTES(golden));
     qemu_fclose(f);
 }
 
 static void test_golden_stream_of_v2(void)
 {
     QEMUFile *f = vfio_host_file_new_memory_input(golden_v2,
-                                                  sizeof(golden_v2));
+                                                  BYTES(golden_v2));
     g_autoptr(Error) err = NULL;
     g_auto(Outcome) seen = read_stream(f, &err);
     size_t i;
@@ -345,9 +345,9 @@ static void test_golden_stream_of_v2(void)
     g_assert_cmpuint(seen.packets, ==, 1 + 2 + 1 + 3 + 1);
     g_assert_cmpmem(seen.data->data, seen.data->len,
                     "helloabc\xff\1\2\3\4\5\6", 15);
-    g_assert_cmpuint(vfio_host_file_bytes(f), ==, sizeof(golden_v2));
+    g_assert_cmpuint(vfio_host_file_bytes(f), ==, BYTES(golden_v2));
     qemu_fclose(f);
-    for (i = 0; i < sizeof(golden_v2); i++) {
+    for (i = 0; i < BYTES(golden_v2); i++) {
         g_assert_false(check_bytes(golden_v2, i));
     }
 }
@@ -396,13 +396,13 @@ static void test_round_trip(void)
 
 static void test_every_single_bit(void)
 {
-    g_autofree uint8_t *bytes = g_malloc(sizeof(golden));
+    g_autofree uint8_t *bytes = g_malloc(BYTES(golden));
     unsigned bit, accepted = 0;
 
-    for (bit = 0; bit < sizeof(golden) * 8; bit++) {
-        memcpy(bytes, golden, sizeof(golden));
+    for (bit = 0; bit < BYTES(golden) * 8; bit++) {
+        memcpy(bytes, golden, BYTES(golden));
         bytes[bit / 8] ^= 1 << bit % 8;
-        accepted += check_bytes(bytes, sizeof(golden));
+        accepted += check_bytes(bytes, BYTES(golden));
     }
     /*
      * A flip in the 9 bytes of data and 6 of the blob cannot be seen; every
@@ -415,17 +415,17 @@ static void test_every_single_bit(void)
 
 static void test_random_damage(void)
 {
-    g_autofree uint8_t *bytes = g_malloc(2 * sizeof(golden));
+    g_autofree uint8_t *bytes = g_malloc(2 * BYTES(golden));
     unsigned round, i;
 
     for (round = 0; round < 20000; round++) {
-        size_t size = g_test_rand_int_range(0, sizeof(golden) + 1);
-        size_t from = g_test_rand_int_range(0, sizeof(golden) + 1);
+        size_t size = g_test_rand_int_range(0, BYTES(golden) + 1);
+        size_t from = g_test_rand_int_range(0, BYTES(golden) + 1);
 
         /* cut and spliced at random, then a few bytes changed */
         memcpy(bytes, golden, size);
-        memcpy(bytes + size, golden + from, sizeof(golden) - from);
-        size += sizeof(golden) - from;
+        memcpy(bytes + size, golden + from, BYTES(golden) - from);
+        size += BYTES(golden) - from;
         for (i = g_test_rand_int_range(0, 4); size && i > 0; i--) {
             bytes[g_test_rand_int_range(0, size)] = g_test_rand_bit()
                 ? g_test_rand_int() : 0;
@@ -438,7 +438,7 @@ static void test_cut_at_every_byte(void)
 {
     size_t size;
 
-    for (size = 0; size < sizeof(golden); size++) {
+    for (size = 0; size < BYTES(golden); size++) {
         /* a copy of its own length: the address sanitizer watches the end */
         g_autofree uint8_t *bytes = g_malloc(size + 1);
         uint8_t *cut = bytes + 1;
@@ -446,7 +446,7 @@ static void test_cut_at_every_byte(void)
         memcpy(cut, golden, size);
         g_assert_false(check_bytes(cut, size));
     }
-    g_assert_true(check_bytes(golden, sizeof(golden)));
+    g_assert_true(check_bytes(golden, BYTES(golden)));
 }
 
 /* The channel itself fails at every byte, with an errno of its own. */
@@ -457,9 +457,9 @@ static void test_channel_fails_at_every_byte(void)
 
     nr_reports = 0;
     for (i = 0; i < ARRAY_SIZE(errors); i++) {
-        for (size = 0; size < sizeof(golden); size++) {
+        for (size = 0; size < BYTES(golden); size++) {
             QEMUFile *f = vfio_host_file_new_memory_input(golden,
-                                                          sizeof(golden));
+                                                          BYTES(golden));
             g_autoptr(Error) err = NULL;
             g_auto(Outcome) seen = { 0 };
             bool fired = false;
@@ -477,13 +477,13 @@ static void test_channel_fails_at_every_byte(void)
             qemu_fclose(f);
         }
     }
-    g_assert_cmpuint(nr_reports, <=, ARRAY_SIZE(errors) * sizeof(golden));
+    g_assert_cmpuint(nr_reports, <=, ARRAY_SIZE(errors) * BYTES(golden));
 }
 
 /* After an error nothing more is believed, though bytes may be buffered. */
 static void test_first_error_stays(void)
 {
-    QEMUFile *f = vfio_host_file_new_memory_input(golden, sizeof(golden));
+    QEMUFile *f = vfio_host_file_new_memory_input(golden, BYTES(golden));
     VFIOMigPacket packet;
     uint64_t size = 77;
     uint8_t byte;
@@ -502,7 +502,7 @@ static void test_write_errors_stay_in_the_file(void)
 {
     size_t size;
 
-    for (size = 0; size < sizeof(golden); size++) {
+    for (size = 0; size < BYTES(golden); size++) {
         g_autoptr(GByteArray) bytes = g_byte_array_new();
         QEMUFile *f = vfio_host_file_new_memory_output(bytes);
         bool fired = false;
@@ -547,7 +547,7 @@ static void test_data_sizes(void)
     unsigned i, k;
 
     for (i = 0; i < ARRAY_SIZE(cases); i++) {
-        uint8_t bytes[] = { DATA, SIZE(0) };
+        uint8_t bytes[] = DATA SIZE("\0");
         g_autoptr(Error) err = NULL;
         uint64_t size = 77;
         int ret;
@@ -555,7 +555,7 @@ static void test_data_sizes(void)
         for (k = 0; k < 8; k++) {
             bytes[8 + k] = cases[i].size >> (56 - 8 * k);
         }
-        ret = get_packet(bytes, sizeof(bytes), &size, &err);
+        ret = get_packet(bytes, BYTES(bytes), &size, &err);
         if (cases[i].ok) {
             g_assert_cmpint(ret, ==, 0);
             g_assert_cmpuint(size, ==, cases[i].size);
@@ -569,7 +569,7 @@ static void test_data_sizes(void)
                                     "1099511627776"));
         }
         /* whoever wants no text gets the same answer */
-        g_assert_cmpint(get_packet(bytes, sizeof(bytes), &size, NULL), ==,
+        g_assert_cmpint(get_packet(bytes, BYTES(bytes), &size, NULL), ==,
                         ret);
     }
 }
@@ -587,21 +587,21 @@ static void check_text(const uint8_t *data, size_t size, int expected,
 
 static void test_error_texts(void)
 {
-    static const uint8_t unknown[] = { TAG(0x07) };
+    static const uint8_t unknown[] = TAG("\7");
     static const uint8_t zero[] = { 0, 0, 0, 0, 0, 0, 0, 0 };
-    static const uint8_t multifd[] = { TAG(0x06) };
-    static const uint8_t open[] = { SETUP, DATA, SIZE(0), END };
-    static const uint8_t half[] = { DATA, 0, 0, 0 };
-    static const uint8_t cut_setup[] = { SETUP, 0xff };
+    static const uint8_t multifd[] = TAG("\6");
+    static const uint8_t open[] = SETUP DATA SIZE("\0") END;
+    static const uint8_t half[] = DATA "\0\0\0";
+    static const uint8_t cut_setup[] = SETUP "\xff";
 
     check_text(unknown, 8, -EINVAL, "unknown tag 0xffffffffef100007");
     check_text(zero, 8, -EINVAL, "unknown tag 0x0 ");
     check_text(multifd, 8, -ENOTSUP, "x-migration-multifd-transfer");
-    check_text(open, sizeof(open), -EINVAL,
+    check_text(open, BYTES(open), -EINVAL,
                "0xffffffffef100004 follows the setup packet");
-    check_text(half, sizeof(half), -EIO,
+    check_text(half, BYTES(half), -EIO,
                "cannot read the size of a data packet");
-    check_text(cut_setup, sizeof(cut_setup), -EIO,
+    check_text(cut_setup, BYTES(cut_setup), -EIO,
                "cannot read an end mark");
     check_text(zero, 7, -EIO, "cannot read a tag");
     check_text(zero, 0, -EIO, "cannot read a tag");
@@ -609,9 +609,9 @@ static void test_error_texts(void)
 
 static void test_get_end(void)
 {
-    static const uint8_t good[] = { END, END };
-    static const uint8_t bad[] = { CONFIG };
-    QEMUFile *f = vfio_host_file_new_memory_input(good, sizeof(good));
+    static const uint8_t good[] = END END;
+    static const uint8_t bad[] = CONFIG;
+    QEMUFile *f = vfio_host_file_new_memory_input(good, BYTES(good));
     g_autoptr(Error) err = NULL, cut = NULL;
 
     g_assert_cmpint(vfio_mig_get_end(f, &err), ==, 0);
@@ -621,7 +621,7 @@ static void test_get_end(void)
     g_assert_nonnull(cut);
     qemu_fclose(f);
 
-    f = vfio_host_file_new_memory_input(bad, sizeof(bad));
+    f = vfio_host_file_new_memory_input(bad, BYTES(bad));
     g_assert_cmpint(vfio_mig_get_end(f, &err), ==, -EINVAL);
     g_assert_nonnull(strstr(error_get_pretty(err),
                             "0xffffffffef100002 follows the device's "
@@ -653,7 +653,7 @@ static void test_get_data(void)
 
 static void test_less_without_an_error(void)
 {
-    QEMUFile *f = vfio_host_file_new_memory_input(golden, sizeof(golden));
+    QEMUFile *f = vfio_host_file_new_memory_input(golden, BYTES(golden));
     g_autoptr(Error) err = NULL;
     VFIOMigPacket packet;
     uint64_t size = 77;
