@@ -306,7 +306,9 @@ static void test_mails(Fixture *f, const void *data)
     g_assert_cmpstr(sums, ==, again);
     g_assert_cmpuint(atoi(count), ==, nr_steps() + 1);
     do_sh(f, "! grep -l '\\*\\*\\*' ../out/0000-cover-letter.patch; "
-             "grep -q '^Subject: \\[PATCH 00*/' ../out/0000-cover-letter.patch");
+             "grep -q '^Subject: \\[PATCH 00*/' ../out/0000-cover-letter.patch; "
+             "sed '1,/^$/d' ../out/0000-cover-letter.patch | head -1 | "
+             "grep -q '^This is for distributions '");
     /* They apply, and no branch was made for them. */
     do_sh(f, "test -z \"$(git for-each-ref refs/heads/" BRANCH ")\"; "
              "git am -q $(ls ../out/*.patch | sed 1d)");
