@@ -158,6 +158,8 @@ static bool setting_is_on(Setting *setting)
     return false;
 }
 
+const char vfio_mig_off_reason[] = "its property x-enable-migration is off";
+
 const char vfio_mig_multi_device_option[] =
     "VFIO_MIGRATION_MULTI=allow in QEMU's environment";
 

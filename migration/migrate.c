@@ -179,6 +179,8 @@ bool migrate_colo_enabled(void)
     return settings.colo;
 }
 
+const char vfio_mig_off_reason[] = "it was opened with disable_migration";
+
 const char vfio_mig_multi_device_option[] = "the setting multi_device";
 
 bool vfio_mig_multi_device_allowed(VFIODevice *vbasedev)

@@ -241,8 +241,8 @@ static VFIODeviceMigration *vfio_mig_create(VFIODevice *vbasedev,
     Object *obj = NULL;
 
     if (!vbasedev->enable_migration) {
-        error_setg(errp, "%s: cannot migrate: its property "
-                   "x-enable-migration is off", vbasedev->name);
+        error_setg(errp, "%s: cannot migrate: %s", vbasedev->name,
+                   vfio_mig_off_reason);
         return NULL;
     }
     if (vbasedev->ops->vfio_get_object) {

@@ -25,7 +25,8 @@ typedef struct BlockerCase {
 } BlockerCase;
 
 static const BlockerCase blocker_cases[] = {
-    { "property-off", ONE_DEVICE, "x-enable-migration is off", true },
+    { "property-off", ONE_DEVICE, "it was opened with "
+      "disable_migration", true },
     { "no-region", ONE_DEVICE "migration=no\n", "no migration region" },
     { "zero-size", ONE_DEVICE "migration=zero-size\n", "size 0" },
     { "setup-error", ONE_DEVICE "[fault info]\nevent=region-info\ncount=13\n"
@@ -416,7 +417,7 @@ static void plug_blocked(VFIOHostPhase phase, unsigned round, void *opaque)
     if (phase == VFIO_HOST_PHASE_ITERATE && round == 0) {
         g_assert_null(comp_try_open("other", options, &err));
         comp_assert_has(error_get_pretty(err), "in progress");
-        comp_assert_has(error_get_pretty(err), "x-enable-migration");
+        comp_assert_has(error_get_pretty(err), "disable_migration");
         error_free(err);
     }
 }

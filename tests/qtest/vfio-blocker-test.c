@@ -26,7 +26,7 @@ typedef struct Reason {
 } Reason;
 
 static const Reason reasons[] = {
-    { "property-off", "x-enable-migration", .props =
+    { "property-off", "enable-migration is off", .props =
       ",x-enable-migration=off" },
     { "no-region", "migration region", .migration = "no" },
     { "zero-size", "size 0", .migration = "zero-size" },

@@ -229,6 +229,10 @@ static void test_contents(Fixture *f, const void *data)
     do_sh(f, "! grep -q '^vfio_save_setup(' hw/vfio/trace-events; "
              "! grep -q '^bool vfio_mig_active' hw/vfio/common.c; "
              "grep -q '^bool vfio_mig_active' hw/vfio/migration.c");
+    /* Messages name the property that this QEMU has. */
+    do_sh(f, "test \"$(grep -l x-enable-migration hw/vfio/*.c)\" = "
+             "hw/vfio/pci.c; "
+             "grep -q '\"its property enable-migration is off' hw/vfio/*.c");
 }
 
 /* Runs a line for each commit, which it finds as $c. */

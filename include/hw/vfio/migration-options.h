@@ -12,6 +12,12 @@
 #include "hw/vfio/vfio-common.h"
 
 /*
+ * Why a device does not migrate whose user has switched that off, as a message
+ * says it. It names what the user did: a property, or a setting.
+ */
+extern const char vfio_mig_off_reason[];
+
+/*
  * vfio_mig_multi_device_allowed: does the user accept that several v1
  * devices migrate together?
  *

@@ -18,6 +18,8 @@
 #include "hw/vfio/migration-device.h"
 #include "hw/vfio/migration-options.h"
 
+const char vfio_mig_off_reason[] = "its property enable-migration is off";
+
 const char vfio_mig_multi_device_option[] = "x-multi-device-migration=on";
 
 bool vfio_mig_multi_device_allowed(VFIODevice *vbasedev)
