@@ -279,11 +279,23 @@ void vfio_mig_release(VFIODeviceMigration *mig)
     qemu_mutex_unlock(&mig->lock);
 }
 
+/*
+ * Milliseconds until who waits with the BQL held gives up. A call that a
+ * change of state would wait for in the driver, too, is waited for here: its
+ * other devices must not stop before this one leaves them alone.
+ */
+static int64_t vfio_mig_claim_wait_ms(VFIODeviceMigration *mig)
+{
+    return mig->traits.brief_claims && mig->phase == VFIO_MIG_PHASE_SAVE
+           ? INT_MAX : VFIO_MIG_CLAIM_WAIT_MS;
+}
+
 /* Called with mig->lock. Returns false if it is still claimed at the end. */
 static bool vfio_mig_wait_for_claim(VFIODeviceMigration *mig)
 {
+    int64_t max_ms = vfio_mig_claim_wait_ms(mig);
     int64_t start_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
-    int64_t left_ms = VFIO_MIG_CLAIM_WAIT_MS;
+    int64_t left_ms = max_ms;
     int64_t waited_ns = 0;
 
     g_assert(qemu_mutex_iothread_locked());
@@ -291,7 +303,7 @@ static bool vfio_mig_wait_for_claim(VFIODeviceMigration *mig)
     while (mig->claimed && left_ms > 0) {
         qemu_cond_timedwait(&mig->claim_changed, &mig->lock, left_ms);
         waited_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - start_ns;
-        left_ms = VFIO_MIG_CLAIM_WAIT_MS - waited_ns / SCALE_MS;
+        left_ms = max_ms - waited_ns / SCALE_MS;
     }
     mig->claim_waiters--;
     if (waited_ns) {

@@ -366,6 +366,7 @@ static void vfio_mig_v2_setup(VFIODeviceMigration *mig, uint64_t flags)
         .p2p = p2p,
         .precopy = precopy,
         .any_segments = true,
+        .brief_claims = true,
     };
     trace_vfio_migration_v2_found(vbasedev->name, flags, v2->tells_size);
 }

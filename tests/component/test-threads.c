@@ -3,8 +3,8 @@
  *
  * The stream is a socket whose other end does not read, so that the
  * migration waits in the middle of a chunk; the main thread then cancels,
- * or stops the VM and lets it go on. Nothing hangs, and the next migration
- * works.
+ * or stops the VM and lets it go on. Or it is a call of the driver that
+ * takes its time. Nothing hangs, and the next migration works.
  *
  * Source: docs/architecture.md, Rules; locks of hw/vfio/migration-device.h.
  *
@@ -188,6 +188,51 @@ static void test_stop(gconstpointer data)
     check_retry();
 }
 
+/*
+ * A device of v2 is asked for its sizes, which takes it longer than a claim
+ * is waited for elsewhere, while the VM is stopped, and may be continued:
+ * no device stops before all have left the others alone, and none runs on
+ * in a P2P state.
+ */
+static void test_slow_answer(gconstpointer data)
+{
+    bool go_on = data != NULL;
+    g_autofree char *error = NULL;
+    Migration m = { .ret = 1 };
+
+    comp_sim("[sim]\np2p-order=always\n"
+             "[device src]\ngroup=1\nprofile=virtio\nprotocol=v2\n"
+             "[device beside]\ngroup=2\nprofile=virtio\nprotocol=v2\n"
+             "[fault slow]\nevent=precopy-info\ndevice=src\n"
+             "delay-ms=400\n");
+    comp_open("src");
+    comp_open("beside");
+    m.write_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    vfio_host_vm_start();
+    qemu_mutex_unlock_iothread();
+    m.thread = g_thread_new("migration", migration_thread, &m);
+    while (vfio_sim_fault_fired("slow") < 1) {
+        g_usleep(1000);
+    }
+    qemu_mutex_lock_iothread();
+    vfio_host_vm_stop(RUN_STATE_PAUSED);
+    comp_assert_state("src", "stop-copy");
+    comp_assert_state("beside", "stop-copy");
+    if (go_on) {
+        vfio_host_vm_start();
+        comp_assert_state("src", "pre-copy");
+        comp_assert_state("beside", "pre-copy");
+    }
+    qemu_mutex_unlock_iothread();
+    g_thread_join(m.thread);
+    qemu_mutex_lock_iothread();
+    error = m.error;
+    g_assert_cmpint(m.ret, ==, 0);
+    g_assert_null(error);
+    comp_assert_state("src", "stop");
+    comp_sim_end();
+}
+
 /* The user looks at the figures all the time. */
 static void test_figures(void)
 {
@@ -228,6 +273,9 @@ int main(int argc, char **argv)
     g_test_add_data_func("/threads/stop", NULL, test_stop);
     g_test_add_data_func("/threads/stop-continue", GINT_TO_POINTER(1),
                          test_stop);
+    g_test_add_data_func("/threads/slow-answer", NULL, test_slow_answer);
+    g_test_add_data_func("/threads/slow-answer-continue", GINT_TO_POINTER(1),
+                         test_slow_answer);
     g_test_add_func("/threads/figures", test_figures);
     return comp_run();
 }

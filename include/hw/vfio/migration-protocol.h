@@ -69,6 +69,7 @@ typedef struct VFIOMigTraits {
     bool precopy;           /* it can be read while it runs */
     bool any_segments;      /* chunk boundaries carry no meaning */
     bool cheap_sizes;       /* sizes may be queried at any rate */
+    bool brief_claims;      /* saving claims it for one call at a time */
 } VFIOMigTraits;
 
 /*
