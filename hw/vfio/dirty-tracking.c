@@ -161,6 +161,16 @@ static void vfio_dirty_forget_error(VFIODirtyTracker *t)
     t->start_ret = 0;
 }
 
+/* What devices write from here on is tracked, or owed. */
+static void vfio_dirty_track(VFIODirtyTracker *t)
+{
+    vfio_dirty_forget_error(t);
+    t->start_ret = vfio_dirty_sources_start(t, &t->start_error);
+    if (vfio_mig_vm_runs()) {
+        vfio_dirty_owe(t);
+    }
+}
+
 static void vfio_dirty_log_global_start(MemoryListener *listener)
 {
     VFIODirtyTracker *t = vfio_dirty_of_listener(listener);
@@ -168,11 +178,7 @@ static void vfio_dirty_log_global_start(MemoryListener *listener)
     t->wanted = true;
     t->owed = t->owed_parts = false;
     vfio_dirty_rounds_begin(t);
-    vfio_dirty_forget_error(t);
-    t->start_ret = vfio_dirty_sources_start(t, &t->start_error);
-    if (vfio_mig_vm_runs()) {
-        vfio_dirty_owe(t);
-    }
+    vfio_dirty_track(t);
     if (!migration_in_setup(migrate_get_current())) {
         /* For somebody else; a migration that follows tries again */
         if (t->start_error) {
@@ -210,8 +216,14 @@ int vfio_dirty_check(Error **errp)
             error_propagate(errp, t->start_error);
             t->start_error = NULL;
         } else {
-            /* Somebody else's start, whose failure was told before */
+            /*
+             * Somebody else's start, whose failure was told before. A
+             * failover primary may have come since.
+             */
             ret = vfio_dirty_sources_check(t, errp);
+            if (vfio_mig_vm_runs()) {
+                vfio_dirty_owe(t);
+            }
         }
         if (ret < 0) {
             return ret;
@@ -425,6 +437,21 @@ void vfio_dirty_attach(void)
             !vfio_dirty_tracker_of(group->container)) {
             vfio_dirty_take_over(group->container);
         }
+    }
+}
+
+void vfio_dirty_device_comes(VFIODevice *vbasedev)
+{
+    VFIODirtyTracker *t = vfio_dirty_tracker_of(vbasedev->group->container);
+
+    assert(qemu_mutex_iothread_locked());
+    if (!t || !t->wanted) {
+        return;
+    }
+    vfio_dirty_track(t);
+    if (t->start_error) {
+        /* A migration that follows tries again */
+        warn_report_err(g_steal_pointer(&t->start_error));
     }
 }
 

@@ -287,7 +287,9 @@ int vfio_migration_probe(VFIODevice *vbasedev, Error **errp)
     if (ret < 0) {
         vfio_migration_finalize(vbasedev);
     } else {
-        vfio_dirty_attach();    /* also where this one cannot migrate */
+        /* Also where this one cannot migrate */
+        vfio_dirty_device_comes(vbasedev);
+        vfio_dirty_attach();
     }
     return ret;
 }

@@ -274,6 +274,59 @@ static void test_appears(void)
     end();
 }
 
+/*
+ * A device comes while somebody else has pages tracked, and a migration that
+ * follows does not start that anew: its log starts with it; what it has none
+ * for is marked in the final pass.
+ */
+static void test_comes(void)
+{
+    VFIODevice *other;
+
+    begin(LOGS SIM_DEVICE("other", "2", "pds", ""));
+    other = open_other("other");
+    expect_tracking(other, "device-log", 0);
+    device_writes("other", &world->ram, 9 * PAGE);
+    sync_section(&world->ram);
+    world_expect_dirty(&world->ram, 9 * PAGE, PAGE);
+    g_assert_cmpuint(synced_pages(), ==, 0);
+    end();
+}
+
+static void test_comes_without_log(void)
+{
+    VFIODevice *other;
+
+    begin(LOGS SIM_DEVICE("other", "2", "virtio", ""));
+    other = open_other("other");
+    expect_tracking(other, "final-pass-all", world_mapped_pages());
+    device_writes("other", &world->ram, 9 * PAGE);
+    g_assert_cmpuint(synced_pages(), ==, 0);
+    vfio_host_vm_stop(RUN_STATE_PAUSED);
+    sync_section(&world->ram);
+    world_expect_dirty(&world->ram, 0, RAM_UNITS * UNIT);
+    end();
+}
+
+/* One that is not probed, as a failover primary: found when it is asked for */
+static void test_comes_unseen(void)
+{
+    VFIODevice *other;
+
+    world_begin(LOGS SIM_DEVICE("other", "2", "virtio", ""), 12);
+    other = open_other("other");
+    vfio_migration_finalize(other);
+    QLIST_REMOVE(other, next);
+    world_log_start();
+    vfio_host_ram_dirty_count();
+    QLIST_INSERT_HEAD(&other->group->device_list, other, next);
+    g_assert_cmpint(vfio_dirty_check(NULL), ==, 0);
+    vfio_host_vm_stop(RUN_STATE_PAUSED);
+    sync_section(&world->ram);
+    world_expect_dirty(&world->ram, 0, RAM_UNITS * UNIT);
+    end();
+}
+
 /* A section that lies in the ranges with its beginning only */
 static void test_appears_in_part(void)
 {
@@ -616,6 +669,9 @@ int main(int argc, char **argv)
     g_test_add_data_func("/device-log/exact/pds", SRC("pds", ""), test_exact);
     g_test_add_func("/device-log/appears", test_appears);
     g_test_add_func("/device-log/appears-in-part", test_appears_in_part);
+    g_test_add_func("/device-log/comes", test_comes);
+    g_test_add_func("/device-log/comes-without-log", test_comes_without_log);
+    g_test_add_func("/device-log/comes-unseen", test_comes_unseen);
     g_test_add_func("/device-log/short-reports", test_short_reports);
     g_test_add_func("/device-log/page-size", test_page_size);
     g_test_add_func("/device-log/mix", test_mix);

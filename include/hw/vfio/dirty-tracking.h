@@ -31,6 +31,15 @@ bool vfio_dirty_can_track(VFIODevice *vbasedev);
 void vfio_dirty_attach(void);
 
 /*
+ * vfio_dirty_device_comes: track what @vbasedev writes, where that is wanted
+ *
+ * To be called when a device has come, before vfio_dirty_attach(): pages may
+ * be tracked already, for somebody who measures how fast they change. QEMU
+ * then starts nothing anew for a migration.
+ */
+void vfio_dirty_device_comes(VFIODevice *vbasedev);
+
+/*
  * vfio_dirty_check: is every container tracked that has to be?
  *
  * For the set-up of a device, the first point of a migration that can fail:
