@@ -130,6 +130,14 @@ static int vfio_mig_load_config(VFIODeviceMigration *mig, QEMUFile *f,
     return ret;
 }
 
+static int vfio_mig_error_reset_in_load(VFIODeviceMigration *mig,
+                                        Error **errp)
+{
+    error_setg(errp, "%s: the device was reset while its state was loaded; "
+               "start the migration again", vfio_mig_dev(mig)->name);
+    return -ESTALE;
+}
+
 /* A reset of the VM takes with it what the device was given. */
 static int vfio_mig_check_resuming(VFIODeviceMigration *mig, Error **errp)
 {
@@ -139,10 +147,7 @@ static int vfio_mig_check_resuming(VFIODeviceMigration *mig, Error **errp)
     ret = vfio_mig_look(mig);
     vfio_mig_release(mig);
     if (ret == 0 && mig->state == VFIO_MIG_STATE_RUNNING) {
-        error_setg(errp, "%s: the device was reset while its state was "
-                   "loaded; start the migration again",
-                   vfio_mig_dev(mig)->name);
-        return -ESTALE;
+        return vfio_mig_error_reset_in_load(mig, errp);
     }
     return 0;
 }
@@ -160,8 +165,10 @@ static int vfio_mig_finish_load(VFIODeviceMigration *mig, Error **errp)
     if (ret < 0) {
         return ret;
     }
-    ret = vfio_mig_try_state(mig, VFIO_MIG_STATE_STOP);
-
+    ret = vfio_mig_leave_resuming(mig);
+    if (ret == -ESTALE) {
+        return vfio_mig_error_reset_in_load(mig, errp);
+    }
     if (ret < 0 &&
         (ret != -EINVAL || mig->state != VFIO_MIG_STATE_RESUMING ||
          !mig->traits.learns_refusals)) {

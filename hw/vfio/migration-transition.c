@@ -176,6 +176,23 @@ int vfio_mig_try_state(VFIODeviceMigration *mig, VFIOMigState target)
     return ret;
 }
 
+/* The way from any other state to stop would be taken for a verdict. */
+int vfio_mig_leave_resuming(VFIODeviceMigration *mig)
+{
+    int looked, ret = -ESTALE;
+
+    if (!vfio_mig_claim_soon(mig)) {
+        return -EBUSY;
+    }
+    looked = vfio_mig_look(mig);
+    if (mig->state == VFIO_MIG_STATE_RESUMING ||
+        mig->state == VFIO_MIG_STATE_ERROR) {
+        ret = vfio_mig_walk_from(mig, looked, VFIO_MIG_STATE_STOP);
+    }
+    vfio_mig_release(mig);
+    return ret;
+}
+
 /*
  * Leave the device in a state with which the VM can go on. Returns the end of
  * the user's message; g_free() it.

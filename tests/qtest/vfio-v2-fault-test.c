@@ -189,6 +189,8 @@ static const FailureRow flr_rows[] = {
       "was reset while its state was loaded", .on_dst = true },
     { "write", "event=data-write;count=2;flr=now", LOAD_FAILS,
       "was reset while its state was loaded", .on_dst = true },
+    { "verdict", "event=state-read;state=resuming;flr=now", LOAD_FAILS,
+      "was reset while its state was loaded", .on_dst = true },
 };
 
 static void test_flr(const void *opaque)

@@ -34,6 +34,15 @@ int vfio_mig_set_state(VFIODeviceMigration *mig, VFIOMigState target,
 int vfio_mig_try_state(VFIODeviceMigration *mig, VFIOMigState target);
 
 /*
+ * vfio_mig_leave_resuming: ask the driver what it thinks of the state that it
+ * was given, by the arc from resuming to stop
+ *
+ * Returns: 0, or -errno; -ESTALE where the device is not in resuming any more.
+ * Nothing is recovered. Locks: needs the BQL; claims the device.
+ */
+int vfio_mig_leave_resuming(VFIODeviceMigration *mig);
+
+/*
  * vfio_mig_look: update the known state of the device from the real one
  *
  * A guest, a reset of the VM or a wake-up may reset the device at any time
