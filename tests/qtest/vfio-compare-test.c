@@ -45,6 +45,11 @@ typedef struct Row {
 #define EXTENDED(serial) EXPRESS("00") ";0x100:0300c110 " serial
 #define EXPRESS(link) CAP("1000 0200 00000000 00000000 " link)
 
+/* Protocol v2, as a kernel of that version has it */
+#define V2(kernel) "protocol=v2|kernel=" kernel
+#define V2_PRECOPY(size) V2("6.2") "|pre-copy=yes|precopy-size=" size
+#define V2_ALL V2_PRECOPY("64K") "|p2p=yes|log=yes"
+
 static const Row rows[] = {
     /* ---- the same ---- */
     { "same", HARMLESS },
@@ -186,6 +191,57 @@ static const Row rows[] = {
       .what = "data can be mapped" },
     { "no-reset", .dst = "reset=no", HARMLESS,
       .what = "device can be reset" },
+
+    /* ---- protocol v2 ---- */
+    { "v2-same", .src = V2("6.2"), .dst = V2("6.2"), HARMLESS },
+    { "v2-all-same", .src = V2_ALL, .dst = V2_ALL, HARMLESS },
+    { "v2-to-v1", .src = V2("6.2"), BLOCKS, .what = "migration protocol",
+      .fails = "" },
+    { "v1-to-v2", .dst = V2("6.2"), BLOCKS, .what = "migration protocol",
+      .fails = "" },
+    { "v2-p2p-gone", .src = V2("6.2") "|p2p=yes", .dst = V2("6.2"), HARMLESS,
+      .what = "p2p" },
+    { "v2-p2p-new", .src = V2("6.2"), .dst = V2("6.2") "|p2p=yes", MAY_FAIL,
+      .what = "p2p" },
+    { "v2-pre-copy-gone-refused", .src = V2_PRECOPY("64K"), .dst = V2("6.2"),
+      MAY_FAIL, .what = "pre-copy", .fails = "Invalid argument" },
+    { "v2-pre-copy-gone-taken", .src = V2_PRECOPY("0"), .dst = V2("6.2"),
+      MAY_FAIL, .what = "pre-copy" },
+    { "v2-pre-copy-new", .src = V2("6.2"), .dst = V2_PRECOPY("64K"),
+      HARMLESS, .what = "pre-copy" },
+    { "v2-log-gone", .src = V2("6.2") "|log=yes", .dst = V2("6.2"), HARMLESS,
+      .what = "DMA log of the device" },
+    { "v2-log-new", .src = V2("6.2"), .dst = V2("6.2") "|log=yes", HARMLESS,
+      .what = "DMA log of the device" },
+    { "v2-log-instead-of-iommu", .src = V2("6.2") "|log=yes|"
+      "container.dirty-tracking=no", .dst = V2("6.2") "|log=yes|"
+      "container.dirty-tracking=no", HARMLESS },
+    { "v2-no-dirty-pages", .src = V2("6.2") "|container.dirty-tracking=no",
+      .dst = V2("6.2") "|container.dirty-tracking=no", HARMLESS,
+      .what = "dirty pages are told" },
+    { "v2-size-not-told", .src = V2("6.1"), .dst = V2("6.2"), HARMLESS,
+      .what = "size of the state" },
+    { "v2-size-told", .src = V2("6.2"), .dst = V2("6.1"), HARMLESS },
+    { "v2-unknown-is-invalid", .src = V2("6.1") "|unknown-feature=EINVAL",
+      .dst = V2("6.1") "|unknown-feature=EINVAL", HARMLESS,
+      .what = "size of the state" },
+    { "v2-source-no-stop-copy", .src = V2("6.2"), .dst = V2("6.2"),
+      .src_fault = "event=migration-flags;value=2", BLOCKS,
+      .what = "device cannot migrate", .fails = "stop-copy" },
+    { "v2-source-flags-unreadable", .src = V2("6.2"), .dst = V2("6.2"),
+      .src_fault = "event=migration-flags;errno=EIO", BLOCKS,
+      .what = "device cannot migrate", .fails = "Input/output error" },
+    { "v2-destination-no-stop-copy", .src = V2("6.2"), .dst = V2("6.2"),
+      .dst_fault = "event=migration-flags;value=2", BLOCKS,
+      .what = "device cannot migrate", .fails = "" },
+    { "v2-destination-state-unreadable", .src = V2("6.2"), .dst = V2("6.2"),
+      .dst_fault = "event=state-read;errno=EIO", BLOCKS,
+      .what = "device cannot migrate", .fails = "" },
+    { "v2-state-after-opening", .src = V2("6.2"), .dst = V2("6.2"),
+      .src_fault = "event=state-read;value=1", MAY_FAIL,
+      .what = "state after opening" },
+    { "v2-no-reset", .src = V2("6.2"), .dst = V2("6.2") "|reset=no",
+      HARMLESS, .what = "device can be reset" },
 
     /* ---- IOMMU ---- */
     { "source-not-type1", .src = "container.iommu-type=spapr", BLOCKS,
