@@ -1,5 +1,7 @@
 /*
- * A VFIO kernel and driver that an input of a fuzzer plays
+ * A VFIO kernel and driver of protocol v1 that an input of a fuzzer plays
+ *
+ * Takes the place of the system calls (--wrap).
  *
  * Owns: the system calls of the subsystem under test, and the rules of the
  * contract that no driver, however bad, excuses a breach of: access widths,
@@ -21,7 +23,7 @@
 #include "sysemu/runstate.h"
 #include "fuzz-kernel.h"
 
-#define GROUP_PATH          "/dev/vfio/7"
+#define GROUP_PATH          "/dev/vfio/" FUZZ_GROUP
 #define CONTAINER_PATH      "/dev/vfio/vfio"
 #define CONFIG_INDEX        7
 #define MIG_INDEX           9
@@ -193,9 +195,17 @@ void fuzz_kernel_be_honest(void)
     kern.staged = kern.data_moved = 0;
 }
 
-unsigned fuzz_kernel_state(void)
+static unsigned state_bits(void)
 {
     return kern.device_state & VFIO_MIG_V1_STATE_MASK;
+}
+
+VFIOMigState fuzz_kernel_state(void)
+{
+    VFIOMigState state;
+
+    g_assert_true(vfio_mig_v1_decode(state_bits(), &state));
+    return state;
 }
 
 bool fuzz_kernel_lied(void)
@@ -206,6 +216,15 @@ bool fuzz_kernel_lied(void)
 bool fuzz_kernel_recovery_failed(void)
 {
     return kern.recovery_failed;
+}
+
+void fuzz_kernel_end(void)
+{
+    const int fds[] = { kern.container_fd, kern.group_fd, kern.device_fd };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(fds); i++) {
+        g_assert_true(fds[i] < 0 || fcntl(fds[i], F_GETFD) < 0);
+    }
 }
 
 /* ---- the driver's registers ---- */
@@ -220,7 +239,7 @@ static uint64_t register_read(uint64_t reg)
         kern.offset_read = false;
         kern.pending -= MIN(kern.staged, kern.pending);
         kern.staged = 0;
-        return fuzz_kernel_state() & VFIO_MIG_V1_SAVING ? kern.pending : 0;
+        return state_bits() & VFIO_MIG_V1_SAVING ? kern.pending : 0;
     case VFIO_MIG_REG_DATA_OFFSET:
         kern.offset_read = true;
         kern.staged = MIN(MIN(kern.pending, CHUNK_BYTES),
@@ -291,7 +310,7 @@ static void check_arc(uint32_t value)
     g_assert_cmpint(to, !=, VFIO_MIG_STATE_ERROR);
     g_assert_cmphex(value & ~VFIO_MIG_V1_STATE_MASK, ==,
                     kern.state_seen & ~VFIO_MIG_V1_STATE_MASK);
-    if (value & VFIO_MIG_V1_RUNNING && fuzz_kernel_state() != 1) {
+    if (value & VFIO_MIG_V1_RUNNING && state_bits() != 1) {
         g_assert_true(runstate_is_running());
     }
     if (!kern.lied) {
@@ -346,7 +365,7 @@ static ssize_t write_register(uint64_t reg, const void *buf, size_t size)
 
 static ssize_t access_data(uint64_t offset, void *in, size_t size, bool saving)
 {
-    const unsigned state = fuzz_kernel_state();
+    const unsigned state = state_bits();
     const Deed deed = next_deed(EVENT_DATA);
 
     note("%s %zu bytes at 0x%" PRIx64 ", deed %d\n", in ? "read" : "write",
@@ -615,31 +634,4 @@ void *__wrap_mmap64(void *addr, size_t size, int prot, int flags, int fd,
 /* Waiting for a driver of the script would only cost the fuzzer's time. */
 void __wrap_g_usleep(gulong us)
 {
-}
-
-/* ---- sysfs ---- */
-
-static char *sysfs_dir;
-
-static void remove_sysfs(void)
-{
-    g_autofree char *link = g_build_filename(sysfs_dir, "iommu_group", NULL);
-
-    unlink(link);
-    rmdir(sysfs_dir);
-    g_free(sysfs_dir);
-}
-
-const char *fuzz_kernel_sysfsdev(void)
-{
-    if (!sysfs_dir) {
-        g_autofree char *link = NULL;
-
-        sysfs_dir = g_dir_make_tmp("vfio-fuzz-XXXXXX", NULL);
-        g_assert_nonnull(sysfs_dir);
-        link = g_build_filename(sysfs_dir, "iommu_group", NULL);
-        g_assert_cmpint(symlink("groups/7", link), ==, 0);
-        atexit(remove_sysfs);
-    }
-    return sysfs_dir;
 }

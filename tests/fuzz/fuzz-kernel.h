@@ -1,8 +1,9 @@
 /*
  * A VFIO kernel and driver that an input of a fuzzer plays
  *
- * Takes the place of the system calls (--wrap) for one container, one group
- * and one device with a migration region. The script is a list of rules that
+ * One container, one group (FUZZ_GROUP) and one device, "dev0": with a
+ * migration region (fuzz-kernel.c), or with protocol v2 (fuzz-sim.c). The
+ * script is a list of rules that
  * say at which accesses the driver refuses, fails, gives a part, or lies;
  * otherwise it is honest. What a client of the contract must never do ends
  * the process.
@@ -12,14 +13,18 @@
 #ifndef TESTS_FUZZ_KERNEL_H
 #define TESTS_FUZZ_KERNEL_H
 
+#include "hw/vfio/migration-state.h"
 #include "fuzz.h"
+
+#define FUZZ_GROUP      "7"
 
 /*
  * fuzz_kernel_begin: a new device, in state running
  *
- * @script: size of the region, a byte for where the data begins, number of
- *          areas and their offsets and sizes, highest byte of device_state;
- *          then rules: event, first access, number of accesses, deed, and a
+ * @script: what the device is like; of v1: size of the region, a byte for
+ *          where the data begins, number of areas and their offsets and
+ *          sizes, highest byte of device_state; of v2: a byte for each of
+ *          knobs[] in fuzz-sim.c. Then rules: event, first access, number of accesses, deed, and a
  *          number (of an errno, of bytes, or the lie)
  */
 void fuzz_kernel_begin(FuzzInput script);
@@ -27,8 +32,8 @@ void fuzz_kernel_begin(FuzzInput script);
 /* Forget the rules: honest from now on. */
 void fuzz_kernel_be_honest(void);
 
-/* The state bits that the device is in. */
-unsigned fuzz_kernel_state(void);
+/* The state that the device is in. */
+VFIOMigState fuzz_kernel_state(void);
 
 /*
  * Was there a lie about the state, or no answer, since the last reset? The
@@ -39,7 +44,7 @@ bool fuzz_kernel_lied(void);
 /* Did a reset fail, or a transition after one? Then nothing more can help. */
 bool fuzz_kernel_recovery_failed(void);
 
-/* Directory for -device sysfsdev=; made at the first call. */
-const char *fuzz_kernel_sysfsdev(void);
+/* The device was closed: is all back that was given out, and no rule broken? */
+void fuzz_kernel_end(void);
 
 #endif /* TESTS_FUZZ_KERNEL_H */

@@ -10,7 +10,6 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "migration/qemu-file.h"
-#include "hw/vfio/migration-v1-uapi.h"
 #include "fuzz-host.h"
 
 #define OPTION_WHOLE_STREAM     (1 << 0)
@@ -66,7 +65,7 @@ static void run_afterwards(VFIODevice *vbasedev)
     fuzz_host_check_state(vbasedev);
     if (runstate_is_running() && !fuzz_kernel_lied() &&
         !fuzz_kernel_recovery_failed()) {
-        g_assert_cmpuint(fuzz_kernel_state(), ==, VFIO_MIG_V1_RUNNING);
+        g_assert_cmpint(fuzz_kernel_state(), ==, VFIO_MIG_STATE_RUNNING);
     }
     vfio_host_vm_stop(RUN_STATE_PAUSED);
     fuzz_host_check_state(vbasedev);

@@ -42,7 +42,7 @@ static bool make_pipe(int ends[2], bool load)
     return false;
 }
 
-int sim_data_file_open(SimDevice *d)
+int sim_data_file_open(SimDevice *d, int32_t *told)
 {
     SimDataFile *file;
     SimOutcome out;
@@ -68,7 +68,8 @@ int sim_data_file_open(SimDevice *d)
         return -EMFILE;
     }
     __atomic_fetch_add(&d->data_files, 1, __ATOMIC_RELAXED);
-    return out.has_value ? (int)out.value : fd;
+    *told = out.has_value ? (int32_t)out.value : fd;
+    return 0;
 }
 
 void sim_data_file_close(SimDataFile *file)

@@ -23,6 +23,7 @@ struct SimFault {
 
 static GMutex fault_lock;
 static GPtrArray *faults;
+static SimFaultPlayer *fault_player;
 
 /* ------------------------------------------------------------------------ */
 /* Reading a rule                                                           */
@@ -75,6 +76,11 @@ void sim_fault_add(SimFault *f)
     g_mutex_unlock(&fault_lock);
 }
 
+void sim_fault_set_player(SimFaultPlayer *player)
+{
+    fault_player = player;
+}
+
 void sim_fault_clear_all(void)
 {
     g_mutex_lock(&fault_lock);
@@ -110,6 +116,9 @@ bool sim_fault_hit(SimDevice *d, SimEvent ev, uint32_t from, uint32_t to,
     char name[SIM_NAME_CHARS];
 
     memset(out, 0, sizeof(*out));
+    if (fault_player) {
+        return fault_player(d, ev, from, to, out);
+    }
     g_mutex_lock(&fault_lock);
     for (unsigned i = 0; faults && i < faults->len; i++) {
         SimFault *f = g_ptr_array_index(faults, i);

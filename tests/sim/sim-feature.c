@@ -71,9 +71,7 @@ static int set_state(SimDevice *d, void *data)
     __atomic_store_n(&d->mig.v2.set_failed, ret < 0, __ATOMIC_RELAXED);
     if (!ret && d->mig.v2.session != SIM_SESSION_NONE &&
         d->mig.v2.generation != generation) {
-        ret = sim_data_file_open(d);
-        state->data_fd = ret < 0 ? -1 : ret;
-        ret = MIN(ret, 0);
+        ret = sim_data_file_open(d, &state->data_fd);
     }
     if (!ret) {
         sim_order_check(d, from, to);

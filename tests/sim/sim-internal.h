@@ -340,9 +340,10 @@ int sim_feature_ioctl(SimDevice *d, void *arg);
 int sim_walk(SimDevice *d, uint32_t to);
 /*
  * sim_data_file_open: the descriptor of the session that has just begun.
- * Called with mig_lock held. Returns it or a negative errno.
+ * Called with mig_lock held. Returns 0 with it, or what a fault rule wants
+ * instead, in @told, or a negative errno.
  */
-int sim_data_file_open(SimDevice *d);
+int sim_data_file_open(SimDevice *d, int32_t *told);
 void sim_data_file_close(SimDataFile *file);
 /* Bytes, 0 or a negative errno */
 ssize_t sim_data_file_rw(SimDataFile *file, bool write, void *buf,
@@ -372,6 +373,14 @@ typedef struct SimFault SimFault;
 SimFault *sim_fault_parse(GKeyFile *keys, const char *group, GError **err);
 void sim_fault_add(SimFault *f);
 void sim_fault_clear_all(void);
+/*
+ * sim_fault_set_player: ask @player, and not the rules, at every call from
+ * now on. It fills @out, which is empty, and says whether it did; locks of
+ * the device may be held. NULL: the rules again.
+ */
+typedef bool SimFaultPlayer(SimDevice *d, SimEvent ev, uint32_t from,
+                            uint32_t to, SimOutcome *out);
+void sim_fault_set_player(SimFaultPlayer *player);
 /*
  * sim_fault_hit: count @ev at every rule and carry out the first that
  * fires (its delay happens here). @d is NULL for a container's event;

@@ -1,0 +1,274 @@
+/*
+ * A device of protocol v2 that an input of a fuzzer plays
+ *
+ * Takes the place of fuzz-kernel.c: the simulated device, whose calls have
+ * the outcome that the script wants instead of that of [fault] rules. So
+ * the device, and what a client must never do to it, are those that all
+ * other tests have.
+ *
+ * Owns: the script, and which of its lies excuse what a client does.
+ *
+ * One thread.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "qemu/osdep.h"
+#include "tests/sim/sim-internal.h"
+#include "fuzz-kernel.h"
+
+#define MAX_RULES       32
+
+/* Keys of the device, each with what a byte of the script chooses from. */
+static const struct {
+    const char *key;
+    const char *values[5];
+} knobs[] = {
+    { "kernel", { "6.2", "7.1", "6.1" } },
+    { "p2p", { "yes", "no" } },
+    { "pre-copy", { "yes", "no" } },
+    { "state-size", { "1000", "64", "4096", "3M" } },
+    { "precopy-size", { "500", "64", "2M", "0" } },
+    { "initial-bytes", { "0xffffffffffffffff", "0", "64" } },
+    { "precopy-rate", { "0", "64K", "1G" } },
+    { "precopy-empty", { "enomsg", "zero" } },
+    { "precopy-next", { "read", "info" } },
+    { "reinit", { "0", "1", "1000" } },
+    { "told-size", { "0xffffffffffffffff", "0", "0xfffffffffffffffe",
+                     "0x8000000000000000", "100G" } },
+    { "max-read", { "0", "1", "100" } },
+    { "max-write", { "0", "1", "100" } },
+    { "load-max", { "0", "64", "1M" } },
+    { "data-check", { "write", "stop", "never" } },
+    { "completeness", { "check", "ignore" } },
+    { "on-incomplete", { "keep", "error" } },
+    { "unknown-feature", { "ENOTTY", "EINVAL" } },
+    { "log", { "no", "yes", "empty" } },
+};
+
+/* What is asked of a driver; most of it is about data and states. */
+static const SimEvent events[] = {
+    SIM_EV_STATE_WRITE, SIM_EV_STATE_READ, SIM_EV_DATA_READ,
+    SIM_EV_DATA_WRITE, SIM_EV_PRECOPY_INFO, SIM_EV_DATA_SIZE,
+    SIM_EV_DATA_FD, SIM_EV_MIGRATION_FLAGS, SIM_EV_RESET, SIM_EV_FEATURE,
+};
+
+typedef enum Deed {
+    DEED_FAIL,          /* an errno */
+    DEED_SHORT,         /* a part of it */
+    DEED_LIE,           /* a number of its choice */
+    DEED_BREAK,         /* it fails and is in ERROR from now on */
+    DEED_FLR,           /* the guest resets it behind the call */
+    NR_DEEDS,
+} Deed;
+
+/* The calls @first to @first + @count - 1 of @event, counted from 0 */
+typedef struct Rule {
+    SimEvent event;
+    unsigned first, count;
+    Deed deed;
+    uint64_t number;
+} Rule;
+
+static struct {
+    Rule rules[MAX_RULES];
+    unsigned nr_rules;
+    unsigned nr_events[SIM_NUM_EVENTS];
+    bool state_hidden;      /* from the client, since the last reset */
+    bool flags_lied;
+    bool lied;              /* so that the client may do what is wrong */
+    bool was_reset;
+    bool recovery_failed;   /* a reset, or a transition after one */
+} kern;
+
+static bool verbose;
+
+static int play_errno(uint64_t number)
+{
+    static const int errors[] = { EINVAL, EIO, EINTR, ENOTTY, ENODEV, EAGAIN,
+                                  ENOMEM, ENOMSG, ENOSPC, EOPNOTSUPP, EBUSY };
+
+    return errors[number % ARRAY_SIZE(errors)];
+}
+
+/* No number of a file that is open: the kernel gives none of those out. */
+static int play_fd(uint64_t number)
+{
+    static const int fds[] = { -1, INT_MIN, -EINVAL, INT_MAX, 1 << 20 };
+
+    return fds[number % ARRAY_SIZE(fds)];
+}
+
+static void carry_out(const Rule *rule, SimOutcome *out)
+{
+    switch (rule->deed) {
+    case DEED_FAIL:
+        out->err = play_errno(rule->number);
+        break;
+    case DEED_SHORT:
+        out->has_short = true;
+        out->short_len = rule->number;
+        break;
+    case DEED_LIE:
+        out->has_value = true;
+        out->value = rule->event == SIM_EV_DATA_FD ? play_fd(rule->number)
+                                                   : rule->number;
+        break;
+    case DEED_BREAK:
+        out->set_error = true;
+        out->err = EIO;
+        break;
+    default:
+        out->flr = rule->event != SIM_EV_RESET;
+        break;
+    }
+}
+
+/* What does this excuse? */
+static void remember(SimEvent ev, const SimOutcome *out)
+{
+    bool off = out->err || out->has_value;
+
+    switch (ev) {
+    case SIM_EV_RESET:
+        kern.was_reset = true;
+        kern.recovery_failed |= out->err;
+        kern.state_hidden = out->err;
+        break;
+    case SIM_EV_STATE_WRITE:
+    case SIM_EV_DATA_FD:
+        kern.recovery_failed |= off && kern.was_reset;
+        kern.lied |= out->has_value;
+        break;
+    case SIM_EV_STATE_READ:
+        kern.state_hidden |= off;
+        kern.lied |= off;
+        break;
+    case SIM_EV_MIGRATION_FLAGS:
+        kern.flags_lied |= off;
+        kern.lied |= off;
+        break;
+    default:
+        break;
+    }
+    kern.state_hidden |= out->flr;
+}
+
+static bool play(SimDevice *d, SimEvent ev, uint32_t from, uint32_t to,
+                 SimOutcome *out)
+{
+    unsigned n = kern.nr_events[ev]++;
+    bool fires = false;
+
+    for (unsigned i = 0; i < kern.nr_rules && !fires; i++) {
+        const Rule *rule = &kern.rules[i];
+
+        fires = rule->event == ev && n >= rule->first &&
+                n - rule->first < rule->count;
+        if (fires) {
+            carry_out(rule, out);
+        }
+    }
+    remember(ev, out);
+    if (verbose) {
+        fprintf(stderr, "%s %u, state %u to %u, error %d%s%s\n",
+                sim_event_name(ev), n, from, to, out->err,
+                out->has_value || out->has_short ? ", a lie" : "",
+                out->flr ? ", reset" : "");
+    }
+    return fires;
+}
+
+/* ---- the script ---- */
+
+static void read_rules(FuzzInput *script)
+{
+    while (script->size && kern.nr_rules < MAX_RULES) {
+        Rule *rule = &kern.rules[kern.nr_rules++];
+
+        rule->event = events[fuzz_u8(script) % ARRAY_SIZE(events)];
+        rule->first = fuzz_u8(script);
+        rule->count = fuzz_u8(script);
+        rule->deed = fuzz_u8(script) % NR_DEEDS;
+        rule->number = fuzz_number(script);
+    }
+}
+
+static char *read_config(FuzzInput *script)
+{
+    GString *text = g_string_new("[device dev0]\ngroup=7\nprotocol=v2\n");
+
+    for (size_t i = 0; i < ARRAY_SIZE(knobs); i++) {
+        size_t count = 0, which = fuzz_u8(script);
+
+        while (count < ARRAY_SIZE(knobs[i].values) && knobs[i].values[count]) {
+            count++;
+        }
+        g_string_append_printf(text, "%s=%s\n", knobs[i].key,
+                               knobs[i].values[which % count]);
+    }
+    return g_string_free(text, FALSE);
+}
+
+/* Keys that do not go together: the device that has none of them. */
+void fuzz_kernel_begin(FuzzInput script)
+{
+    FuzzInput none = { NULL, 0 };
+    g_autofree char *config = read_config(&script);
+
+    memset(&kern, 0, sizeof(kern));
+    verbose = getenv("FUZZ_VERBOSE") != NULL;
+    sim_fault_set_player(play);
+    if (!vfio_sim_configure_data(config, NULL)) {
+        g_free(config);
+        config = read_config(&none);
+        g_assert_true(vfio_sim_configure_data(config, NULL));
+    }
+    read_rules(&script);
+}
+
+void fuzz_kernel_be_honest(void)
+{
+    kern.nr_rules = 0;
+}
+
+static VFIOSimStatus status(void)
+{
+    VFIOSimStatus now;
+
+    g_assert_true(vfio_sim_device_status("dev0", &now));
+    return now;
+}
+
+/* The numbers are the kernel's. */
+VFIOMigState fuzz_kernel_state(void)
+{
+    return status().device_state;
+}
+
+bool fuzz_kernel_lied(void)
+{
+    return kern.state_hidden || kern.flags_lied;
+}
+
+bool fuzz_kernel_recovery_failed(void)
+{
+    return kern.recovery_failed;
+}
+
+void fuzz_kernel_end(void)
+{
+    VFIOSimStatus last = status();
+
+    if (!kern.lied && last.violations) {
+        g_autofree char *json = vfio_sim_status_json();
+
+        g_error("%s", json);
+    }
+    g_assert_true(kern.lied || !last.data_fds);
+}
+
+/* Waiting for a driver of the script would only cost the fuzzer's time. */
+void __wrap_g_usleep(gulong us);
+void __wrap_g_usleep(gulong us)
+{
+}
