@@ -41,6 +41,13 @@
 #define VFIO_MIG_HELD_LOOKS         10
 #define VFIO_MIG_HELD_STEP_NS       (100 * 1000 * 1000)
 
+/*
+ * Reads at least 100 ms apart that give nothing of initial data, until it is
+ * waited for no longer: five seconds. A driver may need its time to make it,
+ * but one that never does would keep the VM from being stopped for ever.
+ */
+#define VFIO_MIG_WITHHELD_READS     50
+
 void vfio_mig_estimate_begin(VFIOMigEstimate *e, int64_t now_ns,
                              uint64_t assumed_bytes)
 {
@@ -130,7 +137,8 @@ static bool vfio_mig_waits_for_initial(const VFIOMigEstimate *e)
 {
     return vfio_mig_less(e->sizes.initial_bytes, e->sent_since_bytes) &&
            e->sent_bytes < e->initial_due_bytes &&
-           e->initial_raises <= VFIO_MIG_INITIAL_RAISES_MAX;
+           e->initial_raises <= VFIO_MIG_INITIAL_RAISES_MAX &&
+           e->withheld_reads < VFIO_MIG_WITHHELD_READS;
 }
 
 /* What a device does not tell this time is what it told before. */
@@ -176,10 +184,26 @@ void vfio_mig_estimate_update(VFIOMigEstimate *e, const VFIOMigSizes *sizes)
     }
 }
 
+/* Once given up, initial data is not waited for in this migration. */
+static void vfio_mig_count_withheld(VFIOMigEstimate *e)
+{
+    if (!vfio_mig_waits_for_initial(e)) {
+        return;
+    }
+    if (!e->withheld) {
+        e->withheld_reads = 0;
+    } else if (!e->withheld_reads ||
+               e->look.now_ns - e->withheld_ns >= VFIO_MIG_HELD_STEP_NS) {
+        e->withheld_ns = e->look.now_ns;
+        e->withheld_reads++;
+    }
+}
+
 void vfio_mig_estimate_note_sent(VFIOMigEstimate *e, uint64_t size_bytes)
 {
     size_bytes = vfio_mig_cap(size_bytes);
     e->withheld = size_bytes == 0 && vfio_mig_precopy_bytes(e) > 0;
+    vfio_mig_count_withheld(e);
     e->sent_since_bytes = vfio_mig_cap(e->sent_since_bytes + size_bytes);
     e->sent_bytes += size_bytes;
 }

@@ -485,13 +485,39 @@ static void test_initial_data_is_not_too_big(void)
     unsigned i;
 
     vfio_mig_estimate_begin(&e, 0, 0);
-    for (i = 0; i < 100; i++) {
+    for (i = 0; i < 49; i++) {
         look_at(&e, i * 100, 60 * MB, 300, 0);
         update_both(&e, 4096, 0, 4096);
         vfio_mig_estimate_note_sent(&e, 0);
         g_assert_true(waits(&e));
         g_assert_false(vfio_mig_estimate_is_too_big(&e));
     }
+}
+
+/*
+ * A driver that says it has initial data, and never gives any, is waited for
+ * 5 s from when it last gave some, however often it is asked.
+ */
+static void test_initial_data_that_never_comes(void)
+{
+    const int64_t gave_ms = 3000;
+    VFIOMigEstimate e;
+    int64_t ms;
+
+    vfio_mig_estimate_begin(&e, 0, 0);
+    for (ms = 0; ms < 60000; ms += 10) {
+        look_at(&e, ms, 60 * MB, 300, 0);
+        update_both(&e, 4096, 0, 4096);
+        vfio_mig_estimate_note_sent(&e, ms == gave_ms ? 1 : 0);
+        if (!waits(&e)) {
+            break;
+        }
+    }
+    g_assert_cmpint(ms, >=, gave_ms + 4900);
+    g_assert_cmpint(ms, <=, gave_ms + 5000);
+    /* Nor is it waited for if it begins to give some after all. */
+    vfio_mig_estimate_note_sent(&e, 1);
+    g_assert_false(waits(&e));
 }
 
 /* A driver that begins anew may do so now and then, but not for ever. */
@@ -557,6 +583,7 @@ int main(int argc, char **argv)
     TEST("initial/not-too-big", initial_data_is_not_too_big);
     TEST("initial/again", initial_data_that_comes_again);
     TEST("initial/endless", initial_data_that_does_not_end);
+    TEST("initial/never", initial_data_that_never_comes);
 #undef TEST
     return g_test_run();
 }

@@ -55,6 +55,8 @@ typedef struct VFIOMigEstimate {
     uint64_t sent_since_bytes;  /* its own data that went out since */
     uint64_t sent_bytes;        /* the same since the beginning */
     bool withheld;              /* it has data, and did not give any */
+    unsigned withheld_reads;    /* in a row, of initial data */
+    int64_t withheld_ns;        /* when it last was one of these */
 
     uint64_t initial_due_bytes; /* initial data is over when sent_bytes is it */
     unsigned initial_raises;    /* how often there was more of it than before */
@@ -109,8 +111,8 @@ void vfio_mig_estimate_note_sent(VFIOMigEstimate *e, uint64_t size_bytes);
  * Together with what others have pending it is below the threshold if, and
  * only if, all of it can leave within the downtime limit: what can be read
  * now at the rate by which QEMU measures all others, the rest at the best
- * one. Never below the threshold while initial data is left, or where the
- * device was not asked yet; never above VFIO_MIG_PENDING_MAX_BYTES, but for
+ * one. Never below the threshold while initial data is left, unless the
+ * device withholds it for 5 s, or where it was not asked yet; never above VFIO_MIG_PENDING_MAX_BYTES, but for
  * a threshold that is.
  */
 uint64_t vfio_mig_estimate_pending(const VFIOMigEstimate *e);
