@@ -63,7 +63,9 @@ void vfio_mig_initial_data_arrived(VFIODeviceMigration *mig, QEMUFile *f)
     int ret = 0;
 
     mig->session->initial_arrived = true;
-    send = vfio_mig_ack_is_due();
+    /* A snapshot's channel leads into the image that it comes from. */
+    send = mig->session->stream == VFIO_MIG_STREAM_LIVE &&
+           vfio_mig_ack_is_due();
     if (send) {
         mig->session->acked = true;
         ret = vfio_mig_send_ack(f, &err);

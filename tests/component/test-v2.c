@@ -208,6 +208,45 @@ static void test_running(gconstpointer data)
     comp_sim_end();
 }
 
+/* A section with the mark "initial data sent" behind the device's first one */
+static void insert_mark(GByteArray *bytes)
+{
+    size_t first = 8 + 1 + 4 + 1 + strlen(COMP_ID "/vfio") + 8 + 8 + 8 + 5;
+    const uint8_t *id = bytes->data + first - 4;
+    const uint8_t mark[] = {
+        2, id[0], id[1], id[2], id[3],
+        0xff, 0xff, 0xff, 0xff, 0xef, 0x10, 0x00, 0x05,
+        0x7e, id[0], id[1], id[2], id[3],
+    };
+    g_autofree uint8_t *rest = g_memdup2(bytes->data + first,
+                                         bytes->len - first);
+    size_t rest_bytes = bytes->len - first;
+
+    g_byte_array_set_size(bytes, first);
+    g_byte_array_append(bytes, mark, sizeof(mark));
+    g_byte_array_append(bytes, rest, rest_bytes);
+}
+
+/* Behind a snapshot nobody waits for a word: it is not written into. */
+static void test_mark_in_snapshot(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+
+    comp_sim("[device src]\ngroup=1\nprofile=virtio\n"
+             "[device dst]\ngroup=2\nprofile=virtio\nseed=7\n");
+    comp_open("src");
+    vfio_host_vm_start();
+    save(bytes);
+    insert_mark(bytes);
+    comp_close_all();
+    comp_open("dst");
+    vfio_host_vm_start();
+    g_assert_cmpint(vfio_host_loadvm(vfio_host_file_new_memory_input(
+        bytes->data, bytes->len), NULL), ==, 0);
+    g_assert_cmpstr(comp_messages(), ==, "");
+    comp_sim_end();
+}
+
 static void test_property(gconstpointer data)
 {
     const Profile *profile = data;
@@ -325,6 +364,7 @@ int main(int argc, char **argv)
         g_test_add_data_func(paused, &profiles[i], test_paused);
         g_test_add_data_func(property, &profiles[i], test_property);
     }
+    g_test_add_func("/v2/mark-in-snapshot", test_mark_in_snapshot);
     for (size_t i = 0; i < ARRAY_SIZE(lies); i++) {
         g_autofree char *name = g_strdup_printf("/v2/lie/%s", lies[i].name);
 
