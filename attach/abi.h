@@ -16,12 +16,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Held against: upstream 7.2.3 (headers), Debian 7.2.22 (binary) */
+/*
+ * Held against: upstream 7.2.3 (headers), Debian 7.2.22 (binary). A later 7.2.z
+ * may pass all the same; 7.2.50 and up are what leads to 8.0.
+ */
 enum {
     ABI_VERSION_MAJOR = 7,
     ABI_VERSION_MINOR = 2,
     ABI_VERSION_MICRO_MIN = 3,
-    ABI_VERSION_MICRO_MAX = 22,
+    ABI_VERSION_MICRO_KNOWN = 22,
+    ABI_VERSION_MICRO_END = 50,
 };
 
 enum {

@@ -88,13 +88,13 @@ static bool check_version(Attach *attach, Refusal *why)
     release(info);
     if (found.major != ABI_VERSION_MAJOR || found.minor != ABI_VERSION_MINOR ||
         found.micro < ABI_VERSION_MICRO_MIN ||
-        found.micro > ABI_VERSION_MICRO_MAX) {
-        return refuse(why, "this is QEMU %s, one of %d.%d.%d to %d.%d.%d was "
+        found.micro >= ABI_VERSION_MICRO_END) {
+        return refuse(why, "this is QEMU %s, %d.%d.%d or a later %d.%d.z was "
                       "expected", attach->version, ABI_VERSION_MAJOR,
                       ABI_VERSION_MINOR, ABI_VERSION_MICRO_MIN,
-                      ABI_VERSION_MAJOR, ABI_VERSION_MINOR,
-                      ABI_VERSION_MICRO_MAX);
+                      ABI_VERSION_MAJOR, ABI_VERSION_MINOR);
     }
+    attach->newer = found.micro > ABI_VERSION_MICRO_KNOWN;
     attach->facts++;
     return true;
 }

@@ -23,6 +23,7 @@ typedef struct Attach {
     Image image;
     const char *library;        /* path of this library */
     char version[128];          /* of QEMU, for people */
+    bool newer;                 /* than each that was held against abi.h */
     void *handle;               /* of the subsystem */
     const AttachTable *table;   /* in the subsystem */
     Redirect redirects[ATTACH_ENTRY_COUNT];

@@ -102,6 +102,12 @@ static void attach_late(void)
         return;
     }
     attach_switch_on();
+    if (attach.newer) {
+        fprintf(stderr, "vfio-migration: warning: QEMU %s is newer than "
+                "%d.%d.%d, the last that was tried; all %u checks pass\n",
+                attach.version, ABI_VERSION_MAJOR, ABI_VERSION_MINOR,
+                ABI_VERSION_MICRO_KNOWN, attach.facts);
+    }
     if (mode.check || mode.verbose) {
         fprintf(mode.check ? stdout : stderr,
                 "vfio-migration: attached: QEMU %s, %u checks\n",

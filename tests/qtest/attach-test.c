@@ -11,6 +11,7 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include "abi.h"
 #include "attach-helpers.h"
 #include "code-patterns.h"
 
@@ -72,6 +73,33 @@ static void expect_file_refused(const ElfFile *file, const char *check,
     expect_not_attached(path, check, part);
 }
 
+/* A release that nobody has seen yet: taken, and named, if all checks pass */
+static void test_newer(void)
+{
+    g_autoptr(ElfFile) file = elf_file_load(paths.qemu);
+    g_autofree char *path = NULL;
+    QTestState *s;
+
+    set_micro_version(file, ABI_VERSION_MICRO_KNOWN + 1);
+    path = save_qemu(file);
+    s = start(path, "require", NO_MACHINE);
+    expect_runs(s);
+    expect_stderr(s, "vfio-migration: warning: QEMU 7.2.23 ");
+    expect_stderr(s, " is newer than 7.2.22, the last that was tried; all ");
+    g_assert_cmpuint(changed_entries(s, path), ==, ATTACH_ENTRIES);
+    qtest_quit(s);
+}
+
+/* The same, where something is not as it was */
+static void test_newer_changed(void)
+{
+    g_autoptr(ElfFile) file = elf_file_load(paths.qemu);
+
+    set_micro_version(file, ABI_VERSION_MICRO_KNOWN + 1);
+    elf_file_symbol(file, "vfio_prereg_listener")->st_size -= 8;
+    expect_file_refused(file, "listener", "184 bytes, 192 were expected");
+}
+
 /* Add @change to the addend of the relocation of a pointer */
 static void move_pointer(ElfFile *file, uint64_t address, int change)
 {
@@ -80,7 +108,7 @@ static void move_pointer(ElfFile *file, uint64_t address, int change)
 
 static void change_version_new(ElfFile *file)
 {
-    set_micro_version(file, 99);
+    set_micro_version(file, 50);
 }
 
 static void change_version_old(ElfFile *file)
@@ -228,7 +256,7 @@ typedef struct Change {
 } Change;
 
 static const Change changes[] = {
-    { "version/too-new", "version", "this is QEMU 7.2.99",
+    { "version/too-new", "version", "this is QEMU 7.2.50",
       change_version_new },
     { "version/too-old", "version", "this is QEMU 7.2.2 ",
       change_version_old },
@@ -476,5 +504,7 @@ int main(int argc, char **argv)
         return 0;
     }
     add_changes();
+    qtest_add_func("/attach/newer/accepted", test_newer);
+    qtest_add_func("/attach/newer/changed", test_newer_changed);
     return g_test_run();
 }
