@@ -238,6 +238,52 @@ static void test_mode(void)
     g_unsetenv("VFIO_MIGRATION_ATTACH");
 }
 
+static bool allowed_by(const char *dir, const char *text, Refusal *why)
+{
+    g_autofree char *path = g_build_filename(dir, "conf", NULL);
+
+    g_assert_true(g_file_set_contents(path, text, -1, NULL));
+    return environment_allowed(path, why);
+}
+
+static void test_forbidden(void)
+{
+    static const char line[] = "VFIO_MIGRATION_ATTACH=forbid";
+    g_autofree char *dir = g_dir_make_tmp("attach-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(dir, "conf", NULL);
+    Refusal why;
+
+    g_unsetenv("VFIO_MIGRATION_CONF");
+    g_assert_true(environment_allowed("/nonexistent/conf", &why));
+    g_assert_true(allowed_by(dir, "", &why));
+    g_assert_true(allowed_by(dir, "#VFIO_MIGRATION_ATTACH=forbid\n"
+                             "VFIO_MIGRATION_ATTACH=forbidden\n"
+                             "VFIO_MIGRATION_ATTACH=require\n", &why));
+    g_assert_false(allowed_by(dir, "# no\nVFIO_MIGRATION_ATTACH=forbid\n",
+                              &why));
+    g_assert_nonnull(strstr(why.text, path));
+    g_assert_nonnull(strstr(why.text, line));
+    g_assert_false(allowed_by(dir, "VFIO_MIGRATION_ATTACH=require\n"
+                              "VFIO_MIGRATION_ATTACH=forbid", &why));
+
+    /* another file adds to it, and does not take its place */
+    g_setenv("VFIO_MIGRATION_CONF", "/dev/null", true);
+    g_assert_false(environment_allowed(path, &why));
+    g_setenv("VFIO_MIGRATION_CONF", path, true);
+    g_assert_false(environment_allowed("/nonexistent/conf", &why));
+    g_unsetenv("VFIO_MIGRATION_CONF");
+
+    /* one that cannot be read might forbid it */
+    g_assert_false(environment_allowed(dir, &why));
+    g_assert_nonnull(strstr(why.text, "reading it failed"));
+    g_assert_cmpint(unlink(path), ==, 0);
+    g_assert_cmpint(symlink("conf", path), ==, 0);
+    g_assert_false(environment_allowed(path, &why));
+    g_assert_nonnull(strstr(why.text, "cannot be read: "));
+    g_assert_cmpint(unlink(path), ==, 0);
+    g_assert_cmpint(rmdir(dir), ==, 0);
+}
+
 static void expect_cleaned(const char *before, const char *after)
 {
     g_setenv("LD_PRELOAD", before, true);
@@ -280,6 +326,7 @@ int main(int argc, char **argv)
     g_test_add_func("/attach/redirect/page-end", test_redirect_page_end);
     g_test_add_func("/attach/redirect/entries", test_entries);
     g_test_add_func("/attach/mode", test_mode);
+    g_test_add_func("/attach/forbidden", test_forbidden);
     g_test_add_func("/attach/clean", test_clean);
     return g_test_run();
 }

@@ -1,16 +1,19 @@
 /*
  * What the environment asks of attach
  *
- * Owns: the words of VFIO_MIGRATION_ATTACH; what the wrapper says of itself;
- * leaving no trace of us in what child processes inherit. Not here: what
- * follows from them (loader.c).
+ * Owns: the words of VFIO_MIGRATION_ATTACH; the line that forbids all that;
+ * what the wrapper says of itself; leaving no trace of us in what child
+ * processes inherit. Not here: what follows from them (loader.c), the other
+ * settings (the wrapper).
  * Locks: none; runs before main().
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "environment.h"
 
+#include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -46,6 +49,39 @@ bool environment_mode(AttachMode *mode, Refusal *why)
         word += length + (word[length] == ',');
     }
     return true;
+}
+
+static bool file_allows(const char *path, Refusal *why)
+{
+    FILE *file = fopen(path, "re");
+    char line[256];
+    bool allowed = true;
+
+    if (!file) {
+        return errno == ENOENT ||
+               refuse(why, "%s might forbid it, and cannot be read: %s", path,
+                      strerror(errno));
+    }
+    while (allowed && fgets(line, sizeof(line), file)) {
+        line[strcspn(line, "\n")] = '\0';
+        if (!strcmp(line, "VFIO_MIGRATION_ATTACH=forbid")) {
+            allowed = refuse(why, "%s has '%s'", path, line);
+        }
+    }
+    if (allowed && ferror(file)) {
+        allowed = refuse(why, "%s might forbid it, and reading it failed",
+                         path);
+    }
+    fclose(file);
+    return allowed;
+}
+
+bool environment_allowed(const char *settings, Refusal *why)
+{
+    const char *other = getenv("VFIO_MIGRATION_CONF");
+
+    return file_allows(settings, why) &&
+           (!other || !*other || file_allows(other, why));
 }
 
 static bool same_file(const char *a, const char *b)

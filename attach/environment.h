@@ -1,7 +1,8 @@
 /*
  * What the environment asks of attach
  *
- * Owns: VFIO_MIGRATION_ATTACH, and our own entry in LD_PRELOAD.
+ * Owns: VFIO_MIGRATION_ATTACH, the line of the settings that forbids it, and
+ * our own entry in LD_PRELOAD.
  * Locks: none; used while the process starts.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -27,6 +28,19 @@ typedef struct AttachMode {
  * Returns: false for an unknown word, with @why
  */
 bool environment_mode(AttachMode *mode, Refusal *why);
+
+/**
+ * environment_allowed: Does no file of settings forbid it on this host?
+ * @settings: path of the host's file; that of VFIO_MIGRATION_CONF is read, too
+ *
+ * The wrapper reads the other settings, and there the environment wins. This
+ * one is the administrator's: it holds without the wrapper, too, and nothing
+ * in the environment undoes it. A file that is not there forbids nothing; one
+ * that cannot be read might.
+ *
+ * Returns: false where one forbids it, with @why
+ */
+bool environment_allowed(const char *settings, Refusal *why);
 
 /**
  * environment_wrapped_program: What the wrapper said that it becomes

@@ -166,6 +166,10 @@ static void attach_early(int argc, char **argv)
     attach_accept_option(argv);
     attach.library = self.dli_fname;
     environment_clean(attach.library);
+    if (!environment_allowed(ATTACH_SETTINGS, &why)) {
+        attach_give_up("settings", &why);
+        return;
+    }
     if (!attach_run_checks(&attach, attach_checks_early, &check, &why) ||
         !attach_register(&why)) {
         attach_give_up(check, &why);

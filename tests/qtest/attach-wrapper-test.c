@@ -383,6 +383,44 @@ static void write_settings(const char *text)
     g_setenv("VFIO_MIGRATION_CONF", path, true);
 }
 
+/* The host's administrator has the last word, with the wrapper and without */
+static void test_settings_forbid(void)
+{
+    static const char *const modes[] = { NULL, "auto", "verbose" };
+    const char *argv[] = { paths.wrapper, "--vfio-migration-check", NULL };
+    g_autofree char *errors = NULL;
+    QTestState *s;
+    int status;
+
+    write_settings("VFIO_MIGRATION_MULTI=allow\n"
+                   "VFIO_MIGRATION_ATTACH=forbid\n");
+    for (size_t i = 0; i < G_N_ELEMENTS(modes); i++) {
+        s = start(paths.qemu, modes[i], NO_MACHINE);
+        expect_runs(s);
+        expect_stderr(s, "vfio-migration: not attached: settings: ");
+        expect_stderr(s, "/conf has 'VFIO_MIGRATION_ATTACH=forbid'; QEMU's");
+        g_assert_cmpuint(changed_entries(s, paths.qemu), ==, 0);
+        qtest_quit(s);
+    }
+    s = start(paths.qemu, "require", NO_MACHINE);
+    expect_refused(s);
+    qtest_forget(s);
+
+    g_setenv("LD_PRELOAD", paths.loader, true);
+    s = start_by(paths.qemu, "", "auto", NO_MACHINE);
+    expect_runs(s);
+    g_assert_cmpuint(changed_entries(s, paths.qemu), ==, 0);
+    qtest_quit(s);
+    g_unsetenv("LD_PRELOAD");
+
+    g_setenv("QEMU", paths.qemu, true);
+    g_unsetenv("VFIO_MIGRATION_ATTACH");
+    g_free(run(argv, &errors, &status));
+    g_assert_cmpint(status, ==, 1);
+    g_assert_nonnull(strstr(errors, "=forbid: nothing to check"));
+    g_setenv("VFIO_MIGRATION_CONF", "/dev/null", true);
+}
+
 /* A script as QEMU shows what the wrapper made of the settings */
 static void test_settings(void)
 {
@@ -714,6 +752,7 @@ int main(int argc, char **argv)
     qtest_add_func("/attach/wrapper/version-option", test_version_option);
     qtest_add_func("/attach/settings/good", test_settings);
     qtest_add_func("/attach/settings/refused", test_settings_refused);
+    qtest_add_func("/attach/settings/forbid", test_settings_forbid);
     qtest_add_func("/attach/settings/check", test_settings_check);
     for (size_t i = 0; i < G_N_ELEMENTS(not_loaded); i++) {
         g_autofree char *path = g_strconcat("/attach/not-loaded/",
