@@ -38,6 +38,9 @@ deps:
 check: deps-all
 	@scripts/check docs build tests compile=clang sanitize $(ALSO)
 
+check-fast: deps-run
+	@scripts/check docs build tests=unit,component,fast
+
 check-unit: deps-build
 	@scripts/check build tests=unit,component
 
@@ -100,10 +103,12 @@ help:
 # help: make demo             live-migrate a VM with a vfio-pci device and
 # help:                       prove that it arrived (DEMO='--help' for more)
 # help: make check            build and test everything (about 10 minutes)
+# help: make check-fast       unit and component tests, ten pairs of QEMUs: a
+# help:                       minute
 # help: make check-unit       pure parts and the subsystem without QEMU
 # help: make check-qtest      pairs of real QEMUs
 # help: make check-functional the kernel's own VFIO and a Linux guest, in a VM
-# help: make check-slow       what takes minutes a case, after make check
+# help: make check-slow       more of each kind, and what takes minutes a case
 # help: make check-soak       dirty tracking for hours: every call, many rounds
 # help: make check-sanitize   unit and component tests with ASan and UBSan,
 # help:                       those with threads with TSan, too
@@ -118,6 +123,7 @@ help:
 # help: make deps             install the Debian packages that are missing
 # help: make clean            remove build/ and the other build directories
 
-.PHONY: all deps deps-build deps-run deps-all deps-vm check check-unit \
+.PHONY: all deps deps-build deps-run deps-all deps-vm check check-fast \
+	check-unit \
 	check-qtest check-functional check-slow check-soak check-deb \
 	check-sanitize check-compilers check-cross demo bench fuzz install uninstall deb clean help

@@ -8,7 +8,8 @@
  * Does not own: QEMU processes (libqtest.c). They die with the case's
  * process, whatever ends it, because they ask the kernel for that signal.
  * Locks: none. QTEST_KEEP=1 keeps the directories; QTEST_NO_FORK=1 runs the
- * cases in the program itself, for a debugger.
+ * cases in the program itself, for a debugger; QTEST_ROWS=quick:LIST leaves
+ * out what slow:LIST runs (slow-rows).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -353,10 +354,59 @@ static void free_case(gpointer opaque)
     g_free(c);
 }
 
+/* Does the list of slow cases have @name? The last line that fits counts. */
+static bool is_slow(const char *list, const char *name)
+{
+    static char **lines;
+    bool slow = false;
+
+    if (!lines) {
+        g_autofree char *text = NULL;
+        g_autoptr(GError) err = NULL;
+
+        if (!g_file_get_contents(list, &text, NULL, &err)) {
+            g_error("QTEST_ROWS: %s", err->message);
+        }
+        lines = g_strsplit(text, "\n", -1);
+    }
+    for (char **line = lines; *line; line++) {
+        bool not_slow = **line == '!';
+
+        if (g_pattern_match_simple(*line + not_slow, name)) {
+            slow = !not_slow;
+        }
+    }
+    return slow;
+}
+
+/* Without QTEST_ROWS all are; quick:LIST and slow:LIST share them. */
+static bool is_wanted(const char *name)
+{
+    const char *rows = g_getenv("QTEST_ROWS");
+
+    if (!rows || !*rows) {
+        return true;
+    }
+    if (g_str_has_prefix(rows, "quick:")) {
+        return !is_slow(rows + strlen("quick:"), name);
+    }
+    if (g_str_has_prefix(rows, "slow:")) {
+        return is_slow(rows + strlen("slow:"), name);
+    }
+    g_error("QTEST_ROWS is '%s', want quick:LIST or slow:LIST", rows);
+}
+
 static void add_case(const char *str, QTestCase values)
 {
-    QTestCase *c = g_memdup2(&values, sizeof(values));
+    QTestCase *c;
 
+    if (!is_wanted(str + (*str == '/'))) {
+        if (values.data_free) {
+            values.data_free(values.data);
+        }
+        return;
+    }
+    c = g_memdup2(&values, sizeof(values));
     c->name = g_strdup_printf("/%s/%s", qtest_get_arch(), str);
     g_test_add_data_func_full(c->name, c, run_case, free_case);
 }
