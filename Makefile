@@ -27,7 +27,7 @@ deps-run:
 
 deps-all:
 	@scripts/deps build run clang
-	@scripts/deps --try vm libvirt
+	@scripts/deps --try vm libvirt docs
 
 deps-vm:
 	@scripts/deps build run vm
@@ -68,6 +68,10 @@ check-compilers: deps-all
 check-cross:
 	@scripts/deps build cross
 	@scripts/check cross=s390x cross=i386
+
+docs:
+	@scripts/deps build docs
+	@scripts/check site
 
 demo: deps-run
 	@scripts/demo $(DEMO)
@@ -117,6 +121,7 @@ help:
 # help: make bench            our code against QEMU 7.2's own, JSON and a table
 # help:                       (BENCH='--help' for more)
 # help: make fuzz             each fuzzer for FUZZ_SECONDS [60]
+# help: make docs             the documentation as a site, in build/docs/html/
 # help: make install          install; DESTDIR= works
 # help: make deb              Debian's package, in build/deb/
 # help: make uninstall        remove what make install put there
@@ -126,4 +131,5 @@ help:
 .PHONY: all deps deps-build deps-run deps-all deps-vm check check-fast \
 	check-unit \
 	check-qtest check-functional check-slow check-soak check-deb \
-	check-sanitize check-compilers check-cross demo bench fuzz install uninstall deb clean help
+	check-sanitize check-compilers check-cross docs demo bench fuzz install uninstall deb clean \
+	help
