@@ -106,7 +106,8 @@ help:
 # help: make                  build in build/ (./configure --help has options)
 # help: make demo             live-migrate a VM with a vfio-pci device and
 # help:                       prove that it arrived (DEMO='--help' for more)
-# help: make check            build and test everything (about 10 minutes)
+# help: make check            build with gcc and clang, one of each kind of test
+# help:                       (a quarter of an hour on two cores)
 # help: make check-fast       unit and component tests, ten pairs of QEMUs: a
 # help:                       minute
 # help: make check-unit       pure parts and the subsystem without QEMU
