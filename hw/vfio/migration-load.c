@@ -153,6 +153,23 @@ static int vfio_mig_check_resuming(VFIODeviceMigration *mig, Error **errp)
 }
 
 /*
+ * The other protocol's data is nothing that the driver could tell from data
+ * that is damaged. A source with v1 sends empty packets and large chunks, one
+ * with v2 sends sections without a packet; not every stream has them.
+ */
+static void vfio_mig_hint_protocol(VFIODeviceMigration *mig, Error **errp)
+{
+    bool is_v2 = mig->traits.any_segments;
+
+    if (is_v2 ? mig->session->looks_like_v1 : mig->session->looks_like_v2) {
+        error_append_hint(errp, "The stream looks like that of a device with "
+                          "protocol %s, and this one's driver speaks %s: use "
+                          "the same kernel series on both hosts.\n",
+                          is_v2 ? "v1" : "v2", mig->protocol->name);
+    }
+}
+
+/*
  * Let the driver say what it thinks of what it was given, while the load can
  * still fail: by leaving resuming. A stopped device can also be migrated
  * onward before it ever ran. A driver that only leaves into running is asked
@@ -176,6 +193,8 @@ static int vfio_mig_finish_load(VFIODeviceMigration *mig, Error **errp)
                          "state that was loaded; the device is in state %s",
                          vfio_mig_dev(mig)->name,
                          vfio_mig_state_str(mig->state));
+        error_append_hint(errp, VFIO_MIG_HINT_SAME_DRIVER);
+        vfio_mig_hint_protocol(mig, errp);
         return ret;
     }
     vfio_mig_switch_over_image(mig, mig->stats.transferred_bytes);
@@ -194,11 +213,6 @@ static int vfio_mig_check_order(VFIODeviceMigration *mig, const char *what,
     return 0;
 }
 
-/*
- * The other protocol's data is nothing that the driver could tell from data
- * that is damaged. A source with v1 sends empty packets and large chunks, one
- * with v2 does not.
- */
 static void vfio_mig_explain_refusal(VFIODeviceMigration *mig, Error **errp)
 {
     Error *reset = NULL;
@@ -207,11 +221,8 @@ static void vfio_mig_explain_refusal(VFIODeviceMigration *mig, Error **errp)
         error_free(*errp);
         *errp = NULL;
         error_propagate(errp, reset);
-    } else if (mig->session->looks_like_v1) {
-        error_append_hint(errp, "The stream looks like that of a device with "
-                          "protocol v1, and this one's driver speaks %s: use "
-                          "the same kernel series on both hosts.\n",
-                          mig->protocol->name);
+    } else {
+        vfio_mig_hint_protocol(mig, errp);
     }
 }
 
@@ -224,9 +235,8 @@ static int vfio_mig_load_data(VFIODeviceMigration *mig, QEMUFile *f,
     if (ret < 0) {
         return ret;
     }
-    if (mig->traits.any_segments) {
-        mig->session->looks_like_v1 |= !size_bytes || size_bytes > MiB;
-    }
+    mig->session->section_has_data = true;
+    mig->session->looks_like_v1 |= !size_bytes || size_bytes > MiB;
     vfio_mig_claim(mig);
     ret = vfio_mig_receive_chunk(mig, f, size_bytes, errp);
     vfio_mig_release(mig);
@@ -297,6 +307,8 @@ static int vfio_mig_load_packet(VFIODeviceMigration *mig, QEMUFile *f,
     case VFIO_MIG_PACKET_INIT_DATA_SENT:
         return vfio_mig_load_initial_mark(mig, f, errp);
     case VFIO_MIG_PACKET_END:
+        mig->session->looks_like_v2 |= !mig->session->section_has_data;
+        mig->session->section_has_data = false;
         return 0;
     }
     g_assert_not_reached();

@@ -422,6 +422,7 @@ static int vfio_mig_v1_write_part(VFIODeviceMigration *mig,
         error_setg_errno(errp, -ret, "%s: the driver did not accept a chunk "
                          "of %" PRIu64 " bytes of migration data",
                          vfio_mig_dev(mig)->name, size);
+        error_append_hint(errp, VFIO_MIG_HINT_SAME_DRIVER);
     }
     return ret;
 }

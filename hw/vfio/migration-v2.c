@@ -317,8 +317,7 @@ static int vfio_mig_v2_write_chunk(VFIODeviceMigration *mig,
                              "migration data at byte %" PRIu64 " of the "
                              "device's state", vfio_mig_dev(mig)->name,
                              v2->moved_bytes);
-            error_append_hint(errp, "Both hosts need the same kernel series, "
-                              "driver and firmware.\n");
+            error_append_hint(errp, VFIO_MIG_HINT_SAME_DRIVER);
         }
     }
     return ret;

@@ -37,6 +37,8 @@ typedef struct Row {
 /* By our code, in words; by QEMU's, where ours has nothing to say */
 #define UNFIT       .fails = "does not fit the one here"
 #define REFUSED     .fails = "Bad config data"
+#define LOOKS_LIKE(protocol) \
+    .fails = "looks like that of a device with protocol " protocol ","
 
 /* The device's capabilities: power management at 0x40, MSI-X at 0x50. Most
  * rows lay another one behind them, at 0x60. */
@@ -45,6 +47,7 @@ typedef struct Row {
 #define EXTENDED(serial) EXPRESS("00") ";0x100:0300c110 " serial
 #define EXPRESS(link) CAP("1000 0200 00000000 00000000 " link)
 
+#define V1_LARGE "window-size=2M|chunk-size=2M|state-size=4M|precopy-size=0"
 /* Protocol v2, as a kernel of that version has it */
 #define V2(kernel) "protocol=v2|kernel=" kernel
 #define V2_PRECOPY(size) V2("6.2") "|pre-copy=yes|precopy-size=" size
@@ -196,9 +199,13 @@ static const Row rows[] = {
     { "v2-same", .src = V2("6.2"), .dst = V2("6.2"), HARMLESS },
     { "v2-all-same", .src = V2_ALL, .dst = V2_ALL, HARMLESS },
     { "v2-to-v1", .src = V2("6.2"), BLOCKS, .what = "migration protocol",
-      .fails = "" },
+      LOOKS_LIKE("v2") },
     { "v1-to-v2", .dst = V2("6.2"), BLOCKS, .what = "migration protocol",
-      .fails = "" },
+      .fails = "the same kernel series, driver and firmware" },
+    { "v1-to-v2-large-chunks", .src = V1_LARGE, .dst = V2("6.2"), BLOCKS,
+      .what = "migration protocol", LOOKS_LIKE("v1") },
+    { "v1-to-v2-at-end", .src = V1_LARGE, .dst = V2("6.2") "|data-check=stop",
+      BLOCKS, .what = "migration protocol", LOOKS_LIKE("v1") },
     { "v2-p2p-gone", .src = V2("6.2") "|p2p=yes", .dst = V2("6.2"), HARMLESS,
       .what = "p2p" },
     { "v2-p2p-new", .src = V2("6.2"), .dst = V2("6.2") "|p2p=yes", MAY_FAIL,

@@ -20,6 +20,10 @@
 
 typedef struct VFIODeviceMigration VFIODeviceMigration;
 
+/* For who reads that a driver refused what it was given */
+#define VFIO_MIG_HINT_SAME_DRIVER \
+    "Both hosts need the same kernel series, driver and firmware.\n"
+
 /*
  * Where the bytes of a chunk go. Functions return 0 or -errno; a sink that
  * has an error of its own to show leaves @errp unset.

@@ -41,7 +41,9 @@ struct VFIOMigSession {
     bool announced;             /* the stream that is loaded has the device */
     bool initial_arrived;       /* so the stream says. BQL */
     bool acked;                 /* its mark was the last; source told. BQL */
+    bool section_has_data;      /* the one that is loaded. BQL */
     bool looks_like_v1;         /* the stream of the load does. BQL */
+    bool looks_like_v2;
 
     bool data_sent;             /* lock; since the device began to save */
     bool stop_due;              /* lock; the VM was stopped in a chunk */
