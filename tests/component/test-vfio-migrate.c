@@ -502,6 +502,7 @@ typedef struct Good {
     const char *name;
     const char *keys;
     const char *says;
+    bool logs;                  /* its own DMA: four cases more */
 } Good;
 
 static const Good good_drivers[] = {
@@ -530,11 +531,20 @@ static const Good good_drivers_v2[] = {
       "memory\n#   Both hosts need the same kernel series" },
     { "mlx5-6.1", "[device dev0]\ngroup=7\nprofile=mlx5-6.1\n"
       "state-size=1M\n", "#   the stopped device told nothing, and gave 1 "
-      "MiB\n" },
+      "MiB\n", true },
     { "qat", "[device dev0]\ngroup=7\nprofile=qat\n",
       "# 19 passed, 0 failed, 0 skipped" },
     { "pds", "[device dev0]\ngroup=7\nprofile=pds\n",
-      "# 18 passed, 0 failed, 1 skipped" },
+      "# 22 passed, 0 failed, 1 skipped", true },
+    { "v2-log", V2_ALL "log=yes\n", "ok 20 - logs its DMA, and reports it\n"
+      "#   0 pages reported of a device that nobody uses\n"
+      "ok 21 - refuses a second log, and reports of none\n"
+      "ok 22 - reports when it has stopped\n"
+      "ok 23 - logs its DMA after a reset\n"
+      "# 23 passed, 0 failed, 0 skipped", true },
+    { "v2-log-goes-off", V2_ALL "log=yes\nlog-lost-on-stop=yes\n"
+      "log-lost-on-reset=yes\nlog-max-ranges=1\n",
+      "# 23 passed, 0 failed, 0 skipped", true },
     { "hisi", "[device dev0]\ngroup=7\nprofile=hisi\n",
       "#   8 arcs\n" },
     { "virtio-to-another", "[device dev0]\ngroup=7\nprofile=virtio\n"
@@ -550,7 +560,7 @@ static void test_passes_v2(const void *data)
     setup(&run, good->keys);
     tool(&run, "test", strstr(good->keys, "[device dev1]") ? "dev1" : NULL);
     assert_does_not_say(&run, "not ok");
-    assert_says(&run, "1..19\n");
+    assert_says(&run, good->logs ? "1..23\n" : "1..19\n");
     assert_says(&run, good->says);
     g_assert_cmpint(run.exit_status, ==, 0);
 }
@@ -641,6 +651,47 @@ static const Bad bad_drivers[] = {
       true },
     { "v2-reset", "[fault f]\nevent=reset\nstate=resuming\nonce=no\n"
       "errno=EIO\n", "not ok 16 - survives a state that ends too early\n",
+      true },
+};
+
+#define LOG_FAULT(name, event, more, n, says) \
+    { name, "log=yes\n[fault f]\nevent=" event "\n" more "\n", \
+      "not ok " n " - " says, true }
+
+/* A log is asked for without the rest, which passes. */
+static const Bad bad_logs[] = {
+    LOG_FAULT("no-start", "log-start", "errno=EIO", "20", "logs its DMA, and "
+              "reports it\n# one range: VFIO_DEVICE_FEATURE_DMA_LOGGING_START "
+              "of 3 GiB in 1 ranges: Input/output error\n"),
+    LOG_FAULT("no-report", "log-report", "errno=EIO", "20", "logs its DMA, "
+              "and reports it\n# all of it: "
+              "VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT of 0xc0000000 bytes "
+              "from 0x0 on: Input/output error\n"),
+    LOG_FAULT("no-piece", "log-report", "count=2\nerrno=EINVAL", "20", "logs "
+              "its DMA, and reports it\n# a piece of it: "),
+    LOG_FAULT("no-stop", "log-stop", "errno=EIO", "20", "logs its DMA, and "
+              "reports it\n# one range: VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP: "
+              "Input/output error\n"),
+    LOG_FAULT("one-range", "log-start", "count=2\nerrno=EOPNOTSUPP", "20",
+              "logs its DMA, and reports it\n# two ranges: "
+              "VFIO_DEVICE_FEATURE_DMA_LOGGING_START of 5 GiB in 2 ranges: "
+              "Operation not supported\n"),
+    LOG_FAULT("not-when-stopped", "log-report", "state=stop-copy\n"
+              "errno=EIO", "22", "reports when it has stopped\n# in "
+              "stop-copy: "),
+    LOG_FAULT("once-only", "log-start", "state=stop\nonce=no\nerrno=EBUSY",
+              "22", "reports when it has stopped\n# after a migration: "),
+    LOG_FAULT("not-after-reset", "log-start", "count=8\nerrno=EIO", "23",
+              "logs its DMA after a reset\n# after a reset with a log: "),
+    { "report-of-none-taken", "log=yes\nlog-misuse=take\n", "not ok 21 - "
+      "refuses a second log, and reports of none\n# "
+      "VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT is taken while there is no log: "
+      "what was written would be lost without a word\n", true },
+    /* The fifth report, of no log, is refused as it should be. */
+    { "second-taken", "log=yes\nlog-misuse=take\n[fault f]\n"
+      "event=log-report\ncount=5\nerrno=EINVAL\n", "not ok 21 - refuses a "
+      "second log, and reports of none\n# "
+      "VFIO_DEVICE_FEATURE_DMA_LOGGING_START is taken while there is a log\n",
       true },
 };
 
@@ -759,6 +810,12 @@ int main(int argc, char **argv)
                                                 bad_drivers[i].name);
 
         g_test_add_data_func(path, &bad_drivers[i], test_finds);
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(bad_logs); i++) {
+        g_autofree char *path = g_strconcat("/vfio-migrate/finds/log-",
+                                            bad_logs[i].name, NULL);
+
+        g_test_add_data_func(path, &bad_logs[i], test_finds);
     }
     return g_test_run();
 }

@@ -247,12 +247,12 @@ static int do_start(SimDevice *d, const SimFeatureLogStart *start)
                            (ull)start->page_size, g_strerror(-ret));
     } else if (d->log.on) {
         sim_host_violation(&d->mig, "log-start while the log is on");
-        ret = -(int)c->log_again_errno;
+        ret = c->log_takes_misuse ? 0 : -(int)c->log_again_errno;
     } else {
         combine(ranges, c->log_max_ranges);
         ret = fits(c, ranges) ? 0 : -EOPNOTSUPP;
     }
-    if (ret) {
+    if (ret || d->log.on) {
         g_array_unref(ranges);
         return ret;
     }
@@ -416,7 +416,7 @@ static int check_report(SimDevice *d, const SimFeatureLogReport *rep)
         if (!d->log.lost) {
             sim_host_violation(m, "log-report while the log is off");
         }
-        return -EINVAL;
+        return m->cfg.v2.log_takes_misuse ? 0 : -EINVAL;
     }
     if (!inside(&d->log, rep->iova, rep->length)) {
         sim_host_violation(m, "log-report of 0x%llx+0x%llx outside of the "
@@ -436,7 +436,7 @@ int sim_dma_log_report(SimDevice *d, void *data)
 
     sim_host_event(&d->mig, SIM_EV_LOG_REPORT, d->mig.state, &out);
     ret = out.err ? -out.err : check_report(d, rep);
-    if (!ret && rep->length) {
+    if (!ret && rep->length && d->log.on) {
         g_mutex_lock(&d->dma.lock);
         pages = report(d, rep);
         d->log.reports++;

@@ -38,6 +38,7 @@ static const char *const checked[] = { "write", "stop", "never", NULL };
 static const char *const completeness[] = { "check", "ignore", NULL };
 static const char *const logs[] = { "no", "yes", "empty", NULL };
 static const char *const outside[] = { "refuse", "silent", NULL };
+static const char *const misuse[] = { "refuse", "take", NULL };
 /* "It is not given" as a size */
 #define NOT_GIVEN "0xffffffffffffffff"
 
@@ -104,6 +105,7 @@ const SimKey sim_mig_keys[] = {
     KEY("log-lost-on-reset", BOOL, v2.log_lost_on_reset, "no", NULL),
     KEY("log-again-errno", ERRNO, v2.log_again_errno, "EINVAL", NULL),
     KEY("log-outside", CHOICE, v2.log_outside_is_silent, "refuse", outside),
+    KEY("log-misuse", CHOICE, v2.log_takes_misuse, "refuse", misuse),
     { NULL, 0, 0, NULL, NULL }
 };
 

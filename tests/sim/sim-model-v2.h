@@ -76,6 +76,7 @@ typedef struct SimV2Config {
     uint64_t log_lost_on_reset;
     uint64_t log_again_errno;       /* of a second START */
     uint64_t log_outside_is_silent;
+    uint64_t log_takes_misuse;      /* a second START, a report of none */
 } SimV2Config;
 
 typedef enum SimSession {

@@ -304,6 +304,21 @@ static void test_outside(void)
     close_log(c);
 }
 
+static void test_misuse(void)
+{
+    const LogRange range = { RAM_IOVA, 1024 * PAGE };
+    SimClient *c = open_log("log=yes\nlog-misuse=take");
+    uint8_t bits[8] = { 0 };
+
+    g_assert_cmpint(report(c, RAM_IOVA, PAGE, PAGE, bits), ==, 0);
+    g_assert_cmpint(start(c, PAGE, &range, 1), ==, 0);
+    dirty(8);
+    g_assert_cmpint(start(c, PAGE, &range, 1), ==, 0);
+    assert_report(c, 8, 1, "0");
+    g_assert_cmpuint(client_status("dev").violations, ==, 2);
+    close_log(c);
+}
+
 static void test_rounding(void)
 {
     const LogRange range = { RAM_IOVA + PAGE, 1024 * PAGE };
@@ -428,6 +443,7 @@ void sim_test_v2_log_add(void)
     g_test_add_func("/sim/v2/log/again", test_again);
     g_test_add_func("/sim/v2/log/limits", test_limits);
     g_test_add_func("/sim/v2/log/outside", test_outside);
+    g_test_add_func("/sim/v2/log/misuse", test_misuse);
     g_test_add_func("/sim/v2/log/rounding", test_rounding);
     g_test_add_func("/sim/v2/log/lost", test_lost);
     g_test_add_func("/sim/v2/log/empty", test_empty);

@@ -22,37 +22,6 @@
 /* A state that is kept in memory here, once or twice */
 #define IMAGE_MAX_BYTES (256 * MiB)
 
-static VFIODeviceMigration *run_mig(DriverRun *run)
-{
-    return vfio_mig_of(run->device);
-}
-
-/* A device of a VM that runs, or that waits for a migration to come in */
-static bool open_fresh(DriverRun *run, const char *name, bool running)
-{
-    run_close(run);
-    if (!run_open(run, name)) {
-        return false;
-    }
-    if (running) {
-        vfio_host_vm_start();
-    }
-    run_mig(run)->protocol->open(run_mig(run));
-    return true;
-}
-
-static bool enter(DriverRun *run, VFIOMigState state)
-{
-    int ret = vfio_mig_try_state(run_mig(run), state);
-
-    if (ret < 0) {
-        return run_fail(run, "the device does not get from state %s to %s: %s",
-                        vfio_mig_state_str(run_mig(run)->state),
-                        vfio_mig_state_str(state), strerror(-ret));
-    }
-    return true;
-}
-
 /* ---- states ---- */
 
 /* Whether a device takes nothing for a state is its driver's affair. */
@@ -67,7 +36,7 @@ static bool try_arc(DriverRun *run, const VFIOMigArc *arc)
     VFIOMigState now = VFIO_MIG_STATE_ERROR;
     int ret;
 
-    if (!open_fresh(run, run->test->source, true) || !enter(run, arc->from)) {
+    if (!run_open_fresh(run, run->test->source, true) || !run_enter(run, arc->from)) {
         return false;
     }
     mig = run_mig(run);
@@ -215,11 +184,11 @@ static bool read_image(DriverRun *run, GByteArray *bytes, Figures *figures)
     size_t before;
 
     if (run_mig(run)->traits.precopy &&
-        (!enter(run, VFIO_MIG_STATE_PRE_COPY) ||
+        (!run_enter(run, VFIO_MIG_STATE_PRE_COPY) ||
          !read_precopy(run, bytes, &figures->running))) {
         return false;
     }
-    if (!enter(run, VFIO_MIG_STATE_STOP_COPY)) {
+    if (!run_enter(run, VFIO_MIG_STATE_STOP_COPY)) {
         return false;
     }
     figures->stopped = ask_sizes(run);
@@ -228,14 +197,14 @@ static bool read_image(DriverRun *run, GByteArray *bytes, Figures *figures)
         return false;
     }
     figures->stopped_bytes = bytes->len - before;
-    return enter(run, VFIO_MIG_STATE_STOP);
+    return run_enter(run, VFIO_MIG_STATE_STOP);
 }
 
 static bool open_and_read(DriverRun *run, GByteArray *bytes)
 {
     Figures figures;
 
-    return open_fresh(run, run->test->source, true) &&
+    return run_open_fresh(run, run->test->source, true) &&
            read_image(run, bytes, &figures);
 }
 
@@ -269,7 +238,7 @@ static bool load_image(DriverRun *run, const GByteArray *bytes, size_t piece,
 {
     Error *err = NULL;
 
-    if (!enter(run, VFIO_MIG_STATE_RESUMING)) {
+    if (!run_enter(run, VFIO_MIG_STATE_RESUMING)) {
         return false;
     }
     if (write_image(run, bytes, piece, &err) < 0) {
@@ -302,7 +271,7 @@ static bool case_sizes(DriverRun *run)
     const VFIOMigSizes *told;
     Figures figures;
 
-    if (!open_fresh(run, run->test->source, true) ||
+    if (!run_open_fresh(run, run->test->source, true) ||
         !read_image(run, bytes, &figures) ||
         !judge_running(run, &figures.running)) {
         return false;
@@ -330,24 +299,11 @@ static bool case_pieces(DriverRun *run)
     }
     piece = (bytes->len / NR_PIECES) | 1;
     g_string_append_printf(run->notes, "pieces of %zu bytes\n", piece);
-    return open_fresh(run, run->test->destination, false) &&
+    return run_open_fresh(run, run->test->destination, false) &&
            load_image(run, bytes, piece, "in small pieces");
 }
 
 /* ---- wrong data, and resets ---- */
-
-static bool reset(DriverRun *run, const char *when)
-{
-    vfio_host_reset_devices();
-    vfio_mig_try_state(run_mig(run), VFIO_MIG_STATE_RUNNING);
-    return run_expect(run, VFIO_MIG_STATE_RUNNING, when);
-}
-
-static bool needs_reset(DriverRun *run)
-{
-    return run->device->reset_works ||
-           run_skip(run, "the device has no reset");
-}
 
 /*
  * @wrong is refused, by a write or at its end, or taken, which the contract
@@ -358,8 +314,8 @@ static bool survive(DriverRun *run, const GByteArray *wrong,
 {
     Error *err = NULL;
 
-    if (!open_fresh(run, run->test->destination, false) ||
-        !needs_reset(run) || !enter(run, VFIO_MIG_STATE_RESUMING)) {
+    if (!run_open_fresh(run, run->test->destination, false) ||
+        !run_needs_reset(run) || !run_enter(run, VFIO_MIG_STATE_RESUMING)) {
         return false;
     }
     if (write_image(run, wrong, wrong->len, &err) < 0) {
@@ -370,7 +326,7 @@ static bool survive(DriverRun *run, const GByteArray *wrong,
         g_string_append(run->notes, "taken without an error: nothing in the "
                         "device notices it\n");
     }
-    return reset(run, "after a reset") &&
+    return run_reset(run, "after a reset") &&
            load_image(run, bytes, bytes->len, "after a reset");
 }
 
@@ -422,10 +378,10 @@ static bool reset_in(DriverRun *run, VFIOMigState state)
                                             vfio_mig_state_str(state));
     Figures figures;
 
-    return open_fresh(run, run->test->source, true) &&
-           enter(run, state) && reset(run, when) &&
+    return run_open_fresh(run, run->test->source, true) &&
+           run_enter(run, state) && run_reset(run, when) &&
            read_image(run, bytes, &figures) &&
-           open_fresh(run, run->test->destination, false) &&
+           run_open_fresh(run, run->test->destination, false) &&
            load_image(run, bytes, bytes->len, when);
 }
 
@@ -433,7 +389,7 @@ static bool case_resets(DriverRun *run)
 {
     bool precopy;
 
-    if (!run_open(run, run->test->source) || !needs_reset(run)) {
+    if (!run_open(run, run->test->source) || !run_needs_reset(run)) {
         return false;
     }
     precopy = run_mig(run)->traits.precopy;

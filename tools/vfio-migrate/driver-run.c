@@ -7,7 +7,8 @@
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "hw/vfio/migration-device.h"
+#include "hw/vfio/migration-session.h"
+#include "hw/vfio/migration-transition.h"
 #include "driver-run.h"
 #include "screen.h"
 
@@ -168,4 +169,49 @@ bool run_load(DriverRun *run, uint64_t cut_after_bytes)
         return run_fail(run, "half of a stream was loaded without an error");
     }
     return run_fail_error(run, err);
+}
+
+/* ---- states ---- */
+
+VFIODeviceMigration *run_mig(DriverRun *run)
+{
+    return vfio_mig_of(run->device);
+}
+
+bool run_open_fresh(DriverRun *run, const char *name, bool running)
+{
+    run_close(run);
+    if (!run_open(run, name)) {
+        return false;
+    }
+    if (running) {
+        vfio_host_vm_start();
+    }
+    run_mig(run)->protocol->open(run_mig(run));
+    return true;
+}
+
+bool run_enter(DriverRun *run, VFIOMigState state)
+{
+    int ret = vfio_mig_try_state(run_mig(run), state);
+
+    if (ret < 0) {
+        return run_fail(run, "the device does not get from state %s to %s: %s",
+                        vfio_mig_state_str(run_mig(run)->state),
+                        vfio_mig_state_str(state), strerror(-ret));
+    }
+    return true;
+}
+
+bool run_needs_reset(DriverRun *run)
+{
+    return run->device->reset_works ||
+           run_skip(run, "the device has no reset");
+}
+
+bool run_reset(DriverRun *run, const char *when)
+{
+    vfio_host_reset_devices();
+    vfio_mig_try_state(run_mig(run), VFIO_MIG_STATE_RUNNING);
+    return run_expect(run, VFIO_MIG_STATE_RUNNING, when);
 }

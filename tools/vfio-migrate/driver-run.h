@@ -30,8 +30,12 @@ typedef struct DriverCase {
     bool (*func)(DriverRun *run);
 } DriverCase;
 
-/* Cases of every protocol, and those of v2; the last one has no name. */
-extern const DriverCase driver_cases[], driver_cases_v2[];
+/*
+ * Cases of every protocol, those of v2, and those of a device with a log of
+ * its DMA; the last one of each has no name.
+ */
+extern const DriverCase driver_cases[], driver_cases_v2[],
+                        driver_cases_log[];
 
 /* run_fail: the case has failed; false. The first reason counts. */
 bool run_fail(DriverRun *run, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
@@ -76,5 +80,25 @@ bool run_save_live(DriverRun *run, ToolSaved *saved);
  * @cut_after_bytes: it has to fail, as the stream ends there; 0: all of it
  */
 bool run_load(DriverRun *run, uint64_t cut_after_bytes);
+
+/* ---- by single calls, without a stream ---- */
+
+VFIODeviceMigration *run_mig(DriverRun *run);
+
+/*
+ * run_open_fresh: close what is open, and open the device @name
+ *
+ * @running: it is of a VM that runs, or else of one that waits for a migration
+ *           to come in
+ */
+bool run_open_fresh(DriverRun *run, const char *name, bool running);
+
+/* run_enter: bring the device to @state, over the arcs that it has */
+bool run_enter(DriverRun *run, VFIOMigState state);
+
+/* run_needs_reset: the case does not apply where there is none */
+bool run_needs_reset(DriverRun *run);
+/* run_reset: after it the device has to be in state running */
+bool run_reset(DriverRun *run, const char *when);
 
 #endif /* VFIO_MIGRATE_DRIVER_RUN_H */

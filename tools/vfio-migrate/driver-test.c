@@ -8,6 +8,8 @@
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "hw/vfio/dirty-device.h"
+#include "hw/vfio/migration-device.h"
 #include "device.h"
 #include "driver-run.h"
 #include "driver-test.h"
@@ -148,6 +150,9 @@ static GPtrArray *find_cases(const DriverTest *test)
     add_cases(list, driver_cases);
     if (mig && mig->protocol == &vfio_mig_protocol_v2) {
         add_cases(list, driver_cases_v2);
+        if (vfio_dirty_log_probe(vbasedev)) {
+            add_cases(list, driver_cases_log);
+        }
     }
     if (vbasedev) {
         tool_close(vbasedev);

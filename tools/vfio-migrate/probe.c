@@ -12,7 +12,7 @@
 #include "qemu/osdep.h"
 #include <sys/ioctl.h>
 #include <linux/pci_regs.h>
-#include "hw/vfio/device-feature.h"
+#include "hw/vfio/dirty-device.h"
 #include "hw/vfio/migration-session.h"
 #include "hw/vfio/migration-transition.h"
 #include "json.h"
@@ -101,9 +101,6 @@ void probe_device(VFIODevice *vbasedev, JsonObject *facts)
 
 /* ---- migration ---- */
 
-/* Can be set where the device logs its own DMA; since Linux 6.1 */
-#define FEATURE_LOG_START 6
-
 static void add_flags(JsonObject *migration, const VFIOMigTraits *traits)
 {
     JsonArray *flags = json_array_new();
@@ -150,12 +147,9 @@ static void add_sizes(JsonObject *migration, VFIODeviceMigration *mig)
 
 static void add_v2(JsonObject *migration, VFIODeviceMigration *mig)
 {
-    int no_log = vfio_device_feature(vfio_mig_dev(mig)->fd,
-                                     VFIO_FEATURE_PROBE | VFIO_FEATURE_SET |
-                                     FEATURE_LOG_START, NULL, 0);
-
     add_flags(migration, &mig->traits);
-    json_object_set_boolean_member(migration, "dma-log", no_log == 0);
+    json_object_set_boolean_member(migration, "dma-log",
+                                   vfio_dirty_log_probe(vfio_mig_dev(mig)));
     add_sizes(migration, mig);
 }
 
