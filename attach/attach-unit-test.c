@@ -48,6 +48,61 @@ static void test_pattern_language(void)
     }
 }
 
+/* A pattern that calls: a call of anything else is not it. */
+static void test_pattern_calls(void)
+{
+    /* mov 0x58(%rbp),%rax; call 0x10 bytes on */
+    static const uint8_t code[32] = { 0x48, 0x8b, 0x45, 0x58,
+                                      0xe8, 0x10, 0x00, 0x00, 0x00 };
+    const size_t length = 9;
+    CodePattern pattern = { .offset_bytes = 0x58, .calls = "callee",
+                            .bytes = "48 8b 40/c0 @1 e8 =" };
+    CodeBytes bytes;
+
+    g_assert_true(code_compile(&pattern, &bytes));
+    g_assert_cmpuint(bytes.length, ==, length);
+    bytes.callee = code + length + 0x10;
+    g_assert_true(code_find(&bytes, code, length) == code);
+    g_assert_null(code_find(&bytes, code, length - 1));
+    bytes.callee++;
+    g_assert_null(code_find(&bytes, code, length));
+    pattern.bytes = "e8 = e8 =";
+    g_assert_false(code_compile(&pattern, &bytes));
+    pattern.bytes = "e8 =";
+    pattern.calls = NULL;
+    g_assert_false(code_compile(&pattern, &bytes));
+}
+
+/* A shape is found with any offset, which can be told. */
+static void test_pattern_offset(void)
+{
+    static const uint8_t code[] = {
+        0x48, 0x8b, 0x45, 0x58, 0x48, 0x8b, 0x85, 0x78, 0x56, 0x34, 0x12,
+    };
+    CodePattern pattern = { .offset_bytes = 8, .bytes = "8b 40/c0 @1" };
+    const uint8_t *found;
+    CodeBytes bytes;
+
+    g_assert_true(code_compile(&pattern, &bytes));
+    g_assert_null(code_find(&bytes, code, sizeof(code)));
+    code_take_any_offset(&bytes);
+    found = code_find(&bytes, code, sizeof(code));
+    g_assert_true(found == code + 1);
+    g_assert_cmphex(code_offset_at(&bytes, found), ==, 0x58);
+
+    pattern.bytes = "8b 80/c0 @4";
+    g_assert_true(code_compile(&pattern, &bytes));
+    code_take_any_offset(&bytes);
+    found = code_find(&bytes, code, sizeof(code));
+    g_assert_true(found == code + 5);
+    g_assert_cmphex(code_offset_at(&bytes, found), ==, 0x12345678);
+
+    pattern.bytes = "8b";       /* one that has none says what it says */
+    g_assert_true(code_compile(&pattern, &bytes));
+    code_take_any_offset(&bytes);
+    g_assert_cmpuint(code_offset_at(&bytes, code), ==, 8);
+}
+
 /* ---- redirection ---- */
 
 typedef int Function(void);
@@ -321,6 +376,8 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/attach/pattern-language", test_pattern_language);
+    g_test_add_func("/attach/pattern-calls", test_pattern_calls);
+    g_test_add_func("/attach/pattern-offset", test_pattern_offset);
     g_test_add_func("/attach/redirect", test_redirect);
     g_test_add_func("/attach/redirect/all-or-none", test_redirect_all_or_none);
     g_test_add_func("/attach/redirect/page-end", test_redirect_page_end);

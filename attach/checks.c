@@ -171,6 +171,48 @@ static ImageSymbol code_range(const Attach *attach, const CodePattern *pattern)
     return from;
 }
 
+/* What searches for @pattern, with the function that it calls, if any */
+static bool code_prepare(const Attach *attach, const CodePattern *pattern,
+                         CodeBytes *bytes)
+{
+    ImageSymbol callee = { 0 };
+
+    if (!code_compile(pattern, bytes) ||
+        (pattern->calls &&
+         !image_symbol(&attach->image, pattern->calls, &callee))) {
+        return false;
+    }
+    bytes->callee = callee.address;
+    code_take_any_offset(bytes);
+    return true;
+}
+
+/* Every place of this shape in @range has the offset, and there is one */
+static bool check_pattern(const CodePattern *pattern, const CodeBytes *bytes,
+                          ImageSymbol range, Refusal *why)
+{
+    const uint8_t *end = range.address + range.size_bytes;
+    const uint8_t *at = range.address;
+    bool found = false;
+
+    while ((at = code_find(bytes, at, end - at))) {
+        uint32_t offset = code_offset_at(bytes, at);
+
+        if (offset != pattern->offset_bytes) {
+            return refuse(why, "%s: in %s it has the offset %" PRIu32 ", %"
+                          PRIu32 " was expected", pattern->member,
+                          pattern->function, offset, pattern->offset_bytes);
+        }
+        found = true;
+        at++;
+    }
+    return found ||
+           refuse(why, "%s: the %zu bytes of code from %s have not the "
+                  "instructions that were expected, with the offset %" PRIu32,
+                  pattern->member, range.size_bytes, pattern->function,
+                  pattern->offset_bytes);
+}
+
 static bool check_code(Attach *attach, Refusal *why)
 {
     for (size_t i = 0; i < code_patterns_count; i++) {
@@ -178,16 +220,13 @@ static bool check_code(Attach *attach, Refusal *why)
         ImageSymbol range = code_range(attach, pattern);
         CodeBytes bytes;
 
-        if (!range.size_bytes) {
+        if (!range.size_bytes || !code_prepare(attach, pattern, &bytes)) {
             return refuse(why, "this QEMU does not export %s",
-                          pattern->function);
+                          range.size_bytes ? pattern->calls
+                                           : pattern->function);
         }
-        if (!code_compile(pattern, &bytes) ||
-            !code_find(&bytes, range.address, range.size_bytes)) {
-            return refuse(why, "%s: no instruction of the %zu bytes of code "
-                          "from %s has the offset %" PRIu32 ", which was "
-                          "expected", pattern->member, range.size_bytes,
-                          pattern->function, pattern->offset_bytes);
+        if (!check_pattern(pattern, &bytes, range, why)) {
+            return false;
         }
         attach->facts++;
     }

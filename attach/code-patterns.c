@@ -37,17 +37,18 @@ const CodePattern code_patterns[] = {
     { "vfio_migration_probe", NULL, "VFIODevice.group",
       ABI_DEVICE_GROUP, W "8b " M8 "80 78/f8 ? 00" },
     { "vfio_migration_probe", NULL, "VFIODevice.name",
-      ABI_DEVICE_NAME, W "8b " M8 },
+      ABI_DEVICE_NAME, W "8b " M8 "74 ? " W "8d 44/c7 24 ? 31" },
     { "vfio_reset_handler", NULL, "VFIODevice.dev",
       ABI_DEVICE_DEV, W "8b " M8 "80 78/f8 ? 00" },
     { "vfio_get_region_info", NULL, "VFIODevice.fd",     /* ioctl 0x3b6c */
       ABI_DEVICE_FD, "8b " M8 "be 6c 3b 00 00" },
     { "vfio_reset_handler", NULL, "VFIODevice.needs_reset",
-      ABI_DEVICE_NEEDS_RESET, "80 " M8_7 "00 74" },
+      ABI_DEVICE_NEEDS_RESET,
+      "80 " M8_7 "00 74 ? " W "8b 40/c0 ? " W "89 " RR "ff 50/f8" },
     { "vfio_region_setup", NULL, "VFIODevice.no_mmap",
       ABI_DEVICE_NO_MMAP, "80 7c 24 @1 00" },
     { "vfio_get_device", NULL, "VFIODevice.ram_block_discard_allowed",
-      ABI_DEVICE_RAM_BLOCK_DISCARD, "38 " M8 },
+      ABI_DEVICE_RAM_BLOCK_DISCARD, "38 " M8 "74 ? " W "83 78/f8 ? 00" },
     { "vfio_migration_probe", NULL, "VFIODevice.enable_migration",
       ABI_DEVICE_ENABLE_MIGRATION, "80 " M8_7 "00" },
     { "vfio_reset_handler", NULL, "VFIODevice.ops",
@@ -69,7 +70,8 @@ const CodePattern code_patterns[] = {
     { "vfio_get_dev_region_info", NULL, "VFIODevice.num_regions",
       ABI_DEVICE_NUM_REGIONS, "40/fa 3b " M8 "72" },
     { "vfio_migration_finalize", NULL, "VFIODevice.migration",
-      ABI_DEVICE_MIGRATION, W "c7 " M8_0 "00 00 00 00" },
+      ABI_DEVICE_MIGRATION,
+      W "c7 " M8_0 "00 00 00 00 " W "8b 40/c0 ? " W "85" },
     { "vfio_mig_active", NULL, "VFIODevice.migration_blocker",
       ABI_DEVICE_MIGRATION_BLOCKER, W "83 " M8_7 "00" },
     { "vfio_region_read", "vfio_disable_irqindex",
@@ -78,11 +80,11 @@ const CodePattern code_patterns[] = {
 
     /* VFIORegion */
     { "vfio_region_setup", NULL, "VFIORegion.fd_offset",
-      ABI_REGION_FD_OFFSET, W "89 " M8 },
+      ABI_REGION_FD_OFFSET, W "89 " M8 W "85 " RR "75" },
     { "vfio_region_unmap", NULL, "VFIORegion.mem",
       ABI_REGION_MEM, W "83 " M8_7 "00" },
     { "vfio_region_setup", NULL, "VFIORegion.size",
-      ABI_REGION_SIZE, W "89 " M8 },
+      ABI_REGION_SIZE, W "89 " M8 W "8b 40/c0 ? 40/fa 88" },
     { "vfio_region_setup", NULL, "VFIORegion.flags",
       ABI_REGION_FLAGS, "f6 40/f8 @1 04 74/fe" },
     { "vfio_region_unmap", NULL, "VFIORegion.nr_mmaps",
@@ -96,9 +98,9 @@ const CodePattern code_patterns[] = {
     { "vfio_region_unmap", NULL, "VFIOMmap.mmap",
       ABI_MMAP_MMAP, W "83 " M32_7 "00" },
     { "vfio_region_mmap", NULL, "VFIOMmap.offset",
-      ABI_MMAP_OFFSET, W "8b " M32 },
+      ABI_MMAP_OFFSET, W "01 " RR W "8b " M32 "e8" },
     { "vfio_region_mmap", NULL, "VFIOMmap.size",
-      ABI_MMAP_SIZE, W "8b " M32 },
+      ABI_MMAP_SIZE, W "01 " RR W "8b " M32 W "8b" },
     /* index * 9 * 2 + index, shifted by 4: 19 * 16 bytes */
     { "vfio_region_unmap", NULL, "sizeof VFIOMmap",
       ABI_MMAP_SIZEOF,
@@ -106,11 +108,11 @@ const CodePattern code_patterns[] = {
 
     /* VFIOMigration, as QEMU's dirty tracking reads it */
     { "vfio_migration_finalize", NULL, "VFIOMigration.vm_state",
-      ABI_MIGRATION_VM_STATE, W "8b " M8 },
+      ABI_MIGRATION_VM_STATE, W "8b " M8 "e8 ? ? ? ? " W "8b" },
     { "vfio_migration_finalize", NULL, "VFIOMigration.migration_state",
       ABI_MIGRATION_NOTIFIER, W "8d " M8 "e8" },
     { "vfio_migration_finalize", NULL, "VFIOMigration.region",
-      ABI_MIGRATION_REGION, W "8d " M8 },
+      ABI_MIGRATION_REGION, W "8d " M8 W "89 " RR "e8" },
     { "vfio_region_read", "vfio_disable_irqindex",
       "VFIOMigration.device_state", ABI_MIGRATION_DEVICE_STATE,
       W "8b 40/c0 58 " W "85 " RR "0f 84 ? ? ? ? 8b " M8 "83" },
@@ -128,18 +130,21 @@ const CodePattern code_patterns[] = {
       ABI_CONTAINER_DIRTY_PAGES_SUPPORTED, "80 " M32_7 "00" },
 
     { "vfio_put_group", NULL, "VFIOGroup.container_next",
-      ABI_GROUP_CONTAINER_NEXT, W "8b " M8 },
+      ABI_GROUP_CONTAINER_NEXT,
+      W "8b " M8 W "8b 40/c0 ? " W "85 " RR "74 ? " W "8b" },
     /* VFIO_SPAPR_TCE_v2_IOMMU is 7 */
     { "vfio_put_group", NULL, "VFIOContainer.iommu_type",
       ABI_CONTAINER_IOMMU_TYPE, "83 bc 24 @4 07" },
     { "vfio_get_group", NULL, "VFIOContainer.pgsizes",
-      ABI_CONTAINER_PGSIZES, W "89 " M32 },
+      ABI_CONTAINER_PGSIZES, W "89 " M32 "40/fa f6 40/c0 04 02" },
     { "vfio_put_group", NULL, "VFIOContainer.giommu_list",
-      ABI_CONTAINER_GIOMMU_LIST, W "8b " M32_R12 },
+      ABI_CONTAINER_GIOMMU_LIST,
+      W "8b " M32_R12 "41 0f 11 84 24 ? ? ? ? " W "85" },
     { "vfio_put_group", NULL, "VFIOContainer.hostwin_list",
-      ABI_CONTAINER_HOSTWIN_LIST, W "8b " M32_R12 },
+      ABI_CONTAINER_HOSTWIN_LIST,
+      W "8b " M32_R12 W "85 " RR "0f 84 ? ? ? ? " W "8b" },
     { "vfio_get_group", NULL, "VFIOContainer.group_list",
-      ABI_CONTAINER_GROUP_LIST, W "8b " M32 },
+      ABI_CONTAINER_GROUP_LIST, W "8b " M32 W "89 40/c0 ? " W "85" },
 
     /* qemu_file_set_blocking(s->to_dst_file, true) */
     { "migrate_fd_connect", NULL, "MigrationState.to_dst_file",
@@ -147,16 +152,17 @@ const CodePattern code_patterns[] = {
     { "migrate_fd_connect", NULL, "MigrationState.rp_state.rp_thread",
       ABI_MIGRATION_STATE_RP_THREAD, W "8d " M32 "45 31 c0" },
     { "migrate_init", NULL, "MigrationState.rp_state.error",
-      ABI_MIGRATION_STATE_RP_ERROR, "c6 " M32_0 "00" },
+      ABI_MIGRATION_STATE_RP_ERROR,
+      W "c7 80/f8 ? ? ? ? 00 00 00 00 c6 " M32_0 "00 " W "c7" },
     { "migrate_fd_connect", NULL,
       "MigrationState.rp_state.rp_thread_created",
-      ABI_MIGRATION_STATE_RP_THREAD_CREATED, "c6 " M32_0 "01" },
+      ABI_MIGRATION_STATE_RP_THREAD_CREATED, "c6 " M32_0 "01 85" },
 
     /* What dirty tracking meets and makes */
     { "vfio_put_group", NULL, "VFIOGuestIOMMU.n",
       ABI_GUEST_IOMMU_N, W "8d " M8 W "89 " RR "e8" },
     { "vfio_put_group", NULL, "VFIOGuestIOMMU.giommu_next",
-      ABI_GUEST_IOMMU_NEXT, W "8b " M8 },
+      ABI_GUEST_IOMMU_NEXT, W "8b " M8 "e8 ? ? ? ? " W "8d" },
     { "vfio_put_group", NULL, "VFIOHostDMAWindow.hostwin_next",
       ABI_HOST_WINDOW_NEXT, W "8b 47/c7 @1 " W "8b 47/c7 20" },
     { "memory_region_register_iommu_notifier", NULL,
@@ -167,19 +173,20 @@ const CodePattern code_patterns[] = {
     { "memory_region_register_iommu_notifier", NULL, "IOMMUNotifier.end",
       ABI_IOMMU_NOTIFIER_END, W "39 " M8 "0f 82" },
     { "memory_region_register_iommu_notifier", NULL,
-      "IOMMUNotifier.iommu_idx", ABI_IOMMU_NOTIFIER_INDEX, "8b " M8 },
+      "IOMMUNotifier.iommu_idx", ABI_IOMMU_NOTIFIER_INDEX,
+      "40/fa 8b " M8 "40/fa 85 " RR "78" },
     { "memory_region_register_iommu_notifier", NULL, "IOMMUNotifier.node",
       ABI_IOMMU_NOTIFIER_NODE, W "89 " M8 W "85" },
     { "memory_get_xlat_addr", NULL, "IOMMUTLBEntry.translated_addr",
-      ABI_IOTLB_TRANSLATED_ADDR, W "8b " M8 },
+      ABI_IOTLB_TRANSLATED_ADDR, W "8b " M8 W "8b 05/c7 ? ? ? ? 41 b9" },
     { "memory_get_xlat_addr", NULL, "IOMMUTLBEntry.addr_mask",
       ABI_IOTLB_ADDR_MASK, W "8b " M8 W "83 c0/f8 01" },
     { "memory_get_xlat_addr", NULL, "IOMMUTLBEntry.perm",
       ABI_IOTLB_PERM, "8b " M8 "83 e0/f8 02" },
     { "memory_region_section_free_copy", NULL, "MemoryRegionSection.mr",
-      ABI_SECTION_MR, W "8b " M8 W "85 " RR },
+      ABI_SECTION_MR, W "8b " M8 W "85 " RR "74 ? " W "8b" },
     { "memory_region_section_free_copy", NULL, "MemoryRegionSection.fv",
-      ABI_SECTION_FV, W "8b " M8 W "85 " RR },
+      ABI_SECTION_FV, W "89 " RR W "8b " M8 W "85" },
     { "memory_region_is_protected", NULL, "MemoryRegion.ram",
       ABI_MEMORY_REGION_RAM, "0f b6 " M8 "84 " RR },
     { "memory_region_get_dirty_log_mask", NULL, "MemoryRegion.is_iommu",
@@ -187,27 +194,28 @@ const CodePattern code_patterns[] = {
     { "memory_region_set_dirty", NULL, "DirtyMemoryBlocks.blocks",
       ABI_DIRTY_BLOCKS, "48/f8 8b 44/c7 c0/c0 @1" },
     { "memory_region_set_dirty", NULL, "DIRTY_MEMORY_BLOCK_SIZE",
-      ABI_DIRTY_BLOCK_MASK, "81 e0/f8 @4" },
+      ABI_DIRTY_BLOCK_MASK, "40/fa 81 e0/f8 @4" },
 
     /* What the subsystem hands to QEMU, or is handed */
     { "memory_listener_register", NULL, "MemoryListener.region_add",
-      ABI_LISTENER_REGION_ADD, W "8b " M8 },
+      ABI_LISTENER_REGION_ADD, W "8b " M8 "0f 29 44/c7 24 ? " W "85" },
     { "memory_listener_unregister", NULL, "MemoryListener.region_del",
-      ABI_LISTENER_REGION_DEL, W "8b " M8 },
+      ABI_LISTENER_REGION_DEL, "ff d0/f8 " W "8b " M8 W "85 " RR "74" },
     { "memory_listener_register", NULL, "MemoryListener.log_sync",
-      ABI_LISTENER_LOG_SYNC, W "83 " M8_7 "00" },
+      ABI_LISTENER_LOG_SYNC, W "83 " M8_7 "00 74 ? " W "83" },
     { "memory_listener_register", NULL, "MemoryListener.log_global_start",
-      ABI_LISTENER_LOG_GLOBAL_START, W "8b " M8 },
+      ABI_LISTENER_LOG_GLOBAL_START,
+      W "8b " M8 W "85 " RR "0f 84 ? ? ? ? " W "89 " RR "ff d0/f8" },
     { "register_savevm_live", NULL, "SaveVMHandlers.save_setup",
       ABI_SAVEVM_SAVE_SETUP, "49 83 7c 24 @1 00" },
     { "qemu_savevm_state_cleanup", NULL, "SaveVMHandlers.save_cleanup",
       ABI_SAVEVM_SAVE_CLEANUP, W "8b " M8 W "85 " RR },
     { "qemu_savevm_state_pending", NULL, "SaveVMHandlers.save_live_pending",
-      ABI_SAVEVM_LIVE_PENDING, W "8b " M8 },
+      ABI_SAVEVM_LIVE_PENDING, W "8b " M8 W "85 " RR "74 ? " W "8b" },
     { "qemu_loadvm_state", NULL, "SaveVMHandlers.load_setup",
-      ABI_SAVEVM_LOAD_SETUP, W "8b " M8 },
+      ABI_SAVEVM_LOAD_SETUP, W "8b " M8 W "85 " RR "74 ? " W "8b" },
     { "qemu_loadvm_state_cleanup", NULL, "SaveVMHandlers.load_cleanup",
-      ABI_SAVEVM_LOAD_CLEANUP, W "8b " M8 },
+      ABI_SAVEVM_LOAD_CLEANUP, W "8b " M8 W "85 " RR "74 ? " W "8b" },
     { "qemu_savevm_state_iterate", NULL, "SaveVMHandlers.save_live_iterate",
       ABI_SAVEVM_LIVE_ITERATE, "ff " M8_2 },
     { "qemu_savevm_state_complete_precopy", NULL,
@@ -218,9 +226,14 @@ const CodePattern code_patterns[] = {
     { "notifier_list_add", NULL, "Notifier.node",
       ABI_NOTIFIER_NODE, W "89 " M8 W "85" },
     { "visit_type_MigrationInfo_members", NULL, "MigrationInfo.has_vfio",
-      ABI_MIGRATION_INFO_HAS_VFIO, W "8d " M8 W "89 " RR },
+      ABI_MIGRATION_INFO_HAS_VFIO,
+      "e8 = 84 c0 0f 84 ? ? ? ? " W "8d 05/c7 ? ? ? ? " W "8d " M8
+      W "89 " RR W "89 " RR "e8 ? ? ? ? 84 c0 0f 85",
+      "visit_type_MigrationStats" },
     { "visit_type_MigrationInfo_members", NULL, "MigrationInfo.vfio",
-      ABI_MIGRATION_INFO_VFIO, W "8d " M8 "4c 89 e1" },
+      ABI_MIGRATION_INFO_VFIO,
+      W "8d " M8 W "89 " RR W "89 " RR W "89 " RR "e8 =",
+      "visit_type_VfioStats" },
     /* the test of bit 15 in the second byte of qemu_loglevel */
     { "vfio_get_dev_region_info", NULL, "LOG_TRACE",
       ABI_LOG_TRACE >> 8, "f6 05 ? ? ? ? @1 74" },
@@ -237,10 +250,24 @@ static bool code_add_offset(const CodePattern *pattern, size_t width_bytes,
         bytes->length + width_bytes > CODE_PATTERN_BYTES_MAX) {
         return false;
     }
+    bytes->offset_at = bytes->length;
+    bytes->offset_width_bytes = width_bytes;
     for (size_t i = 0; i < width_bytes; i++) {
         bytes->value[bytes->length] = pattern->offset_bytes >> (8 * i);
         bytes->mask[bytes->length++] = 0xff;
     }
+    return true;
+}
+
+/* Takes "=": four bytes that lead to another function */
+static bool code_add_call(const CodePattern *pattern, CodeBytes *bytes)
+{
+    if (!pattern->calls || bytes->call_end ||
+        bytes->length + 4 > CODE_PATTERN_BYTES_MAX) {
+        return false;
+    }
+    bytes->length += 4;         /* any bytes, as far as the mask goes */
+    bytes->call_end = bytes->length;
     return true;
 }
 
@@ -269,14 +296,27 @@ bool code_compile(const CodePattern *pattern, CodeBytes *bytes)
     const char *word = pattern->bytes;
     bool ok = true;
 
-    bytes->length = 0;
+    *bytes = (CodeBytes) { .offset = pattern->offset_bytes };
     for (word += strspn(word, " "); ok && *word;) {
         ok = *word == '@' ? code_add_offset(pattern, word[1] - '0', bytes)
+           : *word == '=' ? code_add_call(pattern, bytes)
                           : code_add_byte(word, bytes);
         word += strcspn(word, " ");
         word += strspn(word, " ");
     }
     return ok && bytes->length > 0;
+}
+
+/* Does the call that is part of the pattern lead to its function? */
+static bool code_calls(const CodeBytes *bytes, const uint8_t *code)
+{
+    int32_t relative;
+
+    if (!bytes->call_end) {
+        return true;
+    }
+    memcpy(&relative, code + bytes->call_end - 4, sizeof(relative));
+    return code + bytes->call_end + relative == bytes->callee;
 }
 
 static bool code_matches(const CodeBytes *bytes, const uint8_t *code)
@@ -286,7 +326,26 @@ static bool code_matches(const CodeBytes *bytes, const uint8_t *code)
             return false;
         }
     }
-    return true;
+    return code_calls(bytes, code);
+}
+
+uint32_t code_offset_at(const CodeBytes *bytes, const uint8_t *code)
+{
+    uint32_t offset = 0;
+
+    if (!bytes->offset_width_bytes) {
+        return bytes->offset;
+    }
+    for (size_t i = 0; i < bytes->offset_width_bytes; i++) {
+        offset |= (uint32_t)code[bytes->offset_at + i] << (8 * i);
+    }
+    return offset;
+}
+
+void code_take_any_offset(CodeBytes *bytes)
+{
+    memset(bytes->mask + bytes->offset_at, 0, bytes->offset_width_bytes);
+    memset(bytes->value + bytes->offset_at, 0, bytes->offset_width_bytes);
 }
 
 const uint8_t *code_find(const CodeBytes *bytes, const uint8_t *code,

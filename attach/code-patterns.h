@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CODE_PATTERN_BYTES_MAX = 32 };
+enum { CODE_PATTERN_BYTES_MAX = 40 };
 
 /*
  * Bytes of instructions as they stand in one function of QEMU.
@@ -21,7 +21,8 @@ enum { CODE_PATTERN_BYTES_MAX = 32 };
  * @bytes is made of words: "8b" is that byte, "40/c0" a byte whose bits under
  * mask 0xc0 are 0x40 (the rest names registers, which a compiler chooses as
  * it likes), "?" any byte, "@1" and "@4" the offset of the member in that
- * many bytes.
+ * many bytes, and "=" the four bytes of a call that lead to @calls. Enough of
+ * them that no instruction with another offset looks the same.
  */
 typedef struct CodePattern {
     const char *function;       /* exported function to search in */
@@ -29,6 +30,7 @@ typedef struct CodePattern {
     const char *member;
     uint32_t offset_bytes;      /* where the member has to be */
     const char *bytes;
+    const char *calls;          /* exported function that "=" calls, or NULL */
 } CodePattern;
 
 /* A pattern made ready for the search */
@@ -36,7 +38,12 @@ typedef struct CodeBytes {
     uint8_t value[CODE_PATTERN_BYTES_MAX];
     uint8_t mask[CODE_PATTERN_BYTES_MAX];
     size_t length;
-} CodeBytes;
+    uint32_t offset;            /* of the member, as it has to be */
+    size_t offset_at;           /* where that stands in the bytes */
+    size_t offset_width_bytes;  /* 0: not at all */
+    size_t call_end;            /* index behind what "=" stands for; 0: none */
+    const uint8_t *callee;      /* where it has to lead; whoever searches */
+} CodeBytes;                    /* sets it */
 
 extern const CodePattern code_patterns[];
 extern const size_t code_patterns_count;
@@ -47,6 +54,16 @@ extern const size_t code_patterns_count;
  * Returns: false where @pattern is not written in the language above
  */
 bool code_compile(const CodePattern *pattern, CodeBytes *bytes);
+
+/**
+ * code_offset_at: The offset in the instructions that were found at @code
+ */
+uint32_t code_offset_at(const CodeBytes *bytes, const uint8_t *code);
+
+/**
+ * code_take_any_offset: Let @bytes match whatever the offset is
+ */
+void code_take_any_offset(CodeBytes *bytes);
 
 /**
  * code_find: Search for @bytes in @code

@@ -367,6 +367,10 @@ static void change_code(ElfFile *file, const CodePattern *pattern)
                      symbol->st_value;
     }
     g_assert_true(code_compile(pattern, &bytes));
+    if (pattern->calls) {
+        bytes.callee = elf_file_at(file, elf_file_symbol(
+                                       file, pattern->calls)->st_value);
+    }
     target = pattern_target(pattern, &bits);
     while ((found = code_find(&bytes, code, size_bytes))) {
         code[found - code + target] ^= bits;
