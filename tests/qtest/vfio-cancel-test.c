@@ -452,12 +452,9 @@ static void test_cancel_while_connecting(void)
 /* ---- a VM that moves before all of its disks' bitmaps do ---- */
 
 /*
- * The device's state is there when the VM moves, and what follows is none of
- * its business; but QEMU cleans up in a thread of its own then.
- */
-/*
  * Dirty bitmaps may follow their VM, as pages do in postcopy. QEMU then does
- * not look for dirty pages any more.
+ * not look for dirty pages any more, and cleans up in a thread of its own. The
+ * device's state is there when the VM moves.
  */
 static VFIOPair *bitmaps_pair(VFIOSideKind source)
 {
