@@ -223,6 +223,18 @@ const CodePattern code_patterns[] = {
       ABI_SAVEVM_COMPLETE_PRECOPY, "ff " M8_2 },
     { "unregister_savevm", NULL, "VMStateIfClass.get_id",
       ABI_VMSTATE_IF_GET_ID, "ff " M8_2 },
+    /*
+     * What a file has read ahead is found by looking at no bytes, which must
+     * read none. The function reads while less is there than wanted, compared
+     * without a sign (jb): never, where none is. It tells the place only where
+     * something is there (jle).
+     */
+    { "qemu_peek_buffer", NULL, "QEMUFile.buf_index", ABI_FILE_BUF_INDEX,
+      W "63 " M8 W "63 40/c0 ? " W "01 " RR W "29 " RR W "39 " RR "72" },
+    { "qemu_peek_buffer", NULL, "QEMUFile.buf_size", ABI_FILE_BUF_SIZE,
+      W "63 40/c0 ? " W "63 " M8 W "01 " RR W "29 " RR W "39 " RR "72" },
+    { "qemu_peek_buffer", NULL, "QEMUFile.buf", ABI_FILE_BUF,
+      W "85 " RR "7e ? 48/f8 8d 44/c7 ? @1" },
     { "notifier_list_add", NULL, "Notifier.node",
       ABI_NOTIFIER_NODE, W "89 " M8 W "85" },
     { "visit_type_MigrationInfo_members", NULL, "MigrationInfo.has_vfio",

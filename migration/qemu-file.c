@@ -20,6 +20,7 @@
 #include <sys/uio.h>
 #include "qapi/error.h"
 #include "qemu/atomic.h"
+#include "qemu/coroutine.h"
 #include "qemu/units.h"
 #include "io/channel.h"
 #include "migration/host-device.h"
@@ -69,14 +70,15 @@ static QEMUFile *file_new(int fd, bool writable)
     f->fd = fd;
     f->writable = writable;
     f->is_socket = fd >= 0 && !fstat(fd, &st) && S_ISSOCK(st.st_mode);
-    f->channel.type = f->is_socket ? "qio-channel-socket"
+    f->channel.type = fd < 0 ? "qio-channel-buffer" :
+                      f->is_socket ? "qio-channel-socket"
                                    : "qio-channel-file";
     return f;
 }
 
 QIOChannel *qemu_file_get_ioc(QEMUFile *f)
 {
-    return f->fd < 0 ? NULL : (QIOChannel *)&f->channel;
+    return f->out ? NULL : (QIOChannel *)&f->channel;
 }
 
 /* No limit but the end of the stream */
@@ -267,7 +269,10 @@ static ssize_t channel_write(QEMUFile *f, const uint8_t *data, size_t size)
     }
 }
 
-/* Read up to @size bytes; returns how many, 0 at the end, or -errno. */
+/*
+ * Read up to @size bytes; returns how many, 0 at the end, or -errno. It waits
+ * for them, so that -EAGAIN does not come.
+ */
 static ssize_t channel_read(QEMUFile *f, uint8_t *data, size_t size)
 {
     ssize_t ret;
@@ -295,6 +300,42 @@ static ssize_t channel_read(QEMUFile *f, uint8_t *data, size_t size)
             return -errno;
         }
     }
+}
+
+/* Of QEMUFile's own channel alone: there are no others here. */
+ssize_t qio_channel_read(QIOChannel *ioc, char *buf, size_t buflen,
+                         Error **errp)
+{
+    QEMUFile *f = container_of((Object *)ioc, QEMUFile, channel);
+    ssize_t n = channel_read(f, (uint8_t *)buf, buflen);
+
+    if (n < 0) {
+        error_setg_errno(errp, -n, "Unable to read from the stream");
+        return -1;
+    }
+    f->passed_bytes += n;
+    return n;
+}
+
+void qio_channel_wait(QIOChannel *ioc, GIOCondition condition)
+{
+    assert(condition == G_IO_IN);
+    file_wait(container_of((Object *)ioc, QEMUFile, channel));
+}
+
+bool qemu_in_coroutine(void)
+{
+    return false;
+}
+
+void qio_channel_yield(QIOChannel *ioc, GIOCondition condition)
+{
+    g_assert_not_reached();     /* there are no coroutines here */
+}
+
+void qemu_file_credit_transfer(QEMUFile *f, size_t size)
+{
+    f->taken_bytes += size;
 }
 
 /* ---- writing ---- */
@@ -471,7 +512,9 @@ size_t qemu_peek_buffer(QEMUFile *f, uint8_t **buf, size_t size,
                         size_t offset)
 {
     assert(offset < sizeof(f->buf) && size <= sizeof(f->buf) - offset);
-    file_need(f, offset + size);
+    if (size) {
+        file_need(f, offset + size);
+    }
     if (f->end - f->start <= offset) {
         return 0;
     }

@@ -16,6 +16,7 @@
 #include "migration/qemu-file.h"
 #include "hw/vfio/migration-file.h"
 #include "hw/vfio/migration-guard.h"
+#include "hw/vfio/migration-receive.h"
 #include "hw/vfio/migration-session.h"
 #include "hw/vfio/migration-stream.h"
 

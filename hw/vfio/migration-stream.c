@@ -14,13 +14,7 @@
 #include "qemu/units.h"
 #include "qapi/error.h"
 #include "migration/qemu-file.h"
-#include "hw/vfio/migration-guard.h"
 #include "hw/vfio/migration-stream.h"
-
-#define DATA_NAME   "device data"
-
-/* All that a QEMUFile reads ahead */
-#define PEEK_BYTES  (32 * KiB)
 
 void vfio_mig_put_setup(QEMUFile *f)
 {
@@ -70,9 +64,8 @@ static int check_file(QEMUFile *f, const char *what, Error **errp)
     return ret;
 }
 
-/* Has @f given all of @size bytes, and without an error? */
-static int check_bytes(QEMUFile *f, const char *what, size_t done,
-                       size_t size, Error **errp)
+int vfio_mig_check_read(QEMUFile *f, const char *what, size_t done,
+                        size_t size, Error **errp)
 {
     int ret = check_file(f, what, errp);
 
@@ -87,7 +80,8 @@ static int check_bytes(QEMUFile *f, const char *what, size_t done,
 static int get_bytes(QEMUFile *f, const char *what, void *buf, size_t size,
                      Error **errp)
 {
-    return check_bytes(f, what, qemu_get_buffer(f, buf, size), size, errp);
+    return vfio_mig_check_read(f, what, qemu_get_buffer(f, buf, size), size,
+                               errp);
 }
 
 /*
@@ -184,32 +178,4 @@ int vfio_mig_get_packet(QEMUFile *f, VFIOMigPacket *packet,
                    "stream is damaged", tag);
         return -EINVAL;
     }
-}
-
-int vfio_mig_get_data(QEMUFile *f, void *buf, size_t size, Error **errp)
-{
-    return get_bytes(f, DATA_NAME, buf, size, errp);
-}
-
-int vfio_mig_get_window(QEMUFile *f, void *window, size_t size, Error **errp)
-{
-    size_t done = 0;
-    size_t part;
-    uint8_t *from;
-    int ret = 0;
-
-    while (ret == 0 && done < size) {
-        part = qemu_peek_buffer(f, &from, MIN(size - done, PEEK_BYTES), 0);
-        if (!part) {
-            break;
-        }
-        ret = vfio_mig_guarded_copy((uint8_t *)window + done, from, part);
-        qemu_file_skip(f, part);
-        done += part;
-    }
-    if (ret < 0) {
-        return ret;
-    }
-    ret = check_bytes(f, DATA_NAME, done, size, errp);
-    return ret == -EFAULT ? -EIO : ret;     /* which is the window's alone */
 }

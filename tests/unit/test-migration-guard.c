@@ -19,6 +19,7 @@
 #include "migration/qemu-file.h"
 #include "migration/standalone.h"
 #include "hw/vfio/migration-guard.h"
+#include "hw/vfio/migration-receive.h"
 #include "hw/vfio/migration-stream.h"
 
 #define PAGES       64

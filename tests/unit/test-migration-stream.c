@@ -16,6 +16,7 @@
 #include "qapi/error.h"
 #include "migration/qemu-file.h"
 #include "migration/standalone.h"
+#include "hw/vfio/migration-receive.h"
 #include "hw/vfio/migration-stream.h"
 #include "wrap.h"
 

@@ -72,22 +72,15 @@ int vfio_mig_get_packet(QEMUFile *f, VFIOMigPacket *packet,
 int vfio_mig_get_end(QEMUFile *f, Error **errp);
 
 /*
- * vfio_mig_get_data: read exactly @size bytes into @buf
+ * vfio_mig_check_read: has @f given all of @size bytes, and without an error?
+ *
+ * @what: was read, for the message
+ * @done: bytes that it gave
  *
  * Returns: 0, or -errno with @errp set: the file's error, or -EIO where the
  * stream ended early.
  */
-int vfio_mig_get_data(QEMUFile *f, void *buf, size_t size, Error **errp);
-
-/*
- * vfio_mig_get_window: read exactly @size bytes into a mapped data window
- *
- * Copies from where the file has read ahead, between vfio_mig_guard_begin()
- * and _end().
- *
- * Returns: 0, or -errno as vfio_mig_get_data(). -EFAULT with @errp left unset
- * where the window went away: the caller knows its name.
- */
-int vfio_mig_get_window(QEMUFile *f, void *window, size_t size, Error **errp);
+int vfio_mig_check_read(QEMUFile *f, const char *what, size_t done,
+                        size_t size, Error **errp);
 
 #endif /* HW_VFIO_MIGRATION_STREAM_H */

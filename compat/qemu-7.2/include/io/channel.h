@@ -8,6 +8,18 @@
 #ifndef QIO_CHANNEL_H
 #define QIO_CHANNEL_H
 
+/* A call would have to wait, and the channel does not block */
+#define QIO_CHANNEL_ERR_BLOCK   (-2)
+
+/*
+ * Up to @buflen bytes. Returns how many, 0 at the end, -1 with @errp set, or
+ * QIO_CHANNEL_ERR_BLOCK.
+ */
+ssize_t qio_channel_read(QIOChannel *ioc, char *buf, size_t buflen,
+                         Error **errp);
+/* Until there is something to read (G_IO_IN): in a coroutine, and elsewhere */
+void qio_channel_yield(QIOChannel *ioc, GIOCondition condition);
+void qio_channel_wait(QIOChannel *ioc, GIOCondition condition);
 /* All of @buf, waiting for it; -1 at an error or the end */
 int qio_channel_read_all(QIOChannel *ioc, char *buf, size_t buflen,
                          Error **errp);

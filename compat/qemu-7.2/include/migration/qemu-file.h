@@ -26,7 +26,8 @@ int qemu_peek_byte(QEMUFile *f, int offset);
 /*
  * Point @buf at bytes from @offset on that are read ahead, without taking
  * them: up to @size, which may be 32 KiB less @offset. Fewer come after an
- * error or at the end only. They stay till the next call on @f.
+ * error or at the end only. They stay till the next call on @f. With @size 0
+ * nothing is read, and @buf is set where the byte at @offset was read ahead.
  */
 size_t qemu_peek_buffer(QEMUFile *f, uint8_t **buf, size_t size,
                         size_t offset);
@@ -41,8 +42,10 @@ void qemu_file_set_error_obj(QEMUFile *f, int ret, Error *err);
 void qemu_file_set_error(QEMUFile *f, int ret);
 int qemu_file_shutdown(QEMUFile *f);
 int qemu_fclose(QEMUFile *f);
-/* What it reads or writes; NULL: a snapshot's, or (here only) memory */
+/* What it reads or writes; NULL: (here only) output to memory */
 QIOChannel *qemu_file_get_ioc(QEMUFile *f);
+/* Count @size bytes that were read from the channel itself */
+void qemu_file_credit_transfer(QEMUFile *f, size_t size);
 /* 1: nothing more is to be written in this interval, or at all */
 int qemu_file_rate_limit(QEMUFile *f);
 
