@@ -1,9 +1,9 @@
 /*
- * Locks and clocks of the stand-alone host
+ * Threads, locks and clocks of the stand-alone host
  *
- * Owns: QEMU's mutexes and conditions over pthreads, the big lock (BQL) with
- * the knowledge of which thread holds it, and the clock. A mutex that is
- * taken twice, or given back by another thread, ends the program.
+ * Owns: QEMU's threads, mutexes and conditions over pthreads, the big lock
+ * (BQL) with the knowledge of which thread holds it, and the clock. A mutex
+ * that is taken twice, or given back by another thread, ends the program.
  *
  * Source: QEMU 7.2's include/qemu/thread.h, qemu/main-loop.h, qemu/timer.h.
  *
@@ -104,6 +104,26 @@ bool qemu_cond_timedwait_impl(QemuCond *cond, QemuMutex *mutex, int ms,
     }
     thread_fail(err, "condition wait", file, line);
     return true;
+}
+
+/* ---- threads ---- */
+
+/* Not one of these is detached. */
+void qemu_thread_create(QemuThread *thread, const char *name,
+                        void *(*start_routine)(void *), void *arg, int mode)
+{
+    assert(mode == QEMU_THREAD_JOINABLE);
+    thread_fail(pthread_create(&thread->thread, NULL, start_routine, arg),
+                name, __FILE__, __LINE__);
+}
+
+void *qemu_thread_join(QemuThread *thread)
+{
+    void *ret;
+
+    thread_fail(pthread_join(thread->thread, &ret), "thread join", __FILE__,
+                __LINE__);
+    return ret;
 }
 
 /* ---- the big lock ---- */
