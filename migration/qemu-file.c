@@ -333,6 +333,11 @@ void qio_channel_yield(QIOChannel *ioc, GIOCondition condition)
     g_assert_not_reached();     /* there are no coroutines here */
 }
 
+void qemu_co_sleep_ns_wakeable(QemuCoSleep *w, QEMUClockType type, int64_t ns)
+{
+    g_assert_not_reached();
+}
+
 void qemu_file_credit_transfer(QEMUFile *f, size_t size)
 {
     f->taken_bytes += size;

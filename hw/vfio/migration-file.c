@@ -12,6 +12,7 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qemu/timer.h"
 #include "qemu/units.h"
 #include "migration/qemu-file.h"
 #include "hw/vfio/migration-file.h"
@@ -152,6 +153,7 @@ typedef struct VFIOMigStreamSource {
     VFIOMigSource source;
     VFIODeviceMigration *mig;
     QEMUFile *file;
+    int64_t stream_ns;          /* it took so long */
 } VFIOMigStreamSource;
 
 static int vfio_mig_source_get(VFIOMigSource *source, void *to,
@@ -160,9 +162,11 @@ static int vfio_mig_source_get(VFIOMigSource *source, void *to,
     ERRP_GUARD();
     VFIOMigStreamSource *s = container_of(source, VFIOMigStreamSource,
                                           source);
+    int64_t start_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
     int ret = window ? vfio_mig_get_window(s->file, to, size_bytes, errp)
                      : vfio_mig_get_data(s->file, to, size_bytes, errp);
 
+    s->stream_ns += qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - start_ns;
     if (ret < 0 && !*errp) {
         return ret;     /* the window went away */
     }
@@ -178,19 +182,37 @@ static int vfio_mig_source_get(VFIOMigSource *source, void *to,
     return 0;
 }
 
-int vfio_mig_receive_chunk(VFIODeviceMigration *mig, QEMUFile *f,
-                           uint64_t size_bytes, Error **errp)
+void vfio_mig_count_received(VFIODeviceMigration *mig, bool window,
+                             size_t size_bytes)
 {
-    VFIOMigStreamSource s = {
-        .source.get = vfio_mig_source_get,
-        .mig = mig,
-        .file = f,
-    };
-    int ret = mig->protocol->write_chunk(mig, &s.source, size_bytes, errp);
+    vfio_mig_count(mig, window, size_bytes);
+}
+
+int vfio_mig_write_chunk(VFIODeviceMigration *mig, VFIOMigSource *source,
+                         uint64_t size_bytes, Error **errp)
+{
+    int ret = mig->protocol->write_chunk(mig, source, size_bytes, errp);
 
     if (ret == 0 && size_bytes) {
         vfio_mig_stats_add(&mig->stats.transferred_bytes, size_bytes);
         vfio_mig_stats_add(&mig->stats.chunks, 1);
     }
+    return ret;
+}
+
+int vfio_mig_receive_chunk(VFIODeviceMigration *mig, QEMUFile *f,
+                           uint64_t size_bytes, int64_t *device_ns,
+                           Error **errp)
+{
+    int64_t start_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
+    VFIOMigStreamSource s = {
+        .source.get = vfio_mig_source_get,
+        .mig = mig,
+        .file = f,
+    };
+    int ret = vfio_mig_write_chunk(mig, &s.source, size_bytes, errp);
+
+    *device_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - start_ns -
+                 s.stream_ns;
     return ret;
 }

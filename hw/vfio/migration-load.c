@@ -21,7 +21,6 @@
 #include "sysemu/runstate.h"
 #include "hw/vfio/dirty-tracking.h"
 #include "hw/vfio/migration-ack.h"
-#include "hw/vfio/migration-file.h"
 #include "hw/vfio/migration-handlers.h"
 #include "hw/vfio/migration-options.h"
 #include "hw/vfio/migration-pci-config.h"
@@ -30,6 +29,7 @@
 #include "hw/vfio/migration-stream.h"
 #include "hw/vfio/migration-switch-over.h"
 #include "hw/vfio/migration-transition.h"
+#include "hw/vfio/migration-writer.h"
 #include "trace.h"
 
 /* Report @err, keep it for the device's property; returns @ret. */
@@ -58,6 +58,7 @@ int vfio_mig_load_setup(QEMUFile *f, void *opaque)
                            runstate_check(RUN_STATE_INMIGRATE)
                            ? VFIO_MIG_STREAM_LIVE : VFIO_MIG_STREAM_SNAPSHOT);
     vfio_mig_session_open(mig, f);
+    vfio_mig_writer_new(mig);
     ret = vfio_mig_set_state(mig, VFIO_MIG_STATE_RESUMING,
                              vfio_mig_idle_state(mig), &err);
     trace_vfio_migration_load_setup(vfio_mig_dev(mig)->name,
@@ -237,9 +238,19 @@ static int vfio_mig_load_data(VFIODeviceMigration *mig, QEMUFile *f,
     }
     mig->session->section_has_data = true;
     mig->session->looks_like_v1 |= !size_bytes || size_bytes > MiB;
-    vfio_mig_claim(mig);
-    ret = vfio_mig_receive_chunk(mig, f, size_bytes, errp);
-    vfio_mig_release(mig);
+    ret = vfio_mig_writer_receive(mig, f, size_bytes, errp);
+    if (ret < 0) {
+        vfio_mig_explain_refusal(mig, errp);
+    }
+    return ret;
+}
+
+/* What was received has to be in the device, whoever writes it. */
+static int vfio_mig_load_rest(VFIODeviceMigration *mig, Error **errp)
+{
+    ERRP_GUARD();
+    int ret = vfio_mig_writer_finish(mig, errp);
+
     if (ret < 0) {
         vfio_mig_explain_refusal(mig, errp);
     }
@@ -257,6 +268,9 @@ static int vfio_mig_load_initial_mark(VFIODeviceMigration *mig, QEMUFile *f,
                    "%s: use the same kernel series on both hosts",
                    vfio_mig_dev(mig)->name, mig->protocol->name);
         ret = -ENOTSUP;
+    }
+    if (ret == 0) {
+        ret = vfio_mig_load_rest(mig, errp);
     }
     if (ret == 0) {
         vfio_mig_initial_data_arrived(mig, f);
@@ -296,6 +310,9 @@ static int vfio_mig_load_packet(VFIODeviceMigration *mig, QEMUFile *f,
         return ret < 0 ? ret : 1;
     case VFIO_MIG_PACKET_CONFIG:
         ret = vfio_mig_check_order(mig, "a second configuration", errp);
+        if (ret == 0) {
+            ret = vfio_mig_load_rest(mig, errp);
+        }
         if (ret == 0) {
             ret = vfio_mig_load_config(mig, f, errp);
         }
@@ -408,6 +425,7 @@ void vfio_mig_load_done(VFIODeviceMigration *mig)
 {
     bool incoming = mig->session->stream == VFIO_MIG_STREAM_LIVE;
 
+    vfio_mig_writer_free(mig);
     vfio_mig_session_end(mig);
     mig->arrival = incoming ? VFIO_MIG_ARRIVAL_INCOMING
                             : VFIO_MIG_ARRIVAL_SNAPSHOT;
@@ -422,6 +440,7 @@ static void vfio_mig_load_ends(VFIODeviceMigration *mig, int error)
         vfio_mig_load_done(mig);
         return;
     }
+    vfio_mig_writer_free(mig);
     if (incoming && !error) {
         vfio_mig_end_failed_incoming(mig);
     } else if (error == -EINVAL && !mig->session->announced) {

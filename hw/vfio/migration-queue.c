@@ -121,6 +121,22 @@ void *vfio_mig_queue_room(VFIOMigQueue *q, size_t least_bytes,
     return room;
 }
 
+void *vfio_mig_queue_try_room(VFIOMigQueue *q, size_t least_bytes,
+                              size_t *room_bytes)
+{
+    void *room = NULL;
+
+    g_assert(least_bytes && least_bytes <= q->size_bytes);
+    qemu_mutex_lock(&q->lock);
+    *room_bytes = q->look.aborted ? 0
+                                  : vfio_mig_queue_find_room(q, least_bytes);
+    if (*room_bytes) {
+        room = q->memory + q->tail;
+    }
+    qemu_mutex_unlock(&q->lock);
+    return room;
+}
+
 void vfio_mig_queue_commit(VFIOMigQueue *q, size_t size_bytes)
 {
     qemu_mutex_lock(&q->lock);

@@ -20,10 +20,31 @@ int vfio_mig_send_chunk(VFIODeviceMigration *mig, QEMUFile *f, Error **errp);
 /*
  * vfio_mig_receive_chunk: move @size_bytes from @f to the device
  *
+ * @device_ns: set to how long that took besides waiting for @f and reading it
+ *
  * Returns: 0, or -errno with @errp set.
  * Locks: the device is claimed.
  */
 int vfio_mig_receive_chunk(VFIODeviceMigration *mig, QEMUFile *f,
-                           uint64_t size_bytes, Error **errp);
+                           uint64_t size_bytes, int64_t *device_ns,
+                           Error **errp);
+
+/*
+ * vfio_mig_write_chunk: the same from any @source
+ *
+ * Who gives the bytes counts them, by vfio_mig_count_received().
+ */
+int vfio_mig_write_chunk(VFIODeviceMigration *mig, VFIOMigSource *source,
+                         uint64_t size_bytes, Error **errp);
+
+/*
+ * vfio_mig_count_received: @size_bytes of data were given to the device
+ *
+ * @window: they went into its mapped data window
+ *
+ * For the thread that writes the device. Locks: the device is claimed.
+ */
+void vfio_mig_count_received(VFIODeviceMigration *mig, bool window,
+                             size_t size_bytes);
 
 #endif /* HW_VFIO_MIGRATION_FILE_H */

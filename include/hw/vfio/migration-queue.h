@@ -60,6 +60,14 @@ void vfio_mig_queue_notify(VFIOMigQueue *q, void (*changed)(void *opaque),
 void *vfio_mig_queue_room(VFIOMigQueue *q, size_t least_bytes,
                           size_t *room_bytes);
 
+/*
+ * vfio_mig_queue_try_room: the same without waiting
+ *
+ * Returns: NULL also where there is no room now.
+ */
+void *vfio_mig_queue_try_room(VFIOMigQueue *q, size_t least_bytes,
+                              size_t *room_bytes);
+
 /* vfio_mig_queue_commit: the first @size_bytes of the room have been filled */
 void vfio_mig_queue_commit(VFIOMigQueue *q, size_t size_bytes);
 
@@ -96,6 +104,7 @@ void vfio_mig_queue_take(VFIOMigQueue *q, size_t size_bytes);
 
 /* ---- for both, and for anybody else ---- */
 
+/* vfio_mig_queue_look: how it stands now */
 void vfio_mig_queue_look(VFIOMigQueue *q, VFIOMigQueueLook *look);
 
 /* vfio_mig_queue_abort: every wait ends, and none begins any more */

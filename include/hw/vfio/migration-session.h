@@ -23,6 +23,8 @@
  */
 #define VFIO_MIG_CLAIM_WAIT_MS  50
 
+typedef struct VFIOMigWriter VFIOMigWriter;
+
 typedef enum VFIOMigStream {
     VFIO_MIG_STREAM_LIVE,       /* a migration, out or in */
     VFIO_MIG_STREAM_SNAPSHOT,   /* savevm or loadvm */
@@ -33,6 +35,7 @@ struct VFIOMigSession {
     VFIOMigStream stream;
     QEMUFile *file;             /* only its own thread; NULL in phase setup */
     uint8_t *copy;              /* its own thread; see migration-file.c */
+    VFIOMigWriter *writer;      /* of a load; its own thread */
     VFIOMigEstimate estimate;   /* its own thread */
 
     Error *error;               /* lock; why it failed, or NULL */

@@ -17,6 +17,7 @@ typedef enum {
 } QEMUClockType;
 
 #define SCALE_MS 1000000
+#define SCALE_US 1000
 
 int64_t qemu_clock_get_ns(QEMUClockType type);
 
