@@ -1,0 +1,122 @@
+/*
+ * A device's state comes in by each kind of channel
+ *
+ * Owns: sockets, TLS and a command's pipe as the way of a migration, with a
+ * destination that keeps up, and one that is slow and gets a thread. The
+ * state must be right.
+ * Does not own: short reads and ends (test-migration-receive.c), failures of
+ * that thread (test-writer.c). Locks: none.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <string.h>
+#include <sys/stat.h>
+#include <glib/gstdio.h>
+
+#include "migration-helpers.h"
+#include "vfio-test.h"
+
+typedef struct Way {
+    const char *name;
+    const char *keys;           /* of dev0 on both sides */
+    const char *uri;            /* NULL: a Unix socket; %s: the directory */
+    bool tls;
+    bool slow;                  /* the destination */
+} Way;
+
+#define MAPPED "window-size=1M;areas=all;state-size=8M"
+#define MIXED  "window-size=1M;areas=stripes:64K;state-size=8M"
+
+static const Way ways[] = {
+    { "unix/mapped", MAPPED },
+    { "unix/mixed", MIXED },
+    { "unix/slow", MIXED, .slow = true },
+    { "tcp/mapped", MAPPED, "tcp:127.0.0.1:0" },
+    { "tcp/slow", MAPPED, "tcp:127.0.0.1:0", .slow = true },
+    { "tls/mapped", MAPPED, .tls = true },
+    { "tls/slow", MIXED, .tls = true, .slow = true },
+    { "exec/mapped", MAPPED, "exec:cat %s/fifo" },
+    { "exec/slow", MIXED, "exec:cat %s/fifo", .slow = true },
+};
+
+static void use_tls(VFIOSide *side, const char *endpoint)
+{
+    g_autofree char *dir = g_build_filename(qtest_tmpdir(), "psk", NULL);
+    g_autofree char *path = g_build_filename(dir, "keys.psk", NULL);
+
+    g_assert_cmpint(g_mkdir_with_parents(dir, 0700), ==, 0);
+    g_assert_true(g_file_set_contents(path, "qemu:0123456789abcdef0123456789"
+                                      "abcdef\n", -1, NULL));
+    g_string_append_printf(side->args, " -object tls-creds-psk,id=tls0,"
+                           "dir=%s,endpoint=%s "
+                           "-global migration.tls-creds=tls0", dir, endpoint);
+}
+
+static void set_incoming(VFIOPair *pair, const Way *way)
+{
+    char **parts;
+
+    if (way->uri) {
+        parts = g_strsplit(way->uri, "%s", 2);
+        g_free(pair->dst->incoming);
+        pair->dst->incoming = g_strjoinv(qtest_tmpdir(), parts);
+        g_strfreev(parts);
+    }
+}
+
+/* Where the source sends to for that */
+static char *outgoing(VFIOPair *pair, const Way *way)
+{
+    g_autofree char *info = NULL;
+    const char *port;
+
+    if (!way->uri) {
+        return g_strdup(pair->dst->incoming);
+    }
+    if (g_str_has_prefix(way->uri, "exec:")) {
+        return g_strdup_printf("exec:cat >%s/fifo", qtest_tmpdir());
+    }
+    info = qtest_hmp(pair->dst->qts, "info migrate");
+    port = strstr(info, "tcp:127.0.0.1:");
+    g_assert_nonnull(port);
+    return g_strndup(port, strcspn(port, "\r\n \t"));
+}
+
+static void test_way(const void *opaque)
+{
+    const Way *way = opaque;
+    g_autofree char *fifo = g_build_filename(qtest_tmpdir(), "fifo", NULL);
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+    g_autofree char *uri = NULL;
+
+    g_assert_cmpint(mkfifo(fifo, 0600), ==, 0);
+    vfio_pair_set_keys(pair, way->keys);
+    if (way->slow) {
+        vfio_side_set(pair->dst, "dev0", "load-rate", "100M");
+    }
+    if (way->tls) {
+        use_tls(pair->src, "client,username=qemu");
+        use_tls(pair->dst, "server");
+    }
+    set_incoming(pair, way);
+    vfio_pair_start(pair);
+    migrate_set_parameter_int(pair->src->qts, "max-bandwidth", MIGRATE_FAST);
+    migrate_set_parameter_int(pair->src->qts, "downtime-limit", 60000);
+    uri = outgoing(pair, way);
+    migrate_qmp(pair->src->qts, uri, "{}");
+    vfio_pair_finish(pair);
+    vfio_pair_check(pair);
+    vfio_pair_free(pair);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    for (unsigned i = 0; i < G_N_ELEMENTS(ways); i++) {
+        g_autofree char *name = g_strconcat("vfio/receive/", ways[i].name,
+                                            NULL);
+
+        qtest_add_data_func(name, &ways[i], test_way);
+    }
+    return g_test_run();
+}
