@@ -24,9 +24,11 @@
 #include "hw/vfio/migration-answer.h"
 #include "hw/vfio/migration-options.h"
 #include "migration/blocker.h"
+#include "migration/host-savevm.h"
 #include "migration/migration.h"
 #include "migration/misc.h"
 #include "migration/qemu-file.h"
+#include "migration/ram.h"
 #include "migration/savevm.h"
 #include "migration/standalone.h"
 #include "sysemu/runstate.h"
@@ -162,6 +164,16 @@ static void clear_error(void)
 void vfio_host_set(const VFIOHostSettings *new_settings)
 {
     settings = *new_settings;
+}
+
+bool migrate_dirty_bitmaps(void)
+{
+    return false;       /* there are no disks here */
+}
+
+uint64_t ram_bytes_remaining(void)
+{
+    return 0;           /* nor is RAM sent */
 }
 
 bool migrate_postcopy_ram(void)
@@ -418,7 +430,7 @@ static void migration_rounds(QEMUFile *f, const VFIOHostSaveOptions *options)
                 migration_completion(f, options);
                 return;
             }
-            savevm_iterate(f);
+            qemu_savevm_state_iterate(f, false);
             round++;
         }
         if (!detect_error(f)) {
@@ -521,7 +533,7 @@ static int snapshot_save(QEMUFile *f)
     savevm_setup(f);
     qemu_mutex_lock_iothread();
 
-    while (!qemu_file_get_error(f) && savevm_iterate(f) <= 0) {
+    while (!qemu_file_get_error(f) && qemu_savevm_state_iterate(f, false) <= 0) {
         /* until every handler has done what it can */
     }
     ret = qemu_file_get_error(f);

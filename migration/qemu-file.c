@@ -87,6 +87,14 @@ int qemu_file_rate_limit(QEMUFile *f)
     return qatomic_read(&f->shutdown) || qemu_file_get_error(f);
 }
 
+void qemu_file_set_rate_limit(QEMUFile *f, int64_t new_rate)
+{
+}
+
+void qemu_file_reset_rate_limit(QEMUFile *f)
+{
+}
+
 int qio_channel_write_all(QIOChannel *ioc, const char *buf, size_t buflen,
                           Error **errp)
 {

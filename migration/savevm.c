@@ -18,6 +18,8 @@
 #include "qemu/osdep.h"
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
+#include "migration/host-savevm.h"
+#include "migration/misc.h"
 #include "migration/qemu-file.h"
 #include "migration/register.h"
 #include "migration/savevm.h"
@@ -185,7 +187,7 @@ uint64_t savevm_pending(QEMUFile *f, uint64_t threshold_bytes)
     return precopy + compatible + postcopy;
 }
 
-int savevm_iterate(QEMUFile *f)
+int qemu_savevm_state_iterate(QEMUFile *f, bool postcopy)
 {
     GList *l;
     int ret = 1;
@@ -195,7 +197,9 @@ int savevm_iterate(QEMUFile *f)
 
         if (!s->ops->save_live_iterate || !section_active(s) ||
             (s->ops->is_active_iterate &&
-             !s->ops->is_active_iterate(s->opaque))) {
+             !s->ops->is_active_iterate(s->opaque)) ||
+            (postcopy && !(s->ops->has_postcopy &&
+                           s->ops->has_postcopy(s->opaque)))) {
             continue;
         }
         if (qemu_file_get_error(f)) {
@@ -214,6 +218,31 @@ int savevm_iterate(QEMUFile *f)
     }
     return ret;
 }
+
+/* ---- who is told before the end ---- */
+
+static GSList *precopy_notifiers;   /* of NotifierWithReturn; last one first */
+
+void precopy_add_notifier(NotifierWithReturn *n)
+{
+    precopy_notifiers = g_slist_prepend(precopy_notifiers, n);
+}
+
+static void precopy_notify(PrecopyNotifyReason reason)
+{
+    PrecopyNotifyData data = { .reason = reason };
+    GSList *l;
+
+    for (l = precopy_notifiers; l; l = l->next) {
+        NotifierWithReturn *n = l->data;
+
+        if (n->notify(n, &data)) {
+            return;
+        }
+    }
+}
+
+/* ---- the end ---- */
 
 static int complete_live(QEMUFile *f)
 {
@@ -243,6 +272,7 @@ int savevm_complete(QEMUFile *f)
     int ret;
 
     assert(qemu_mutex_iothread_locked());
+    precopy_notify(PRECOPY_NOTIFY_COMPLETE);
     ret = complete_live(f);
     if (ret) {
         return ret;

@@ -32,6 +32,7 @@ bool migrate_postcopy_ram(void);
 bool migrate_background_snapshot(void);
 bool migrate_colo_enabled(void);
 bool migrate_use_return_path(void);
+bool migrate_dirty_bitmaps(void);
 
 /* A destination's; there always is one. */
 MigrationIncomingState *migration_incoming_get_current(void);

@@ -20,4 +20,22 @@ bool migration_has_finished(MigrationState *s);
 /* failed or cancelled */
 bool migration_has_failed(MigrationState *s);
 
+/* Steps of a migration before the VM runs elsewhere */
+typedef enum PrecopyNotifyReason {
+    PRECOPY_NOTIFY_SETUP,
+    PRECOPY_NOTIFY_BEFORE_BITMAP_SYNC,
+    PRECOPY_NOTIFY_AFTER_BITMAP_SYNC,
+    /* The VM is stopped; the last sections of each handler come next */
+    PRECOPY_NOTIFY_COMPLETE,
+    PRECOPY_NOTIFY_CLEANUP,
+} PrecopyNotifyReason;
+
+typedef struct PrecopyNotifyData {
+    PrecopyNotifyReason reason;
+    Error **errp;
+} PrecopyNotifyData;
+
+/* @n->notify gets a PrecopyNotifyData, in the migration thread or with the BQL */
+void precopy_add_notifier(NotifierWithReturn *n);
+
 #endif /* MIGRATION_MISC_H */

@@ -48,5 +48,8 @@ QIOChannel *qemu_file_get_ioc(QEMUFile *f);
 void qemu_file_credit_transfer(QEMUFile *f, size_t size);
 /* 1: nothing more is to be written in this interval, or at all */
 int qemu_file_rate_limit(QEMUFile *f);
+/* Bytes in an interval, from now on; and a new interval begins */
+void qemu_file_set_rate_limit(QEMUFile *f, int64_t new_rate);
+void qemu_file_reset_rate_limit(QEMUFile *f);
 
 #endif /* MIGRATION_QEMU_FILE_H */

@@ -15,4 +15,10 @@ struct Notifier {
     QLIST_ENTRY(Notifier) node;
 };
 
+struct NotifierWithReturn {
+    /* not 0: the others are not told */
+    int (*notify)(NotifierWithReturn *notifier, void *data);
+    QLIST_ENTRY(NotifierWithReturn) node;
+};
+
 #endif /* QEMU_NOTIFY_H */

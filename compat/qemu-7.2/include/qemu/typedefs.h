@@ -24,6 +24,7 @@ typedef struct MemoryRegionSection MemoryRegionSection;
 typedef struct MigrationIncomingState MigrationIncomingState;
 typedef struct MigrationState MigrationState;
 typedef struct Notifier Notifier;
+typedef struct NotifierWithReturn NotifierWithReturn;
 typedef struct Object Object;
 typedef struct ObjectClass ObjectClass;
 typedef struct ObjectProperty ObjectProperty;

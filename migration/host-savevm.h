@@ -3,8 +3,8 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#ifndef MIGRATION_SAVEVM_H
-#define MIGRATION_SAVEVM_H
+#ifndef MIGRATION_HOST_SAVEVM_H
+#define MIGRATION_HOST_SAVEVM_H
 
 #include "qemu/osdep.h"
 
@@ -13,8 +13,6 @@ void savevm_header(QEMUFile *f);
 void savevm_setup(QEMUFile *f);
 /* Bytes that the handlers still have to give */
 uint64_t savevm_pending(QEMUFile *f, uint64_t threshold_bytes);
-/* One round; positive: every handler has done what it can */
-int savevm_iterate(QEMUFile *f);
 /* With the BQL, the VM stopped. Returns 0 or a negative error. */
 int savevm_complete(QEMUFile *f);
 /* With the BQL; also after a failure, for every handler */
@@ -23,4 +21,4 @@ void savevm_cleanup(void);
 /* Read a whole stream, with set-up and clean-up. Returns 0 or -errno. */
 int savevm_load(QEMUFile *f);
 
-#endif /* MIGRATION_SAVEVM_H */
+#endif /* MIGRATION_HOST_SAVEVM_H */
