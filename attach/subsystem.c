@@ -184,19 +184,33 @@ bool vfio_mig_empty_chunk_is_pending(VFIODevice *vbasedev)
 const char vfio_mig_stop_size_option[] =
     "VFIO_MIGRATION_STOP_SIZE=SIZE in QEMU's environment";
 
-uint64_t vfio_mig_stop_size(VFIODevice *vbasedev)
+/* A setting of the environment that is a size; 0: not set */
+static uint64_t size_setting(const char *name, bool *warned)
 {
-    static bool warned;
-    const char *text = g_getenv("VFIO_MIGRATION_STOP_SIZE");
+    const char *text = g_getenv(name);
     uint64_t size_bytes = 0;
 
     if (text && *text && qemu_strtosz(text, NULL, &size_bytes) < 0 &&
-        !warned) {
-        warn_report("VFIO_MIGRATION_STOP_SIZE is '%s', a size (9437184, "
-                    "9M) was expected: 0", text);
-        warned = true;
+        !*warned) {
+        warn_report("%s is '%s', a size (9437184, 9M) was expected: 0", name,
+                    text);
+        *warned = true;
     }
     return size_bytes;
+}
+
+uint64_t vfio_mig_stop_size(VFIODevice *vbasedev)
+{
+    static bool warned;
+
+    return size_setting("VFIO_MIGRATION_STOP_SIZE", &warned);
+}
+
+uint64_t vfio_mig_queue_size(VFIODevice *vbasedev)
+{
+    static bool warned;
+
+    return size_setting("VFIO_MIGRATION_QUEUE_SIZE", &warned);
 }
 
 /* A value of the migration's parameters, each of which is a property, too */

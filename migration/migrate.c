@@ -214,6 +214,11 @@ uint64_t vfio_mig_stop_size(VFIODevice *vbasedev)
     return settings.stop_size_bytes;
 }
 
+uint64_t vfio_mig_queue_size(VFIODevice *vbasedev)
+{
+    return settings.queue_size_bytes;
+}
+
 uint64_t vfio_mig_downtime_limit_ms(void)
 {
     return settings.downtime_limit_ms ?: 300;

@@ -38,6 +38,13 @@ static void vfio_mig_count(VFIODeviceMigration *mig, bool window,
                               : &mig->stats.trapped_bytes, size_bytes);
 }
 
+void vfio_mig_count_sent(VFIODeviceMigration *mig, bool window,
+                         size_t size_bytes)
+{
+    vfio_mig_count(mig, window, size_bytes);
+    vfio_mig_stats_add(&mig->stats.transferred_bytes, size_bytes);
+}
+
 /* ---- sink ---- */
 
 typedef struct VFIOMigStreamSink {
@@ -47,6 +54,7 @@ typedef struct VFIOMigStreamSink {
     bool kernel_copies;         /* what goes into file */
     uint64_t size_bytes;
     bool begun;                 /* its header was written */
+    int64_t stream_ns;          /* it took so long */
 } VFIOMigStreamSink;
 
 static int vfio_mig_sink_begin(VFIOMigSink *sink, uint64_t size_bytes,
@@ -72,6 +80,7 @@ static int vfio_mig_sink_write(VFIOMigStreamSink *s, const void *data,
 {
     VFIOMigSession *session = s->mig->session;
     bool copy = window && !s->kernel_copies;
+    int64_t start_ns;
     int ret;
 
     if (copy) {
@@ -82,9 +91,11 @@ static int vfio_mig_sink_write(VFIOMigStreamSink *s, const void *data,
             return -EFAULT;
         }
     }
+    start_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
     qemu_put_buffer_async(s->file, copy ? session->copy : data, size_bytes,
                           false);
     qemu_fflush(s->file);
+    s->stream_ns += qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - start_ns;
     ret = qemu_file_get_error(s->file);
     if (ret < 0 && window && !copy) {
         /* The stream's error does not say whose memory it was. */
@@ -117,7 +128,7 @@ static int vfio_mig_sink_put(VFIOMigSink *sink, const void *data,
         if (ret < 0) {
             return ret;
         }
-        vfio_mig_count(s->mig, window, step);
+        vfio_mig_count_sent(s->mig, window, step);
     }
     return 0;
 }
@@ -126,12 +137,12 @@ static int vfio_mig_sink_end(VFIOMigSink *sink, Error **errp)
 {
     VFIOMigStreamSink *s = container_of(sink, VFIOMigStreamSink, sink);
 
-    vfio_mig_stats_add(&s->mig->stats.transferred_bytes, s->size_bytes);
     vfio_mig_stats_add(&s->mig->stats.chunks, 1);
     return 0;
 }
 
-int vfio_mig_send_chunk(VFIODeviceMigration *mig, QEMUFile *f, Error **errp)
+int vfio_mig_send_chunk(VFIODeviceMigration *mig, QEMUFile *f,
+                        int64_t *stream_ns, Error **errp)
 {
     VFIOMigStreamSink s = {
         .sink = {
@@ -143,8 +154,12 @@ int vfio_mig_send_chunk(VFIODeviceMigration *mig, QEMUFile *f, Error **errp)
         .file = f,
         .kernel_copies = vfio_mig_kernel_copies(f),
     };
+    int ret = mig->protocol->read_chunk(mig, &s.sink, errp);
 
-    return mig->protocol->read_chunk(mig, &s.sink, errp);
+    if (stream_ns) {
+        *stream_ns = s.stream_ns;
+    }
+    return ret;
 }
 
 /* ---- source ---- */

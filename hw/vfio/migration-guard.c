@@ -205,6 +205,11 @@ void vfio_mig_guard_end(void)
     }
 }
 
+void vfio_mig_guard_leave(void)
+{
+    guard_shut_out();
+}
+
 /* ---- copies ---- */
 
 int vfio_mig_guarded_copy(void *to, const void *from, size_t size)

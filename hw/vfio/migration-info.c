@@ -18,6 +18,7 @@
 #include "hw/vfio/dirty-tracking.h"
 #include "hw/vfio/migration-blocker.h"
 #include "hw/vfio/migration-info.h"
+#include "hw/vfio/migration-pipeline.h"
 #include "hw/vfio/migration-session.h"
 
 #define VFIO_MIG_INFO_PROPERTY  "vfio-migration"
@@ -105,6 +106,9 @@ static bool vfio_mig_visit_members(Visitor *v, VFIODevice *vbasedev,
                               errp) &&
            vfio_mig_visit_stats(v, mig ? &mig->stats : &no_stats, errp) &&
            vfio_mig_visit_sizes(v, mig ? &mig->stats : &no_stats, errp) &&
+           vfio_mig_visit_bytes(v, "queue-size",
+                                vfio_mig_pipeline_queue_bytes(vbasedev),
+                                errp) &&
            vfio_mig_visit_str(v, "dirty-tracking",
                               vfio_dirty_describe(vbasedev), errp) &&
            vfio_mig_visit_bytes(v, "untracked-bytes",

@@ -26,6 +26,7 @@
 #include "hw/vfio/migration-answer.h"
 #include "hw/vfio/migration-file.h"
 #include "hw/vfio/migration-handlers.h"
+#include "hw/vfio/migration-pipeline.h"
 #include "hw/vfio/migration-session.h"
 #include "hw/vfio/migration-stream.h"
 #include "hw/vfio/migration-switch-over.h"
@@ -352,6 +353,10 @@ static void vfio_mig_save_pending(QEMUFile *f, void *opaque,
     VFIODeviceMigration *mig = vfio_mig_of(opaque);
     uint64_t others = *res_precopy_only + *res_compatible + *res_postcopy_only;
 
+    if (mig->session->stream == VFIO_MIG_STREAM_LIVE) {
+        vfio_mig_pipeline_prepare(mig);     /* while the VM still runs */
+    }
+
     *res_precopy_only += vfio_mig_session_tell(mig) < 0 ||
                          mig->session->stream == VFIO_MIG_STREAM_BACKGROUND
                          ? VFIO_MIG_PENDING_MAX_BYTES
@@ -391,7 +396,7 @@ static int vfio_mig_send_round(VFIODeviceMigration *mig, QEMUFile *f,
     int ret, sent = VFIO_MIG_READ_NOTHING_NOW;
 
     do {
-        ret = vfio_mig_send_chunk(mig, f, errp);
+        ret = vfio_mig_send_chunk(mig, f, NULL, errp);
         sent = ret == VFIO_MIG_READ_CHUNK ? ret : sent;
     } while (ret == VFIO_MIG_READ_CHUNK && mig->traits.any_segments &&
              vfio_mig_may_iterate(mig) && !qemu_file_rate_limit(f) &&
@@ -418,20 +423,16 @@ static int vfio_mig_iterate(VFIODeviceMigration *mig, QEMUFile *f,
     return ret;
 }
 
-static int vfio_mig_save_iterate(QEMUFile *f, void *opaque)
+static int vfio_mig_save_part(VFIODeviceMigration *mig, QEMUFile *f)
 {
-    VFIODeviceMigration *mig = vfio_mig_of(opaque);
     Error *err = NULL;
-    int ret;
+    int ret = vfio_mig_session_tell(mig);
 
-    if (mig->session->stream == VFIO_MIG_STREAM_BACKGROUND) {
-        return vfio_mig_refuse_background(mig);
-    }
-    ret = vfio_mig_session_tell(mig);
     if (ret < 0) {
         return ret;
     }
-    ret = vfio_mig_iterate(mig, f, &err);
+    ret = vfio_mig_pipeline_active(mig) ? vfio_mig_pipeline_send(mig, f, &err)
+                                        : vfio_mig_iterate(mig, f, &err);
     if (ret < 0) {
         return vfio_mig_save_failed(mig, ret, err);
     }
@@ -440,28 +441,71 @@ static int vfio_mig_save_iterate(QEMUFile *f, void *opaque)
         vfio_mig_put_data_header(f, 0);
     }
     vfio_mig_put_end(f);
-    trace_vfio_migration_save_iterate(vfio_mig_dev(mig)->name,
-                                      mig->stats.pending_bytes,
-                                      mig->stats.transferred_bytes);
-    ret = qemu_file_get_error(f);
-    /* 1: done for this round, so that later handlers get their turn */
-    return ret < 0 ? ret : 1;
+    trace_vfio_migration_save_iterate(
+        vfio_mig_dev(mig)->name,
+        qatomic_read__nocheck(&mig->stats.pending_bytes),
+        qatomic_read__nocheck(&mig->stats.transferred_bytes));
+    return qemu_file_get_error(f);
+}
+
+static int vfio_mig_save_iterate(QEMUFile *f, void *opaque)
+{
+    VFIODeviceMigration *mig = vfio_mig_of(opaque);
+    int ret;
+
+    if (mig->session->stream == VFIO_MIG_STREAM_BACKGROUND) {
+        return vfio_mig_refuse_background(mig);
+    }
+    ret = vfio_mig_save_part(mig, f);
+    if (ret < 0 && vfio_mig_pipeline_active(mig)) {
+        /* QEMU would print it, as it does not for the last sections. */
+        qemu_file_set_error(f, ret);
+        return 1;
+    }
+    return ret < 0 ? ret : 1;   /* 1: later handlers get their turn */
+}
+
+/*
+ * While the stopped devices are read, one that has nothing yet needs no
+ * section.
+ */
+static bool vfio_mig_has_iterate(void *opaque)
+{
+    VFIODeviceMigration *mig = vfio_mig_of(opaque);
+
+    return !vfio_mig_pipeline_active(mig) || vfio_mig_pipeline_ready(mig);
+}
+
+/*
+ * There is none, but it is how a round of the devices alone is asked for, see
+ * migration-stop-copy.c.
+ */
+static bool vfio_mig_has_postcopy(void *opaque)
+{
+    return vfio_mig_pipeline_active(vfio_mig_of(opaque));
 }
 
 /* ---- the end ---- */
 
-/* Everything that the stopped device still has */
+/*
+ * Everything that the stopped device still has. What had no more before is
+ * asked once again where it gave nothing: it may have been reset since.
+ */
 static int vfio_mig_save_rest(VFIODeviceMigration *mig, QEMUFile *f,
                               Error **errp)
 {
-    uint64_t before_bytes = mig->stats.transferred_bytes;
-    int ret;
+    uint64_t before_bytes = mig->stats.transferred_bytes -
+                            vfio_mig_pipeline_sent_bytes(mig);
+    bool more = !vfio_mig_pipeline_drained(mig) || !vfio_mig_data_sent(mig);
+    int ret = 0;
 
-    do {
+    while (ret == 0 && more) {
         vfio_mig_claim(mig);
-        ret = vfio_mig_send_chunk(mig, f, errp);
+        ret = vfio_mig_send_chunk(mig, f, NULL, errp);
         vfio_mig_release(mig);
-    } while (ret > VFIO_MIG_READ_END);
+        more = ret > VFIO_MIG_READ_END;
+        ret = MIN(ret, 0);
+    }
     if (ret == 0) {
         vfio_mig_switch_over_image(mig, mig->stats.transferred_bytes -
                                         before_bytes);
@@ -569,6 +613,7 @@ static void vfio_mig_save_cleanup(void *opaque)
     }
     vfio_mig_session_name_failure(mig);
     vfio_mig_answer_end(migrate_get_current());
+    vfio_mig_pipeline_free(mig);
     vfio_mig_session_end(mig);
     if (mig->gone) {
         return;
@@ -589,6 +634,8 @@ static void vfio_mig_save_cleanup(void *opaque)
 const SaveVMHandlers vfio_mig_savevm_handlers = {
     .save_setup = vfio_mig_save_setup,
     .save_live_pending = vfio_mig_save_pending,
+    .has_postcopy = vfio_mig_has_postcopy,
+    .is_active_iterate = vfio_mig_has_iterate,
     .save_live_iterate = vfio_mig_save_iterate,
     .save_live_complete_precopy = vfio_mig_save_complete,
     .save_state = vfio_mig_save_config,

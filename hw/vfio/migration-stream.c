@@ -24,8 +24,19 @@ void vfio_mig_put_setup(QEMUFile *f)
 
 void vfio_mig_put_data_header(QEMUFile *f, uint64_t size_bytes)
 {
-    qemu_put_be64(f, VFIO_MIG_TAG_DATA);
-    qemu_put_be64(f, size_bytes);
+    uint8_t header[VFIO_MIG_DATA_HEADER_BYTES];
+
+    vfio_mig_format_data_header(header, size_bytes);
+    qemu_put_buffer(f, header, sizeof(header));
+}
+
+void vfio_mig_format_data_header(uint8_t *to, uint64_t size_bytes)
+{
+    uint64_t header[] = { GUINT64_TO_BE(VFIO_MIG_TAG_DATA),
+                          GUINT64_TO_BE(size_bytes) };
+
+    QEMU_BUILD_BUG_ON(sizeof(header) != VFIO_MIG_DATA_HEADER_BYTES);
+    memcpy(to, header, sizeof(header));
 }
 
 void vfio_mig_put_config_header(QEMUFile *f)

@@ -216,14 +216,20 @@ static int vfio_mig_v1_send_trapped(VFIODeviceMigration *mig,
                                     const VFIOMigPiece *piece, Error **errp)
 {
     VFIOMigV1 *v1 = mig->priv;
+    void *to = v1->bounce;
     uint64_t done;
     size_t step;
     int ret = 0;
 
     for (done = 0; ret == 0 && done < piece->size; done += step) {
         step = MIN(piece->size - done, VFIO_MIG_BOUNCE_BYTES);
-        ret = vfio_mig_data_read(&v1->access, piece->offset + done,
-                                 v1->bounce, step);
+        if (sink->room) {
+            to = sink->room(sink, step);
+        }
+        if (!to) {
+            return -ECANCELED;
+        }
+        ret = vfio_mig_data_read(&v1->access, piece->offset + done, to, step);
         if (ret < 0) {
             error_setg_errno(errp, -ret, "%s: cannot read %zu bytes of "
                              "migration data at offset 0x%" PRIx64,
@@ -231,7 +237,7 @@ static int vfio_mig_v1_send_trapped(VFIODeviceMigration *mig,
                              piece->offset + done);
             return ret;
         }
-        ret = sink->put(sink, v1->bounce, step, false, errp);
+        ret = sink->put(sink, to, step, false, errp);
     }
     return ret;
 }

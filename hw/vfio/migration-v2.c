@@ -204,12 +204,21 @@ static int vfio_mig_v2_estimate(VFIODeviceMigration *mig, VFIOMigSizes *sizes,
 
 /* ---- reading ---- */
 
+/* Where the next bytes are read to; NULL: the sink takes none any more */
+static void *vfio_mig_v2_room(VFIOMigV2 *v2, VFIOMigSink *sink)
+{
+    return sink->room ? sink->room(sink, VFIO_MIG_V2_BOUNCE_BYTES)
+                      : v2->bounce;
+}
+
 /*
- * The claim is given back while the device is waited for: the VM may stop,
- * and the device with it, which harms no session. Returns the bytes read, or
- * -errno; -ESTALE where the session has ended meanwhile.
+ * The claim is given back while the device, or room, is waited for: the VM may
+ * stop, and the device with it, which harms no session. Sets @to to where the
+ * bytes are. Returns how many were read, or -errno; -ESTALE where the session
+ * has ended meanwhile, -ECANCELED with @to unset where the sink takes none.
  */
-static ssize_t vfio_mig_v2_read(VFIODeviceMigration *mig)
+static ssize_t vfio_mig_v2_read(VFIODeviceMigration *mig, VFIOMigSink *sink,
+                                void **to)
 {
     VFIOMigV2 *v2 = mig->priv;
     int fd = v2->data_fd;
@@ -220,10 +229,11 @@ static ssize_t vfio_mig_v2_read(VFIODeviceMigration *mig)
     }
     v2->reader_fd = fd;
     vfio_mig_release(mig);
+    *to = vfio_mig_v2_room(v2, sink);
     do {
-        n = read(fd, v2->bounce, VFIO_MIG_V2_BOUNCE_BYTES);
+        n = *to ? read(fd, *to, VFIO_MIG_V2_BOUNCE_BYTES) : 0;
     } while (n < 0 && errno == EINTR);
-    n = n < 0 ? -errno : n;
+    n = n < 0 ? -errno : *to ? n : -ECANCELED;
     vfio_mig_claim(mig);
     v2->reader_fd = -1;
     if (v2->data_fd != fd) {
@@ -235,7 +245,7 @@ static ssize_t vfio_mig_v2_read(VFIODeviceMigration *mig)
 
 /* Nor is the claim needed to send what was read. */
 static int vfio_mig_v2_send(VFIODeviceMigration *mig, VFIOMigSink *sink,
-                            size_t size_bytes, Error **errp)
+                            const void *data, size_t size_bytes, Error **errp)
 {
     VFIOMigV2 *v2 = mig->priv;
     int ret = sink->begin(sink, size_bytes, errp);
@@ -243,7 +253,7 @@ static int vfio_mig_v2_send(VFIODeviceMigration *mig, VFIOMigSink *sink,
     v2->moved_bytes += size_bytes;
     vfio_mig_release(mig);
     if (ret == 0) {
-        ret = sink->put(sink, v2->bounce, size_bytes, false, errp);
+        ret = sink->put(sink, data, size_bytes, false, errp);
     }
     ret = ret ?: sink->end(sink, errp);
     vfio_mig_claim(mig);
@@ -255,10 +265,14 @@ static int vfio_mig_v2_read_chunk(VFIODeviceMigration *mig, VFIOMigSink *sink,
 {
     VFIOMigV2 *v2 = mig->priv;
     bool stopped = mig->state == VFIO_MIG_STATE_STOP_COPY;
-    ssize_t n = vfio_mig_v2_read(mig);
+    void *data = v2->bounce;
+    ssize_t n = vfio_mig_v2_read(mig, sink, &data);
 
     if (n > 0) {
-        return vfio_mig_v2_send(mig, sink, n, errp);
+        return vfio_mig_v2_send(mig, sink, data, n, errp);
+    }
+    if (!data) {
+        return -ECANCELED;
     }
     if (n == 0 && stopped) {
         return VFIO_MIG_READ_END;

@@ -26,6 +26,7 @@
 #include "hw/vfio/migration-options.h"
 #include "hw/vfio/migration-pci.h"
 #include "hw/vfio/migration-session.h"
+#include "hw/vfio/migration-stop-copy.h"
 #include "hw/vfio/migration-transition.h"
 #include "trace.h"
 
@@ -281,6 +282,7 @@ int vfio_migration_probe(VFIODevice *vbasedev, Error **errp)
         ret = vfio_mig_block(vbasedev, reason, errp);
     } else {
         vbasedev->migration = &mig->base;
+        vfio_mig_stop_copy_attach();
         ret = vfio_mig_block_multi(mig, errp);
     }
     vfio_mig_info_add(vbasedev);

@@ -253,7 +253,7 @@ static void put_golden(GByteArray *to, unsigned empty_rounds,
         put(to, "02 00 00 00 00 " TAG_DATA "00 00 00 00 00 00 00 00 "
             TAG_END FOOTER);
     }
-    put(to, "03 00 00 00 00 ");
+    put(to, "02 00 00 00 00 ");
     put(to, TAG_DATA "00 00 00 00 00 00 00 0a ");
     g_byte_array_append(to, state, 10);
     put(to, TAG_DATA "00 00 00 00 00 00 00 0a ");
@@ -261,6 +261,7 @@ static void put_golden(GByteArray *to, unsigned empty_rounds,
     put(to, TAG_DATA "00 00 00 00 00 00 00 04 ");
     g_byte_array_append(to, state + 20, 4);
     put(to, TAG_END FOOTER);
+    put(to, "03 00 00 00 00 " TAG_END FOOTER);
     put(to, "04 00 00 00 00 " ID_VFIO TAG_CONFIG "00 00 00 02 ");
     g_byte_array_append(to, config, 256);
     put(to, "00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 ");

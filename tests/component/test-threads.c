@@ -265,6 +265,192 @@ static void test_figures(void)
     comp_sim_end();
 }
 
+/* ---- workers ---- */
+
+#define NR_DEVICES  3
+
+/* Each has more than its queue holds, and one longer chunks than that. */
+static const char *const stopped[NR_DEVICES] = {
+    "window-size=1M\nstate-size=24M\nverify=none\n",
+    "window-size=8M\nstate-size=24M\nverify=none\nareas=4K+4M\n",
+    "protocol=v2\nkernel=6.2\np2p=yes\nstate-size=24M\nverify=none\n",
+};
+
+static void open_all(const char *side, VFIODevice **devices)
+{
+    unsigned i;
+
+    for (i = 0; i < NR_DEVICES; i++) {
+        g_autofree char *name = g_strdup_printf("%s%u", side, i);
+        g_autofree char *id = g_strdup_printf("0000:00:0%u.0", i + 4);
+        VFIOHostDeviceOptions options = { .id = id };
+
+        devices[i] = comp_try_open(name, options, NULL);
+        g_assert_nonnull(devices[i]);
+    }
+}
+
+/* Takes the BQL, which nobody holds for long, till the device has been read. */
+static void wait_for_worker(VFIODevice *vbasedev)
+{
+    for (;;) {
+        g_autofree char *state = comp_property_str(vbasedev, "state");
+
+        g_assert_cmpstr(state, ==, "stop-copy");
+        if (comp_property_int(vbasedev, "transferred-bytes") > 0) {
+            return;
+        }
+        qemu_mutex_unlock_iothread();
+        g_usleep(1000);
+        qemu_mutex_lock_iothread();
+    }
+}
+
+/* Returns with the BQL, while the workers read or wait for room. */
+static void start_workers(Migration *m, VFIODevice **devices,
+                          const char *fault)
+{
+    VFIOHostSettings settings = { .multi_device = true,
+                                  .queue_size_bytes = 4 << 20 };
+    g_autoptr(GString) config = g_string_new(NULL);
+    unsigned i;
+
+    for (i = 0; i < 2 * NR_DEVICES; i++) {
+        g_string_append_printf(config, "[device %s%u]\ngroup=%u\nseed=%u\n%s",
+                               i < NR_DEVICES ? "src" : "dst",
+                               i % NR_DEVICES, i + 1, i,
+                               stopped[i % NR_DEVICES]);
+    }
+    g_string_append(config, fault);
+    comp_sim(config->str);
+    vfio_host_set(&settings);
+    open_all("src", devices);
+    start_and_block(m);
+    qemu_mutex_lock_iothread();
+    g_assert_true(runstate_check(RUN_STATE_FINISH_MIGRATE));
+    for (i = 0; i < NR_DEVICES; i++) {
+        wait_for_worker(devices[i]);
+    }
+}
+
+static void check_all_arrive(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_autofree char *error = NULL;
+    VFIODevice *devices[NR_DEVICES];
+    unsigned i;
+
+    g_assert_true(runstate_is_running());
+    if (comp_save(bytes, NULL, &error)) {
+        g_error("%s", error);
+    }
+    comp_close_all();
+    open_all("dst", devices);
+    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
+    vfio_host_vm_start();
+    for (i = 0; i < NR_DEVICES; i++) {
+        g_autofree char *src = g_strdup_printf("src%u", i);
+        g_autofree char *dst = g_strdup_printf("dst%u", i);
+
+        g_assert_cmpstr(comp_status(src).saved_digest, ==,
+                        comp_status(dst).loaded_digest);
+    }
+    comp_sim_end();
+}
+
+static void test_workers_cancel(void)
+{
+    g_autofree char *error = NULL;
+    VFIODevice *devices[NR_DEVICES];
+    Migration m = { .ret = 1 };
+
+    start_workers(&m, devices, "");
+    vfio_host_cancel();
+    qemu_mutex_unlock_iothread();
+    g_thread_join(m.thread);
+    close(m.read_fd);
+    qemu_mutex_lock_iothread();
+    error = m.error;
+    g_assert_cmpint(m.ret, ==, -ECANCELED);
+    check_all_arrive();
+}
+
+/* One of them goes away for good: the others are whole, and move. */
+static void test_workers_unplug(void)
+{
+    g_autofree char *error = NULL;
+    VFIODevice *devices[NR_DEVICES];
+    Migration m = { .ret = 1 };
+
+    start_workers(&m, devices, "");
+    comp_close(devices[1]);
+    qemu_mutex_unlock_iothread();
+    drain_and_join(&m);
+    error = m.error;
+    g_assert_cmpint(m.ret, ==, -EIO);
+    comp_assert_has(error, "src1: the device was unplugged");
+    comp_assert_state("src0", "running");
+    comp_assert_state("src2", "running");
+    comp_sim_end();
+}
+
+static void test_workers_reader_gone(void)
+{
+    g_autofree char *error = NULL;
+    VFIODevice *devices[NR_DEVICES];
+    Migration m = { .ret = 1 };
+
+    start_workers(&m, devices, "");
+    close(m.read_fd);
+    qemu_mutex_unlock_iothread();
+    g_thread_join(m.thread);
+    qemu_mutex_lock_iothread();
+    error = m.error;
+    g_assert_cmpint(m.ret, ==, -EIO);
+    comp_assert_has(error, strerror(EPIPE));
+    check_all_arrive();
+}
+
+static void test_workers_fail(void)
+{
+    g_autofree char *error = NULL;
+    VFIODevice *devices[NR_DEVICES];
+    Migration m = { .ret = 1 };
+
+    start_workers(&m, devices, "[fault row]\ndevice=src2\nevent=data-read\n"
+                  "state=stop-copy\ncount=12\nerrno=EIO\n");
+    g_assert_cmpint(vfio_sim_fault_fired("row"), ==, 0);
+    qemu_mutex_unlock_iothread();
+    drain_and_join(&m);
+    error = m.error;
+    g_assert_cmpint(m.ret, ==, -EIO);
+    comp_assert_has(error, "src2: cannot read migration data");
+    check_all_arrive();
+}
+
+static void test_workers(void)
+{
+    g_autofree char *error = NULL;
+    VFIODevice *devices[NR_DEVICES];
+    Migration m = { .ret = 1 };
+    unsigned i;
+
+    start_workers(&m, devices, "");
+    qemu_mutex_unlock_iothread();
+    drain_and_join(&m);
+    error = m.error;
+    g_assert_cmpint(m.ret, ==, 0);
+    for (i = 0; i < NR_DEVICES; i++) {
+        g_autofree char *name = g_strdup_printf("src%u", i);
+
+        comp_assert_state(name, "stop");
+        g_assert_cmpint(comp_property_int(devices[i], "transferred-bytes"),
+                        ==, comp_status(name).saved_bytes);
+    }
+    vfio_host_vm_start();
+    check_all_arrive();
+}
+
 int main(int argc, char **argv)
 {
     comp_init(&argc, &argv);
@@ -277,5 +463,10 @@ int main(int argc, char **argv)
     g_test_add_data_func("/threads/slow-answer-continue", GINT_TO_POINTER(1),
                          test_slow_answer);
     g_test_add_func("/threads/figures", test_figures);
+    g_test_add_func("/threads/workers", test_workers);
+    g_test_add_func("/threads/workers/cancel", test_workers_cancel);
+    g_test_add_func("/threads/workers/unplug", test_workers_unplug);
+    g_test_add_func("/threads/workers/reader-gone", test_workers_reader_gone);
+    g_test_add_func("/threads/workers/fail", test_workers_fail);
     return comp_run();
 }

@@ -130,10 +130,10 @@ static uint64_t take_data(Reader *reader)
 }
 
 /* START with SETUP, PARTs and the END with data, FULL with the configuration */
-static void check_stream(const Profile *profile, const GByteArray *bytes)
+static void check_stream(const GByteArray *bytes, bool running)
 {
     Reader reader = { .bytes = bytes };
-    uint64_t sum = 0;
+    uint64_t sum = 0, part;
     uint8_t type;
 
     g_assert_cmphex(take(&reader, 8), ==, UINT64_C(0x5145564d00000003));
@@ -146,12 +146,14 @@ static void check_stream(const Profile *profile, const GByteArray *bytes)
     g_assert_cmphex(take(&reader, 5) >> 32, ==, 0x7e);
     while ((type = take(&reader, 1)) == 2 || type == 3) {
         take(&reader, 4);
-        sum += take_data(&reader);
+        part = take_data(&reader);
+        sum += part;
         g_assert_cmphex(take(&reader, 5) >> 32, ==, 0x7e);
         if (type == 3) {
+            /* A device whose VM ran was read before. */
+            g_assert_true(!running || part == 0);
             break;
         }
-        g_assert_true(profile->precopy || sum == 0);
     }
     g_assert_cmpuint(type, ==, 3);
     g_assert_cmpuint(sum, ==, comp_status("src").saved_bytes);
@@ -173,7 +175,7 @@ static void migrate_over(const Profile *profile, bool running)
     }
     save(bytes);
     check_source(vbasedev);
-    check_stream(profile, bytes);
+    check_stream(bytes, running);
     if (running) {
         check_sizes(profile, vbasedev);
     }

@@ -427,25 +427,26 @@ static void test_settings(void)
     g_autofree char *script = g_build_filename(qtest_tmpdir(), "show", NULL);
     g_autofree char *text = g_strdup_printf(
         "# a comment\n\nVFIO_MIGRATION_MULTI=allow\n"
-        "VFIO_MIGRATION_STOP_SIZE=9M\n"
+        "VFIO_MIGRATION_STOP_SIZE=9M\nVFIO_MIGRATION_QUEUE_SIZE=16M\n"
         "VFIO_MIGRATION_ATTACH=require,verbose\nQEMU=%s", script);
     const char *argv[] = { paths.wrapper, NULL };
     g_autofree char *found = NULL;
 
     g_assert_true(g_file_set_contents_full(
         script, "#!/bin/sh\necho \"$VFIO_MIGRATION_MULTI "
-        "$VFIO_MIGRATION_STOP_SIZE $VFIO_MIGRATION_ATTACH $*\"\n", -1,
+        "$VFIO_MIGRATION_STOP_SIZE $VFIO_MIGRATION_QUEUE_SIZE "
+        "$VFIO_MIGRATION_ATTACH $*\"\n", -1,
         G_FILE_SET_CONTENTS_NONE, 0755, NULL));
     g_unsetenv("QEMU");
     write_settings(text);
     found = run(argv, NULL, NULL);
-    g_assert_cmpstr(found, ==, "allow 9M require,verbose "
+    g_assert_cmpstr(found, ==, "allow 9M 16M require,verbose "
                     "-vfio-migration-library-not-loaded x\n");
     g_setenv("VFIO_MIGRATION_ATTACH", "verbose", true);
     g_setenv("VFIO_MIGRATION_MULTI", "", true);
     g_free(found);
     found = run(argv, NULL, NULL);
-    g_assert_cmpstr(found, ==, " 9M verbose \n");
+    g_assert_cmpstr(found, ==, " 9M 16M verbose \n");
     g_unsetenv("VFIO_MIGRATION_ATTACH");
     g_unsetenv("VFIO_MIGRATION_MULTI");
 }
@@ -461,7 +462,7 @@ static void test_settings_refused(void)
         "export VFIO_MIGRATION_MULTI=allow", "\177ELF\002\001\377",
         "VFIO_MIGRATION_ATTACH=require;x", "VFIO_MIGRATION_MULTI=alow",
         "VFIO_MIGRATION_EMPTY_CHUNK=all", "VFIO_MIGRATION_STOP_SIZE=9X",
-        "VFIO_MIGRATION_STOP_SIZE=M",
+        "VFIO_MIGRATION_STOP_SIZE=M", "VFIO_MIGRATION_QUEUE_SIZE=9X",
         "VFIO_MIGRATION_EMPTY_CHUNK=all", "VFIO_MIGRATION_RETURN_PATH=on",
         "VFIO_MIGRATION_DEVICE_DIRTY_TRACKING=no",
     };
@@ -484,7 +485,7 @@ static void test_settings_check(void)
 {
     static const char *const names[] = {
         "VFIO_MIGRATION_MULTI", "VFIO_MIGRATION_EMPTY_CHUNK",
-        "VFIO_MIGRATION_STOP_SIZE",
+        "VFIO_MIGRATION_STOP_SIZE", "VFIO_MIGRATION_QUEUE_SIZE",
         "VFIO_MIGRATION_RETURN_PATH",
         "VFIO_MIGRATION_DEVICE_DIRTY_TRACKING",
     };

@@ -68,7 +68,6 @@ typedef enum VMOutcome {
     LOAD_FAILS,                 /* the destination says why */
     CANCELLED,
     MAY_FAIL,                   /* COMPLETES, or FAILS: QEMU decides */
-    MAY_CANCEL,                 /* COMPLETES, or CANCELLED */
     QUITS,                      /* the QEMU of the event ends, status 0 */
     NEVER,                      /* there is no such cell, and why */
 } VMOutcome;

@@ -643,7 +643,7 @@ static const Wrong wrong[] = {
     { "one-a-file", "sed -i 's/Migration disabled/off/' hw/vfio/pci.c; "
       "sed -i 's/^vfio-ccw$/ccw/' MAINTAINERS" COMMIT,
       "error_report(\"%s: off\", vbasedev->name);\n"
-      "50-maintainers.step: " },
+      "51-maintainers.step: " },
     { "no-way-fits", "sed -i 's/vfio_intx_disable(vdev)/gone()/' "
       "hw/vfio/pci.c" COMMIT, "02-realize-error.step: hw/vfio/pci.c: not as "
       "expected. Looked for the line\n            vfio_intx_disable(vdev);" },

@@ -9,13 +9,26 @@
 #include "hw/vfio/migration-device.h"
 
 /*
+ * vfio_mig_count_sent: @size_bytes of the device's data were taken from it
+ *
+ * @window: they stood in its mapped data window
+ *
+ * For the thread that reads the device. Locks: the device is claimed.
+ */
+void vfio_mig_count_sent(VFIODeviceMigration *mig, bool window,
+                         size_t size_bytes);
+
+/*
  * vfio_mig_send_chunk: move one chunk of the device to @f, with its header
+ *
+ * @stream_ns: set to how long the stream took for it; may be NULL
  *
  * Returns: a VFIOMigRead, or -errno; @errp stays unset if the stream itself
  * failed, which keeps its own error, or if the session failed.
  * Locks: the device is claimed.
  */
-int vfio_mig_send_chunk(VFIODeviceMigration *mig, QEMUFile *f, Error **errp);
+int vfio_mig_send_chunk(VFIODeviceMigration *mig, QEMUFile *f,
+                        int64_t *stream_ns, Error **errp);
 
 /*
  * vfio_mig_receive_chunk: move @size_bytes from @f to the device

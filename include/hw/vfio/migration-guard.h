@@ -24,13 +24,20 @@
  * is not ours goes to that one at all times.
  *
  * A thread that copied has SIGBUS unblocked until vfio_mig_guard_end() is
- * called in it, or it ends. What somebody sends it meanwhile, and what the
- * kernel tells it of bad memory pages, comes then.
+ * called in it, or vfio_mig_guard_leave(). What somebody sends it meanwhile,
+ * and what the kernel tells it of bad memory pages, comes then.
  *
  * Locks: need the BQL, as QEMU's own changes of the handler do.
  */
 void vfio_mig_guard_begin(void);
 void vfio_mig_guard_end(void);
+
+/*
+ * vfio_mig_guard_leave: this thread copies no more, and ends
+ *
+ * What came in for somebody else is sent once more. Needs no lock.
+ */
+void vfio_mig_guard_leave(void);
 
 /*
  * vfio_mig_guarded_copy: memcpy() that fails where memory went away

@@ -65,6 +65,15 @@ uint64_t vfio_mig_stop_size(VFIODevice *vbasedev);
 /* What the user has to say for that, as a message names it */
 extern const char vfio_mig_stop_size_option[];
 
+/*
+ * vfio_mig_queue_size: bytes of a device's data that may be in memory, read
+ * and not sent yet, as its user says; 0: as many as is good in general
+ *
+ * QEMU: a property of the device; attach: VFIO_MIGRATION_QUEUE_SIZE in the
+ * environment, for each device. Any thread
+ */
+uint64_t vfio_mig_queue_size(VFIODevice *vbasedev);
+
 /* vfio_mig_downtime_limit_ms: downtime-limit as it is set now. Any thread */
 uint64_t vfio_mig_downtime_limit_ms(void);
 

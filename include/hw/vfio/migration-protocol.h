@@ -43,6 +43,13 @@ struct VFIOMigSink {
                bool window, Error **errp);
     /* The chunk is complete, and none of its bytes are needed any more. */
     int (*end)(VFIOMigSink *sink, Error **errp);
+    /*
+     * Memory of the sink's own for the next @size_bytes: of the chunk that is
+     * open, or else of the next one. Read into that, they are not copied by
+     * put(), if that gets them next. May block. NULL: the sink takes nothing
+     * any more, and has no error to show. No such function: it has no memory.
+     */
+    void *(*room)(VFIOMigSink *sink, size_t size_bytes);
 };
 
 /* Where the bytes of a chunk come from */

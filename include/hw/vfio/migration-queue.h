@@ -102,9 +102,9 @@ const void *vfio_mig_queue_peek(VFIOMigQueue *q, int wait_ms,
 /* vfio_mig_queue_take: the next @size_bytes are not needed any more */
 void vfio_mig_queue_take(VFIOMigQueue *q, size_t size_bytes);
 
-/* ---- for both, and for anybody else ---- */
+/* ---- for both ---- */
 
-/* vfio_mig_queue_look: how it stands now */
+/* vfio_mig_queue_look: how it stands now. Any thread */
 void vfio_mig_queue_look(VFIOMigQueue *q, VFIOMigQueueLook *look);
 
 /* vfio_mig_queue_abort: every wait ends, and none begins any more */

@@ -17,6 +17,8 @@
 
 #include "hw/vfio/migration-device.h"
 
+typedef struct VFIOMigPipeline VFIOMigPipeline;
+
 /*
  * Longest wait for a chunk with the BQL held, in milliseconds: half of the
  * 100 ms that a guest or a monitor may be kept waiting
@@ -36,6 +38,7 @@ struct VFIOMigSession {
     QEMUFile *file;             /* only its own thread; NULL in phase setup */
     uint8_t *copy;              /* its own thread; see migration-file.c */
     VFIOMigWriter *writer;      /* of a load; its own thread */
+    VFIOMigPipeline *pipeline;  /* its own thread; NULL: none yet */
     VFIOMigEstimate estimate;   /* its own thread */
 
     Error *error;               /* lock; why it failed, or NULL */

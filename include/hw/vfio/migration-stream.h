@@ -34,6 +34,9 @@
  */
 #define VFIO_MIG_CHUNK_MAX_BYTES      (1 * TiB)
 
+/* What stands before the bytes of a data packet: its tag and its size */
+#define VFIO_MIG_DATA_HEADER_BYTES    16
+
 typedef enum VFIOMigPacket {
     VFIO_MIG_PACKET_SETUP,      /* its END_OF_STATE was read too */
     VFIO_MIG_PACKET_DATA,       /* @size bytes follow */
@@ -47,6 +50,9 @@ void vfio_mig_put_setup(QEMUFile *f);               /* SETUP, END */
 void vfio_mig_put_data_header(QEMUFile *f, uint64_t size_bytes);
 void vfio_mig_put_config_header(QEMUFile *f);
 void vfio_mig_put_end(QEMUFile *f);
+
+/* The header of a data packet, into VFIO_MIG_DATA_HEADER_BYTES at @to */
+void vfio_mig_format_data_header(uint8_t *to, uint64_t size_bytes);
 
 /*
  * vfio_mig_get_packet: read the next packet's head

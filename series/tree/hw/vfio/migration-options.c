@@ -3,9 +3,9 @@
  *
  * Owns: the meaning of the properties enable-migration,
  * x-multi-device-migration, x-migration-empty-chunk-pending,
- * x-device-dirty-page-tracking and x-migration-stop-size, and reading QEMU's
- * own downtime-limit. Does not own: the properties (pci.c), whether a device
- * can migrate (migration.c).
+ * x-device-dirty-page-tracking, x-migration-stop-size and
+ * x-migration-queue-size, and reading QEMU's own downtime-limit. Does not own:
+ * the properties (pci.c), whether a device can migrate (migration.c).
  *
  * Locks: needs the BQL, but for what the header says of any thread.
  *
@@ -40,6 +40,11 @@ const char vfio_mig_stop_size_option[] = "x-migration-stop-size=SIZE";
 uint64_t vfio_mig_stop_size(VFIODevice *vbasedev)
 {
     return vbasedev->migration_stop_size;
+}
+
+uint64_t vfio_mig_queue_size(VFIODevice *vbasedev)
+{
+    return vbasedev->migration_queue_size;
 }
 
 uint64_t vfio_mig_downtime_limit_ms(void)
