@@ -20,14 +20,12 @@
 #include "migration/qemu-file.h"
 #include "hw/vfio/migration-file.h"
 #include "hw/vfio/migration-guard.h"
+#include "hw/vfio/migration-pipeline.h"
 #include "hw/vfio/migration-queue.h"
 #include "hw/vfio/migration-receive.h"
 #include "hw/vfio/migration-session.h"
 #include "hw/vfio/migration-writer.h"
 #include "trace.h"
-
-/* Received and not written yet, in bytes, at most */
-#define VFIO_MIG_WRITER_QUEUE_BYTES     (16 * MiB)
 
 /* Bytes that the writer is given at once */
 #define VFIO_MIG_WRITER_STEP_BYTES      (1 * MiB)
@@ -142,6 +140,7 @@ static void *vfio_mig_writer_run(void *opaque)
     if (ret < 0) {
         vfio_mig_queue_abort(w->queue);
     }
+    vfio_mig_guard_leave();
     w->ret = ret;
     qatomic_set(&w->done, true);
     return NULL;
@@ -348,7 +347,8 @@ void vfio_mig_writer_new(VFIODeviceMigration *mig)
 
     w->mig = mig;
     w->source.get = vfio_mig_writer_get;
-    w->queue = vfio_mig_queue_new(VFIO_MIG_WRITER_QUEUE_BYTES);
+    w->queue = vfio_mig_queue_new(
+        vfio_mig_pipeline_queue_bytes(vfio_mig_dev(mig)));
 }
 
 void vfio_mig_writer_free(VFIODeviceMigration *mig)

@@ -66,8 +66,8 @@ uint64_t vfio_mig_stop_size(VFIODevice *vbasedev);
 extern const char vfio_mig_stop_size_option[];
 
 /*
- * vfio_mig_queue_size: bytes of a device's data that may be in memory, read
- * and not sent yet, as its user says; 0: as many as is good in general
+ * vfio_mig_queue_size: bytes of a device's data that may be in memory, between
+ * the device and the stream, as its user says; 0: as many as is good in general
  *
  * QEMU: a property of the device; attach: VFIO_MIGRATION_QUEUE_SIZE in the
  * environment, for each device. Any thread
