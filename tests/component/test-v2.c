@@ -350,6 +350,63 @@ static void test_lie(gconstpointer data)
     comp_sim_end();
 }
 
+/* ---- what goes wrong with the data file ---- */
+
+#define TWO_DEVICES(keys) "[device src]\ngroup=1\n" keys \
+                          "[device dst]\ngroup=2\nseed=2\n" keys
+
+/*
+ * A guest resets the device behind our back, after data of it was sent: the
+ * session is over, and with it its file. Nothing is asked of the device after
+ * that, so that only the look that finds the reset can close it.
+ */
+static void test_reset_closes_file(void)
+{
+    const VFIOHostSaveOptions options = { .min_rounds = 3, .max_rounds = 10 };
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_autofree char *error = NULL;
+
+    comp_sim(TWO_DEVICES("protocol=v2\npre-copy=yes\nprecopy-size=8K\n")
+             "[fault flr]\ndevice=src\nevent=data-read\nstate=pre-copy\n"
+             "flr=now\n");
+    comp_open("src");
+    vfio_host_vm_start();
+    g_assert_cmpint(comp_save(bytes, &options, &error), <, 0);
+    comp_assert_has(error, "src: the device was reset after data of it had");
+    g_assert_cmpint(vfio_sim_fault_fired("flr"), ==, 1);
+    comp_assert_path("src", "running>pre-copy");
+    g_assert_cmpuint(comp_status("src").data_fds, ==, 0);
+    comp_sim_end();
+}
+
+/* Without an error, and without a byte: nobody knows what would come next. */
+static void test_write_takes_nothing(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+
+    comp_sim(TWO_DEVICES("protocol=v2\nstate-size=64K\nmax-write=20K\n")
+             "[fault nothing]\ndevice=dst\nevent=data-write\ncount=2\n"
+             "short=0\n");
+    comp_open("src");
+    vfio_host_vm_start();
+    save(bytes);
+    comp_close_all();
+    comp_open("dst");
+    g_assert_cmpint(comp_load(bytes, NULL), <, 0);
+    comp_assert_message("dst: the driver did not accept migration data at "
+                        "byte 20480 of the device's state: Input/output "
+                        "error");
+    g_assert_cmpint(vfio_sim_fault_fired("nothing"), ==, 1);
+
+    comp_close_all();
+    comp_open("dst");
+    load(bytes);
+    vfio_host_vm_start();
+    g_assert_cmpstr(comp_status("dst").loaded_digest, ==,
+                    comp_status("src").saved_digest);
+    comp_sim_end();
+}
+
 int main(int argc, char **argv)
 {
     comp_init(&argc, &argv);
@@ -367,6 +424,8 @@ int main(int argc, char **argv)
         g_test_add_data_func(property, &profiles[i], test_property);
     }
     g_test_add_func("/v2/mark-in-snapshot", test_mark_in_snapshot);
+    g_test_add_func("/v2/reset-closes-file", test_reset_closes_file);
+    g_test_add_func("/v2/write-takes-nothing", test_write_takes_nothing);
     for (size_t i = 0; i < ARRAY_SIZE(lies); i++) {
         g_autofree char *name = g_strdup_printf("/v2/lie/%s", lies[i].name);
 
