@@ -33,9 +33,14 @@
 
 #define VFIO_MIG_ANSWER_PROPERTY    "x-return-path"
 
-/* Messages of QEMU 7.2's return path that occur without postcopy */
+/* Messages of a return path that occur without postcopy */
 #define VFIO_MIG_ANSWER_SHUT        1
 #define VFIO_MIG_ANSWER_PONG        2
+/*
+ * Of QEMU 8.1 and later with the capability switchover-ack: the source, if it
+ * has that, need not wait to stop its VM. QEMU 7.2 never does.
+ */
+#define VFIO_MIG_ANSWER_GO_AHEAD    7
 
 /*
  * A reason goes in the values of PONGs, of which a QEMU that does not know
@@ -86,31 +91,46 @@ static void vfio_mig_take_reason(MigrationState *s, GString *reason,
     }
 }
 
+/* Messages without a value have 0. False: none came, or one of another size */
+static bool vfio_mig_read_message(QIOChannel *channel, uint16_t *type,
+                                  uint32_t *value)
+{
+    uint16_t head[2];           /* type, bytes that follow */
+    size_t size;
+    int ret = qio_channel_read_all(channel, (char *)head, sizeof(head), NULL);
+
+    if (ret < 0) {
+        return false;
+    }
+    *type = be16_to_cpu(head[0]);
+    *value = 0;
+    size = *type == VFIO_MIG_ANSWER_GO_AHEAD ? 0 : sizeof(*value);
+    if (be16_to_cpu(head[1]) != size) {
+        return false;
+    }
+    if (size) {
+        ret = qio_channel_read_all(channel, (char *)value, size, NULL);
+        *value = be32_to_cpu(*value);
+    }
+    return ret == 0;
+}
+
 /* True: it has the VM. False: it refused, or sent something unintelligible */
 static bool vfio_mig_read_answer(MigrationState *s, QIOChannel *channel,
                                  GString *reason)
 {
-    struct {
-        uint16_t type;
-        uint16_t size;
-        uint32_t value;
-    } message;
+    uint16_t type;
+    uint32_t value;
 
-    QEMU_BUILD_BUG_ON(sizeof(message) != 8);
-    while (qio_channel_read_all(channel, (char *)&message, sizeof(message),
-                                NULL) == 0) {
-        uint16_t type = be16_to_cpu(message.type);
-        uint32_t value = be32_to_cpu(message.value);
-
+    while (vfio_mig_read_message(channel, &type, &value)) {
         trace_vfio_migration_answer(type, value);
-        if (be16_to_cpu(message.size) != sizeof(message.value)) {
-            return false;
-        } else if (type == VFIO_MIG_ANSWER_SHUT) {
+        if (type == VFIO_MIG_ANSWER_SHUT) {
             return value == 0;
-        } else if (type != VFIO_MIG_ANSWER_PONG) {
+        } else if (type == VFIO_MIG_ANSWER_PONG) {
+            vfio_mig_take_reason(s, reason, value);
+        } else if (type != VFIO_MIG_ANSWER_GO_AHEAD) {
             return false;
         }
-        vfio_mig_take_reason(s, reason, value);
     }
     return false;
 }

@@ -180,6 +180,8 @@ static const Nonsense nonsense[] = {
     { "postcopy", "0004 000c 0000000000000000 00001000", 1, false, NO_ONE },
     { "empty", "0001 0000 00000000", 1, false, NO_ONE },
     { "huge", "0002 ffff 00000000", 1, false, NO_ONE },
+    { "go-ahead-with-more", "0007 0004 00000000" SHUT("00000000"), 1, false,
+      NO_ONE },
     { "reason", SAYS(A_B_C) SAYS("64 00 00") SHUT("00000001"), 1, false,
       "the destination says: abcd" },
     { "reason-of-control-characters", SAYS("1b 5b 0a") SAYS("ff 00 00")
@@ -264,18 +266,14 @@ static void test_nonsense(const void *opaque)
     vfio_pair_free(pair);
 }
 
-/* A peer that is no QEMU, and a user who says so */
-static void test_off(void)
+/* The source says "completed", after what @n has for it. */
+static void complete_to_peer(VFIOPair *pair, const Nonsense *n)
 {
-    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
     g_autofree char *end = NULL;
     GThread *reader;
-    int fd;
+    int fd = begin_to_peer(pair, &reader);
 
-    g_setenv(SETTING, "off", true);
-    vfio_pair_start(pair);
-    g_unsetenv(SETTING);
-    fd = begin_to_peer(pair, &reader);
+    answer(fd, n);
     end = migrate_wait_end(pair->src->qts, FAIL_MS);
     g_assert_cmpstr(end, ==, "completed");
     g_thread_join(reader);
@@ -283,6 +281,34 @@ static void test_off(void)
     qtest_qmp_assert_success(pair->src->qts, "{'execute': 'cont'}");
     vfio_expect_source_well(pair);
     vfio_pair_free(pair);
+}
+
+/*
+ * A destination of QEMU 8.1 or later with the capability switchover-ack, and
+ * no device that it waits for, says at once that the VM may be stopped.
+ */
+static void test_go_ahead(const void *asked)
+{
+    static const Nonsense go_ahead = {
+        .bytes = "0007 0000" SHUT("00000000"), .times = 1,
+    };
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+
+    vfio_pair_start(pair);
+    migrate_set_capability(pair->src->qts, "return-path", asked);
+    complete_to_peer(pair, &go_ahead);
+}
+
+/* A peer that is no QEMU, and a user who says so */
+static void test_off(void)
+{
+    static const Nonsense nothing = { .bytes = "", .times = 1 };
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+
+    g_setenv(SETTING, "off", true);
+    vfio_pair_start(pair);
+    g_unsetenv(SETTING);
+    complete_to_peer(pair, &nothing);
 }
 
 int main(int argc, char **argv)
@@ -300,6 +326,8 @@ int main(int argc, char **argv)
 
         qtest_add_data_func(name, &nonsense[i], test_nonsense);
     }
+    qtest_add_data_func("vfio/answer/go-ahead/asked", "yes", test_go_ahead);
+    qtest_add_data_func("vfio/answer/go-ahead/not-asked", NULL, test_go_ahead);
     qtest_add_func("vfio/answer/off", test_off);
     qtest_add_func("vfio/answer/file", test_file);
     qtest_add_data_func("vfio/answer/source-fails/asked", "yes",

@@ -21,6 +21,8 @@
 #include "hw/vfio/migration-options.h"
 #include "trace.h"
 
+/* "Do not wait to stop the VM", of QEMU 8.1 and later */
+#define ACK     0x00, 0x07, 0x00, 0x00
 /* A destination that has the VM */
 #define SHUT    0x00, 0x01, 0x00, 0x04, 0x00, 0x00, 0x00, 0x00
 
@@ -270,9 +272,15 @@ static void test_cannot_be_set(void)
 static void test_answers(void)
 {
     static const uint8_t yes[] = { SHUT };
+    static const uint8_t ack[] = { ACK, SHUT };
+    static const uint8_t ack_only[] = { ACK };
+    static const uint8_t ack_with_more[] = { 0, 7, 0, 4, 0, 0, 0, 0, SHUT };
     static const uint8_t empty_pong[] = { 0, 2, 0, 0, SHUT };
 
     g_assert_false(is_refused(yes, sizeof(yes)));
+    g_assert_false(is_refused(ack, sizeof(ack)));
+    g_assert_true(is_refused(ack_only, sizeof(ack_only)));
+    g_assert_true(is_refused(ack_with_more, sizeof(ack_with_more)));
     g_assert_true(is_refused(empty_pong, sizeof(empty_pong)));
     g_assert_true(is_refused(yes, 4));
     g_assert_true(is_refused(yes, 0));
