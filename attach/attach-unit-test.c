@@ -11,10 +11,14 @@
 #include "environment.h"
 #include "redirect.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
+#include <glib/gstdio.h>
+#include <linux/capability.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* ---- patterns ---- */
@@ -339,6 +343,43 @@ static void test_forbidden(void)
     g_assert_cmpint(rmdir(dir), ==, 0);
 }
 
+/* Whether this thread reads, if it is root's, what modes do not let it */
+static void read_as_root(bool on)
+{
+    const uint32_t bits = 1 << CAP_DAC_OVERRIDE | 1 << CAP_DAC_READ_SEARCH;
+    struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3 };
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+    g_assert_cmpint(syscall(SYS_capget, &header, data), ==, 0);
+    data[0].effective &= ~bits;
+    data[0].effective |= on ? data[0].permitted & bits : 0;
+    g_assert_cmpint(syscall(SYS_capset, &header, data), ==, 0);
+}
+
+/* As in a VM whose profile hides the file: open(2) gives EACCES there, too */
+static void test_hidden(void)
+{
+    g_autofree char *dir = g_dir_make_tmp("attach-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(dir, "conf", NULL);
+    Refusal why;
+
+    g_unsetenv("VFIO_MIGRATION_CONF");
+    g_assert_false(allowed_by(dir, "VFIO_MIGRATION_ATTACH=forbid\n", &why));
+    g_assert_cmpint(g_chmod(path, 0), ==, 0);
+    read_as_root(false);
+    g_assert_cmpint(open(path, O_RDONLY), ==, -1);
+    g_assert_cmpint(errno, ==, EACCES);
+    g_assert_true(environment_allowed(path, &why));
+    g_setenv("VFIO_MIGRATION_CONF", path, true);
+    g_assert_true(environment_allowed("/nonexistent/conf", &why));
+    g_unsetenv("VFIO_MIGRATION_CONF");
+    read_as_root(true);
+    g_assert_cmpint(g_chmod(path, 0600), ==, 0);
+    g_assert_false(environment_allowed(path, &why));
+    g_assert_cmpint(unlink(path), ==, 0);
+    g_assert_cmpint(rmdir(dir), ==, 0);
+}
+
 static void expect_cleaned(const char *before, const char *after)
 {
     g_setenv("LD_PRELOAD", before, true);
@@ -384,6 +425,7 @@ int main(int argc, char **argv)
     g_test_add_func("/attach/redirect/entries", test_entries);
     g_test_add_func("/attach/mode", test_mode);
     g_test_add_func("/attach/forbidden", test_forbidden);
+    g_test_add_func("/attach/forbidden/hidden", test_hidden);
     g_test_add_func("/attach/clean", test_clean);
     return g_test_run();
 }

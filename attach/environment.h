@@ -35,8 +35,9 @@ bool environment_mode(AttachMode *mode, Refusal *why);
  *
  * The wrapper reads the other settings, and there the environment wins. This
  * one is the administrator's: it holds without the wrapper, too, and nothing
- * in the environment undoes it. A file that is not there forbids nothing; one
- * that cannot be read might.
+ * in the environment undoes it. A file that is not there forbids nothing, nor
+ * does one that this process may not open, as the profile of a confined VM may
+ * have it; one that cannot be read for another reason might.
  *
  * Returns: false where one forbids it, with @why
  */
