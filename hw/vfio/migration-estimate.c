@@ -285,8 +285,14 @@ bool vfio_mig_estimate_is_guess(VFIOMigEstimate *e)
     return true;
 }
 
-/* Would the VM be stopped now, but for what this device has to give? */
-static bool vfio_mig_holds_up(const VFIOMigEstimate *e)
+bool vfio_mig_estimate_holds_up(const VFIOMigEstimate *e)
+{
+    return vfio_mig_is_low(e, e->look.others_bytes) &&
+           !vfio_mig_all_is_low(e);
+}
+
+/* And not only till the device has given what it could, or QEMU knows a rate */
+static bool vfio_mig_stays_too_big(const VFIOMigEstimate *e)
 {
     bool read_once = !vfio_mig_readable_bytes(e) ||
                      e->sent_bytes >= e->first_pass_bytes;
@@ -294,14 +300,12 @@ static bool vfio_mig_holds_up(const VFIOMigEstimate *e)
     bool measured = e->look.threshold_bytes || !e->look.limit_ms;
 
     return e->known && read_once && measured &&
-           !vfio_mig_waits_for_initial(e) &&
-           vfio_mig_is_low(e, e->look.others_bytes) &&
-           !vfio_mig_all_is_low(e);
+           !vfio_mig_waits_for_initial(e) && vfio_mig_estimate_holds_up(e);
 }
 
 bool vfio_mig_estimate_is_too_big(VFIOMigEstimate *e)
 {
-    if (e->too_big_told || !vfio_mig_holds_up(e) ||
+    if (e->too_big_told || !vfio_mig_stays_too_big(e) ||
         (e->held_looks &&
          e->look.now_ns - e->held_ns < VFIO_MIG_HELD_STEP_NS)) {
         return false;

@@ -441,6 +441,10 @@ static int vfio_mig_save_part(VFIODeviceMigration *mig, QEMUFile *f)
         vfio_mig_put_data_header(f, 0);
     }
     vfio_mig_put_end(f);
+    if (ret != VFIO_MIG_READ_CHUNK && !vfio_mig_pipeline_active(mig) &&
+        mig->session->stream == VFIO_MIG_STREAM_LIVE) {
+        vfio_mig_switch_over_pause(mig);
+    }
     trace_vfio_migration_save_iterate(
         vfio_mig_dev(mig)->name,
         qatomic_read__nocheck(&mig->stats.pending_bytes),

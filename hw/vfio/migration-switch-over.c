@@ -22,6 +22,12 @@
 #include "hw/vfio/migration-switch-over.h"
 #include "trace.h"
 
+/*
+ * Between two rounds that have nothing to send: so much later may the VM be
+ * stopped than it could be.
+ */
+#define VFIO_MIG_PAUSE_US           5000
+
 /* The largest downtime-limit that QEMU takes */
 #define VFIO_MIG_DOWNTIME_MAX_MS    2000000
 
@@ -105,6 +111,18 @@ int vfio_mig_switch_over_ask(VFIODeviceMigration *mig,
 void vfio_mig_switch_over_read(VFIODeviceMigration *mig, uint64_t size_bytes)
 {
     vfio_mig_estimate_note_sent(&mig->session->estimate, size_bytes);
+}
+
+/*
+ * QEMU goes round at once, however little there is to do, and looks for dirty
+ * pages each time, with the BQL: thousands of times a second, while a device
+ * makes the VM wait for seconds, or for the user.
+ */
+void vfio_mig_switch_over_pause(VFIODeviceMigration *mig)
+{
+    if (vfio_mig_estimate_holds_up(&mig->session->estimate)) {
+        g_usleep(VFIO_MIG_PAUSE_US);
+    }
 }
 
 void vfio_mig_switch_over_image(VFIODeviceMigration *mig, uint64_t size_bytes)

@@ -90,6 +90,12 @@ static int run_with_limit(Run *run, GByteArray *bytes, VFIODevice *device,
     return ret;
 }
 
+/* How many there can be since the beginning, if each waits for 5 ms */
+static unsigned rounds_max(const Run *run)
+{
+    return (g_get_monotonic_time() - run->begin_us) / 5000 + 2;
+}
+
 static unsigned count_messages(const char *part)
 {
     const char *text = comp_messages();
@@ -173,9 +179,11 @@ static void test_too_big(void)
                         "do not fit a downtime of 10 ms");
     warning = comp_property_str(vbasedev, "last-warning");
     comp_assert_message(warning);
+    /* Nothing is left to do but to wait: no loop that is as fast as it can */
+    g_assert_cmpuint(run.rounds, >=, 20);
+    g_assert_cmpuint(run.rounds, <=, rounds_max(&run));
     /* Asked every 100 ms, and not in each of the rounds */
-    g_assert_cmpuint(run.rounds, >, 200);
-    g_assert_cmpuint(comp_transcript_count(" data-size "), <, run.rounds / 4);
+    g_assert_cmpuint(comp_transcript_count(" data-size "), <, run.rounds / 2);
     check_arrives(bytes);
 }
 

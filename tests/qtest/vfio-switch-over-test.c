@@ -42,10 +42,8 @@ static char *last_warning(VFIOSide *side)
     return text;
 }
 
-/*
- * Wait till the user is told of a downtime-limit; set it. Returns it, in ms.
- */
-static int64_t wait_and_obey(VFIOSide *side)
+/* Wait till the user is told of a downtime-limit. Returns it, in ms. */
+static int64_t wait_for_limit(VFIOSide *side)
 {
     static const char words[] = "set downtime-limit to ";
     int64_t end_us = g_get_monotonic_time() + TOLD_MS * INT64_C(1000);
@@ -57,16 +55,21 @@ static int64_t wait_and_obey(VFIOSide *side)
 
         g_assert_cmpstr(status, !=, "completed");
         if (limit) {
-            int64_t limit_ms = g_ascii_strtoll(limit + strlen(words), NULL,
-                                               10);
-
-            migrate_set_parameter_int(side->qts, "downtime-limit", limit_ms);
-            return limit_ms;
+            return g_ascii_strtoll(limit + strlen(words), NULL, 10);
         }
         g_usleep(20000);
     }
     vfio_side_fail(side, "nothing was told within %d ms", TOLD_MS);
     return 0;
+}
+
+/* The same; set it. */
+static int64_t wait_and_obey(VFIOSide *side)
+{
+    int64_t limit_ms = wait_for_limit(side);
+
+    migrate_set_parameter_int(side->qts, "downtime-limit", limit_ms);
+    return limit_ms;
 }
 
 static void expect_told_once(VFIOSide *side, const char *words)
@@ -92,6 +95,31 @@ static void test_default_limits(const void *profile)
     vfio_pair_free(pair);
 }
 
+/* How often the source has looked for dirty pages, each time with the BQL */
+static int64_t nr_syncs(VFIOSide *side)
+{
+    QDict *info = migrate_query(side->qts);
+    int64_t n = qdict_get_int(qdict_get_qdict(info, "ram"),
+                              "dirty-sync-count");
+
+    qobject_unref(info);
+    return n;
+}
+
+/*
+ * While a device keeps the VM from being stopped, and no RAM is left, nothing
+ * goes round as fast as it can: no more than one look in 5 ms.
+ */
+static void expect_no_rush(VFIOSide *side)
+{
+    int64_t begin_us = g_get_monotonic_time();
+    int64_t first = nr_syncs(side);
+
+    g_usleep(200000);
+    g_assert_cmpint(nr_syncs(side) - first, <=,
+                    (g_get_monotonic_time() - begin_us) / 5000 + 2);
+}
+
 /* Not stopped, told once, and what is told will do. */
 static void test_too_big(const void *profile)
 {
@@ -99,7 +127,9 @@ static void test_too_big(const void *profile)
     int64_t limit_ms;
 
     vfio_pair_begin(pair);
-    limit_ms = wait_and_obey(pair->src);
+    limit_ms = wait_for_limit(pair->src);
+    expect_no_rush(pair->src);
+    migrate_set_parameter_int(pair->src->qts, "downtime-limit", limit_ms);
     /* 67 ms, a tenth, and a part for RAM */
     g_assert_cmpint(limit_ms, >=, 73);
     g_assert_cmpint(limit_ms, <=, 100);

@@ -219,6 +219,26 @@ static void test_downtime_that_would_do(void)
 }
 
 /* Looks are far more than the ten in a second that count. */
+/* At once, also of what can still be read, or where no rate is known */
+static void test_holds_up(void)
+{
+    VFIOMigEstimate e;
+
+    vfio_mig_estimate_begin(&e, 0, 0);
+    look_at(&e, 1, 0, 300, 0);
+    update_both(&e, MB, 0, MB);
+    g_assert_true(vfio_mig_estimate_holds_up(&e));
+    look_at(&e, 2, 60 * MB, 300, 59 * MB);
+    g_assert_true(vfio_mig_estimate_holds_up(&e));
+    look_at(&e, 3, 60 * MB, 300, 60 * MB);      /* RAM does */
+    g_assert_false(vfio_mig_estimate_holds_up(&e));
+    vfio_mig_estimate_note_sent(&e, MB);
+    look_at(&e, 4, 60 * MB, 300, 59 * MB);      /* nobody does */
+    g_assert_false(vfio_mig_estimate_holds_up(&e));
+    update_both(&e, 0, 0, 61 * MB);
+    g_assert_true(vfio_mig_estimate_holds_up(&e));
+}
+
 static void test_too_big_takes_a_second(void)
 {
     VFIOMigEstimate e;
@@ -568,6 +588,7 @@ int main(int argc, char **argv)
     TEST("rate/limit-changes", rate_ignores_a_threshold_of_another_limit);
     TEST("rate/no-downtime", no_downtime_at_all);
     TEST("too-big/would-do", downtime_that_would_do);
+    TEST("holds-up", holds_up);
     TEST("too-big/a-second", too_big_takes_a_second);
     TEST("sizes/not-asked", not_asked_is_not_zero);
     TEST("sizes/unknown", unknown_is_what_is_assumed);

@@ -18,6 +18,8 @@
 #define MB              UINT64_C(1000000)
 #define DEVICES_MAX     256
 #define PAGE_BYTES      4096
+/* That a device with nothing to give waits where all else is done */
+#define PAUSE_US        5000
 
 static bool qemu_stops(uint64_t sum, uint64_t threshold)
 {
@@ -151,6 +153,9 @@ static void device_iterate(Vm *vm, Device *d)
         d->initial = 64 * KiB;
     }
     vfio_mig_estimate_note_sent(&d->e, bytes);
+    if (!bytes && vfio_mig_estimate_holds_up(&d->e)) {
+        vm->now_us += PAUSE_US;
+    }
 }
 
 static void vm_iterate(Vm *vm)

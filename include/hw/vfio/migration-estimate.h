@@ -118,6 +118,12 @@ void vfio_mig_estimate_note_sent(VFIOMigEstimate *e, uint64_t size_bytes);
 uint64_t vfio_mig_estimate_pending(const VFIOMigEstimate *e);
 
 /*
+ * vfio_mig_estimate_holds_up: would QEMU stop the VM, as of this look, but for
+ * what this device has pending?
+ */
+bool vfio_mig_estimate_holds_up(const VFIOMigEstimate *e);
+
+/*
  * vfio_mig_estimate_is_guess: does the VM's stop depend on a size that nobody
  * knows?
  *

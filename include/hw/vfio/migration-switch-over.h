@@ -43,6 +43,14 @@ void vfio_mig_switch_over_warn(VFIODeviceMigration *mig);
 void vfio_mig_switch_over_read(VFIODeviceMigration *mig, uint64_t size_bytes);
 
 /*
+ * vfio_mig_switch_over_pause: after a round in which the device had nothing to
+ * give: wait some milliseconds where nothing else is left to do
+ *
+ * Locks: the stream's own thread; neither the BQL nor the claim may be held.
+ */
+void vfio_mig_switch_over_pause(VFIODeviceMigration *mig);
+
+/*
  * vfio_mig_switch_over_image: the device has given, or was given, all of its
  * state
  *
