@@ -540,6 +540,10 @@ static int vfio_mig_save_complete(QEMUFile *f, void *opaque)
     Error *err = NULL;
     int ret = vfio_mig_session_tell(mig);
 
+    if (ret == 0) {
+        /* Another device's, or the stream's: what is read goes nowhere. */
+        ret = qemu_file_get_error(f);
+    }
     if (ret < 0) {
         return ret;
     }
