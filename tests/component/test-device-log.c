@@ -21,6 +21,10 @@
 #define LOGS                SRC("mlx5-6.1", "")
 #define NO_LOG              SRC("xe", "")
 
+/* A driver that reports pages which nobody wrote, wherever it is asked */
+#define REPORTS(pattern)    "[fault more]\nevent=log-report\nonce=no\n" \
+                            "value=" pattern "\n"
+
 static VFIODirtyTracker *tracker(void)
 {
     return vfio_dirty_tracker_of(world->container);
@@ -91,6 +95,8 @@ static const Kind kinds[] = {
     { "pages-of-64K", "[container]\npage-sizes=64K\n" SRC("pds", "") },
     { "tiny-bitmaps", "[container]\nmax-bitmap-size=8\n" LOGS },
     { "no-iommu-tracking", "[container]\ndirty-tracking=no\n" LOGS },
+    { "reports-more", LOGS REPORTS("0x8001000000000001") },
+    { "reports-all", SRC("pds", "") REPORTS("0xffffffffffffffff") },
     { "no-log", NO_LOG },
     { "no-log-mdev", NO_LOG, .mdev = true },
     { "neither", "[container]\ndirty-tracking=no\n" NO_LOG, .mdev = true },
@@ -360,6 +366,38 @@ static void test_short_reports(void)
         sync_section(&world->ram);
         world_expect_dirty(&world->ram, at, PAGE);
     }
+    end();
+}
+
+/*
+ * A driver reports all there is room for once. What is beside the section
+ * that is read is not that section's, and what was taken does not come again.
+ */
+static void test_reports_all_once(void)
+{
+    world_begin(LOGS "[fault more]\nevent=log-report\n"
+                "value=0xffffffffffffffff\n", 4);
+    world_ram_goes(&world->ram);
+    world->ram.units = 5;
+    world_ram_comes_back(&world->ram);
+    world_log_start();
+    vfio_host_ram_dirty_count();
+    g_assert_cmpuint(synced_pages(), ==, 80);
+    g_assert_cmpint(vfio_sim_fault_fired("more"), ==, 1);
+    sync_section(&world->parts);
+    g_assert_cmpuint(vfio_host_ram_dirty_count(), ==, 0);
+    g_assert_cmpuint(synced_pages(), ==, 0);
+    device_writes("src", &world->ram, 3 * PAGE);
+    sync_section(&world->ram);
+    world_expect_dirty(&world->ram, 3 * PAGE, PAGE);
+
+    /* The other pages of the second word were said to be dirty as well. */
+    world_ram_goes(&world->ram);
+    world->ram.units = 8;
+    world_ram_comes_back(&world->ram);
+    sync_section(&world->ram);
+    world_expect_dirty(&world->ram, 80 * PAGE, 48 * PAGE);
+    g_assert_cmpuint(synced_pages(), ==, 0);
     end();
 }
 
@@ -673,6 +711,7 @@ int main(int argc, char **argv)
     g_test_add_func("/device-log/comes-without-log", test_comes_without_log);
     g_test_add_func("/device-log/comes-unseen", test_comes_unseen);
     g_test_add_func("/device-log/short-reports", test_short_reports);
+    g_test_add_func("/device-log/reports-all-once", test_reports_all_once);
     g_test_add_func("/device-log/page-size", test_page_size);
     g_test_add_func("/device-log/mix", test_mix);
     g_test_add_func("/device-log/mix-mdev", test_mix_mdev);

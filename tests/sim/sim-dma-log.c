@@ -426,6 +426,17 @@ static int check_report(SimDevice *d, const SimFeatureLogReport *rep)
     return 0;
 }
 
+/* A driver that reports what nobody wrote, up to the end of the last word */
+static void report_more(const SimFeatureLogReport *rep, uint64_t pattern)
+{
+    uint64_t *words = (uint64_t *)(uintptr_t)rep->bitmap;
+    uint64_t pages = rep->length / rep->page_size;
+
+    for (uint64_t i = 0; i < pages / 64 + !!(pages % 64); i++) {
+        words[i] |= pattern;
+    }
+}
+
 int sim_dma_log_report(SimDevice *d, void *data)
 {
     const SimFeatureLogReport *rep = data;
@@ -441,6 +452,9 @@ int sim_dma_log_report(SimDevice *d, void *data)
         pages = report(d, rep);
         d->log.reports++;
         g_mutex_unlock(&d->dma.lock);
+        if (out.has_value) {
+            report_more(rep, out.value);
+        }
     }
     sim_log(d->cfg.name, "log-report iova=0x%llx size=0x%llx "
             "page-size=0x%llx dirty=%llu us=%lld ret=%d", (ull)rep->iova,
