@@ -15,4 +15,14 @@
  */
 void golden_compare(const char *path, const char *text);
 
+/*
+ * golden_fold: @text with the JSON in it in fewer lines; to be freed
+ *
+ * JSON is what stands between a line "{" and a line "}", one member a line.
+ * Members of one depth share lines of 79 columns, and so does an object that
+ * fits into a line as a whole. No character is lost but line breaks and the
+ * blanks behind them.
+ */
+char *golden_fold(const char *text);
+
 #endif /* TESTS_TOOLS_GOLDEN_H */
