@@ -38,7 +38,10 @@ static const Case cases[] = {
     { "help", "vfio-migrate --help" },
     { "version", "vfio-migrate --version" },
     { "no-device", YES "info 00:1f.7" },
-    { "asks", "vfio-migrate --sysroot root info 00:10.0 </dev/null" },
+    /* Nobody expects that to look at a device resets it: it is not opened. */
+    { "asks", "sed -i '1i [sim]\\nstatus=status' sim.conf; "
+      "vfio-migrate --sysroot root info 00:10.0 </dev/null; "
+      "echo $?; ls status" },
 
     { "info", YES "info 00:10.0" },
     { "info-json", YES "info 00:10.0 --json" },
@@ -49,6 +52,10 @@ static const Case cases[] = {
     { "info-v2-json", YES "info 00:17.0 --json" },
     { "info-v2-6.1", YES "info 00:18.0" },
     { "info-v2-6.1-json", YES "info 00:18.0 --json" },
+    { "info-v2-changes", "sed -i s/format=3/initial-bytes=48K/ sim.conf; "
+      YES "info 00:17.0" },
+    { "info-untracked", "printf '[container]\\ndirty-tracking=no\\n' "
+      ">>sim.conf; " YES "info 00:19.0" },
     { "info-unbound", YES "info 00:11.0" },
     { "info-wrong-driver", YES "info 0000:00:13.0" },
     { "info-no-group", YES "info 00:16.0" },
@@ -146,6 +153,7 @@ static const Case cases[] = {
     { "load-v2", YES "save 00:17.0 file >out && " YES "load 00:17.0 file" },
     { "load-v2-elsewhere", YES "save 00:17.0 file >out && "
       YES "load 00:1b.0 file" },
+    { "load-no-file", YES "load 00:10.0 none" },
     { "load-fails", "echo nonsense >file && " YES "load 00:10.0 file" },
     { "test", YES "test 00:10.0" },
     { "test-json", YES "test 00:10.0 --json" },

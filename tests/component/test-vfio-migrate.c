@@ -137,109 +137,6 @@ static char *device_word(const Run *run, const char *device, const char *key)
 #define V2      "[device dev0]\ngroup=7\nprotocol=v2\nstate-size=256K\n"
 #define V2_ALL  V2 "p2p=yes\npre-copy=yes\nprecopy-size=64K\n"
 
-static void test_info(void)
-{
-    g_auto(Run) run = { 0 };
-
-    setup(&run, DEVICE "areas=stripes:4K\n");
-    tool(&run, "info", NULL);
-    g_assert_cmpint(run.exit_status, ==, 0);
-    assert_says(&run, "migration     possible");
-    assert_says(&run, "region        index 9, ");
-    assert_says(&run, "mappable      0x1000 + 0x1000 (4 KiB)");
-    assert_says(&run, "dirty pages   told by the IOMMU in pages of 0x1000, "
-                      "bitmaps of at most 256 MiB");
-}
-
-static void test_info_v2(void)
-{
-    g_auto(Run) run = { 0 };
-
-    setup(&run, V2_ALL "initial-bytes=48K\nlog=yes\n");
-    tool(&run, "info", NULL);
-    g_assert_cmpint(run.exit_status, ==, 0);
-    assert_says(&run, "migration     possible");
-    assert_says(&run, "protocol      v2\n");
-    assert_says(&run, "state         running");
-    assert_says(&run, "flags         stop-copy, p2p, pre-copy\n");
-    assert_says(&run, "pre-copy      48 KiB to be read before the VM stops\n");
-    assert_says(&run, "              16 KiB of changes to them so far\n");
-    assert_says(&run, "size          320 KiB in all");
-    assert_says(&run, "DMA log       yes: ");
-    assert_does_not_say(&run, "region");
-}
-
-/* As Linux 6.1 has it: a device that can next to nothing */
-static void test_info_v2_least(void)
-{
-    g_auto(Run) run = { 0 };
-
-    setup(&run, V2 "kernel=6.1\nunknown-feature=EINVAL\n");
-    tool(&run, "info", NULL);
-    g_assert_cmpint(run.exit_status, ==, 0);
-    assert_says(&run, "flags         stop-copy\n");
-    assert_says(&run, "size          not told before it was read");
-    assert_says(&run, "DMA log       none");
-    assert_does_not_say(&run, "pre-copy");
-}
-
-static void test_info_blocked(void)
-{
-    g_auto(Run) run = { 0 };
-
-    setup(&run, DEVICE "migration=no\n[container]\ndirty-tracking=no\n");
-    tool(&run, "info", NULL);
-    g_assert_cmpint(run.exit_status, ==, 1);
-    assert_says(&run, "dev0: cannot migrate: its kernel driver offers no "
-                      "migration features (v2: ");
-    assert_says(&run, "dirty pages   not told by the IOMMU");
-    tool(&run, "save", "file");
-    g_assert_cmpint(run.exit_status, ==, 1);
-    assert_says(&run, "no migration region (v1: ");
-    tool(&run, "test", NULL);
-    g_assert_cmpint(run.exit_status, ==, 1);
-    assert_says(&run, "not ok 1 - ");
-}
-
-static void test_save_load(void)
-{
-    g_auto(Run) run = { 0 };
-    g_autofree char *saved = NULL, *loaded = NULL;
-
-    setup(&run, DEVICE);
-    tool(&run, "save", "file");
-    g_assert_cmpint(run.exit_status, ==, 0);
-    assert_says(&run, "saved         320 KiB in 5 chunks: 160 KiB mapped, "
-                      "160 KiB trapped");
-    saved = device_word(&run, "dev0", "saved-digest");
-    g_assert_cmpstr(saved, !=, "");
-    tool(&run, "load", "file");
-    g_assert_cmpint(run.exit_status, ==, 0);
-    assert_says(&run, "loaded        320 KiB");
-    assert_says(&run, "state         running");
-    loaded = device_word(&run, "dev0", "loaded-digest");
-    g_assert_cmpstr(saved, ==, loaded);
-}
-
-/* The device tells nothing but its bytes: one chunk is one read. */
-static void test_save_load_v2(void)
-{
-    g_auto(Run) run = { 0 };
-    g_autofree char *saved = NULL, *loaded = NULL;
-
-    setup(&run, V2_ALL);
-    tool(&run, "save", "file");
-    g_assert_cmpint(run.exit_status, ==, 0);
-    assert_says(&run, "saved         320 KiB in 2 chunks\n");
-    saved = device_word(&run, "dev0", "saved-digest");
-    g_assert_cmpstr(saved, !=, "");
-    tool(&run, "load", "file");
-    g_assert_cmpint(run.exit_status, ==, 0);
-    assert_says(&run, "loaded        320 KiB");
-    loaded = device_word(&run, "dev0", "loaded-digest");
-    g_assert_cmpstr(saved, ==, loaded);
-}
-
 /* ---- the file that is written ---- */
 
 /* @script in run->dir, where 'tool COMMAND FILE' is the tool on dev0 */
@@ -482,22 +379,6 @@ static void test_load_other_protocol(void)
                 "hosts.\n");
 }
 
-static void test_load_fails(void)
-{
-    g_auto(Run) run = { 0 };
-    g_autofree char *path = NULL;
-
-    setup(&run, DEVICE);
-    path = g_build_filename(run.dir, "file", NULL);
-    tool(&run, "load", "file");
-    g_assert_cmpint(run.exit_status, ==, 3);
-    assert_says(&run, "file cannot be opened: No such file or directory");
-    g_assert_true(g_file_set_contents(path, "nonsense", -1, NULL));
-    tool(&run, "load", "file");
-    g_assert_cmpint(run.exit_status, ==, 3);
-    assert_says(&run, "load of migration failed");
-}
-
 typedef struct Good {
     const char *name;
     const char *keys;
@@ -723,60 +604,9 @@ static void test_usage(void)
     }
 }
 
-/* Nobody expects that to look at a device resets it. */
-static void test_asks(void)
-{
-    g_auto(Run) run = { 0 };
-    g_autofree char *device = NULL;
-
-    setup(&run, DEVICE);
-    device = g_build_filename(run.dir, "dev0", NULL);
-    start(&run, (const char *[]) { TOOL_PROGRAM, "info", device, NULL }, true);
-    g_assert_cmpint(run.exit_status, ==, 2);
-    assert_says(&run, "dev0 resets it, and what it is doing is lost: add "
-                      "--yes");
-    g_assert_false(g_file_test(run.status, G_FILE_TEST_EXISTS));
-}
-
-static void test_help(void)
-{
-    g_auto(Run) run = { 0 };
-
-    setup(&run, DEVICE);
-    start(&run, (const char *[]) { TOOL_PROGRAM, "--help", NULL }, false);
-    g_assert_cmpint(run.exit_status, ==, 0);
-    assert_says(&run, "  save DEVICE FILE ");
-    assert_says(&run, "Exit status: 0 yes or done, 1 no, 2 wrong usage, 3 it "
-                      "failed.");
-    start(&run, (const char *[]) { TOOL_PROGRAM, "test", "--help", NULL },
-          false);
-    g_assert_cmpint(run.exit_status, ==, 0);
-    assert_says(&run, "--rounds=N");
-    start(&run, (const char *[]) { TOOL_PROGRAM, "--version", NULL }, false);
-    g_assert_cmpint(run.exit_status, ==, 0);
-    g_assert_cmpstr(run.output, ==, "vfio-migrate " TOOL_VERSION "\n");
-}
-
-static void test_no_device(void)
-{
-    g_auto(Run) run = { 0 };
-
-    setup(&run, DEVICE);
-    start(&run, (const char *[]) { TOOL_PROGRAM, "--yes", "info",
-                                   "ffff:ff:1f.7", NULL }, true);
-    g_assert_cmpint(run.exit_status, ==, 3);
-    assert_says(&run, "ffff:ff:1f.7: no such device in");
-}
-
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/vfio-migrate/info", test_info);
-    g_test_add_func("/vfio-migrate/info-blocked", test_info_blocked);
-    g_test_add_func("/vfio-migrate/info-v2", test_info_v2);
-    g_test_add_func("/vfio-migrate/info-v2-least", test_info_v2_least);
-    g_test_add_func("/vfio-migrate/save-load-v2", test_save_load_v2);
-    g_test_add_func("/vfio-migrate/save-load", test_save_load);
     g_test_add_func("/vfio-migrate/save-paused", test_save_paused);
     g_test_add_func("/vfio-migrate/file/private", test_file_private);
     g_test_add_func("/vfio-migrate/file/failed", test_file_failed);
@@ -786,13 +616,9 @@ int main(int argc, char **argv)
     g_test_add_func("/vfio-migrate/file/special", test_file_special);
     g_test_add_func("/vfio-migrate/file/terminal", test_file_terminal);
     g_test_add_func("/vfio-migrate/file/reader-gone", test_file_reader_gone);
-    g_test_add_func("/vfio-migrate/load-fails", test_load_fails);
     g_test_add_func("/vfio-migrate/load-other-protocol",
                     test_load_other_protocol);
-    g_test_add_func("/vfio-migrate/no-device", test_no_device);
     g_test_add_func("/vfio-migrate/usage", test_usage);
-    g_test_add_func("/vfio-migrate/asks", test_asks);
-    g_test_add_func("/vfio-migrate/help", test_help);
     for (unsigned i = 0; i < G_N_ELEMENTS(good_drivers); i++) {
         g_autofree char *path = g_strdup_printf("/vfio-migrate/passes/%s",
                                                 good_drivers[i].name);
