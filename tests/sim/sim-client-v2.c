@@ -116,3 +116,62 @@ int v2_write_all(int fd, const uint8_t *bytes, size_t len, size_t piece)
     }
     return 0;
 }
+
+/* ---- ways ---- */
+
+/*
+ * The ways of the kernel's VFIO core, written down a second time.
+ * [from][to]: the states on the way, the last one included, by their
+ * numbers: 1 stop, 2 running, 3 stop-copy, 4 resuming, 5 running-p2p,
+ * 6 pre-copy, 7 pre-copy-p2p. NULL: refused.
+ */
+static const char *const ways[V2_NUM_STATES][V2_NUM_STATES] = {
+    [V2_STOP] = { NULL, "", "52", "3", "4", "5", "526", "57" },
+    [V2_RUNNING] = { NULL, "51", "", "513", "514", "5", "6", "57" },
+    [V2_STOP_COPY] = { NULL, "1", "152", "", "14", "15", NULL,
+                       NULL },
+    [V2_RESUMING] = { NULL, "1", "152", "13", "", "15", "1526", "157" },
+    [V2_RUNNING_P2P] = { NULL, "1", "2", "13", "14", "", "26", "7" },
+    [V2_PRE_COPY] = { NULL, "251", "2", "73", "2514", "25", "", "7" },
+    [V2_PRE_COPY_P2P] = { NULL, "51", "52", "3", "514", "5", "6", "" },
+    [V2_ERROR] = { NULL, NULL, NULL, NULL, NULL, NULL,
+                   NULL, NULL },
+};
+
+static const char *const names[V2_NUM_STATES] = {
+    "error", "stop", "running", "stop-copy", "resuming", "running-p2p",
+    "pre-copy", "pre-copy-p2p",
+};
+
+bool v2_has_state(unsigned flags, unsigned state)
+{
+    return (flags & 2 || (state != V2_RUNNING_P2P &&
+                          state != V2_PRE_COPY_P2P)) &&
+           (flags & 4 || (state != V2_PRE_COPY && state != V2_PRE_COPY_P2P));
+}
+
+char *v2_way(unsigned flags, unsigned from, unsigned to)
+{
+    GString *way = g_string_new(NULL);
+
+    if (!v2_has_state(flags, to) || !ways[from][to]) {
+        g_string_free(way, TRUE);
+        return NULL;
+    }
+    for (const char *p = ways[from][to]; *p; p++) {
+        if (v2_has_state(flags, *p - '0')) {
+            g_string_append_c(way, *p);
+        }
+    }
+    return g_string_free(way, FALSE);
+}
+
+unsigned v2_state(const char *name)
+{
+    for (unsigned i = 0; i < V2_NUM_STATES; i++) {
+        if (strcmp(names[i], name) == 0) {
+            return i;
+        }
+    }
+    g_assert_not_reached();
+}

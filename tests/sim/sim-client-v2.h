@@ -62,4 +62,15 @@ ssize_t v2_write(int fd, const void *buf, size_t len);
 int v2_read_all(int fd, GByteArray *bytes, size_t piece);
 int v2_write_all(int fd, const uint8_t *bytes, size_t len, size_t piece);
 
+/*
+ * v2_way: what a device with @flags (STOP_COPY 1, P2P 2, PRE_COPY 4) is asked
+ * for on the way from one state to another: the states that come after
+ * @from, each as the digit of its number. NULL if there is no way. To be
+ * freed.
+ */
+char *v2_way(unsigned flags, unsigned from, unsigned to);
+bool v2_has_state(unsigned flags, unsigned state);
+/* v2_state: the number of a state by its name, "stop-copy" */
+unsigned v2_state(const char *name);
+
 #endif /* TESTS_SIM_SIM_CLIENT_V2_H */
