@@ -4,8 +4,8 @@
  * Owns: the table of failures of a device of protocol v1, with our code on
  * both sides, and of resets that fail.
  * Does not own: what is done with a row (failure-row.h), streams that are cut
- * or wrong (vfio-stream-test.c), failing every single call
- * (vfio-nth-call-test.c), protocol v2 (vfio-v2-fault-test.c).
+ * or wrong (vfio-stream-test.c), failing every single call (component tests),
+ * protocol v2 (vfio-v2-fault-test.c).
  * Locks: none.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -329,6 +329,25 @@ static void test_paused_late(void)
     vfio_pair_free(pair);
 }
 
+/* A call of QEMU's own PCI code, which only reports it: the VM goes on. */
+static void test_vectors_refused(void)
+{
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+    g_autofree char *text = NULL;
+
+    vfio_side_fault(pair->dst, "row", "event=set-irqs;state=resuming;"
+                    "errno=EIO;once=no");
+    vfio_pair_start(pair);
+    vfio_pair_begin(pair);
+    vfio_pair_finish(pair);
+    vfio_expect_fired(pair->dst, "row");
+    text = qtest_stderr(pair->dst->qts);
+    vfio_expect_text(pair->dst, "stderr", text, "failed to enable vectors");
+    qtest_qmp_assert_success(pair->dst->qts, "{'execute': 'cont'}");
+    vfio_side_expect_state(pair->dst, "dev0", "running");
+    vfio_pair_free(pair);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -337,6 +356,8 @@ int main(int argc, char **argv)
     failure_add_rows("vfio/failure/destination", destination_rows,
                      G_N_ELEMENTS(destination_rows), true, NULL);
     qtest_add_func("vfio/failure/paused-late", test_paused_late);
+    qtest_add_func("vfio/failure/destination/vectors-refused",
+                   test_vectors_refused);
     qtest_add_func("vfio/failure/reset/fails-once", test_reset_fails_once);
     qtest_add_data_func("vfio/failure/reset/fails", NULL, test_no_reset);
     qtest_add_data_func("vfio/failure/reset/absent", "absent", test_no_reset);
