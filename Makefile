@@ -114,7 +114,7 @@ help:
 # help: make check-qtest      pairs of real QEMUs
 # help: make check-functional the kernel's own VFIO and a Linux guest, in a VM
 # help: make check-slow       more of each kind, and what takes minutes a case
-# help: make check-soak       dirty tracking for hours: every call, many rounds
+# help: make check-soak       dirty tracking for hours: many rounds
 # help: make check-sanitize   unit and component tests with ASan and UBSan,
 # help:                       those with threads with TSan, too
 # help: make check-compilers  gcc and clang, warnings are errors
