@@ -1,11 +1,12 @@
 /*
- * Migrations that are cancelled, stopped, or lose a side
+ * Migrations of a paused VM that are cancelled, and of a VM without all of it
  *
- * Owns: cancel in each phase, and before there is one, with the VM running
- * and paused and then a successful try; the VM stopped and continued in
- * pre-copy; a VM that moves before its bitmaps; rounds between two sides;
- * kill -9 of either side in each phase.
- * Does not own: failures of the device (vfio-failure-test.c).
+ * Owns: cancel of a paused VM's migration in each phase, and of one that has
+ * no stream yet; a VM that moves before its bitmaps; rounds between two
+ * sides.
+ * Does not own: cancel, stop and continue of a running VM
+ * (vm-event-table.c), a side that dies (vfio-one-side-test.c), failures of
+ * the device (vfio-failure-test.c).
  * Locks: none.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -16,136 +17,67 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define ROUNDS 20
 
-/* How far a migration is brought, and held. */
-typedef enum Phase {
-    IN_SETUP,
-    IN_PRECOPY,                 /* RAM is on its way, none of the device */
-    IN_PRECOPY_DATA,            /* data of the device has been sent */
-    AT_SWITCHOVER,              /* VM stopped, device in stop-copy */
-    IN_STOP_COPY,               /* the device is being read */
-    IN_LOAD,                    /* the device is being written */
-    NUM_PHASES,
+/* How far a migration of a paused VM is brought, and held */
+typedef struct Phase {
+    const char *name;
+    bool in_setup, at_switchover;
 } Phase;
 
-static const char *const phase_names[NUM_PHASES] = {
-    [IN_SETUP] = "setup",
-    [IN_PRECOPY] = "pre-copy",
-    [IN_PRECOPY_DATA] = "pre-copy-data",
-    [AT_SWITCHOVER] = "pre-switchover",
-    [IN_STOP_COPY] = "stop-copy",
-    [IN_LOAD] = "load",
+static const Phase phases[] = {
+    { "setup", .in_setup = true },
+    { "pre-copy" },
+    { "pre-switchover", .at_switchover = true },
 };
 
-typedef struct Case {
-    Phase phase;
-    bool paused;                /* the source's VM */
-    const char *strictness;     /* of the source's driver */
-    bool kill_source;
-} Case;
-
-/* ---- bring a migration to a phase, hold it there, let it go on ---- */
-
-/* What a phase needs of the devices; before the start. */
-static void prepare(VFIOPair *pair, Phase phase, bool paused)
-{
-    switch (phase) {
-    case IN_SETUP:
-        vfio_side_fault(pair->src, "hold", paused ?
-                        "event=state-write;to=stop-copy;delay-ms=500" :
-                        "event=state-write;to=pre-copy;delay-ms=500");
-        break;
-    case IN_PRECOPY_DATA:
-        vfio_pair_much_precopy(pair);
-        break;
-    case IN_STOP_COPY:
-        vfio_side_fault(pair->src, "hold", "event=pending-read;"
-                        "state=stop-copy;count=4;delay-ms=500");
-        break;
-    case IN_LOAD:
-        /* More than the socket holds, so that the source still has some. */
-        vfio_pair_set(pair, "state-size", "4M");
-        vfio_side_fault(pair->dst, "hold", "event=data-size-write;count=4;"
-                        "delay-ms=500");
-        break;
-    default:
-        break;
-    }
-}
-
-/* Starts the migration; returns while it is in @phase. */
-static void bring_to(VFIOPair *pair, Phase phase)
-{
-    QTestState *qts = pair->src->qts;
-
-    if (phase == IN_PRECOPY) {
-        migrate_set_parameter_int(qts, "max-bandwidth", MIGRATE_SLOW);
-    } else if (phase == IN_PRECOPY_DATA) {
-        migrate_stay_in_precopy(pair->src->qts);
-    } else if (phase == AT_SWITCHOVER) {
-        migrate_set_capability(qts, "pause-before-switchover", true);
-    }
-    vfio_pair_begin(pair);
-    switch (phase) {
-    case IN_SETUP:
-    case IN_STOP_COPY:
-        vfio_wait_transcript(pair->src, "fault name=hold");
-        break;
-    case IN_LOAD:
-        vfio_wait_transcript(pair->dst, "fault name=hold");
-        break;
-    case AT_SWITCHOVER:
-        wait_for_migration_status(qts, "pre-switchover", NULL);
-        vfio_side_expect_state(pair->src, "dev0", "stop-copy");
-        break;
-    case IN_PRECOPY_DATA:
-        vfio_wait_transcript(pair->src, "chunk-done phase=pre-copy seq=2");
-        break;
-    default:
-        wait_for_migration_status(qts, "active", NULL);
-        vfio_side_expect_state(pair->src, "dev0", pair->src->paused ?
-                               "stop-copy" : "pre-copy");
-        break;
-    }
-}
-
-/* The next migration meets no obstacle. */
-static void clear_way(VFIOPair *pair)
-{
-    migrate_let_go(pair->src->qts);
-    migrate_set_capability(pair->src->qts, "pause-before-switchover", false);
-}
-
-static VFIOPair *new_pair(const Case *c)
+static VFIOPair *paused_pair(const Phase *phase, const char *strictness)
 {
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
 
-    if (c->strictness) {
-        vfio_pair_set(pair, "strictness", "%s", c->strictness);
+    vfio_pair_set(pair, "strictness", "%s", strictness);
+    if (phase->in_setup) {
+        vfio_side_fault(pair->src, "hold", "event=state-write;to=stop-copy;"
+                        "delay-ms=500");
     }
-    prepare(pair, c->phase, c->paused);
     vfio_pair_start(pair);
-    if (c->paused) {
-        qtest_qmp_assert_success(pair->src->qts, "{'execute': 'stop'}");
-        pair->src->paused = true;
-        vfio_side_expect_state(pair->src, "dev0", "stop");
-    }
+    qtest_qmp_assert_success(pair->src->qts, "{'execute': 'stop'}");
+    pair->src->paused = true;
+    vfio_side_expect_state(pair->src, "dev0", "stop");
     return pair;
+}
+
+/* Starts the migration; returns while it is in @phase. */
+static void bring_to(VFIOPair *pair, const Phase *phase)
+{
+    QTestState *qts = pair->src->qts;
+
+    if (phase->at_switchover) {
+        migrate_set_capability(qts, "pause-before-switchover", true);
+    } else if (!phase->in_setup) {
+        migrate_set_parameter_int(qts, "max-bandwidth", MIGRATE_SLOW);
+    }
+    vfio_pair_begin(pair);
+    if (phase->in_setup) {
+        vfio_wait_transcript(pair->src, "fault name=hold");
+        return;
+    }
+    wait_for_migration_status(qts, phase->at_switchover ? "pre-switchover"
+                                                        : "active", NULL);
+    vfio_side_expect_state(pair->src, "dev0", "stop-copy");
 }
 
 /* ---- cancel ---- */
 
 static void test_cancel(const void *opaque)
 {
-    const Case *c = opaque;
-    VFIOPair *pair = new_pair(c);
+    const Phase *phase = opaque;
+    VFIOPair *pair = paused_pair(phase, "drawn");
     g_autofree char *end = NULL;
 
-    bring_to(pair, c->phase);
+    bring_to(pair, phase);
     migrate_cancel(pair->src->qts);
     end = migrate_wait_end(pair->src->qts, FAIL_MS);
     g_assert_cmpstr(end, ==, "cancelled");
@@ -153,37 +85,13 @@ static void test_cancel(const void *opaque)
     vfio_expect_source_well(pair);
     /* Once more is no error and changes nothing. */
     migrate_cancel(pair->src->qts);
-    clear_way(pair);
-    if (c->paused && c->phase == AT_SWITCHOVER) {
+    migrate_let_go(pair->src->qts);
+    migrate_set_capability(pair->src->qts, "pause-before-switchover", false);
+    if (phase->at_switchover) {
         /* QEMU migrates no VM that it calls "postmigrate" (7.2). */
         qtest_qmp_assert_success(pair->src->qts, "{'execute': 'cont'}");
         pair->src->paused = false;
     }
-    vfio_pair_retry(pair);
-    vfio_pair_free(pair);
-}
-
-/* Cancel again and again: each session begins anew. */
-static void test_cancel_often(void)
-{
-    const Case c = { IN_PRECOPY_DATA };
-    VFIOPair *pair = new_pair(&c);
-
-    for (unsigned i = 0; i < 4; i++) {
-        g_autofree char *end = NULL;
-
-        migrate_set_parameter_int(pair->src->qts, "max-bandwidth",
-                                  MIGRATE_SLOW);
-        vfio_pair_begin(pair);
-        wait_for_migration_status(pair->src->qts, "active", NULL);
-        vfio_side_expect_state(pair->src, "dev0", "pre-copy");
-        migrate_cancel(pair->src->qts);
-        end = migrate_wait_end(pair->src->qts, FAIL_MS);
-        g_assert_cmpstr(end, ==, "cancelled");
-        vfio_expect_source_well(pair);
-        vfio_pair_next_destination(pair);
-    }
-    clear_way(pair);
     vfio_pair_retry(pair);
     vfio_pair_free(pair);
 }
@@ -194,9 +102,7 @@ static void test_cancel_often(void)
  */
 static void test_paused_strict(void)
 {
-    const Case c = { IN_PRECOPY, .paused = true,
-                     .strictness = "libvfio-user" };
-    VFIOPair *pair = new_pair(&c);
+    VFIOPair *pair = paused_pair(&phases[1], "libvfio-user");
 
     vfio_pair_begin(pair);
     vfio_expect_failed(pair->src, "dev0;Invalid argument");
@@ -204,64 +110,6 @@ static void test_paused_strict(void)
     vfio_expect_source_well(pair);
     qtest_qmp_assert_success(pair->src->qts, "{'execute': 'cont'}");
     pair->src->paused = false;
-    vfio_pair_retry(pair);
-    vfio_pair_free(pair);
-}
-
-/* ---- the VM stops, and goes on, in pre-copy ---- */
-
-static void stop_vm(VFIOPair *pair)
-{
-    qtest_qmp_assert_success(pair->src->qts, "{'execute': 'stop'}");
-    vfio_side_expect_state(pair->src, "dev0", "stop-copy");
-}
-
-static void test_stop_in_precopy(void)
-{
-    const Case c = { IN_PRECOPY };
-    VFIOPair *pair = new_pair(&c);
-
-    bring_to(pair, c.phase);
-    stop_vm(pair);
-    migrate_let_go(pair->src->qts);
-    vfio_pair_finish(pair);
-    vfio_pair_check(pair);
-    vfio_pair_free(pair);
-}
-
-static void test_stop_cont_before_data(void)
-{
-    const Case c = { IN_PRECOPY };
-    VFIOPair *pair = new_pair(&c);
-
-    bring_to(pair, c.phase);
-    stop_vm(pair);
-    qtest_qmp_assert_success(pair->src->qts, "{'execute': 'cont'}");
-    vfio_side_expect_state(pair->src, "dev0", "pre-copy");
-    migrate_let_go(pair->src->qts);
-    vfio_pair_finish(pair);
-    vfio_pair_check(pair);
-    vfio_pair_free(pair);
-}
-
-/*
- * Two sessions cannot be told apart by the destination: where data of the
- * first has left, the migration ends, the VM does not.
- */
-static void test_stop_cont_after_data(void)
-{
-    const Case c = { IN_PRECOPY_DATA };
-    VFIOPair *pair = new_pair(&c);
-
-    bring_to(pair, c.phase);
-    /* Slow from here on, so that the stopped VM is not migrated at once. */
-    migrate_set_parameter_int(pair->src->qts, "max-bandwidth", MIGRATE_SLOW);
-    qtest_qmp_assert_success(pair->src->qts, "{'execute': 'stop'}");
-    qtest_qmp_assert_success(pair->src->qts, "{'execute': 'cont'}");
-    vfio_expect_failed(pair->src, "dev0;start the migration again");
-    vfio_expect_load_failed(pair->dst, "");
-    vfio_expect_source_well(pair);
-    clear_way(pair);
     vfio_pair_retry(pair);
     vfio_pair_free(pair);
 }
@@ -287,96 +135,6 @@ static void test_ping_pong(const void *opaque)
         }
     }
     vfio_pair_free(pair);
-}
-
-/* ---- a side dies ---- */
-
-static void source_dies(VFIOPair *pair)
-{
-    int status;
-
-    qtest_kill9(pair->src->qts);
-    if (!qtest_wait_exit(pair->dst->qts, FAIL_MS, &status)) {
-        vfio_side_fail(pair->dst, "waits for ever for a source that died");
-    }
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 1) {
-        vfio_side_fail(pair->dst, "did not end in good order");
-    }
-    vfio_side_kill(pair->src);
-    vfio_side_kill(pair->dst);
-}
-
-static void destination_dies(VFIOPair *pair, Phase phase)
-{
-    qtest_kill9(pair->dst->qts);
-    if (phase == AT_SWITCHOVER) {
-        migrate_continue(pair->src->qts, "pre-switchover");
-    }
-    if (phase == IN_PRECOPY) {
-        /* Send something, to find out. */
-        migrate_defaults(pair->src->qts);
-    }
-    vfio_expect_failed(pair->src, "");
-    clear_way(pair);
-    vfio_pair_retry(pair);
-}
-
-static void test_kill(const void *opaque)
-{
-    const Case *c = opaque;
-    VFIOPair *pair;
-
-    pair = new_pair(c);
-    bring_to(pair, c->phase);
-    if (c->kill_source) {
-        source_dies(pair);
-    } else {
-        destination_dies(pair, c->phase);
-    }
-    vfio_pair_free(pair);
-}
-
-/* The destination has all: it goes on without a source. */
-static void test_kill_source_after(void)
-{
-    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
-
-    vfio_pair_start(pair);
-    vfio_pair_begin(pair);
-    vfio_pair_finish(pair);
-    qtest_kill9(pair->src->qts);
-    vfio_pair_check(pair);
-    vfio_side_kill(pair->src);
-    vfio_pair_free(pair);
-}
-
-/*
- * The destination dies when it has all and before it runs: the source has
- * stopped, and can go on and migrate again.
- */
-static void test_kill_destination_after(void)
-{
-    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
-
-    vfio_pair_start(pair);
-    vfio_pair_begin(pair);
-    vfio_pair_finish(pair);
-    qtest_kill9(pair->dst->qts);
-    qtest_qmp_assert_success(pair->src->qts, "{'execute': 'cont'}");
-    vfio_pair_retry(pair);
-    vfio_pair_free(pair);
-}
-
-/* ---- all cases ---- */
-
-static void add_case(const char *group, const char *detail, Case c,
-                     void (*fn)(const void *))
-{
-    g_autofree char *name = g_strdup_printf("vfio/%s/%s%s%s", group,
-                                            phase_names[c.phase],
-                                            *detail ? "/" : "", detail);
-
-    qtest_add_data_func_full(name, g_memdup2(&c, sizeof(c)), fn, g_free);
 }
 
 /* ---- before there is a stream ---- */
@@ -518,59 +276,25 @@ static void test_bitmaps_refused(void)
     vfio_pair_free(pair);
 }
 
-static void add_cancel_cases(void)
-{
-    static const char *const strictness[] = { "drawn", "kernel", "lenient",
-                                              "libvfio-user" };
-
-    for (Phase phase = IN_SETUP; phase <= AT_SWITCHOVER; phase++) {
-        for (unsigned i = 0; i < G_N_ELEMENTS(strictness); i++) {
-            add_case("cancel", strictness[i],
-                     (Case) { phase, false, strictness[i] }, test_cancel);
-        }
-    }
-    add_case("cancel/paused", "", (Case) { IN_SETUP, true }, test_cancel);
-    add_case("cancel/paused", "", (Case) { IN_PRECOPY, true }, test_cancel);
-    add_case("cancel/paused", "", (Case) { AT_SWITCHOVER, true },
-             test_cancel);
-}
-
-static void add_ping_pong_cases(void)
-{
-    static const Rounds rounds[] = {
-        { SIDE_ATTACHED, SIDE_ATTACHED },
-        { SIDE_ATTACHED, SIDE_BUILTIN },
-    };
-
-    qtest_add_data_func("vfio/ping-pong/attached", &rounds[0],
-                        test_ping_pong);
-    qtest_add_data_func("vfio/ping-pong/attached-and-builtin", &rounds[1],
-                        test_ping_pong);
-}
-
 int main(int argc, char **argv)
 {
+    static const Rounds rounds = { SIDE_ATTACHED, SIDE_BUILTIN };
+
     g_test_init(&argc, &argv, NULL);
-    add_cancel_cases();
+    for (unsigned i = 0; i < G_N_ELEMENTS(phases); i++) {
+        g_autofree char *name = g_strconcat("vfio/cancel/paused/",
+                                            phases[i].name, NULL);
+
+        qtest_add_data_func(name, &phases[i], test_cancel);
+    }
     qtest_add_func("vfio/cancel/while-connecting",
                    test_cancel_while_connecting);
+    qtest_add_func("vfio/cancel/paused-strict", test_paused_strict);
     qtest_add_func("vfio/bitmaps-follow-refused", test_bitmaps_refused);
     qtest_add_data_func("vfio/bitmaps-follow", NULL, test_bitmaps_follow);
     qtest_add_data_func("vfio/bitmaps-follow-paused", "paused",
                         test_bitmaps_follow);
-    qtest_add_func("vfio/cancel/often", test_cancel_often);
-    qtest_add_func("vfio/cancel/paused-strict", test_paused_strict);
-    qtest_add_func("vfio/stop/in-precopy", test_stop_in_precopy);
-    qtest_add_func("vfio/stop-cont/before-data", test_stop_cont_before_data);
-    qtest_add_func("vfio/stop-cont/after-data", test_stop_cont_after_data);
-    add_ping_pong_cases();
-    for (Phase phase = IN_SETUP; phase < NUM_PHASES; phase++) {
-        add_case("kill-source", "", (Case) { phase, .kill_source = true },
-                 test_kill);
-        add_case("kill-destination", "", (Case) { phase }, test_kill);
-    }
-    qtest_add_func("vfio/kill-source/completed", test_kill_source_after);
-    qtest_add_func("vfio/kill-destination/completed",
-                   test_kill_destination_after);
+    qtest_add_data_func("vfio/ping-pong/attached-and-builtin", &rounds,
+                        test_ping_pong);
     return g_test_run();
 }
