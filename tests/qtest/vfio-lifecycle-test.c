@@ -1,9 +1,11 @@
 /*
- * Devices that come, go, are many, or are kept in a file
+ * Devices that are many, have never run, or are kept in a file
  *
- * Owns: savevm and loadvm, hot-unplug and hot-plug before a migration,
- * several devices, VMs that never ran, and where a device's INTx leads.
- * Does not own: why a device cannot migrate (vfio-blocker-test.c).
+ * Owns: savevm and loadvm with QEMU's own code on a side, several devices,
+ * VMs that never ran, and where a device's INTx leads.
+ * Does not own: why a device cannot migrate (vfio-blocker-test.c), unplug and
+ * plug (vm-event-table.c), one of two that fails (vfio-v2-fault-test.c and
+ * component tests).
  * Locks: none.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -66,57 +68,6 @@ static void test_snapshot_move(const void *opaque)
     vfio_side_free(loader);
 }
 
-/* A VM that is paused stays so; its device too. */
-static void test_snapshot_paused(void)
-{
-    g_autofree char *disk = snapshot_disk();
-    g_autofree char *saved = NULL, *loaded = NULL;
-    VFIOSide *side = vfio_side_new("source", SIDE_ATTACHED);
-
-    snapshot_add_disk(side, disk);
-    vfio_side_start(side);
-    qtest_qmp_assert_success(side->qts, "{'execute': 'stop'}");
-    vfio_side_expect_state(side, "dev0", "stop");
-    snapshot_do(side, "savevm");
-    vfio_side_expect_state(side, "dev0", "stop");
-    saved = vfio_side_status_str(side, "dev0", "saved-digest");
-    g_assert_cmpstr(saved, !=, "");
-    snapshot_do(side, "loadvm");
-    migrate_wait_run_state(side->qts, "paused");
-    qtest_qmp_assert_success(side->qts, "{'execute': 'cont'}");
-    vfio_side_expect_state(side, "dev0", "running");
-    loaded = vfio_side_status_str(side, "dev0", "loaded-digest");
-    g_assert_cmpstr(saved, ==, loaded);
-    vfio_expect_clean(side);
-    vfio_side_free(side);
-}
-
-/* A device that cannot be saved: savevm says why, the VM goes on. */
-static void test_snapshot_fails(void)
-{
-    g_autofree char *disk = snapshot_disk();
-    g_autofree char *answer = NULL, *err = NULL, *again = NULL;
-    VFIOSide *side = vfio_side_new("source", SIDE_ATTACHED);
-
-    snapshot_add_disk(side, disk);
-    vfio_side_set(side, "dev0", "areas", "none");
-    vfio_side_fault(side, "row", "event=data-read;count=2;errno=EIO");
-    vfio_side_start(side);
-    answer = qtest_hmp(side->qts, "savevm one");
-    vfio_expect_fired(side, "row");
-    vfio_expect_text(side, "savevm", answer, "Error");
-    err = qtest_stderr(side->qts);
-    again = g_strconcat(answer, err, NULL);
-    vfio_expect_text(side, "savevm and stderr", again,
-                     "dev0;Input/output error");
-    migrate_wait_run_state(side->qts, "running");
-    vfio_side_expect_state(side, "dev0", "running");
-    snapshot_do(side, "savevm");
-    vfio_side_expect_state(side, "dev0", "running");
-    vfio_expect_clean(side);
-    vfio_side_free(side);
-}
-
 /* @side's answer to loadvm, with what went to stderr, says each of @words. */
 static void expect_no_loadvm(VFIOSide *side, const char *words)
 {
@@ -151,66 +102,6 @@ static void test_snapshot_one_of_two(void)
     vfio_side_free(side);
 }
 
-/* ---- unplug and plug ---- */
-
-static void test_unplug(void)
-{
-    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
-
-    vfio_side_start(pair->src);
-    vfio_side_unplug(pair->src, 0);
-    vfio_side_drop_devices(pair->src);
-    vfio_side_drop_devices(pair->dst);
-    vfio_side_start(pair->dst);
-    vfio_pair_begin(pair);
-    vfio_pair_finish(pair);
-    g_assert_cmpint(vfio_ram_differs(pair), ==, -1);
-    vfio_pair_free(pair);
-}
-
-/* Unplugged and plugged again, also after a migration that was cancelled. */
-static void test_replug(void)
-{
-    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
-    g_autofree char *end = NULL;
-
-    vfio_pair_start(pair);
-    migrate_set_parameter_int(pair->src->qts, "max-bandwidth", MIGRATE_SLOW);
-    vfio_pair_begin(pair);
-    vfio_side_expect_state(pair->src, "dev0", "pre-copy");
-    migrate_cancel(pair->src->qts);
-    end = migrate_wait_end(pair->src->qts, FAIL_MS);
-    g_assert_cmpstr(end, ==, "cancelled");
-    migrate_defaults(pair->src->qts);
-    for (unsigned i = 0; i < 3; i++) {
-        vfio_side_unplug(pair->src, 0);
-        vfio_side_plug(pair->src, 0);
-    }
-    vfio_side_program(pair->src);
-    vfio_pair_retry(pair);
-    vfio_pair_free(pair);
-}
-
-/* QEMU refuses it, and the migration goes on. */
-static void test_unplug_in_migration(void)
-{
-    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
-    QDict *err;
-
-    vfio_pair_start(pair);
-    migrate_set_parameter_int(pair->src->qts, "max-bandwidth", MIGRATE_SLOW);
-    vfio_pair_begin(pair);
-    vfio_side_expect_state(pair->src, "dev0", "pre-copy");
-    err = qtest_qmp_assert_failure_ref(pair->src->qts, "{'execute': "
-                                       "'device_del', 'arguments': {'id': "
-                                       "'dev0'}}");
-    qobject_unref(err);
-    migrate_defaults(pair->src->qts);
-    vfio_pair_finish(pair);
-    vfio_pair_check(pair);
-    vfio_pair_free(pair);
-}
-
 /* ---- several devices ---- */
 
 typedef struct Several {
@@ -221,7 +112,6 @@ typedef struct Several {
 } Several;
 
 static const Several several[] = {
-    { "two", 2, false, SIDE_ATTACHED, SIDE_ATTACHED },
     { "two-in-one-group", 2, true, SIDE_ATTACHED, SIDE_ATTACHED },
     { "two-to-builtin", 2, false, SIDE_ATTACHED, SIDE_BUILTIN },
     { "two-from-builtin", 2, false, SIDE_BUILTIN, SIDE_ATTACHED },
@@ -250,48 +140,6 @@ static void test_several(const void *opaque)
     add_devices(pair, s);
     pair->src->multi = pair->dst->multi = true;
     vfio_pair_start(pair);
-    vfio_pair_migrate(pair);
-    vfio_pair_free(pair);
-}
-
-/* One of two fails: both go on where they were. */
-static void test_one_of_two_fails(const void *opaque)
-{
-    const char *fault = opaque;
-    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
-    g_autofree char *rule = g_strconcat("device=dev1;errno=EIO;", fault,
-                                        NULL);
-
-    add_devices(pair, &several[0]);
-    pair->src->multi = pair->dst->multi = true;
-    vfio_side_fault(pair->src, "row", rule);
-    vfio_pair_start(pair);
-    vfio_pair_begin(pair);
-    vfio_expect_failed(pair->src, "dev1;Input/output error");
-    vfio_expect_fired(pair->src, "row");
-    vfio_expect_load_failed(pair->dst, "");
-    vfio_pair_retry(pair);
-    vfio_pair_free(pair);
-}
-
-/* Without the opt-in two are refused; when one has gone, the other may. */
-static void test_two_refused(void)
-{
-    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
-    g_autofree char *why = NULL, *reasons = NULL, *after = NULL;
-
-    vfio_side_add_device(pair->src);
-    vfio_side_start(pair->src);
-    why = migrate_refused(pair->src->qts, pair->dst->incoming);
-    vfio_expect_text(pair->src, "migrate", why, "dev0;dev1;peer-to-peer");
-    reasons = migrate_blocked_reasons(pair->src->qts);
-    vfio_expect_text(pair->src, "blocked-reasons", reasons,
-                     "dev0;dev1;peer-to-peer");
-    vfio_side_unplug(pair->src, 1);
-    after = migrate_blocked_reasons(pair->src->qts);
-    g_assert_cmpstr(after, ==, "");
-    g_ptr_array_set_size(pair->src->devices, 1);
-    vfio_side_start(pair->dst);
     vfio_pair_migrate(pair);
     vfio_pair_free(pair);
 }
@@ -467,46 +315,26 @@ int main(int argc, char **argv)
         { "pc", 1, { 0x60, 0x60 } }, { "q35", 31, { 0x60, 0x68 } },
     };
     static const Snapshot moves[] = {
-        { SIDE_ATTACHED, SIDE_ATTACHED }, { SIDE_ATTACHED, SIDE_BUILTIN },
-        { SIDE_BUILTIN, SIDE_ATTACHED },
+        { SIDE_ATTACHED, SIDE_BUILTIN }, { SIDE_BUILTIN, SIDE_ATTACHED },
     };
 
     g_test_init(&argc, &argv, NULL);
     qtest_add_func("vfio/snapshot/back", test_snapshot_back);
-    qtest_add_data_func("vfio/snapshot/attached-to-attached", &moves[0],
+    qtest_add_data_func("vfio/snapshot/attached-to-builtin", &moves[0],
                         test_snapshot_move);
-    qtest_add_data_func("vfio/snapshot/attached-to-builtin", &moves[1],
+    qtest_add_data_func("vfio/snapshot/builtin-to-attached", &moves[1],
                         test_snapshot_move);
-    qtest_add_data_func("vfio/snapshot/builtin-to-attached", &moves[2],
-                        test_snapshot_move);
-    qtest_add_func("vfio/snapshot/paused", test_snapshot_paused);
-    qtest_add_func("vfio/snapshot/fails", test_snapshot_fails);
     qtest_add_func("vfio/snapshot/one-of-two", test_snapshot_one_of_two);
-    qtest_add_func("vfio/unplug/before", test_unplug);
-    qtest_add_func("vfio/unplug/and-plug", test_replug);
-    qtest_add_func("vfio/unplug/in-migration", test_unplug_in_migration);
     for (unsigned i = 0; i < G_N_ELEMENTS(several); i++) {
         g_autofree char *name = g_strconcat("vfio/several/", several[i].name,
                                             NULL);
 
         qtest_add_data_func(name, &several[i], test_several);
     }
-    qtest_add_data_func("vfio/several/one-fails-in-setup",
-                        "event=state-write;to=pre-copy",
-                        test_one_of_two_fails);
-    qtest_add_data_func("vfio/several/one-fails-at-stop",
-                        "event=state-write;to=stop-copy",
-                        test_one_of_two_fails);
-    qtest_add_data_func("vfio/several/one-fails-at-data",
-                        "event=data-size-read;state=stop-copy",
-                        test_one_of_two_fails);
-    qtest_add_func("vfio/several/refused", test_two_refused);
     qtest_add_func("vfio/never-run/started-with-S", test_never_started);
     qtest_add_data_func("vfio/never-run/moves-on/lenient", "lenient",
                         test_never_run_moves_on);
     qtest_add_data_func("vfio/never-run/refused/drawn", "drawn",
-                        test_never_run_refused);
-    qtest_add_data_func("vfio/never-run/refused/libvfio-user", "libvfio-user",
                         test_never_run_refused);
     qtest_add_data_func("vfio/intx-route/pc", &chipsets[0], test_intx_route);
     qtest_add_data_func("vfio/intx-route/q35", &chipsets[1], test_intx_route);
