@@ -60,10 +60,22 @@ static const FaultCase source_cases[] = {
       "errno=EINVAL\n",
       "Invalid argument" },
 
+    { "state-read/once", "event=state-read\nstate=pre-copy\nerrno=EIO\n" },
+    { "state-read/eio", "event=state-read\nstate=pre-copy\nerrno=EIO\n"
+      "once=no\n", "Input/output error", true },
+    { "state-read/refused", "event=state-read\nstate=pre-copy\nerrno=EINVAL\n"
+      "once=no\n", "Invalid argument", true },
+    { "state-read/short", "event=state-read\nstate=pre-copy\nshort=2\n"
+      "once=no\n", "src: ", true },
+    /* A write that succeeds says enough: nothing is read back. */
+    { "state-read/nonsense", "event=state-read\nstate=pre-copy\nvalue=5\n" },
+
     { "pending/eio", "event=pending-read\nerrno=EIO\n",
       "pending_bytes of the migration region: Input/output error" },
     { "pending/eio-stopped", "event=pending-read\nstate=stop-copy\n"
       "errno=ENXIO\n", "No such device or address" },
+    { "pending/error", "event=pending-read\nstate=stop-copy\ncount=2\n"
+      "errno=EIO\ndevice-state=error\n", "was reset" },
     { "pending/short", "event=pending-read\nshort=4\n", "pending_bytes" },
     { "pending/end-of-file", "event=pending-read\nshort=0\n",
       "pending_bytes" },
@@ -117,6 +129,8 @@ static const FaultCase source_cases[] = {
       "state=stop-copy\nonce=no\n", "size 0", true },
 
     { "data/eio", "event=data-read\nerrno=EIO\n", "Input/output error" },
+    { "data/error", "event=data-read\nstate=stop-copy\nerrno=EIO\n"
+      "device-state=error\n", "was reset" },
     { "data/efault-late", "event=data-read\ncount=3\nerrno=EFAULT\n",
       "Bad address" },
     { "data/short", "event=data-read\nshort=5\n" },
@@ -300,6 +314,11 @@ static const FaultCase destination_cases[] = {
       "device-state=error\n", "was reset" },
     { "resuming/refused", "event=state-write\nto=resuming\nerrno=EINVAL\n"
       "once=no\n", "Invalid argument", true },
+    { "resuming/short", "event=state-write\nto=resuming\nshort=2\n",
+      "Input/output error" },
+    /* Another way leads there: by way of stop. */
+    { "resuming/detour", "event=state-write\nfrom=running\nto=resuming\n"
+      "errno=EINVAL\nonce=no\n" },
 
     { "data-offset/eio", "event=data-offset-read\nerrno=EIO\n",
       "data_offset of the migration region: Input/output error" },
@@ -310,6 +329,8 @@ static const FaultCase destination_cases[] = {
       "offset 0x0 of" },
     { "data-offset/region-end", "event=data-offset-read\nvalue=68K\n",
       "offset 0x11000 of" },
+    { "data-offset/last-byte", "event=data-offset-read\nvalue=0x10fff\n"
+      "once=no\n", "dst: ", true },
     { "data-offset/beyond", "event=data-offset-read\nvalue=1T\n",
       "offset 0x10000000000 of" },
     { "data-offset/2^63", "event=data-offset-read\n"
@@ -332,6 +353,8 @@ static const FaultCase destination_cases[] = {
       "Input/output error" },
     { "data-size/refused-late", "event=data-size-write\ncount=2\n"
       "errno=EINVAL\n", "did not accept a chunk" },
+    { "data-size/error", "event=data-size-write\ncount=2\nerrno=EIO\n"
+      "device-state=error\n", "did not accept a chunk" },
     { "data-size/short", "event=data-size-write\nshort=4\n",
       "Input/output error" },
     { "data-size/eintr", "event=data-size-write\neintr=yes\n" },
