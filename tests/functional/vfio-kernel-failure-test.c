@@ -29,38 +29,23 @@ typedef struct Fault {
 } Fault;
 
 static const Fault faults[] = {
-    { "setup", FAILS, "event=state-write;to=pre-copy;errno=EIO" },
-    { "setup-error", FAILS,
-      "event=state-write;to=pre-copy;device-state=error" },
     { "pre-copy", FAILS, "event=data-size-read;state=pre-copy;errno=EIO" },
-    { "stop", FAILS,
-      "event=state-write;from=pre-copy;to=stop-copy;errno=EIO" },
     { "stop-error", FAILS,
       "event=state-write;from=pre-copy;to=stop-copy;device-state=error" },
     { "stop-copy", FAILS,
       "event=data-offset-read;state=stop-copy;errno=EIO" },
     { "stop-copy-data", FAILS,
       "event=data-read;state=stop-copy;errno=EIO" },
-    { "resume", LOAD_FAILS, "event=state-write;to=resuming;errno=EIO" },
     { "resume-data", LOAD_FAILS, "event=data-write;count=2;errno=EIO" },
     { "load", LOAD_FAILS, "event=data-size-write;count=2;errno=EIO" },
-    { "load-error", LOAD_FAILS,
-      "event=data-size-write;count=2;device-state=error" },
     { "cont", CONT_FAILS,
       "event=state-write;to=running;device-state=error" },
     { "v2-stop", FAILS, "event=state-write;to=stop;errno=EIO" },
-    { "v2-stop-error", FAILS,
-      "event=state-write;to=running-p2p;device-state=error" },
     { "v2-data-fd", FAILS, "event=data-fd;errno=EIO" },
-    { "v2-read", FAILS, "event=data-read;count=2;errno=EIO" },
-    { "v2-log-start", COPES, "event=log-start;errno=EIO" },
     { "v2-log-report", COPES, "event=log-report;count=2;errno=EIO" },
-    { "v2-resume", LOAD_FAILS, "event=state-write;to=resuming;errno=EIO" },
     { "v2-write", LOAD_FAILS, "event=data-write;errno=EIO" },
     { "v2-verdict", LOAD_FAILS,
       "event=state-write;from=resuming;errno=EIO" },
-    { "v2-cont", CONT_FAILS,
-      "event=state-write;to=running;device-state=error" },
 };
 
 static bool is_v2(const Fault *f)
