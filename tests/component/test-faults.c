@@ -437,6 +437,28 @@ static void test_start_fails(gconstpointer data)
 
 /* ---- a stream that is cut ---- */
 
+static uint8_t *find_tag(GByteArray *bytes, uint8_t number)
+{
+    const uint8_t tag[8] = { 0xff, 0xff, 0xff, 0xff, 0xef, 0x10, 0, number };
+    uint8_t *found = memmem(bytes->data, bytes->len, tag, sizeof(tag));
+
+    g_assert_nonnull(found);
+    return found;
+}
+
+/* Whether a stream of @n bytes ends in a packet of a device, or before it */
+static bool ends_at_packet(GByteArray *bytes, unsigned n)
+{
+    for (uint8_t number = 2; number <= 4; number++) {
+        unsigned at = find_tag(bytes, number) - bytes->data;
+
+        if (n >= at && n <= at + 8) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void test_truncated(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
@@ -451,6 +473,9 @@ static void test_truncated(void)
         comp_forget_messages();
         comp_open("dst");
         g_assert_cmpint(comp_load_data(part, n, NULL), <, 0);
+        if (ends_at_packet(bytes, n)) {
+            comp_assert_message("dst: ");
+        }
         g_assert_false(comp_status("dst").loaded);
         comp_close_all();
     }
@@ -494,15 +519,6 @@ static void put_be64_at(uint8_t *at, uint64_t value)
     memcpy(at, &value, sizeof(value));
 }
 
-static uint8_t *find_tag(GByteArray *bytes, uint8_t number)
-{
-    const uint8_t tag[8] = { 0xff, 0xff, 0xff, 0xff, 0xef, 0x10, 0, number };
-    uint8_t *found = memmem(bytes->data, bytes->len, tag, sizeof(tag));
-
-    g_assert_nonnull(found);
-    return found;
-}
-
 static void check_hostile(const GByteArray *bytes, const char *text)
 {
     gint64 start = g_get_monotonic_time();
@@ -527,7 +543,7 @@ static void check_hostile(const GByteArray *bytes, const char *text)
 static void test_hostile_sizes(void)
 {
     static const uint64_t sizes[] = {
-        1, 129, 131, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000000,
+        0, 1, 129, 131, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000000,
         UINT64_C(1) << 40, (UINT64_C(1) << 40) + 1, UINT64_C(1) << 62,
         UINT64_C(1) << 63, UINT64_MAX - 4095, UINT64_MAX,
     };
@@ -553,20 +569,27 @@ static void test_hostile_tags(void)
 {
     static const uint64_t tags[] = {
         0, 1, 0xffffffffef100000, 0xffffffffef100002, 0xffffffffef100003,
-        0xffffffffef100005, 0xffffffffef100006, UINT64_MAX,
-        0x00000000ef100004,
+        0xffffffffef100005, 0xffffffffef100006, 0xffffffffef100009,
+        UINT64_MAX, 0x00000000ef100004,
     };
     g_autoptr(GByteArray) bytes = g_byte_array_new();
-    uint8_t *tag;
+    uint8_t number;
     size_t i;
 
     save_small(bytes);
-    tag = find_tag(bytes, 4);
     comp_sim(SMALL_PAIR);
     comp_allow_violations();
-    for (i = 0; i < ARRAY_SIZE(tags); i++) {
-        put_be64_at(tag, tags[i]);
-        check_hostile(bytes, NULL);
+    /* of the configuration, of the set-up and of data */
+    for (number = 2; number <= 4; number++) {
+        uint8_t *tag = find_tag(bytes, number);
+
+        for (i = 0; i < ARRAY_SIZE(tags); i++) {
+            if ((uint8_t)tags[i] != number) {
+                put_be64_at(tag, tags[i]);
+                check_hostile(bytes, NULL);
+            }
+        }
+        put_be64_at(tag, UINT64_C(0xffffffffef100000) | number);
     }
     comp_sim_end();
 }
@@ -608,13 +631,19 @@ static void test_hostile_config(void)
 static void test_hostile_pin(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
-    uint8_t *pin;
+    uint8_t *blob, *pin;
 
     save_small(bytes);
     comp_sim(SMALL_PAIR);
-    pin = find_tag(bytes, 2) + 8 + 4 + 0x3d;
+    blob = find_tag(bytes, 2) + 8;
+    pin = blob + 4 + 0x3d;
     for (*pin = 51; *pin; *pin += 51) {
         check_hostile(bytes, "its interrupt pin is 0x");
+    }
+    /* What QEMU takes for an older layout is compared as well. */
+    *pin = 7;
+    for (blob[3] = 0; blob[3] <= 2; blob[3]++) {
+        check_hostile(bytes, "its interrupt pin is 0x07");
     }
     comp_sim_end();
 }

@@ -3,7 +3,8 @@
  *
  * Owns: that a destination whose device is another one, or stands elsewhere,
  * says so in words, and the source goes on.
- * Does not own: streams that are damaged (vfio-stream-test.c).
+ * Does not own: streams that are cut (vfio-one-side-test.c) or damaged
+ * (component tests).
  * Locks: none.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -125,6 +126,25 @@ static void test_destination_alone(void)
     vfio_pair_free(pair);
 }
 
+/* A load that fails elsewhere is not blamed on the device's place. */
+static void test_other_ram(void)
+{
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+    g_autofree char *err = NULL;
+
+    pair->dst->ram_mib = pair->src->ram_mib / 2;
+    vfio_pair_start(pair);
+    vfio_pair_begin(pair);
+    vfio_expect_load_failed(pair->dst, "");
+    err = qtest_stderr(pair->dst->qts);
+    if (strstr(err, "the source has no VFIO device")) {
+        vfio_side_fail(pair->dst, "it says: %s", err);
+    }
+    vfio_expect_failed(pair->src, "");
+    vfio_side_kill(pair->dst);
+    vfio_pair_free(pair);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -132,6 +152,7 @@ int main(int argc, char **argv)
     qtest_add_func("vfio/config/source-only", test_source_only);
     qtest_add_func("vfio/config/destination-only", test_destination_only);
     qtest_add_func("vfio/config/destination-alone", test_destination_alone);
+    qtest_add_func("vfio/config/other-ram", test_other_ram);
     for (unsigned i = 0; i < G_N_ELEMENTS(others); i++) {
         g_autofree char *name = g_strconcat("vfio/config/", others[i].name,
                                             NULL);

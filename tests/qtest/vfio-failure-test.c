@@ -5,7 +5,7 @@
  * v1, with our code on both sides, and of resets that fail.
  * Does not own: all of the failures (tests/component/test-faults.c), every
  * call that fails (test-nth-call.c), what is done with a row (failure-row.h),
- * wrong streams (vfio-stream-test.c), protocol v2 (vfio-v2-fault-test.c).
+ * wrong streams (component tests), protocol v2 (vfio-v2-fault-test.c).
  * Locks: none.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later

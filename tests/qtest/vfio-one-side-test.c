@@ -6,7 +6,7 @@
  * every 4096th byte, and each byte of the way back. What must hold then is
  * in docs/testing.md; judge() holds it.
  * Does not own: the proxy that knows the places (stream-proxy.h); what a
- * load says of each field (vfio-stream-test.c); virsh (tests/libvirt).
+ * load says of each field (component tests); virsh (tests/libvirt).
  * Locks: none.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
