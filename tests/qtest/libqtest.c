@@ -262,13 +262,6 @@ static const char *default_binary(void)
     return binary ? binary : "qemu-system-x86_64";
 }
 
-QTestState *qtest_init_with_env(const char *var, const char *extra_args)
-{
-    const char *binary = var ? g_getenv(var) : NULL;
-
-    return start_or_fail(binary ? binary : default_binary(), extra_args);
-}
-
 QTestState *qtest_init(const char *extra_args)
 {
     return start_or_fail(default_binary(), extra_args);
@@ -484,36 +477,6 @@ QDict *qtest_qmp(QTestState *s, const char *fmt, ...)
     return answer;
 }
 
-void qtest_qmp_send(QTestState *s, const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    vsend(s, fmt, ap);
-    va_end(ap);
-}
-
-QDict *qtest_qmp_receive_dict(QTestState *s)
-{
-    QDict *answer = receive(s, now_ms() + QTEST_ANSWER_SECONDS * 1000);
-
-    if (!answer) {
-        qtest_fail("%s is silent after %s", s->name, s->last_command);
-    }
-    return answer;
-}
-
-QDict *qtest_qmp_receive(QTestState *s)
-{
-    QDict *answer = receive_answer(s,
-                                   now_ms() + QTEST_ANSWER_SECONDS * 1000);
-
-    if (!answer) {
-        qtest_fail("%s gave no answer to %s", s->name, s->last_command);
-    }
-    return answer;
-}
-
 static QDict *must_have(QTestState *s, const char *key, const char *fmt,
                         va_list ap)
 {
@@ -660,12 +623,6 @@ void qtest_qmp_device_del_send(QTestState *s, const char *id)
 {
     qtest_qmp_assert_success(s, "{'execute': 'device_del', 'arguments': "
                              "{'id': %s}}", id);
-}
-
-void qtest_qmp_device_del(QTestState *s, const char *id)
-{
-    qtest_qmp_device_del_send(s, id);
-    qtest_qmp_eventwait(s, "DEVICE_DELETED");
 }
 
 /* ---- what a failure shows ---- */

@@ -44,9 +44,6 @@ QTestState *qtest_init(const char *extra_args);
 QTestState *qtest_initf(const char *fmt, ...) G_GNUC_PRINTF(1, 2);
 QTestState *qtest_vinitf(const char *fmt, va_list ap) G_GNUC_PRINTF(1, 0);
 
-/* The same, with the binary that the environment variable @var names. */
-QTestState *qtest_init_with_env(const char *var, const char *extra_args);
-
 /*
  * qtest_quit: end QEMU and forget it. A QEMU that ended before, other than
  * with the expected status, fails the case.
@@ -73,9 +70,6 @@ const char *qtest_get_arch(void);
 QDict *qtest_qmp(QTestState *s, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 QDict *qtest_vqmp(QTestState *s, const char *fmt, va_list ap)
     G_GNUC_PRINTF(2, 0);
-void qtest_qmp_send(QTestState *s, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
-QDict *qtest_qmp_receive(QTestState *s);
-QDict *qtest_qmp_receive_dict(QTestState *s);
 
 /* The answer must have 'return' (or 'error'): else the case fails. */
 void qtest_qmp_assert_success(QTestState *s, const char *fmt, ...)
@@ -94,9 +88,8 @@ QDict *qtest_qmp_event_ref(QTestState *s, const char *event);
 /* Human monitor command; returns its text. */
 char *qtest_hmp(QTestState *s, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 
-/* Unplug a device and wait for its DEVICE_DELETED. */
+/* device_del; the guest may take its time until DEVICE_DELETED. */
 void qtest_qmp_device_del_send(QTestState *s, const char *id);
-void qtest_qmp_device_del(QTestState *s, const char *id);
 
 void qtest_outb(QTestState *s, uint16_t addr, uint8_t value);
 void qtest_outw(QTestState *s, uint16_t addr, uint16_t value);

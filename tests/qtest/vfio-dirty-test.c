@@ -159,30 +159,6 @@ static void test_untracked_builtin(void)
     vfio_pair_free(pair);
 }
 
-/* The VM is stopped, synchronised, goes on and is stopped again: twice. */
-static void test_untracked_continued(void)
-{
-    VFIOPair *pair = dirty_new_pair(SIDE_ATTACHED, SIDE_ATTACHED);
-
-    vfio_side_container(pair->src, "dirty-tracking", "no");
-    vfio_pair_set(pair, "dma-rate", "64M");
-    dirty_set_dma(pair, TARGET, TARGET_PAGES * PAGE);
-    vfio_pair_start(pair);
-    dirty_device_write(pair->src, false);
-    dirty_fill(pair);
-    dirty_hold(pair);
-    for (unsigned i = 0; i < 2; i++) {
-        dirty_write_a_while(pair->src, TARGET);
-        qtest_qmp_assert_success(pair->src->qts, "{'execute': 'stop'}");
-        qtest_qmp_assert_success(pair->src->qts, "{'execute': 'cont'}");
-    }
-    dirty_device_write(pair->src, true);
-    dirty_go_on(pair);
-    vfio_pair_finish(pair);
-    vfio_pair_check(pair);
-    vfio_pair_free(pair);
-}
-
 static VFIOPair *new_pair_of_two(void)
 {
     VFIOPair *pair = dirty_new_pair(SIDE_ATTACHED, SIDE_ATTACHED);
@@ -475,8 +451,6 @@ int main(int argc, char **argv)
                         GINT_TO_POINTER(false), test_untracked);
     qtest_add_data_func("vfio/dirty/untracked/paused",
                         GINT_TO_POINTER(true), test_untracked);
-    qtest_add_func("vfio/dirty/untracked/continued",
-                   test_untracked_continued);
     qtest_add_func("vfio/dirty/two-containers", test_two_containers);
     qtest_add_func("vfio/dirty/stop-after-cancel", test_stop_after_cancel);
     qtest_add_func("vfio/dirty/all-dirty/told", test_all_dirty_told);

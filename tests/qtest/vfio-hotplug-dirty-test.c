@@ -1,10 +1,11 @@
 /*
  * Memory and devices that come and go, while RAM is migrated
  *
- * Owns: devices that write to memory of virtio-mem and of a DIMM: nothing is
- * lost, and nothing is touched that is not populated. A failover primary
- * beside a device that migrates.
- * Does not own: RAM that is always there (vfio-dirty-test.c).
+ * Owns: devices that write to memory of virtio-mem: nothing is lost, and
+ * nothing is touched that is not populated. A failover primary beside a device
+ * that migrates.
+ * Does not own: RAM that is always there (vfio-dirty-test.c), a DIMM that is
+ * ejected (vm-event-table.c).
  * Locks: none.
  *
  * Source: docs/contract.md, Dirty pages.
@@ -261,47 +262,6 @@ static void test_virtio_mem_builtin(void)
     vfio_pair_free(pair);
 }
 
-/* ---- a DIMM ---- */
-
-/* Of ACPI's memory hotplug: the slot, and what to do with it */
-#define HOTPLUG_SLOT    0xa00
-#define HOTPLUG_CONTROL 0xa14
-#define HOTPLUG_EJECT   8
-
-/* The guest was asked before, and ejects now; so late QEMU does not ask. */
-static void eject(VFIOSide *side)
-{
-    qtest_outl(side->qts, HOTPLUG_SLOT, 0);
-    qtest_outb(side->qts, HOTPLUG_CONTROL, HOTPLUG_EJECT);
-    qtest_qmp_eventwait(side->qts, "DEVICE_DELETED");
-}
-
-static void test_dimm(void)
-{
-    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
-    g_autofree char *transcript = NULL;
-
-    add_memory(pair, "-device pc-dimm,id=dimm0,memdev=plug");
-    vfio_pair_start(pair);
-    write_all(pair->src);
-    qtest_qmp_assert_success(pair->src->qts, "{'execute': 'device_del', "
-                             "'arguments': {'id': 'dimm0'}}");
-    hold(pair);
-    write_all(pair->src);
-    eject(pair->src);
-    transcript = vfio_side_transcript(pair->src);
-    vfio_expect_text(pair->src, "transcript", transcript, "unmap-dma id=0 "
-                     "iova=0x100000000 size=0x10000000 flags=1 ret=0");
-    machine_bus_master(pair->src->qts, MACHINE_FIRST_SLOT, true);
-    go_on(pair);
-    vfio_pair_finish(pair);
-    /* What is left; the DIMM is at the destination only */
-    g_assert_cmpint(vfio_ram_differs(pair), ==, -1);
-    qtest_qmp_assert_success(pair->dst->qts, "{'execute': 'cont'}");
-    vfio_side_expect_state(pair->dst, "dev0", "running");
-    vfio_pair_free(pair);
-}
-
 /* ---- a failover primary ---- */
 
 /*
@@ -334,7 +294,6 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     qtest_add_func("vfio/dirty/virtio-mem/attached", test_virtio_mem);
     qtest_add_func("vfio/dirty/virtio-mem/before", test_virtio_mem_before);
-    qtest_add_func("vfio/dirty/dimm/ejected", test_dimm);
     qtest_add_data_func("vfio/dirty/primary/attached",
                         GINT_TO_POINTER(SIDE_ATTACHED), test_primary);
     if (!g_getenv("VFIO_BUILT_QEMU")) {
