@@ -3,8 +3,8 @@
  *
  * Each tests/tools/watch/NAME.json holds the answers of one moment, and
  * perhaps of the one before; NAME.golden is the line, the summary, the JSON
- * and the metrics that come of them. All of the metrics, with what they mean,
- * are in two of the files; elsewhere those that are not 0, and how many there are.
+ * and the metrics that come of them. Two of the files have all metrics, with
+ * what they mean; the others those that are not 0, and how many there are.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
