@@ -39,6 +39,115 @@ static int vfio_mig_load_failed(VFIODeviceMigration *mig, int ret, Error *err)
     return ret;
 }
 
+/* ---- changes of state ---- */
+
+static int vfio_mig_error_reset_in_load(VFIODeviceMigration *mig,
+                                        Error **errp)
+{
+    error_setg(errp, "%s: the device was reset while its state was loaded; "
+               "start the migration again", vfio_mig_dev(mig)->name);
+    return -ESTALE;
+}
+
+/*
+ * The other protocol's data is nothing that the driver could tell from data
+ * that is damaged. A source with v1 sends empty packets and large chunks, one
+ * with v2 sends sections without a packet; not every stream has them.
+ */
+static void vfio_mig_hint_protocol(VFIODeviceMigration *mig, Error **errp)
+{
+    bool is_v2 = mig->traits.any_segments;
+
+    if (is_v2 ? mig->session->looks_like_v1 : mig->session->looks_like_v2) {
+        error_append_hint(errp, "The stream looks like that of a device with "
+                          "protocol %s, and this one's driver speaks %s: use "
+                          "the same kernel series on both hosts.\n",
+                          is_v2 ? "v1" : "v2", mig->protocol->name);
+    }
+}
+
+static bool vfio_mig_load_is_of_several(void)
+{
+    VFIODeviceMigration *first = vfio_mig_device_next(NULL);
+
+    return first && vfio_mig_device_next(first);
+}
+
+/*
+ * A change of state that was planned. Of several devices these would add up,
+ * so there a thread makes it; vfio_mig_load_settle() joins that.
+ */
+static void vfio_mig_load_change(VFIODeviceMigration *mig,
+                                 VFIOMigLoadStep step)
+{
+    mig->session->step = step;
+    if (vfio_mig_load_is_of_several()) {
+        vfio_mig_start_beside(mig);
+    } else {
+        vfio_mig_make(mig);
+    }
+}
+
+static int vfio_mig_load_enter(VFIODeviceMigration *mig, Error **errp)
+{
+    if (!vfio_mig_claim_soon(mig)) {
+        return vfio_mig_error_busy(mig, errp);
+    }
+    vfio_mig_plan(mig, VFIO_MIG_STATE_RESUMING);
+    vfio_mig_load_change(mig, VFIO_MIG_LOAD_STEP_ENTERS);
+    return 0;
+}
+
+/* The driver has said what it thinks of what it was given. */
+static int vfio_mig_load_is_judged(VFIODeviceMigration *mig, Error **errp)
+{
+    int ret = mig->change.ret;
+
+    vfio_mig_release(mig);
+    if (ret == -ESTALE) {
+        return vfio_mig_error_reset_in_load(mig, errp);
+    }
+    if (ret < 0 &&
+        (ret != -EINVAL || mig->state != VFIO_MIG_STATE_RESUMING ||
+         !mig->traits.learns_refusals)) {
+        error_setg_errno(errp, -ret, "%s: the driver does not accept the "
+                         "state that was loaded; the device is in state %s",
+                         vfio_mig_dev(mig)->name,
+                         vfio_mig_state_str(mig->state));
+        error_append_hint(errp, VFIO_MIG_HINT_SAME_DRIVER);
+        vfio_mig_hint_protocol(mig, errp);
+        return ret;
+    }
+    vfio_mig_switch_over_image(mig, mig->stats.transferred_bytes);
+    vfio_mig_set_phase(mig, VFIO_MIG_PHASE_LOADED);
+    return 0;
+}
+
+/*
+ * A change of state that was begun for the device is over, if there is one.
+ * Returns 0, or -errno with @errp set.
+ */
+static int vfio_mig_load_settle(VFIODeviceMigration *mig, Error **errp)
+{
+    ERRP_GUARD();
+    VFIOMigLoadStep step = mig->session->step;
+    int ret;
+
+    if (step == VFIO_MIG_LOAD_STEP_NONE) {
+        return 0;
+    }
+    mig->session->step = VFIO_MIG_LOAD_STEP_NONE;
+    vfio_mig_join(mig);
+    if (step == VFIO_MIG_LOAD_STEP_VERDICT) {
+        return vfio_mig_load_is_judged(mig, errp);
+    }
+    ret = vfio_mig_finish(mig, vfio_mig_idle_state(mig), errp);
+    vfio_mig_release(mig);
+    trace_vfio_migration_load_setup(vfio_mig_dev(mig)->name,
+                                    vfio_mig_state_str(mig->state));
+    return ret;
+}
+
 /* ---- setup ---- */
 
 /*
@@ -59,10 +168,10 @@ int vfio_mig_load_setup(QEMUFile *f, void *opaque)
                            ? VFIO_MIG_STREAM_LIVE : VFIO_MIG_STREAM_SNAPSHOT);
     vfio_mig_session_open(mig, f);
     vfio_mig_writer_new(mig);
-    ret = vfio_mig_set_state(mig, VFIO_MIG_STATE_RESUMING,
-                             vfio_mig_idle_state(mig), &err);
-    trace_vfio_migration_load_setup(vfio_mig_dev(mig)->name,
-                                    vfio_mig_state_str(mig->state));
+    ret = vfio_mig_load_enter(mig, &err);
+    if (ret == 0 && !vfio_mig_load_is_of_several()) {
+        ret = vfio_mig_load_settle(mig, &err);
+    }
     if (ret < 0) {
         vfio_mig_load_failed(mig, ret, err);
     }
@@ -131,14 +240,6 @@ static int vfio_mig_load_config(VFIODeviceMigration *mig, QEMUFile *f,
     return ret;
 }
 
-static int vfio_mig_error_reset_in_load(VFIODeviceMigration *mig,
-                                        Error **errp)
-{
-    error_setg(errp, "%s: the device was reset while its state was loaded; "
-               "start the migration again", vfio_mig_dev(mig)->name);
-    return -ESTALE;
-}
-
 /* A reset of the VM takes with it what the device was given. */
 static int vfio_mig_check_resuming(VFIODeviceMigration *mig, Error **errp)
 {
@@ -153,21 +254,41 @@ static int vfio_mig_check_resuming(VFIODeviceMigration *mig, Error **errp)
     return 0;
 }
 
-/*
- * The other protocol's data is nothing that the driver could tell from data
- * that is damaged. A source with v1 sends empty packets and large chunks, one
- * with v2 sends sections without a packet; not every stream has them.
- */
-static void vfio_mig_hint_protocol(VFIODeviceMigration *mig, Error **errp)
+/* Is one loaded whose driver was not asked yet? */
+static bool vfio_mig_load_goes_on(void)
 {
-    bool is_v2 = mig->traits.any_segments;
+    VFIODeviceMigration *mig = NULL;
 
-    if (is_v2 ? mig->session->looks_like_v1 : mig->session->looks_like_v2) {
-        error_append_hint(errp, "The stream looks like that of a device with "
-                          "protocol %s, and this one's driver speaks %s: use "
-                          "the same kernel series on both hosts.\n",
-                          is_v2 ? "v1" : "v2", mig->protocol->name);
+    while ((mig = vfio_mig_device_next(mig))) {
+        if (mig->phase == VFIO_MIG_PHASE_LOAD &&
+            mig->session->step != VFIO_MIG_LOAD_STEP_VERDICT) {
+            return true;
+        }
     }
+    return false;
+}
+
+/*
+ * All drivers were asked. Returns 0, or -errno; @errp is set if it is @mig's
+ * own failure, another device's was told.
+ */
+static int vfio_mig_load_judge_all(VFIODeviceMigration *mig, Error **errp)
+{
+    VFIODeviceMigration *other = NULL;
+    int ret, first_ret = 0;
+
+    while ((other = vfio_mig_device_next(other))) {
+        Error *err = NULL;
+
+        ret = other != mig && other->phase == VFIO_MIG_PHASE_LOAD
+              ? vfio_mig_load_settle(other, &err) : 0;
+        if (ret < 0) {
+            vfio_mig_load_failed(other, ret, err);
+            first_ret = first_ret ?: ret;
+        }
+    }
+    ret = vfio_mig_load_settle(mig, errp);
+    return ret ?: first_ret;
 }
 
 /*
@@ -175,6 +296,9 @@ static void vfio_mig_hint_protocol(VFIODeviceMigration *mig, Error **errp)
  * still fail: by leaving resuming. A stopped device can also be migrated
  * onward before it ever ran. A driver that only leaves into running is asked
  * when the VM runs.
+ *
+ * Several drivers think it over while the stream is read on, till the last of
+ * the devices was loaded, whose section fails the load then.
  */
 static int vfio_mig_finish_load(VFIODeviceMigration *mig, Error **errp)
 {
@@ -183,24 +307,12 @@ static int vfio_mig_finish_load(VFIODeviceMigration *mig, Error **errp)
     if (ret < 0) {
         return ret;
     }
-    ret = vfio_mig_leave_resuming(mig);
-    if (ret == -ESTALE) {
-        return vfio_mig_error_reset_in_load(mig, errp);
+    if (!vfio_mig_claim_soon(mig)) {
+        return vfio_mig_error_busy(mig, errp);
     }
-    if (ret < 0 &&
-        (ret != -EINVAL || mig->state != VFIO_MIG_STATE_RESUMING ||
-         !mig->traits.learns_refusals)) {
-        error_setg_errno(errp, -ret, "%s: the driver does not accept the "
-                         "state that was loaded; the device is in state %s",
-                         vfio_mig_dev(mig)->name,
-                         vfio_mig_state_str(mig->state));
-        error_append_hint(errp, VFIO_MIG_HINT_SAME_DRIVER);
-        vfio_mig_hint_protocol(mig, errp);
-        return ret;
-    }
-    vfio_mig_switch_over_image(mig, mig->stats.transferred_bytes);
-    vfio_mig_set_phase(mig, VFIO_MIG_PHASE_LOADED);
-    return 0;
+    vfio_mig_plan_verdict(mig);
+    vfio_mig_load_change(mig, VFIO_MIG_LOAD_STEP_VERDICT);
+    return vfio_mig_load_goes_on() ? 0 : vfio_mig_load_judge_all(mig, errp);
 }
 
 static int vfio_mig_check_order(VFIODeviceMigration *mig, const char *what,
@@ -343,6 +455,10 @@ int vfio_mig_load_state(QEMUFile *f, void *opaque, int version_id)
                    vfio_mig_state_str(mig->state));
         return vfio_mig_load_failed(mig, -EINVAL, err);
     }
+    ret = vfio_mig_load_settle(mig, &err);
+    if (ret < 0) {
+        return vfio_mig_load_failed(mig, ret, err);
+    }
     do {
         ret = vfio_mig_session_failed(mig)
               ? mig->session->ret : vfio_mig_load_packet(mig, f, &err);
@@ -435,7 +551,12 @@ void vfio_mig_load_done(VFIODeviceMigration *mig)
 static void vfio_mig_load_ends(VFIODeviceMigration *mig, int error)
 {
     bool incoming = mig->session->stream == VFIO_MIG_STREAM_LIVE;
+    Error *err = NULL;
+    int ret = vfio_mig_load_settle(mig, &err);
 
+    if (ret < 0) {
+        vfio_mig_load_failed(mig, ret, err);
+    }
     if (mig->phase == VFIO_MIG_PHASE_LOADED && !vfio_mig_session_failed(mig)) {
         vfio_mig_load_done(mig);
         return;

@@ -327,6 +327,16 @@ bool vfio_mig_claim_soon(VFIODeviceMigration *mig)
     return claimed;
 }
 
+bool vfio_mig_is_claimed(VFIODeviceMigration *mig)
+{
+    bool claimed;
+
+    qemu_mutex_lock(&mig->lock);
+    claimed = mig->claimed;
+    qemu_mutex_unlock(&mig->lock);
+    return claimed;
+}
+
 bool vfio_mig_claim_to_stop(VFIODeviceMigration *mig)
 {
     bool claimed;

@@ -7,7 +7,8 @@
  * (migration-pci.c), when to change (migration.c and the handlers).
  *
  * Locks: the BQL and the claim of the device, but for vfio_mig_look(), which
- * needs the claim alone.
+ * needs the claim alone. A change may be made by a thread of its own, for who
+ * has the BQL and joins it; that is all of a thread's work here.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -97,7 +98,8 @@ static int vfio_mig_walk(VFIODeviceMigration *mig, VFIOMigState target)
     int first_ret = 0;
     int ret;
 
-    g_assert(qemu_mutex_iothread_locked());
+    /* A thread beside works for who has the BQL, and waits. */
+    g_assert(mig->change.beside || qemu_mutex_iothread_locked());
     while (mig->state != target) {
         from = mig->state;
         if (!vfio_mig_next_arc(mig, target, known | refused, &next)) {
@@ -176,23 +178,6 @@ int vfio_mig_try_state(VFIODeviceMigration *mig, VFIOMigState target)
     return ret;
 }
 
-/* The way from any other state to stop would be taken for a verdict. */
-int vfio_mig_leave_resuming(VFIODeviceMigration *mig)
-{
-    int looked, ret = -ESTALE;
-
-    if (!vfio_mig_claim_soon(mig)) {
-        return -EBUSY;
-    }
-    looked = vfio_mig_look(mig);
-    if (mig->state == VFIO_MIG_STATE_RESUMING ||
-        mig->state == VFIO_MIG_STATE_ERROR) {
-        ret = vfio_mig_walk_from(mig, looked, VFIO_MIG_STATE_STOP);
-    }
-    vfio_mig_release(mig);
-    return ret;
-}
-
 /*
  * Leave the device in a state with which the VM can go on. Returns the end of
  * the user's message; g_free() it.
@@ -235,34 +220,101 @@ void vfio_mig_error_stale(VFIODeviceMigration *mig, Error **errp)
                vfio_mig_state_str(mig->state));
 }
 
-/* @looked: what vfio_mig_look() has returned */
-static int vfio_mig_go(VFIODeviceMigration *mig, int looked,
-                       VFIOMigState target, VFIOMigState recover,
-                       Error **errp)
-{
-    VFIOMigState from = mig->state;
-    g_autofree char *outcome = NULL;
-    int ret = vfio_mig_walk_from(mig, looked, target);
+/* ---- a change, from its plan to its outcome ---- */
 
-    if (ret == 0) {
+/* @looked: what vfio_mig_look() has returned */
+static void vfio_mig_plan_looked(VFIODeviceMigration *mig, int looked,
+                                 VFIOMigState target)
+{
+    VFIOMigChange *c = &mig->change;
+
+    g_assert(qemu_mutex_iothread_locked() && !c->beside);
+    c->looked = looked;
+    c->from = mig->state;
+    c->target = target;
+    c->ret = 0;
+}
+
+void vfio_mig_plan(VFIODeviceMigration *mig, VFIOMigState target)
+{
+    vfio_mig_plan_looked(mig, vfio_mig_look(mig), target);
+}
+
+/* The way from any other state to stop would be taken for a verdict. */
+void vfio_mig_plan_verdict(VFIODeviceMigration *mig)
+{
+    int looked = vfio_mig_look(mig);
+    bool is_there = mig->state == VFIO_MIG_STATE_RESUMING ||
+                    mig->state == VFIO_MIG_STATE_ERROR;
+
+    vfio_mig_plan_looked(mig, looked, is_there ? VFIO_MIG_STATE_STOP
+                                               : mig->state);
+    mig->change.ret = is_there ? 0 : -ESTALE;
+}
+
+void vfio_mig_make(VFIODeviceMigration *mig)
+{
+    VFIOMigChange *c = &mig->change;
+
+    if (c->target != c->from) {
+        c->ret = vfio_mig_walk_from(mig, c->looked, c->target);
+    }
+}
+
+static void *vfio_mig_make_beside(void *opaque)
+{
+    vfio_mig_make(opaque);
+    return NULL;
+}
+
+void vfio_mig_start_beside(VFIODeviceMigration *mig)
+{
+    VFIOMigChange *c = &mig->change;
+
+    g_assert(qemu_mutex_iothread_locked() && !c->beside);
+    if (c->target != c->from) {
+        c->beside = true;
+        qemu_thread_create(&c->thread, "vfio-state", vfio_mig_make_beside,
+                           mig, QEMU_THREAD_JOINABLE);
+    }
+}
+
+void vfio_mig_join(VFIODeviceMigration *mig)
+{
+    VFIOMigChange *c = &mig->change;
+
+    g_assert(qemu_mutex_iothread_locked());
+    if (c->beside) {
+        qemu_thread_join(&c->thread);
+        c->beside = false;
+    }
+}
+
+int vfio_mig_finish(VFIODeviceMigration *mig, VFIOMigState recover,
+                    Error **errp)
+{
+    const VFIOMigChange *c = &mig->change;
+    g_autofree char *outcome = NULL;
+
+    if (c->ret == 0) {
         return 0;
     }
     outcome = vfio_mig_recover(mig, recover);
-    if (ret == -ESTALE) {
+    if (c->ret == -ESTALE) {
         vfio_mig_error_stale(mig, errp);
-    } else if (from == VFIO_MIG_STATE_ERROR) {
+    } else if (c->from == VFIO_MIG_STATE_ERROR) {
         error_setg(errp, "%s: the device was in state error (%s); %s",
-                   vfio_mig_dev(mig)->name, strerror(-ret), outcome);
+                   vfio_mig_dev(mig)->name, strerror(-c->ret), outcome);
     } else {
         error_setg(errp, "%s: cannot change the device's state from %s to "
                    "%s: %s; %s", vfio_mig_dev(mig)->name,
-                   vfio_mig_state_str(from), vfio_mig_state_str(target),
-                   strerror(-ret), outcome);
+                   vfio_mig_state_str(c->from), vfio_mig_state_str(c->target),
+                   strerror(-c->ret), outcome);
     }
-    return ret;
+    return c->ret;
 }
 
-static int vfio_mig_error_busy(VFIODeviceMigration *mig, Error **errp)
+int vfio_mig_error_busy(VFIODeviceMigration *mig, Error **errp)
 {
     error_setg(errp, "%s: the device's state cannot be changed: a chunk of "
                "its data is being moved for more than %d ms; the device is in "
@@ -279,7 +331,9 @@ int vfio_mig_set_state(VFIODeviceMigration *mig, VFIOMigState target,
     if (!vfio_mig_claim_soon(mig)) {
         return vfio_mig_error_busy(mig, errp);
     }
-    ret = vfio_mig_go(mig, vfio_mig_look(mig), target, recover, errp);
+    vfio_mig_plan(mig, target);
+    vfio_mig_make(mig);
+    ret = vfio_mig_finish(mig, recover, errp);
     vfio_mig_release(mig);
     return ret;
 }
@@ -330,13 +384,19 @@ static int vfio_mig_tell_not_quiet(VFIODeviceMigration *mig, int ret,
     return ret < 0 ? ret : -EIO;
 }
 
-void vfio_mig_stop_device(VFIODeviceMigration *mig)
+void vfio_mig_plan_stop(VFIODeviceMigration *mig)
 {
     int looked = vfio_mig_look(mig);
-    VFIOMigState target = looked == -ESTALE ? VFIO_MIG_STATE_STOP
-                                            : vfio_mig_stopped_target(mig);
+
+    vfio_mig_plan_looked(mig, looked, looked == -ESTALE
+                         ? VFIO_MIG_STATE_STOP : vfio_mig_stopped_target(mig));
+}
+
+void vfio_mig_finish_stop(VFIODeviceMigration *mig)
+{
+    int looked = mig->change.looked;
     Error *err = NULL;
-    int ret = vfio_mig_go(mig, looked, target, VFIO_MIG_STATE_STOP, &err);
+    int ret = vfio_mig_finish(mig, VFIO_MIG_STATE_STOP, &err);
 
     if (ret == 0 && looked == -ESTALE) {
         vfio_mig_error_stale(mig, &err);
@@ -348,33 +408,41 @@ void vfio_mig_stop_device(VFIODeviceMigration *mig)
     }
 }
 
-void vfio_mig_quiet_device(VFIODeviceMigration *mig)
+void vfio_mig_stop_device(VFIODeviceMigration *mig)
 {
-    VFIOMigState from, to;
-    Error *err = NULL;
-    int looked, ret = 0;
+    vfio_mig_plan_stop(mig);
+    vfio_mig_make(mig);
+    vfio_mig_finish_stop(mig);
+}
 
-    if (!vfio_mig_claim_soon(mig)) {
-        return;     /* a chunk is being moved: it stops after that */
+void vfio_mig_plan_quiet(VFIODeviceMigration *mig)
+{
+    int looked = vfio_mig_look(mig);
+    VFIOMigState target = mig->state;
+
+    if (target == VFIO_MIG_STATE_PRE_COPY) {
+        target = VFIO_MIG_STATE_PRE_COPY_P2P;
+    } else if (target == VFIO_MIG_STATE_RUNNING) {
+        target = VFIO_MIG_STATE_RUNNING_P2P;
     }
-    looked = vfio_mig_look(mig);
-    from = mig->state;
-    to = from == VFIO_MIG_STATE_PRE_COPY ? VFIO_MIG_STATE_PRE_COPY_P2P
-                                         : VFIO_MIG_STATE_RUNNING_P2P;
-    if (from == VFIO_MIG_STATE_RUNNING || from == VFIO_MIG_STATE_PRE_COPY) {
-        ret = vfio_mig_walk_from(mig, looked, to);
-    }
-    if (ret < 0 && !mig->quiet_error) {
+    vfio_mig_plan_looked(mig, looked, target);
+}
+
+void vfio_mig_finish_quiet(VFIODeviceMigration *mig)
+{
+    const VFIOMigChange *c = &mig->change;
+    Error *err = NULL;
+
+    if (c->ret < 0 && !mig->quiet_error) {
         error_setg(&mig->quiet_error, "%s: cannot change the device's state "
                    "from %s to %s: %s; it may have written to other devices "
                    "that were stopped already", vfio_mig_dev(mig)->name,
-                   vfio_mig_state_str(from), vfio_mig_state_str(to),
-                   strerror(-ret));
-    } else if (looked == -ESTALE) {
+                   vfio_mig_state_str(c->from), vfio_mig_state_str(c->target),
+                   strerror(-c->ret));
+    } else if (c->looked == -ESTALE) {
         vfio_mig_error_stale(mig, &err);
-        vfio_mig_fail(mig, looked, err);
+        vfio_mig_fail(mig, c->looked, err);
     }
-    vfio_mig_release(mig);
 }
 
 int vfio_mig_settle(VFIODeviceMigration *mig, Error **errp)
@@ -387,8 +455,9 @@ int vfio_mig_settle(VFIODeviceMigration *mig, Error **errp)
     vfio_mig_set_data_sent(mig, false);
     looked = vfio_mig_look(mig);
     if (mig->state != VFIO_MIG_STATE_RESUMING) {
-        ret = vfio_mig_go(mig, looked, vfio_mig_idle_state(mig),
-                          VFIO_MIG_STATE_ERROR, errp);
+        vfio_mig_plan_looked(mig, looked, vfio_mig_idle_state(mig));
+        vfio_mig_make(mig);
+        ret = vfio_mig_finish(mig, VFIO_MIG_STATE_ERROR, errp);
     }
     vfio_mig_release(mig);
     return ret;

@@ -29,8 +29,10 @@ void __wrap_qemu_thread_create(QemuThread *thread, const char *name,
 void __wrap_qemu_thread_create(QemuThread *thread, const char *name,
                                void *(*run)(void *), void *arg, int mode)
 {
-    nr_writers += !strcmp(name, "vfio-load");
-    loaded_before = comp_transcript_count(" dst chunk-loaded");
+    if (!strcmp(name, "vfio-load")) {
+        nr_writers++;
+        loaded_before = comp_transcript_count(" dst chunk-loaded");
+    }
     __real_qemu_thread_create(thread, name, run, arg, mode);
 }
 

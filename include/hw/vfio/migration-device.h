@@ -38,6 +38,29 @@ typedef enum VFIOMigArrival {
     VFIO_MIG_ARRIVAL_SNAPSHOT,  /* loadvm */
 } VFIOMigArrival;
 
+/* What VM state handlers do with all devices, one after the other */
+typedef enum VFIOMigPass {
+    VFIO_MIG_PASS_NONE,
+    VFIO_MIG_PASS_STOPS_FIRST,  /* the VM stops: to a P2P state */
+    VFIO_MIG_PASS_STOPS,
+    VFIO_MIG_PASS_STARTS_FIRST, /* it goes on: to a P2P state */
+    VFIO_MIG_PASS_STARTS,
+    VFIO_MIG_PASS__MAX,
+} VFIOMigPass;
+
+/*
+ * A change of a device's state, from its plan to what came of it; see
+ * migration-transition.h
+ */
+typedef struct VFIOMigChange {
+    bool planned;               /* the device is claimed for it */
+    bool beside;                /* a thread makes it, and is to be joined */
+    QemuThread thread;
+    int looked;                 /* what vfio_mig_look() returned before */
+    VFIOMigState from, target;
+    int ret;                    /* 0, or -errno; from is left then, or not */
+} VFIOMigChange;
+
 /* In VFIOMigStats: a size that the device did not report */
 #define VFIO_MIG_NOT_TOLD   UINT64_MAX
 
@@ -69,6 +92,9 @@ struct VFIODeviceMigration {
     void *priv;                 /* the protocol's own; claim */
     VFIOMigState state;         /* last known; claim, see vfio_mig_state() */
     Error *quiet_error;         /* of its change to P2P, if any; claim */
+    VFIOMigChange change;       /* BQL; till it is joined its thread's */
+    VFIOMigPass pass;           /* that was begun last for it; BQL */
+    bool ahead;                 /* ... before its own handler's turn; BQL */
     uint64_t refused_arcs;      /* bit = index in traits.arcs; claim */
     unsigned resets;            /* seen so far; written with the claim */
 

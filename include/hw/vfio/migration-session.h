@@ -27,6 +27,13 @@ typedef struct VFIOMigPipeline VFIOMigPipeline;
 
 typedef struct VFIOMigWriter VFIOMigWriter;
 
+/* A change of state in a load that is not over yet */
+typedef enum VFIOMigLoadStep {
+    VFIO_MIG_LOAD_STEP_NONE,
+    VFIO_MIG_LOAD_STEP_ENTERS,  /* resuming */
+    VFIO_MIG_LOAD_STEP_VERDICT, /* ... and leaves it */
+} VFIOMigLoadStep;
+
 typedef enum VFIOMigStream {
     VFIO_MIG_STREAM_LIVE,       /* a migration, out or in */
     VFIO_MIG_STREAM_SNAPSHOT,   /* savevm or loadvm */
@@ -44,6 +51,7 @@ struct VFIOMigSession {
     Error *error;               /* lock; why it failed, or NULL */
     int ret;                    /* lock; -errno */
     bool told;                  /* set in the stream; its own thread */
+    VFIOMigLoadStep step;       /* BQL */
     bool announced;             /* the stream that is loaded has the device */
     bool initial_arrived;       /* so the stream says. BQL */
     bool acked;                 /* its mark was the last; source told. BQL */
@@ -147,6 +155,9 @@ void vfio_mig_release(VFIODeviceMigration *mig);
  * success end with vfio_mig_release().
  */
 bool vfio_mig_claim_soon(VFIODeviceMigration *mig);
+
+/* Is somebody at work on the device at this moment? */
+bool vfio_mig_is_claimed(VFIODeviceMigration *mig);
 
 /*
  * vfio_mig_claim_to_stop: the same, for a VM that stops

@@ -34,15 +34,6 @@ int vfio_mig_set_state(VFIODeviceMigration *mig, VFIOMigState target,
 int vfio_mig_try_state(VFIODeviceMigration *mig, VFIOMigState target);
 
 /*
- * vfio_mig_leave_resuming: ask the driver what it thinks of the state that it
- * was given, by the arc from resuming to stop
- *
- * Returns: 0, or -errno; -ESTALE where the device is not in resuming any more.
- * Nothing is recovered. Locks: needs the BQL; claims the device.
- */
-int vfio_mig_leave_resuming(VFIODeviceMigration *mig);
-
-/*
  * vfio_mig_look: update the known state of the device from the real one
  *
  * A guest, a reset of the VM or a wake-up may reset the device at any time
@@ -68,15 +59,59 @@ void vfio_mig_error_stale(VFIODeviceMigration *mig, Error **errp);
 void vfio_mig_stop_device(VFIODeviceMigration *mig);
 
 /*
- * vfio_mig_quiet_device: the VM stops: end the device's peer-to-peer DMA
+ * A change in parts: planned, made, and finished by whoever has the BQL. Only
+ * to make it takes the device's time, and that may be a thread's work, so that
+ * several devices change side by side; nothing else is done to the device till
+ * that is joined. The device is claimed from the plan to the end.
  *
- * From running or pre-copy to their P2P states. What
- * goes wrong fails the session, or is reported; the device is still to be
- * stopped.
+ * vfio_mig_plan: look at the device; its state is to become @target
+ * vfio_mig_make: do it, and keep what came of it
+ * vfio_mig_start_beside: ... in a thread, if there is anything to do
+ * vfio_mig_join: that thread, if any, has ended
+ * vfio_mig_finish: after a failure recover, as vfio_mig_set_state() does
  *
- * For a device that has such states. Locks: needs the BQL; claims the device.
+ * Returns (vfio_mig_finish): as vfio_mig_set_state().
+ * Locks: the BQL (in a thread its starter has it); the device is claimed.
  */
-void vfio_mig_quiet_device(VFIODeviceMigration *mig);
+void vfio_mig_plan(VFIODeviceMigration *mig, VFIOMigState target);
+void vfio_mig_make(VFIODeviceMigration *mig);
+void vfio_mig_start_beside(VFIODeviceMigration *mig);
+void vfio_mig_join(VFIODeviceMigration *mig);
+int vfio_mig_finish(VFIODeviceMigration *mig, VFIOMigState recover,
+                    Error **errp);
+
+/*
+ * vfio_mig_plan_verdict: ask the driver what it thinks of the state that it
+ * was given, by the arc from resuming to stop
+ *
+ * What came of it is in mig->change.ret: 0, or -errno; -ESTALE where the
+ * device is not in resuming any more. Nothing is to be recovered.
+ * Locks: as above.
+ */
+void vfio_mig_plan_verdict(VFIODeviceMigration *mig);
+
+/* vfio_mig_stop_device() in parts */
+void vfio_mig_plan_stop(VFIODeviceMigration *mig);
+void vfio_mig_finish_stop(VFIODeviceMigration *mig);
+
+/*
+ * vfio_mig_plan_quiet, vfio_mig_finish_quiet: the VM stops: end the device's
+ * peer-to-peer DMA, in parts
+ *
+ * From running or pre-copy to their P2P states. What goes wrong fails the
+ * session, or is reported; the device is still to be stopped.
+ *
+ * For a device that has such states. Locks: as above.
+ */
+void vfio_mig_plan_quiet(VFIODeviceMigration *mig);
+void vfio_mig_finish_quiet(VFIODeviceMigration *mig);
+
+/*
+ * vfio_mig_error_busy: the message for a device that could not be claimed
+ *
+ * Returns: -EBUSY.
+ */
+int vfio_mig_error_busy(VFIODeviceMigration *mig, Error **errp);
 
 /*
  * vfio_mig_settle: after a session the device is as the VM is
