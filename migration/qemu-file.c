@@ -95,6 +95,15 @@ void qemu_file_reset_rate_limit(QEMUFile *f)
 {
 }
 
+int64_t qemu_file_get_rate_limit(QEMUFile *f)
+{
+    return 0;
+}
+
+void qemu_file_acct_rate_limit(QEMUFile *f, int64_t len)
+{
+}
+
 int qio_channel_write_all(QIOChannel *ioc, const char *buf, size_t buflen,
                           Error **errp)
 {

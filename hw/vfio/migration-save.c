@@ -31,6 +31,7 @@
 #include "hw/vfio/migration-stream.h"
 #include "hw/vfio/migration-switch-over.h"
 #include "hw/vfio/migration-transition.h"
+#include "hw/vfio/migration-turns.h"
 #include "trace.h"
 
 /* Longest time that one device sends before RAM's turn comes, in ms */
@@ -168,6 +169,9 @@ static int vfio_mig_save_begin(VFIODeviceMigration *mig, QEMUFile *f,
     }
     vfio_mig_session_open(mig, f);
     vfio_mig_switch_over_begin(mig);
+    if (mig->session->stream == VFIO_MIG_STREAM_LIVE) {
+        vfio_mig_turns_join(mig);
+    }
     vfio_mig_set_phase(mig, VFIO_MIG_PHASE_SAVE);
     return vfio_mig_session_tell(mig);  /* unplugged since the beginning? */
 }
@@ -355,8 +359,8 @@ static void vfio_mig_save_pending(QEMUFile *f, void *opaque,
 
     if (mig->session->stream == VFIO_MIG_STREAM_LIVE) {
         vfio_mig_pipeline_prepare(mig);     /* while the VM still runs */
+        vfio_mig_turns_look(f);
     }
-
     *res_precopy_only += vfio_mig_session_tell(mig) < 0 ||
                          mig->session->stream == VFIO_MIG_STREAM_BACKGROUND
                          ? VFIO_MIG_PENDING_MAX_BYTES
@@ -460,7 +464,9 @@ static int vfio_mig_save_iterate(QEMUFile *f, void *opaque)
     if (mig->session->stream == VFIO_MIG_STREAM_BACKGROUND) {
         return vfio_mig_refuse_background(mig);
     }
+    vfio_mig_turns_begin(mig);
     ret = vfio_mig_save_part(mig, f);
+    vfio_mig_turns_end(mig, f);
     if (ret < 0 && vfio_mig_pipeline_active(mig)) {
         /* QEMU would print it, as it does not for the last sections. */
         qemu_file_set_error(f, ret);
@@ -471,22 +477,24 @@ static int vfio_mig_save_iterate(QEMUFile *f, void *opaque)
 
 /*
  * While the stopped devices are read, one that has nothing yet needs no
- * section.
+ * section. Before that it needs none until its turn has come.
  */
 static bool vfio_mig_has_iterate(void *opaque)
 {
     VFIODeviceMigration *mig = vfio_mig_of(opaque);
 
-    return !vfio_mig_pipeline_active(mig) || vfio_mig_pipeline_ready(mig);
+    return vfio_mig_pipeline_active(mig) ? vfio_mig_pipeline_ready(mig)
+                                         : vfio_mig_turns_may_send(mig);
 }
 
 /*
  * There is none, but it is how a round of the devices alone is asked for, see
- * migration-stop-copy.c.
+ * migration-stop-copy.c and migration-turns.c.
  */
 static bool vfio_mig_has_postcopy(void *opaque)
 {
-    return vfio_mig_pipeline_active(vfio_mig_of(opaque));
+    return vfio_mig_pipeline_active(vfio_mig_of(opaque)) ||
+           vfio_mig_turns_of_devices();
 }
 
 /* ---- the end ---- */
@@ -622,6 +630,7 @@ static void vfio_mig_save_cleanup(void *opaque)
     vfio_mig_session_name_failure(mig);
     vfio_mig_answer_end(migrate_get_current());
     vfio_mig_pipeline_free(mig);
+    vfio_mig_turns_leave(mig);
     vfio_mig_session_end(mig);
     if (mig->gone) {
         return;

@@ -51,5 +51,9 @@ int qemu_file_rate_limit(QEMUFile *f);
 /* Bytes in an interval, from now on; and a new interval begins */
 void qemu_file_set_rate_limit(QEMUFile *f, int64_t new_rate);
 void qemu_file_reset_rate_limit(QEMUFile *f);
+/* Of an interval; 0: there is no limit */
+int64_t qemu_file_get_rate_limit(QEMUFile *f);
+/* Count @len bytes more, or less, as sent in this interval */
+void qemu_file_acct_rate_limit(QEMUFile *f, int64_t len);
 
 #endif /* MIGRATION_QEMU_FILE_H */

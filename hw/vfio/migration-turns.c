@@ -1,0 +1,213 @@
+/*
+ * Whose turn it is to send, while the VM runs
+ *
+ * Owns: which devices take part in the migration, which of them is next, what
+ * is known of QEMU's rate limit, and turns of the devices without RAM. Does not
+ * own: how much they have sent too much (migration-credit.c), what they send
+ * (migration-save.c).
+ *
+ * QEMU has each handler send in the order in which they came, RAM first, and
+ * begins again with the first once the limit was reached, or as long as RAM is
+ * not done. So the last device would have no turn beside others with a lot to
+ * send, and none of them beside RAM that is written fast.
+ *
+ * Locks: include/hw/vfio/migration-turns.h.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/main-loop.h"
+#include "qemu/timer.h"
+#include "qemu/units.h"
+#include "migration/migration.h"
+#include "migration/misc.h"
+#include "migration/qemu-file.h"
+#include "migration/ram.h"
+#include "migration/savevm.h"
+#include "hw/vfio/migration-credit.h"
+#include "hw/vfio/migration-session.h"
+#include "hw/vfio/migration-turns.h"
+#include "trace.h"
+
+/* A limit of that much in an interval is none. */
+#define VFIO_MIG_TURNS_MAX_BYTES    ((int64_t)1 * PiB)
+
+/* Longest time of devices' turns without RAM, in ms: QEMU's for RAM's turn */
+#define VFIO_MIG_TURNS_MS           50
+
+/* Of the one migration that there is */
+static struct {
+    GPtrArray *migs;            /* that take part; NULL: none */
+    VFIOMigCredit credit;
+    uint64_t turns;             /* so far */
+    int64_t begin_ns;           /* of the present one */
+    bool of_devices;
+} vfio_mig_turns;
+
+/* ---- who takes part ---- */
+
+void vfio_mig_turns_join(VFIODeviceMigration *mig)
+{
+    g_assert(qemu_mutex_iothread_locked());
+    if (!vfio_mig_turns.migs) {
+        vfio_mig_turns.migs = g_ptr_array_new();
+        vfio_mig_turns.credit = (VFIOMigCredit) { 0 };
+        vfio_mig_turns.turns = 0;
+    }
+    g_ptr_array_add(vfio_mig_turns.migs, mig);
+}
+
+void vfio_mig_turns_leave(VFIODeviceMigration *mig)
+{
+    g_assert(qemu_mutex_iothread_locked());
+    if (vfio_mig_turns.migs &&
+        g_ptr_array_remove(vfio_mig_turns.migs, mig) &&
+        !vfio_mig_turns.migs->len) {
+        g_ptr_array_free(vfio_mig_turns.migs, true);
+        vfio_mig_turns.migs = NULL;
+    }
+}
+
+/* ---- the limit ---- */
+
+/*
+ * QEMU does not tell how much was sent in an interval, only whether that is
+ * too much. So we look how much more would be, or less would not.
+ */
+static uint64_t vfio_mig_turns_used_bytes(QEMUFile *f, int64_t max_bytes)
+{
+    int64_t least = -VFIO_MIG_TURNS_MAX_BYTES;
+    int64_t most = max_bytes;
+
+    while (least < most) {
+        int64_t more = most - (most - least) / 2;
+        bool too_much;
+
+        qemu_file_acct_rate_limit(f, more);
+        too_much = qemu_file_rate_limit(f);
+        qemu_file_acct_rate_limit(f, -more);
+        if (too_much) {
+            most = more - 1;
+        } else {
+            least = more;
+        }
+    }
+    return max_bytes - least;
+}
+
+/* False where the stream has an error, or was shut down: nothing is known. */
+static bool vfio_mig_turns_interval(QEMUFile *f, VFIOMigInterval *now)
+{
+    int64_t max_bytes = qemu_file_get_rate_limit(f);
+
+    *now = (VFIOMigInterval) {
+        .now_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME),
+        .ram_bytes = ram_bytes_remaining(),
+    };
+    if (max_bytes > 0 && max_bytes < VFIO_MIG_TURNS_MAX_BYTES) {
+        now->max_bytes = max_bytes;
+        now->used_bytes = vfio_mig_turns_used_bytes(f, max_bytes);
+    }
+    return now->used_bytes < VFIO_MIG_TURNS_MAX_BYTES;
+}
+
+/* ---- turns ---- */
+
+static uint64_t vfio_mig_turns_sent_bytes(void)
+{
+    GPtrArray *migs = vfio_mig_turns.migs;
+    uint64_t sent_bytes = 0;
+    unsigned i;
+
+    for (i = 0; migs && i < migs->len; i++) {
+        VFIODeviceMigration *mig = migs->pdata[i];
+
+        sent_bytes += mig->stats.transferred_bytes;
+    }
+    return sent_bytes;
+}
+
+/*
+ * As many turns as the interval allows: what RAM would send in it, too.
+ * Dirty bitmaps of disks have a handler that lets no later one have a turn.
+ */
+static void vfio_mig_turns_give_devices(QEMUFile *f)
+{
+    int64_t end_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME) +
+                     VFIO_MIG_TURNS_MS * SCALE_MS;
+    uint64_t before_bytes, sent_bytes = vfio_mig_turns_sent_bytes();
+
+    if (migrate_dirty_bitmaps() || migration_in_postcopy()) {
+        return;
+    }
+    vfio_mig_turns.of_devices = true;
+    do {
+        before_bytes = sent_bytes;
+        qemu_savevm_state_iterate(f, true);
+        sent_bytes = vfio_mig_turns_sent_bytes();
+    } while (sent_bytes != before_bytes && !qemu_file_rate_limit(f) &&
+             qemu_clock_get_ns(QEMU_CLOCK_REALTIME) < end_ns);
+    vfio_mig_turns.of_devices = false;
+}
+
+void vfio_mig_turns_look(QEMUFile *f)
+{
+    VFIOMigCredit *c = &vfio_mig_turns.credit;
+    uint64_t pay_bytes;
+    VFIOMigInterval now;
+
+    if (!vfio_mig_turns_interval(f, &now)) {
+        return;
+    }
+    pay_bytes = vfio_mig_credit_look(c, &now);
+    if (pay_bytes) {
+        trace_vfio_migration_debt(c->debt_bytes, pay_bytes, now.max_bytes,
+                                  now.ram_bytes);
+        qemu_file_acct_rate_limit(f, pay_bytes);
+    }
+    if (now.ram_bytes && vfio_mig_credit_is_overdue(c)) {
+        vfio_mig_turns_give_devices(f);
+    }
+}
+
+bool vfio_mig_turns_of_devices(void)
+{
+    return vfio_mig_turns.of_devices;
+}
+
+/* The one whose last turn is longest ago is next. */
+bool vfio_mig_turns_may_send(VFIODeviceMigration *mig)
+{
+    GPtrArray *migs = vfio_mig_turns.migs;
+    unsigned i;
+
+    if (!migs || !g_ptr_array_find(migs, mig, NULL)) {
+        return true;
+    }
+    for (i = 0; i < migs->len; i++) {
+        VFIODeviceMigration *other = migs->pdata[i];
+
+        if (other->session->last_turn < mig->session->last_turn) {
+            return false;
+        }
+    }
+    return vfio_mig_credit_is_due(&vfio_mig_turns.credit);
+}
+
+void vfio_mig_turns_begin(VFIODeviceMigration *mig)
+{
+    mig->session->last_turn = ++vfio_mig_turns.turns;
+    vfio_mig_turns.begin_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
+}
+
+void vfio_mig_turns_end(VFIODeviceMigration *mig, QEMUFile *f)
+{
+    VFIOMigInterval now;
+
+    if (mig->session->stream == VFIO_MIG_STREAM_LIVE &&
+        vfio_mig_turns_interval(f, &now)) {
+        vfio_mig_credit_sent(&vfio_mig_turns.credit, vfio_mig_turns.begin_ns,
+                             &now);
+    }
+}

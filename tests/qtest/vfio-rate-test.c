@@ -1,0 +1,165 @@
+/*
+ * max-bandwidth, beside devices that send more at once than it allows
+ *
+ * Owns: machines without a guest whose devices have far more data before the
+ * VM's stop than the limit lets out in the time of a case: how much goes out
+ * in a while, and that each device and RAM have a part of it.
+ * Does not own: the arithmetic (tests/unit/test-migration-credit.c), what is
+ * sent once the VM is stopped, which has no limit (vfio-stop-copy-test.c).
+ * Locks: none.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "vfio-test.h"
+
+#include <inttypes.h>
+
+#define MIB             (INT64_C(1) << 20)
+#define LIMIT           (32 * MIB)      /* a second */
+#define START_MS        10000
+#define RAM_MIB         256
+
+/* As many devices that never end, of chunks of @chunk */
+static VFIOPair *start_pair(unsigned devices, const char *chunk,
+                            unsigned ram_mib)
+{
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+    VFIOSide *sides[] = { pair->src, pair->dst };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(sides); i++) {
+        VFIOSide *side = sides[i];
+
+        side->ram_mib = ram_mib;
+        vfio_side_set_keys(side, "dev0", "dma-rate=0;precopy-size=1G;"
+                           "precopy-rate=4G;verify=none");
+        vfio_side_set(side, "dev0", "window-size", "%s", chunk);
+        vfio_side_set(side, "dev0", "chunk-size", "%s", chunk);
+        side->multi = devices > 1;
+        for (unsigned d = 1; d < devices; d++) {
+            vfio_side_add_device(side);
+        }
+    }
+    vfio_pair_start(pair);
+    migrate_set_parameter_int(pair->src->qts, "max-bandwidth", LIMIT);
+    migrate_set_parameter_int(pair->src->qts, "downtime-limit", 1);
+    return pair;
+}
+
+static int64_t device_bytes(VFIOSide *side, const char *device)
+{
+    QDict *property = vfio_side_property(side, device);
+    int64_t bytes = qdict_get_int(property, "transferred-bytes");
+
+    qobject_unref(property);
+    return bytes;
+}
+
+static int64_t ram_bytes(VFIOSide *side)
+{
+    QDict *info = migrate_query_not_failed(side->qts);
+    int64_t bytes;
+
+    g_assert_cmpstr(qdict_get_str(info, "status"), ==, "active");
+    bytes = qdict_get_int(qdict_get_qdict(info, "ram"), "transferred");
+    qobject_unref(info);
+    return bytes;
+}
+
+static int64_t chunks(VFIOSide *side)
+{
+    QDict *property = vfio_side_property(side, "dev0");
+    int64_t count = qdict_get_int(property, "chunks");
+
+    qobject_unref(property);
+    return count;
+}
+
+/* Till dev0 has sent another chunk; returns when, in us */
+static int64_t wait_chunk(VFIOSide *side, int64_t *count)
+{
+    int64_t start_us = g_get_monotonic_time();
+    int64_t before = chunks(side);
+
+    while ((*count = chunks(side)) == before) {
+        if (g_get_monotonic_time() > start_us + START_MS * INT64_C(1000)) {
+            vfio_side_fail(side, "nothing was sent for %d ms", START_MS);
+        }
+        g_usleep(2000);
+    }
+    return g_get_monotonic_time();
+}
+
+static void stop_pair(VFIOPair *pair)
+{
+    migrate_cancel(pair->src->qts);
+    wait_for_migration_status(pair->src->qts, "cancelled", NULL);
+    vfio_side_kill(pair->dst);
+    vfio_pair_free(pair);
+}
+
+/* From one end of a chunk to another, not less than some seconds on */
+static void test_large_chunks(const void *mib)
+{
+    int64_t chunk = GPOINTER_TO_INT(mib) * MIB;
+    g_autofree char *size = g_strdup_printf("%" PRId64, chunk);
+    double seconds = g_test_slow() ? 10 : 5;
+    VFIOPair *pair = start_pair(1, size, 32);
+    int64_t from_us, till_us, from, till, ram;
+    double rate;
+
+    vfio_pair_begin(pair);
+    wait_chunk(pair->src, &from);
+    from_us = wait_chunk(pair->src, &from);
+    ram = ram_bytes(pair->src);
+    do {
+        till_us = wait_chunk(pair->src, &till);
+    } while (till_us - from_us < seconds * 1e6);
+    rate = ((till - from) * chunk + ram_bytes(pair->src) - ram) * 1e6 /
+           (till_us - from_us);
+    g_test_message("%.2f MiB/s in %.1f s", rate / MIB,
+                   (till_us - from_us) / 1e6);
+    if (rate > 1.1 * LIMIT || rate < 0.9 * LIMIT) {
+        vfio_side_fail(pair->src, "%.1f MiB/s went out, the limit was 32",
+                       rate / MIB);
+    }
+    stop_pair(pair);
+}
+
+/* Two devices, and RAM that is far from its first end */
+static void test_shares(const void *chunk)
+{
+    static const char *const devices[] = { "dev0", "dev1" };
+    VFIOPair *pair = start_pair(2, chunk, RAM_MIB);
+    int64_t ram, sum = 0;
+
+    /* Pages that are all zero take no room in the stream. */
+    qtest_memset(pair->src->qts, MIB, 0x5a, (RAM_MIB - 1) * MIB);
+    vfio_pair_begin(pair);
+    g_usleep(6 * G_USEC_PER_SEC);
+    ram = ram_bytes(pair->src);
+    for (unsigned i = 0; i < 2; i++) {
+        int64_t bytes = device_bytes(pair->src, devices[i]);
+
+        g_test_message("%s: %.1f MiB, RAM: %.1f MiB", devices[i],
+                       (double)bytes / MIB, (double)ram / MIB);
+        /* A sixth of what the limit allows, and not by one chunk */
+        g_assert_cmpint(bytes, >, LIMIT);
+        sum += bytes;
+    }
+    g_assert_cmpint(ram, >, LIMIT * 3 / 2);
+    /* At most one chunk is not paid yet. */
+    g_assert_cmpint(ram + sum, <, LIMIT * 7 + 16 * MIB);
+    stop_pair(pair);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    qtest_add_data_func("vfio/rate/chunks/16M", GINT_TO_POINTER(16),
+                        test_large_chunks);
+    qtest_add_data_func("vfio/rate/chunks/64M", GINT_TO_POINTER(64),
+                        test_large_chunks);
+    qtest_add_data_func("vfio/rate/shares/64K", "64K", test_shares);
+    qtest_add_data_func("vfio/rate/shares/16M", "16M", test_shares);
+    return g_test_run();
+}
