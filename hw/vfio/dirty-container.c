@@ -16,7 +16,6 @@
 #include "qemu/osdep.h"
 #include <sys/ioctl.h>
 #include "qapi/error.h"
-#include "qemu/error-report.h"
 #include "qemu/host-utils.h"
 #include "qemu/units.h"
 #include "exec/ram_addr.h"
@@ -24,6 +23,12 @@
 #include "trace.h"
 
 /* ---- trackers ---- */
+
+/* RAM that was read as dirty as a whole */
+typedef struct VFIODirtyHeld {
+    uint64_t ram_addr;
+    uint64_t size_bytes;
+} VFIODirtyHeld;
 
 /*
  * A listener's callbacks are given the container and nothing of ours, and
@@ -55,6 +60,7 @@ VFIODirtyTracker *vfio_dirty_tracker_new(VFIOContainer *container)
 
     t->container = container;
     t->mappings = vfio_dirty_mappings_new();
+    t->held = g_array_new(FALSE, FALSE, sizeof(VFIODirtyHeld));
     QLIST_INSERT_HEAD(&vfio_dirty_trackers, t, next);
     return t;
 }
@@ -65,6 +71,7 @@ void vfio_dirty_tracker_free(VFIODirtyTracker *t)
     trace_vfio_dirty_container_gone(t->container->fd);
     QLIST_REMOVE(t, next);
     vfio_dirty_mappings_free(t->mappings);
+    g_array_free(t->held, TRUE);
     g_free(t->bitmap);
     g_free(t);
 }
@@ -340,27 +347,44 @@ void vfio_dirty_note_read(VFIODirtyTracker *t, uint64_t first,
                      !vfio_dirty_is_full(t->bitmap, first, pages);
 }
 
-static void vfio_dirty_warn_full(VFIODirtyTracker *t)
-{
-    g_autofree char *name = vfio_dirty_name(t);
-
-    warn_report("%s: the IOMMU says of every page that it is dirty, each "
-                "time it is asked; the migration does not end by itself, and "
-                "auto-converge slows the guest down in vain. Raise "
-                "downtime-limit, or start the VM with "
-                "x-pre-copy-dirty-page-tracking=off for these devices: both "
-                "send that memory while the VM is stopped", name);
-}
-
 void vfio_dirty_rounds_begin(VFIODirtyTracker *t)
 {
     t->round_pages = 0;
     t->round_clean = false;
     t->full_rounds = 0;
-    t->warned_full = false;
+    t->at_end = false;
+    g_array_set_size(t->held, 0);
 }
 
-void vfio_dirty_round_ends(VFIODirtyTracker *t, bool running)
+void vfio_dirty_hold_begins(VFIODirtyTracker *t, bool running)
+{
+    t->holding = running && t->full_rounds + 1 == VFIO_DIRTY_FULL_ROUNDS;
+    if (!t->holding) {
+        vfio_dirty_release(t);
+    }
+}
+
+void vfio_dirty_hold_ends(VFIODirtyTracker *t)
+{
+    t->holding = false;
+    if (t->round_clean) {
+        vfio_dirty_release(t);
+    }
+}
+
+void vfio_dirty_release(VFIODirtyTracker *t)
+{
+    unsigned i;
+
+    for (i = 0; i < t->held->len; i++) {
+        VFIODirtyHeld *held = &g_array_index(t->held, VFIODirtyHeld, i);
+
+        vfio_dirty_mark(held->ram_addr, held->size_bytes);
+    }
+    g_array_set_size(t->held, 0);
+}
+
+bool vfio_dirty_round_ends(VFIODirtyTracker *t, bool running)
 {
     uint64_t bytes = t->round_pages << t->page_shift;
 
@@ -368,13 +392,15 @@ void vfio_dirty_round_ends(VFIODirtyTracker *t, bool running)
         bool full = !t->round_clean && bytes >= VFIO_DIRTY_FULL_BYTES;
 
         t->full_rounds = full ? t->full_rounds + 1 : 0;
-        if (t->full_rounds == VFIO_DIRTY_FULL_ROUNDS && !t->warned_full) {
-            t->warned_full = true;
-            vfio_dirty_warn_full(t);
+        t->at_end = t->full_rounds == VFIO_DIRTY_FULL_ROUNDS;
+        if (t->at_end) {
+            g_array_set_size(t->held, 0);
         }
     }
+    vfio_dirty_release(t);
     t->round_pages = 0;
     t->round_clean = false;
+    return bytes && running && t->at_end;
 }
 
 /* ---- mapping ---- */
@@ -455,11 +481,31 @@ static void vfio_dirty_take_pages_cb(uint64_t first_page, uint64_t pages,
                     pages << target->page_shift);
 }
 
+static void vfio_dirty_drop_pages_cb(uint64_t first_page, uint64_t pages,
+                                     void *opaque)
+{
+}
+
+/* All of them are dirty, as all others in this round so far. */
+static void vfio_dirty_keep(VFIODirtyTracker *t, uint64_t first,
+                            uint64_t pages, uint64_t ram_addr)
+{
+    VFIODirtyHeld held = { ram_addr, pages << t->page_shift };
+
+    g_array_append_val(t->held, held);
+    vfio_dirty_take_pages(t->bitmap, first, pages, 0,
+                          vfio_dirty_drop_pages_cb, NULL);
+}
+
 void vfio_dirty_take(VFIODirtyTracker *t, uint64_t first, uint64_t pages,
                      uint64_t ram_addr)
 {
     VFIODirtyRunTarget target = { t->page_shift, ram_addr };
 
+    if (t->holding && !t->round_clean) {
+        vfio_dirty_keep(t, first, pages, ram_addr);
+        return;
+    }
     /* Words are for bits that stand for a page of the host */
     if (vfio_dirty_page_bytes(t) == qemu_real_host_page_size()) {
         vfio_dirty_take_words(t->bitmap, first, pages,

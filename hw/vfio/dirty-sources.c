@@ -93,7 +93,7 @@ static bool vfio_dirty_may_log(VFIODirtyTracker *t, VFIODevice *vbasedev)
  */
 static bool vfio_dirty_iommu_tells(VFIODirtyTracker *t)
 {
-    return t->supported &&
+    return t->supported && !t->at_end &&
            (vfio_dirty_is_translated(t) ||
             !vfio_dirty_find_in(t->container, vfio_dirty_device_pins_all));
 }
@@ -255,6 +255,23 @@ void vfio_dirty_sources_warn(VFIODirtyTracker *t)
                 untold, bytes);
 }
 
+void vfio_dirty_sources_give_up_iommu(VFIODirtyTracker *t)
+{
+    g_autofree char *name = vfio_dirty_name(t);
+    uint64_t bytes = vfio_dirty_mapped_bytes(t);
+    Error *err = NULL;
+
+    trace_vfio_dirty_all(t->container->fd, bytes);
+    warn_report("%s: the IOMMU says of every page that it is dirty, each "
+                "time it is asked, and is not asked any more; %" PRIu64
+                " bytes of memory that the devices can write to are sent "
+                "again after the VM was stopped, which takes as long as the "
+                "downtime", name, bytes);
+    if (vfio_dirty_stop(t, &err) < 0) {
+        warn_report_err(err);
+    }
+}
+
 /* ---- loss ---- */
 
 /*
@@ -331,7 +348,7 @@ void vfio_dirty_sources_translate(VFIODirtyTracker *t)
         t->owed = true;
         vfio_dirty_sources_forget(t);
     }
-    if (t->wanted && t->supported && !t->started) {
+    if (t->wanted && t->supported && !t->started && !t->at_end) {
         ret = vfio_dirty_start(t, &err);
         if (ret < 0) {
             vfio_dirty_fail(ret, err);

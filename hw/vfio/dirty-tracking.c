@@ -133,7 +133,11 @@ static void vfio_dirty_log_sync(MemoryListener *listener,
         return;
     }
     if (t->started) {
+        vfio_dirty_hold_begins(t, vfio_dirty_find_in(
+                                      t->container,
+                                      vfio_dirty_device_running));
         ret = vfio_dirty_sync_section(t, section, &err);
+        vfio_dirty_hold_ends(t);
         if (ret < 0) {
             vfio_dirty_fail(ret, err);
         }
@@ -150,8 +154,12 @@ static void vfio_dirty_log_global_after_sync(MemoryListener *listener)
     if (t->original.log_global_after_sync) {
         t->original.log_global_after_sync(listener);
     }
-    vfio_dirty_round_ends(t, vfio_dirty_find_in(t->container,
-                                                vfio_dirty_device_running));
+    if (vfio_dirty_round_ends(t, vfio_dirty_find_in(
+                                     t->container,
+                                     vfio_dirty_device_running))) {
+        vfio_dirty_sources_give_up_iommu(t);
+        t->owed = true;
+    }
 }
 
 static void vfio_dirty_forget_error(VFIODirtyTracker *t)
@@ -195,6 +203,7 @@ static void vfio_dirty_log_global_stop(MemoryListener *listener)
     VFIODirtyTracker *t = vfio_dirty_of_listener(listener);
 
     t->wanted = false;
+    vfio_dirty_rounds_begin(t);
     vfio_dirty_forget_error(t);
     vfio_dirty_sources_stop(t);
 }
@@ -319,6 +328,7 @@ static void vfio_dirty_region_del(MemoryListener *listener,
     bool counts = vfio_dirty_is_section(section);
     int unmapped = 0;
 
+    vfio_dirty_release(t);      /* it may go with its RAM */
     if (counts) {
         vfio_dirty_section_goes(t, section);
     }

@@ -409,7 +409,7 @@ static void phase_hook(VFIOHostPhase phase, unsigned round, void *opaque)
 
 /* ---- a world ---- */
 
-static void ram_init(Ram *ram, uint64_t units)
+void world_ram_init(Ram *ram, uint64_t units)
 {
     ram->mr = vfio_host_ram_new(units * UNIT);
     ram->units = units;
@@ -452,9 +452,9 @@ void world_begin(const char *config, uint32_t seed)
 
     /* RAM offsets are no addresses, and not aligned to words of a bitmap */
     vfio_host_ram_skip(any(3) * UNIT + any(2) * PAGE * 7);
-    ram_init(&world->ram, RAM_UNITS);
+    world_ram_init(&world->ram, RAM_UNITS);
     vfio_host_ram_skip(any(70) * PAGE);
-    ram_init(&world->parts, PARTS_UNITS);
+    world_ram_init(&world->parts, PARTS_UNITS);
     vfio_host_ram_in_parts(world->parts.mr, PARTS_GRANULE);
     for (uint64_t at = 0; at < PARTS_UNITS * UNIT; at += PARTS_GRANULE) {
         world_populate(at, any(2));

@@ -79,6 +79,8 @@ uint64_t world_mapped_pages(void);
 
 /* Plug or unplug the part of world->parts at @at; it must have no section. */
 void world_populate(uint64_t at, bool populated);
+/* RAM of a test's own, without a section yet, and its end */
+void world_ram_init(Ram *ram, uint64_t units);
 void world_ram_destroy(Ram *ram);
 
 /* Sections come and go, as QEMU's memory listener tells it. */

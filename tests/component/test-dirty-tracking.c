@@ -193,6 +193,135 @@ static void test_exact_parts(void)
     world_end();
 }
 
+/* ---- an IOMMU that calls all pages dirty ---- */
+
+/* Less is not worth a word, see dirty-container.c. */
+#define BIG_UNITS   (UINT64_C(64) * 1024 * 1024 / UNIT)
+
+/* Beside world->ram, which is read first */
+static void begin_big(Ram *big)
+{
+    world_begin(SRC, 7);
+    world_ram_goes(&world->parts);
+    *big = (Ram) { 0 };
+    world_ram_init(big, BIG_UNITS);
+    world_ram_appears(big);
+    world_log_start();
+    vfio_host_ram_dirty_count();
+}
+
+static void end_big(Ram *big)
+{
+    world_ram_goes(big);
+    world_ram_appears(&world->parts);
+    world_log_stop();
+    world_ram_destroy(big);
+    world_end();
+}
+
+static void sync_one(Ram *ram)
+{
+    MemoryRegionSection section = world_ram_section(ram);
+
+    world->listener->log_sync(world->listener, &section);
+}
+
+static void write_all(const Ram *ram)
+{
+    g_assert_true(vfio_sim_dma_write("src", ram->iova, ram->units * UNIT));
+}
+
+/* All of world->ram was written, and @bytes of @big. */
+static void full_round(Ram *big, uint64_t bytes)
+{
+    write_all(&world->ram);
+    g_assert_true(vfio_sim_dma_write("src", big->iova, bytes));
+    sync_one(&world->ram);
+    sync_one(big);
+    world->listener->log_global_after_sync(world->listener);
+}
+
+/* Twice in a row: nothing more is asked, and all is sent at the end. */
+static void test_all_at_end(void)
+{
+    VFIODirtyTracker *t;
+    Ram big;
+
+    begin_big(&big);
+    t = vfio_dirty_tracker_of(world->container);
+    full_round(&big, BIG_UNITS * UNIT);
+    world_expect_dirty(&world->ram, 0, RAM_UNITS * UNIT);
+    world_expect_dirty(&big, 0, BIG_UNITS * UNIT);
+    full_round(&big, BIG_UNITS * UNIT);
+    g_assert_cmpuint(vfio_host_ram_dirty_count(), ==, 0);
+    g_assert_false(t->started);
+    full_round(&big, PAGE);
+    g_assert_cmpuint(vfio_host_ram_dirty_count(), ==, 0);
+    g_assert_cmpstr(vfio_dirty_describe(world->vbasedev), ==,
+                    "final-pass-all");
+
+    vfio_host_vm_stop(RUN_STATE_PAUSED);
+    sync_one(&world->ram);
+    world_expect_dirty(&world->ram, 0, RAM_UNITS * UNIT);
+    world_expect_dirty(&big, 0, BIG_UNITS * UNIT);
+    vfio_host_vm_start();
+
+    /* The next one begins as any other. */
+    world_log_stop();
+    world_log_start();
+    g_assert_true(t->started);
+    g_assert_cmpstr(vfio_dirty_describe(world->vbasedev), ==, "pre-copy");
+    end_big(&big);
+}
+
+/* A round that was only nearly like the last one: all of its bits count. */
+static void test_all_but_one_page(void)
+{
+    Ram big;
+
+    begin_big(&big);
+    full_round(&big, BIG_UNITS * UNIT);
+    vfio_host_ram_dirty_count();
+    full_round(&big, BIG_UNITS * UNIT - PAGE);
+    world_expect_dirty(&world->ram, 0, RAM_UNITS * UNIT);
+    world_expect_dirty(&big, 0, BIG_UNITS * UNIT - PAGE);
+    full_round(&big, BIG_UNITS * UNIT);
+    world_expect_dirty(&world->ram, 0, RAM_UNITS * UNIT);
+    world_expect_dirty(&big, 0, BIG_UNITS * UNIT);
+    end_big(&big);
+}
+
+/* In the middle of such a round a section goes, or the VM stops. */
+static void test_all_and_interrupted(void)
+{
+    Ram big;
+
+    begin_big(&big);
+    full_round(&big, BIG_UNITS * UNIT);
+    vfio_host_ram_dirty_count();
+    write_all(&world->ram);
+    sync_one(&world->ram);
+    g_assert_cmpuint(vfio_host_ram_dirty_count(), ==, 0);
+    world_ram_goes(&world->ram);
+    world_expect_dirty(&world->ram, 0, RAM_UNITS * UNIT);
+    world_ram_appears(&world->ram);
+    world->listener->log_global_after_sync(world->listener);
+    vfio_host_ram_dirty_count();
+
+    full_round(&big, BIG_UNITS * UNIT);
+    full_round(&big, PAGE);
+    full_round(&big, BIG_UNITS * UNIT);
+    vfio_host_ram_dirty_count();
+    write_all(&world->ram);
+    sync_one(&world->ram);
+    g_assert_cmpuint(vfio_host_ram_dirty_count(), ==, 0);
+    vfio_host_vm_stop(RUN_STATE_PAUSED);
+    sync_one(&big);
+    world_expect_dirty(&world->ram, 0, RAM_UNITS * UNIT);
+    vfio_host_vm_start();
+    end_big(&big);
+}
+
 /* ---- behind the guest's IOMMU ---- */
 
 static void begin_translated(const char *config, uint32_t seed)
@@ -587,6 +716,9 @@ int main(int argc, char **argv)
     }
     g_test_add_func("/dirty/exact", test_exact);
     g_test_add_func("/dirty/exact-parts", test_exact_parts);
+    g_test_add_func("/dirty/all/at-end", test_all_at_end);
+    g_test_add_func("/dirty/all/but-one-page", test_all_but_one_page);
+    g_test_add_func("/dirty/all/interrupted", test_all_and_interrupted);
     g_test_add_func("/dirty/remap", test_remap);
     g_test_add_data_func("/dirty/stray/sync", GINT_TO_POINTER(false),
                          test_stray);

@@ -41,7 +41,9 @@ typedef struct VFIODirtyTracker {
     uint64_t round_pages;       /* read in this round of syncs */
     bool round_clean;           /* and not all of them were dirty */
     unsigned full_rounds;       /* in a row in which they were */
-    bool warned_full;           /* in this migration */
+    bool holding;               /* bits of this sync may tell nothing */
+    GArray *held;               /* VFIODirtyHeld: not given to RAM yet */
+    bool at_end;                /* it does: no more asked, all is owed */
 
     uint64_t *bitmap;           /* all zero between uses */
     uint64_t bitmap_bytes;
@@ -125,14 +127,29 @@ void vfio_dirty_note_read(VFIODirtyTracker *t, uint64_t first,
  * vfio_dirty_rounds_begin, vfio_dirty_round_ends: of syncs of all sections,
  * from log start on
  *
- * Where an IOMMU calls all pages dirty whenever it is asked, that is told
- * once, as a migration does not end then.
- *
  * @running: a device of the container runs; those that do not are read for
  *           the last time, which ends the migration
+ *
+ * Returns: true once, where the IOMMU calls all pages dirty whenever it is
+ * asked. What was held then is dropped: all has to be marked at the end.
  */
 void vfio_dirty_rounds_begin(VFIODirtyTracker *t);
-void vfio_dirty_round_ends(VFIODirtyTracker *t, bool running);
+bool vfio_dirty_round_ends(VFIODirtyTracker *t, bool running);
+
+/*
+ * vfio_dirty_hold_begins, vfio_dirty_hold_ends: bracket a sync that may be of
+ * such a round
+ *
+ * What it reads is kept from RAM as long as all pages are dirty: who slows a
+ * guest down for the pages that it writes (auto-converge) must not count them.
+ *
+ * @running: as for vfio_dirty_round_ends()
+ */
+void vfio_dirty_hold_begins(VFIODirtyTracker *t, bool running);
+void vfio_dirty_hold_ends(VFIODirtyTracker *t);
+
+/* vfio_dirty_release: give RAM what was held */
+void vfio_dirty_release(VFIODirtyTracker *t);
 
 /* Map for the device. Returns 0 or -errno. */
 int vfio_dirty_map(VFIOContainer *container, uint64_t iova,

@@ -40,6 +40,15 @@ void vfio_dirty_sources_forget(VFIODirtyTracker *t);
 void vfio_dirty_sources_warn(VFIODirtyTracker *t);
 
 /*
+ * vfio_dirty_sources_give_up_iommu: it tells nothing, as all pages are dirty
+ * whenever it is asked
+ *
+ * Tells the user, and stops the kernel's tracking, till the next start. The
+ * caller has to see to it that all is owed.
+ */
+void vfio_dirty_sources_give_up_iommu(VFIODirtyTracker *t);
+
+/*
  * vfio_dirty_sources_read: what devices have logged of a section of RAM
  *
  * Logs that fail are given up or started again, and all is owed then.
