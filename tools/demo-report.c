@@ -17,7 +17,7 @@ void demo_print_head(const Demo *demo)
     g_autofree char *ram = screen_size(demo->vm_ram_bytes);
     g_autofree char *state = screen_size(demo->device.state_bytes);
     g_autofree char *precopy = screen_size(demo->device.precopy_bytes);
-    g_autofree char *rate = screen_size(demo->device.rate_bytes);
+    g_autofree char *rate = screen_size(demo->device.save_rate_bytes);
     g_autofree char *dma = screen_size(demo->device.dma_rate_bytes);
 
     screen_heading("Live migration of a VM with a vfio-pci device");
@@ -27,7 +27,7 @@ void demo_print_head(const Demo *demo)
     screen_field("", "%s of state, and %s more while it runs", state, precopy);
     screen_field("", "its data window is %s",
                  device_layout(demo->device.layout)->text);
-    if (demo->device.rate_bytes) {
+    if (demo->device.save_rate_bytes) {
         screen_field("", "gives and takes at most %s/s", rate);
     }
     screen_field("migration", "%s", demo->builtin

@@ -1,8 +1,8 @@
 /*
- * The simulated vfio-pci device of the demonstration and the benchmark
+ * The simulated vfio-pci devices of the demonstration and the benchmark
  *
- * Owns: the configuration file of one simulated device a side, and reading
- * its status file. What the keys mean is docs/sim.md's. No locks.
+ * Owns: the configuration file of the simulated devices of a side, and reading
+ * their status file. What the keys mean is docs/sim.md's. No locks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -15,11 +15,10 @@
 #include "device.h"
 #include "vm.h"
 
-#define DEVICE_NAME  "dev0"
+#define DEVICE_NAME  "dev%u"
 #define DEVICE_RULE  "of-the-user"
 #define DEVICE_FAULT "fault " DEVICE_RULE
 #define DEVICE_LIBRARY "libvfio-sim.so"
-#define DEVICE_GROUP "device " DEVICE_NAME
 
 G_DEFINE_QUARK(device-error-quark, device_error)
 
@@ -47,17 +46,53 @@ static char *device_path(const char *directory, const char *side,
     return g_strdup_printf("%s/%s.%s", directory, side, suffix);
 }
 
-static void device_set(GKeyFile *keys, const char *key, uint64_t value)
+/* One of them, and its group in the file. */
+typedef struct DeviceSection {
+    GKeyFile *keys;
+    char name[32];            /* "dev0" */
+    char group[48];           /* "device dev0" */
+} DeviceSection;
+
+static void device_set(const DeviceSection *s, const char *key,
+                       uint64_t value)
 {
-    g_key_file_set_uint64(keys, DEVICE_GROUP, key, value);
+    g_key_file_set_uint64(s->keys, s->group, key, value);
 }
 
-static void device_set_dma(GKeyFile *keys, const DeviceConfig *config)
+static void device_set_dma(const DeviceSection *s, const DeviceConfig *config)
 {
     if (config->dma_rate_bytes) {
-        device_set(keys, "dma-rate", config->dma_rate_bytes);
-        device_set(keys, "dma-start", DEVICE_DMA_START_BYTES);
-        device_set(keys, "dma-size", DEVICE_DMA_SIZE_BYTES);
+        device_set(s, "dma-rate", config->dma_rate_bytes);
+        device_set(s, "dma-start", DEVICE_DMA_START_BYTES);
+        device_set(s, "dma-size", DEVICE_DMA_SIZE_BYTES);
+    }
+}
+
+/* "KEY=VALUE ...": what of docs/sim.md has no member of its own */
+static void device_set_keys(const DeviceSection *s, const char *text)
+{
+    g_auto(GStrv) pairs = g_strsplit(text ? text : "", " ", -1);
+
+    for (int i = 0; pairs[i]; i++) {
+        g_auto(GStrv) pair = g_strsplit(pairs[i], "=", 2);
+
+        if (pair[0] && pair[1]) {
+            g_key_file_set_string(s->keys, s->group, pair[0], pair[1]);
+        }
+    }
+}
+
+static void device_set_delay(const DeviceSection *s, const char *event,
+                             unsigned delay_ms, bool once)
+{
+    g_autofree char *rule = g_strdup_printf("fault %s-%s", event, s->name);
+
+    if (delay_ms) {
+        g_key_file_set_string(s->keys, rule, "device", s->name);
+        g_key_file_set_string(s->keys, rule, "event", event);
+        g_key_file_set_string(s->keys, rule, "phase", "migration");
+        g_key_file_set_uint64(s->keys, rule, "delay-ms", delay_ms);
+        g_key_file_set_string(s->keys, rule, "once", once ? "yes" : "no");
     }
 }
 
@@ -131,6 +166,32 @@ static bool device_make_sysfs(const char *build, const char *config,
     return true;
 }
 
+static void device_add(GKeyFile *keys, const char *side, unsigned number,
+                       const DeviceConfig *config)
+{
+    DeviceSection s = { .keys = keys };
+    bool first = g_str_has_prefix(side, "source");
+
+    snprintf(s.name, sizeof(s.name), DEVICE_NAME, number);
+    snprintf(s.group, sizeof(s.group), "device %s", s.name);
+    g_key_file_set_string(keys, s.group, "areas",
+                          device_layout(config->layout)->areas);
+    g_key_file_set_string(keys, s.group, "verify",
+                          config->verify ? "full" : "none");
+    device_set(&s, "group", number);
+    device_set(&s, "window-size", config->window_bytes);
+    device_set(&s, "state-size", config->state_bytes);
+    device_set(&s, "precopy-size", config->precopy_bytes);
+    device_set(&s, "save-rate", config->save_rate_bytes);
+    device_set(&s, "load-rate", config->load_rate_bytes);
+    /* Two devices of one kind, in different conditions before. */
+    device_set(&s, "seed", 2 * number + (first ? 1 : 2));
+    device_set_dma(&s, config);
+    device_set_keys(&s, config->keys);
+    device_set_delay(&s, "state-write", config->change_ms, false);
+    device_set_delay(&s, "data-size-write", config->first_load_ms, true);
+}
+
 bool device_prepare(const char *build, const char *directory,
                     const char *side, const DeviceConfig *config,
                     GError **error)
@@ -140,33 +201,24 @@ bool device_prepare(const char *build, const char *directory,
     g_autofree char *status = device_path(directory, side, "status");
     g_autofree char *transcript = device_path(directory, side, "transcript");
     g_autofree char *sysfs = device_path(directory, side, "sysfs");
-    const DeviceLayout *layout = device_layout(config->layout);
 
     g_key_file_set_string(keys, "sim", "status", status);
     if (config->transcript) {
         g_key_file_set_string(keys, "sim", "transcript", transcript);
     }
-    g_key_file_set_string(keys, DEVICE_GROUP, "areas", layout->areas);
-    g_key_file_set_string(keys, DEVICE_GROUP, "verify",
-                          config->verify ? "full" : "none");
-    device_set(keys, "window-size", config->window_bytes);
-    device_set(keys, "state-size", config->state_bytes);
-    device_set(keys, "precopy-size", config->precopy_bytes);
-    device_set(keys, "save-rate", config->rate_bytes);
-    device_set(keys, "load-rate", config->rate_bytes);
-    /* Two devices of one kind, in different conditions before. */
-    device_set(keys, "seed", g_str_has_prefix(side, "source") ? 1 : 2);
-    device_set_dma(keys, config);
+    for (unsigned i = 0; i < MAX(config->count, 1); i++) {
+        device_add(keys, side, i, config);
+    }
     device_set_fault(keys, config->fault);
     return device_link_library(build, directory, error) &&
            g_key_file_save_to_file(keys, path, error) &&
            device_make_sysfs(build, path, sysfs, error);
 }
 
-char *device_argument(const char *side)
+char *device_argument(const char *side, unsigned number)
 {
-    return g_strdup_printf("vfio-pci,id=%s,sysfsdev=%s.sysfs/%s",
-                           DEVICE_NAME, side, DEVICE_NAME);
+    return g_strdup_printf("vfio-pci,id=" DEVICE_NAME ",sysfsdev=%s.sysfs/"
+                           DEVICE_NAME, number, side, number);
 }
 
 char **device_environment(const char *side)
@@ -219,8 +271,10 @@ static void device_take_status(JsonNode *device, DeviceStatus *status)
 }
 
 bool device_read_status(const char *directory, const char *side,
-                        DeviceStatus *status, GError **error)
+                        unsigned number, DeviceStatus *status,
+                        GError **error)
 {
+    g_autofree char *name = g_strdup_printf(DEVICE_NAME, number);
     g_autofree char *path = device_path(directory, side, "status");
     g_autoptr(JsonParser) parser = json_parser_new();
     JsonNode *root, *devices = NULL, *device = NULL;
@@ -235,11 +289,11 @@ bool device_read_status(const char *directory, const char *side,
     }
     if (devices && JSON_NODE_HOLDS_OBJECT(devices)) {
         device = json_object_get_member(json_node_get_object(devices),
-                                        DEVICE_NAME);
+                                        name);
     }
     if (!device || !JSON_NODE_HOLDS_OBJECT(device)) {
         g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
-                    "%s says nothing of device '%s'", path, DEVICE_NAME);
+                    "%s says nothing of device '%s'", path, name);
         return false;
     }
     device_status_clear(status);

@@ -1,5 +1,5 @@
 /*
- * The simulated vfio-pci device of the demonstration and the benchmark
+ * The simulated vfio-pci devices of the demonstration and the benchmark
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -19,10 +19,15 @@ typedef struct DeviceConfig {
     uint64_t precopy_bytes;   /* handed over while it runs; 0 = none */
     uint64_t window_bytes;    /* size of the data window */
     const char *layout;       /* one of device_layouts[] */
-    uint64_t rate_bytes;      /* a second, out and in; 0 = no limit */
+    uint64_t save_rate_bytes; /* a second; 0 = no limit */
+    uint64_t load_rate_bytes; /* the same at the destination */
     uint64_t dma_rate_bytes;  /* a second; 0 = no DMA */
     bool verify;              /* compare each word at the destination */
     bool transcript;          /* for device_follow() */
+    unsigned count;           /* devices of this kind, "dev0" on; 0 = 1 */
+    unsigned change_ms;       /* each change of state takes so long */
+    unsigned first_load_ms;   /* the first chunk takes so much longer */
+    const char *keys;         /* more of docs/sim.md: "KEY=VALUE ..."; NULL */
     const char *fault;        /* "KEY=VALUE,...": a rule; NULL for none */
 } DeviceConfig;
 
@@ -61,11 +66,12 @@ bool device_prepare(const char *build, const char *directory,
 
 /**
  * device_argument: the value of -device for a side; to be freed.
+ * @number: of the side's devices, from 0
  *
  * It and the environment hold no absolute path: QEMU has to be started in
  * the directory that device_prepare() was given.
  */
-char *device_argument(const char *side);
+char *device_argument(const char *side, unsigned number);
 
 /**
  * device_environment: the variables that put the simulation under a QEMU;
@@ -95,11 +101,13 @@ void device_status_clear(DeviceStatus *status);
 
 /**
  * device_read_status: read what the simulation says of a side's device.
+ * @number: of the side's devices, from 0
  *
  * It is written when the device changes its state, and exact then.
  */
 bool device_read_status(const char *directory, const char *side,
-                        DeviceStatus *status, GError **error);
+                        unsigned number, DeviceStatus *status,
+                        GError **error);
 
 /* Where a device stands now, from what its transcript says so far. */
 typedef struct DeviceProgress {

@@ -1,14 +1,17 @@
 /*
- * Two QEMUs with a simulated device each, between which a VM migrates
+ * Two QEMUs with simulated devices, between which a VM migrates
  *
  * Owns: the temporary directory of both, how they are started with our code
  * or with QEMU's own, and the times of a migration. No locks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <errno.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "pair.h"
 
@@ -16,6 +19,8 @@
 #define PAIR_BANDWIDTH_BYTES (INT64_C(1) << 40)
 #define PAIR_DEVICE_TIMEOUT_US (5 * G_USEC_PER_SEC)
 #define PAIR_TICK_MS           10
+/* Link to what is preloaded: its path may have a space or a colon in it. */
+#define PAIR_PRELOAD           "preloaded.so"
 
 const char *const pair_sides[PAIR_SIDES] = {
     [PAIR_SOURCE] = "source",
@@ -41,52 +46,129 @@ char *pair_build_directory(void)
     return g_get_current_dir();
 }
 
-static char *pair_find_program(const PairConfig *config, GError **error)
+static char *pair_find_program(const PairConfig *config, int side,
+                               GError **error)
 {
     const char *wanted = g_getenv("QEMU");
     g_autofree char *wrapper =
         g_build_filename(config->build, "qemu-system-x86_64", NULL);
     const char *own = wanted && *wanted ? wanted : "qemu-system-x86_64";
-    char *found = g_find_program_in_path(config->builtin ? own : wrapper);
+    char *found = g_find_program_in_path(config->builtin[side] ? own : wrapper);
 
     if (!found) {
         g_set_error(error, QMP_ERROR, QMP_ERROR_ENDED,
                     "%s is not there: run 'make deps' and 'make'",
-                    config->builtin ? own : wrapper);
+                    config->builtin[side] ? own : wrapper);
     }
     return found;
 }
 
-static Vm *pair_start_side(const Pair *pair, const PairConfig *config,
-                           const char *program, int side, GError **error)
+/* Values of -device, and NULL; to be freed with g_strfreev() */
+static char **pair_devices(const PairConfig *config, int side)
 {
-    const char *name = pair_sides[side];
-    g_auto(GStrv) simulation = device_environment(name);
-    g_autofree char *device = device_argument(name);
-    g_autofree char *enabled =
-        g_strconcat(device, config->builtin ? ",x-enable-migration=on" : "",
-                    NULL);
-    const char *devices[] = { enabled, NULL };
-    const char *environment[] = { simulation[0], simulation[1],
-                                  "VFIO_MIGRATION_ATTACH=require", NULL };
-    VmConfig vm = {
-        .name = name, .program = program, .directory = pair->directory,
-        .bios = "bios.bin", .ram_bytes = config->ram_bytes,
-        .incoming = side == PAIR_DESTINATION,
-        .devices = devices, .environment = environment,
-        .traces = config->traces,
-    };
+    g_autoptr(GStrvBuilder) devices = g_strv_builder_new();
 
-    return vm_start(&vm, error);
+    for (unsigned i = 0; i < MAX(config->device.count, 1); i++) {
+        g_autofree char *device = device_argument(pair_sides[side], i);
+        g_autofree char *enabled =
+            g_strconcat(device, config->builtin[side]
+                        ? ",x-enable-migration=on" : "", NULL);
+
+        g_strv_builder_add(devices, enabled);
+    }
+    return g_strv_builder_end(devices);
 }
 
-static bool pair_set_up(Vm *vm, GError **error)
+static char **pair_environment(const PairConfig *config, int side)
+{
+    g_auto(GStrv) simulation = device_environment(pair_sides[side]);
+    g_autoptr(GStrvBuilder) envp = g_strv_builder_new();
+
+    for (int i = 0; simulation[i]; i++) {
+        g_autofree char *variable = config->preload &&
+            g_str_has_prefix(simulation[i], "LD_PRELOAD=")
+            ? g_strdup_printf("LD_PRELOAD=./" PAIR_PRELOAD ":%s",
+                              strchr(simulation[i], '=') + 1)
+            : g_strdup(simulation[i]);
+
+        g_strv_builder_add(envp, variable);
+    }
+    g_strv_builder_add(envp, "VFIO_MIGRATION_ATTACH=require");
+    if (config->device.count > 1) {
+        g_strv_builder_add(envp, "VFIO_MIGRATION_MULTI=allow");
+    }
+    return g_strv_builder_end(envp);
+}
+
+static Vm *pair_start_side(const Pair *pair, const PairConfig *config,
+                           int side, GError **error)
+{
+    g_autofree char *program = pair_find_program(config, side, error);
+    g_auto(GStrv) devices = pair_devices(config, side);
+    g_auto(GStrv) environment = pair_environment(config, side);
+    const char *tls[] = {
+        "-object", side == PAIR_SOURCE
+        ? "tls-creds-psk,id=tls0,dir=.,endpoint=client,username=qemu"
+        : "tls-creds-psk,id=tls0,dir=.,endpoint=server",
+        "-global", "migration.tls-creds=tls0", NULL
+    };
+    VmConfig vm = {
+        .name = pair_sides[side], .program = program,
+        .directory = pair->directory,
+        .bios = "bios.bin", .ram_bytes = config->ram_bytes,
+        .incoming = side == PAIR_DESTINATION,
+        .paused = side == PAIR_DESTINATION && !config->starts,
+        .devices = (const char *const *)devices,
+        .environment = (const char *const *)environment,
+        .traces = config->traces,
+        .more = config->way == PAIR_TLS ? tls : NULL,
+    };
+
+    return program ? vm_start(&vm, error) : NULL;
+}
+
+static bool pair_set_up(Vm *vm, const PairConfig *config, GError **error)
 {
     return vm_run(vm, "migrate-set-capabilities", g_variant_new_parsed(
                   "{'capabilities': <[{'capability': <'events'>, "
                   "'state': <true>}]>}"), error) &&
            vm_run(vm, "migrate-set-parameters", g_variant_new_parsed(
-                  "{'max-bandwidth': <%x>}", PAIR_BANDWIDTH_BYTES), error);
+                  "{'max-bandwidth': <%x>}", config->bandwidth_bytes ?:
+                  PAIR_BANDWIDTH_BYTES), error) &&
+           (!config->downtime_ms ||
+            vm_run(vm, "migrate-set-parameters", g_variant_new_parsed(
+                   "{'downtime-limit': <%i>}", config->downtime_ms), error));
+}
+
+static bool pair_link_preload(const Pair *pair, const PairConfig *config,
+                              GError **error)
+{
+    g_autofree char *link = g_build_filename(pair->directory, PAIR_PRELOAD,
+                                             NULL);
+
+    if (config->preload && symlink(config->preload, link)) {
+        g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno),
+                    "%s: %s", link, g_strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+/* Keys for TLS, a pipe: what a way needs in the directory */
+static bool pair_prepare_way(const Pair *pair, GError **error)
+{
+    g_autofree char *keys = g_build_filename(pair->directory, "keys.psk",
+                                             NULL);
+    g_autofree char *fifo = g_build_filename(pair->directory, "fifo", NULL);
+
+    if (pair->way == PAIR_PIPE && mkfifo(fifo, 0600)) {
+        g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno),
+                    "%s: %s", fifo, g_strerror(errno));
+        return false;
+    }
+    return pair->way != PAIR_TLS ||
+           g_file_set_contents(keys, "qemu:0123456789abcdef0123456789abcdef\n",
+                               -1, error);
 }
 
 bool pair_prepare(Pair *pair, const PairConfig *config, GError **error)
@@ -94,7 +176,9 @@ bool pair_prepare(Pair *pair, const PairConfig *config, GError **error)
     g_autofree char *bios = NULL;
 
     pair->directory = g_dir_make_tmp("vfio-pair-XXXXXX", error);
-    if (!pair->directory) {
+    pair->way = config->way;
+    if (!pair->directory || !pair_prepare_way(pair, error) ||
+        !pair_link_preload(pair, config, error)) {
         return false;
     }
     bios = g_build_filename(pair->directory, "bios.bin", NULL);
@@ -116,26 +200,72 @@ bool pair_prepare(Pair *pair, const PairConfig *config, GError **error)
 
 bool pair_start(Pair *pair, const PairConfig *config, GError **error)
 {
-    g_autofree char *program = pair_find_program(config, error);
-
-    for (int side = 0; program && side < PAIR_SIDES; side++) {
-        pair->vm[side] = pair_start_side(pair, config, program, side, error);
-        if (!pair->vm[side] || !pair_set_up(pair->vm[side], error)) {
+    for (int side = 0; side < PAIR_SIDES; side++) {
+        pair->vm[side] = pair_start_side(pair, config, side, error);
+        if (!pair->vm[side] ||
+            !pair_set_up(pair->vm[side], config, error)) {
             return false;
         }
     }
-    return program != NULL;
+    return true;
+}
+
+/* Relative paths: the directory's own may be too long for a socket. */
+static const char *const pair_uri[][PAIR_SIDES] = {
+    [PAIR_UNIX] = { "unix:migration.sock", "unix:migration.sock" },
+    [PAIR_TLS] = { "unix:migration.sock", "unix:migration.sock" },
+    [PAIR_TCP] = { NULL, "tcp:127.0.0.1:0" },
+    [PAIR_PIPE] = { "exec:exec cat >fifo", "exec:exec cat fifo" },
+    [PAIR_FILE] = { "exec:exec cat >state", "exec:exec cat state" },
+};
+
+static bool pair_run_migration(Vm *vm, const char *command, const char *uri,
+                               GError **error)
+{
+    return vm_run(vm, command, g_variant_new_parsed("{'uri': <%s>}", uri),
+                  error);
+}
+
+/* The port that the destination listens at; to be freed. */
+static char *pair_tcp_uri(const Pair *pair, GError **error)
+{
+    g_autoptr(JsonNode) info = vm_execute(pair->vm[PAIR_DESTINATION],
+                                          "query-migrate", NULL, error);
+    JsonArray *addresses = info
+        ? json_object_get_array_member(json_node_get_object(info),
+                                       "socket-address") : NULL;
+
+    if (!info) {
+        return NULL;
+    }
+    if (!addresses || !json_array_get_length(addresses)) {
+        g_set_error(error, QMP_ERROR, QMP_ERROR_COMMAND,
+                    "QEMU does not say at which port it listens");
+        return NULL;
+    }
+    return g_strdup_printf("tcp:127.0.0.1:%s", qmp_json_string(
+                           json_array_get_element(addresses, 0), "port"));
+}
+
+bool pair_take_file(Pair *pair, GError **error)
+{
+    return pair_run_migration(pair->vm[PAIR_DESTINATION], "migrate-incoming",
+                              pair_uri[pair->way][PAIR_DESTINATION], error);
 }
 
 bool pair_migrate(Pair *pair, GError **error)
 {
-    /* A relative path: the directory's own may be too long for a socket. */
-    return vm_run(pair->vm[PAIR_DESTINATION], "migrate-incoming",
-                  g_variant_new_parsed("{'uri': <'unix:migration.sock'>}"),
-                  error) &&
-           vm_run(pair->vm[PAIR_SOURCE], "migrate",
-                  g_variant_new_parsed("{'uri': <'unix:migration.sock'>}"),
-                  error);
+    const char *uri = pair_uri[pair->way][PAIR_SOURCE];
+    g_autofree char *tcp = NULL;
+
+    if (pair->way != PAIR_FILE && !pair_take_file(pair, error)) {
+        return false;
+    }
+    if (pair->way == PAIR_TCP) {
+        uri = tcp = pair_tcp_uri(pair, error);
+    }
+    return uri && pair_run_migration(pair->vm[PAIR_SOURCE], "migrate", uri,
+                                     error);
 }
 
 bool pair_check_info(JsonNode *info, GError **error)
@@ -157,24 +287,25 @@ bool pair_is_moved(const Pair *pair)
            vm_event_us(pair->vm[PAIR_DESTINATION], "MIGRATION", "completed");
 }
 
-bool pair_wait_device(Pair *pair, int side, const char *state,
-                      DeviceStatus *status, GError **error)
+bool pair_wait_device(Pair *pair, int side, unsigned number,
+                      const char *state, DeviceStatus *status,
+                      GError **error)
 {
     int64_t end_us = g_get_monotonic_time() + PAIR_DEVICE_TIMEOUT_US;
 
     do {
         if (!vm_pump(pair->vm[side], PAIR_TICK_MS, error) ||
-            !device_read_status(pair->directory, pair_sides[side], status,
-                                error)) {
+            !device_read_status(pair->directory, pair_sides[side], number,
+                                status, error)) {
             return false;
         }
         if (strcmp(status->state, state) == 0) {
             return true;
         }
     } while (!qmp_interrupted && g_get_monotonic_time() < end_us);
-    g_set_error(error, QMP_ERROR, QMP_ERROR_COMMAND, "the %s's device stays in "
-                "state '%s', not '%s'", pair_sides[side], status->state,
-                state);
+    g_set_error(error, QMP_ERROR, QMP_ERROR_COMMAND, "the %s's dev%u stays "
+                "in state '%s', not '%s'", pair_sides[side], number,
+                status->state, state);
     return false;
 }
 

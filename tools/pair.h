@@ -1,5 +1,5 @@
 /*
- * Two QEMUs with a simulated device each, between which a VM migrates
+ * Two QEMUs with simulated devices, between which a VM migrates
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -13,12 +13,26 @@ enum { PAIR_SOURCE, PAIR_DESTINATION, PAIR_SIDES };
 
 extern const char *const pair_sides[PAIR_SIDES];
 
+/* How the VM's state gets from one to the other */
+typedef enum PairWay {
+    PAIR_UNIX,                /* a Unix socket */
+    PAIR_TCP,                 /* 127.0.0.1 */
+    PAIR_TLS,                 /* TLS over a Unix socket */
+    PAIR_PIPE,                /* the standard output and input of a program */
+    PAIR_FILE,                /* a file: read when it is complete */
+} PairWay;
+
 typedef struct PairConfig {
     const char *build;        /* build directory: wrapper, simulation */
-    bool builtin;             /* QEMU's own migration code, not ours */
+    bool builtin[PAIR_SIDES]; /* QEMU's own migration code, not ours */
+    bool starts;              /* the destination's VM does, by itself */
+    PairWay way;
+    int64_t bandwidth_bytes;  /* a second; 0: far more than there is */
+    int downtime_ms;          /* limit of it; 0: QEMU's own */
+    const char *preload;      /* a library for both QEMUs; NULL: none */
     bool busy;                /* the guest works, else it sleeps */
     uint64_t ram_bytes;
-    DeviceConfig device;      /* of both sides */
+    DeviceConfig device;      /* those of both sides */
     const char *fault[PAIR_SIDES];  /* of one side's device, or NULL */
     const char *const *traces;      /* events; NULL: none */
 } PairConfig;
@@ -26,6 +40,7 @@ typedef struct PairConfig {
 typedef struct Pair {
     char *directory;
     Vm *vm[PAIR_SIDES];
+    PairWay way;
 } Pair;
 
 /** pair_build_directory: where the running program was built; to be freed. */
@@ -47,8 +62,15 @@ bool pair_prepare(Pair *pair, const PairConfig *config, GError **error);
  */
 bool pair_start(Pair *pair, const PairConfig *config, GError **error);
 
-/** pair_migrate: begin the migration, and return at once. */
+/**
+ * pair_migrate: begin the migration, and return at once.
+ *
+ * With PAIR_FILE only the source's part: pair_take_file() comes after that.
+ */
 bool pair_migrate(Pair *pair, GError **error);
+
+/** pair_take_file: let the destination read the file of PAIR_FILE. */
+bool pair_take_file(Pair *pair, GError **error);
 
 /**
  * pair_check_info: what an answer to query-migrate means.
@@ -64,10 +86,12 @@ bool pair_is_moved(const Pair *pair);
 /**
  * pair_wait_device: wait until a device has come to a state; the source's
  * comes to rest only after QEMU has called the migration completed.
+ * @number: of the side's devices, from 0
  * @status: what is known of the device then
  */
-bool pair_wait_device(Pair *pair, int side, const char *state,
-                      DeviceStatus *status, GError **error);
+bool pair_wait_device(Pair *pair, int side, unsigned number,
+                      const char *state, DeviceStatus *status,
+                      GError **error);
 
 /* How long the parts of a migration took, by the time of QEMU's events. */
 typedef struct PairTimes {

@@ -40,12 +40,16 @@ static uint32_t demo_guest_counter(Vm *vm)
 
 static PairConfig demo_pair_config(const Demo *demo)
 {
-    return (PairConfig) {
-        .build = demo->build, .builtin = demo->builtin, .busy = true,
+    PairConfig config = {
+        .build = demo->build, .busy = true,
+        .builtin = { demo->builtin, demo->builtin },
         .ram_bytes = DEMO_RAM_BYTES, .device = demo->device,
         .fault = { demo->fault[PAIR_SOURCE], demo->fault[PAIR_DESTINATION] },
         .traces = trace_log_patterns,
     };
+
+    config.device.load_rate_bytes = config.device.save_rate_bytes;
+    return config;
 }
 
 static bool demo_start(Demo *demo, GError **error)
@@ -258,9 +262,9 @@ static bool demo_resume(Demo *demo, GError **error)
         return false;
     }
     /* A driver has taken the state for good only when the device runs. */
-    if (!pair_wait_device(&demo->pair, PAIR_SOURCE, "stop",
+    if (!pair_wait_device(&demo->pair, PAIR_SOURCE, 0, "stop",
                           &demo->status[PAIR_SOURCE], error) ||
-        !pair_wait_device(&demo->pair, PAIR_DESTINATION, "running",
+        !pair_wait_device(&demo->pair, PAIR_DESTINATION, 0, "running",
                           &demo->status[PAIR_DESTINATION], error)) {
         return false;
     }
@@ -317,7 +321,7 @@ static void demo_look_back(Demo *demo)
     before = demo_guest_counter(source);
     g_usleep(DEMO_WORK_MS * 1000);
     after = demo_guest_counter(source);
-    device_read_status(demo->pair.directory, pair_sides[PAIR_SOURCE],
+    device_read_status(demo->pair.directory, pair_sides[PAIR_SOURCE], 0,
                        &demo->status[PAIR_SOURCE], NULL);
     screen_print("\nAt the source the VM is %s: its guest %s (%u, %u), its "
                  "device is in state %s.", qmp_json_string(status, "status"),
@@ -451,7 +455,7 @@ static bool demo_options(Demo *demo, int argc, char **argv)
     return demo_read_size("--state-size", state, &demo->device.state_bytes) &&
            demo_read_size("--precopy-size", precopy,
                           &demo->device.precopy_bytes) &&
-           demo_read_size("--rate", rate, &demo->device.rate_bytes) &&
+           demo_read_size("--rate", rate, &demo->device.save_rate_bytes) &&
            demo_read_fault(demo, fault);
 }
 
@@ -462,7 +466,7 @@ int main(int argc, char **argv)
             .state_bytes = UINT64_C(128) << 20,
             .precopy_bytes = UINT64_C(384) << 20,
             .window_bytes = DEMO_WINDOW_BYTES,
-            .rate_bytes = UINT64_C(256) << 20,
+            .save_rate_bytes = UINT64_C(256) << 20,
             .dma_rate_bytes = DEMO_DMA_RATE_BYTES,
             .verify = true,
             .transcript = true,

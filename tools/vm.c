@@ -127,10 +127,16 @@ static char **vm_arguments(const VmConfig *config, const char *ram_file)
                             "-chardev", qmp,
                             "-mon", "chardev=qmp0,mode=control", NULL);
     if (config->incoming) {
-        g_strv_builder_add_many(argv, "-S", "-incoming", "defer", NULL);
+        g_strv_builder_add_many(argv, "-incoming", "defer", NULL);
+    }
+    if (config->paused) {
+        g_strv_builder_add(argv, "-S");
     }
     for (int i = 0; config->devices && config->devices[i]; i++) {
         g_strv_builder_add_many(argv, "-device", config->devices[i], NULL);
+    }
+    for (int i = 0; config->more && config->more[i]; i++) {
+        g_strv_builder_add(argv, config->more[i]);
     }
     vm_add_traces(argv, config);
     return g_strv_builder_end(argv);

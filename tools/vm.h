@@ -16,10 +16,12 @@ typedef struct VmConfig {
     const char *directory;    /* working directory; RAM and log go there */
     const char *bios;         /* 64 KiB image, from vm_write_bios() */
     uint64_t ram_bytes;
-    bool incoming;            /* waits for a migration, and stays paused */
+    bool incoming;            /* waits for a migration */
+    bool paused;              /* and stays paused then */
     const char *const *devices;     /* values of -device, NULL at the end */
     const char *const *traces;      /* of -trace into NAME.trace; NULL: none */
     const char *const *environment; /* NAME=VALUE, NULL at the end */
+    const char *const *more;        /* other arguments; NULL: none */
 } VmConfig;
 
 /**

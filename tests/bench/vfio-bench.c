@@ -70,9 +70,9 @@ static bool bench_check(Pair *pair, const BenchCase *spec, GError **error)
 
     /* A driver says whether it took the state once the device runs. */
     if (!vm_run(pair->vm[PAIR_DESTINATION], "cont", NULL, error) ||
-        !pair_wait_device(pair, PAIR_DESTINATION, "running", &destination,
+        !pair_wait_device(pair, PAIR_DESTINATION, 0, "running", &destination,
                           error) ||
-        !pair_wait_device(pair, PAIR_SOURCE, "stop", &source, error)) {
+        !pair_wait_device(pair, PAIR_SOURCE, 0, "stop", &source, error)) {
         return false;
     }
     if (source.saved_bytes != spec->bytes ||
@@ -107,7 +107,8 @@ static bool bench_migrate(BenchRun *run, const char *build,
                           int64_t *time_us, GError **error)
 {
     PairConfig config = {
-        .build = build, .builtin = builtin, .ram_bytes = BENCH_RAM_BYTES,
+        .build = build, .builtin = { builtin, builtin },
+        .ram_bytes = BENCH_RAM_BYTES,
         .device = {
             .state_bytes = spec->bytes, .layout = spec->layout,
             .window_bytes = MIN(BENCH_WINDOW_BYTES, spec->bytes),
