@@ -1,12 +1,11 @@
 /*
- * vfio-bench: statistics, the JSON report and the table
+ * vfio-bench: the JSON report and the table
  *
  * Owns: what is made of the samples. The schema is described in
  * docs/bench.md. No locks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include <math.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -17,68 +16,26 @@
 
 #define BENCH_SCHEMA 1
 
-const char *const bench_side_names[BENCH_NUM_SIDES] = {
-    [BENCH_OURS] = "attached",
-    [BENCH_BUILTIN] = "builtin",
-    [BENCH_RAW] = "raw",
+/* Members of a case that hold one metric of all sides */
+static const char *const metric_names[BENCH_NUM_METRICS] = {
+    [BENCH_CPU] = "cpu_ms",
+    [BENCH_CPU_SOURCE] = "cpu_source_ms",
+    [BENCH_CPU_DESTINATION] = "cpu_destination_ms",
+    [BENCH_PEAK_SOURCE] = "peak_source_kib",
+    [BENCH_PEAK_DESTINATION] = "peak_destination_kib",
+    [BENCH_CALLS] = "calls_per_mib",
 };
 
-/* --- statistics --------------------------------------------------------- */
-
-static int bench_compare(const void *a, const void *b)
+static const char *metric_name(const BenchCase *spec, BenchMetric metric)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-
-    return (x > y) - (x < y);
+    return metric != BENCH_VALUE ? metric_names[metric] :
+           spec->kind == BENCH_LIMIT ? "rate_mib_s" : "time_ms";
 }
 
-BenchStats bench_stats(const GArray *samples)
+static GArray *ours_to_builtin(const BenchResult *result)
 {
-    BenchStats stats = { .n = samples->len };
-    g_autoptr(GArray) sorted = NULL;
-    const double *value;
-    double squares = 0;
-
-    if (!stats.n) {
-        return stats;
-    }
-    sorted = g_array_copy((GArray *)samples);
-    g_array_sort(sorted, bench_compare);
-    value = (const double *)sorted->data;
-    for (unsigned i = 0; i < stats.n; i++) {
-        stats.mean += value[i] / stats.n;
-    }
-    for (unsigned i = 0; i < stats.n; i++) {
-        squares += (value[i] - stats.mean) * (value[i] - stats.mean);
-    }
-    stats.sd = stats.n > 1 ? sqrt(squares / (stats.n - 1)) : 0;
-    stats.min = value[0];
-    stats.max = value[stats.n - 1];
-    stats.p50 = (value[(stats.n - 1) / 2] + value[stats.n / 2]) / 2;
-    return stats;
-}
-
-GArray *bench_ratios(const BenchResult *result)
-{
-    GArray *ratios = g_array_new(false, false, sizeof(double));
-    const GArray *ours = result->ms[BENCH_OURS];
-    const GArray *builtin = result->ms[BENCH_BUILTIN];
-
-    for (unsigned i = 0; i < MIN(ours->len, builtin->len); i++) {
-        double ratio = g_array_index(ours, double, i) /
-                       g_array_index(builtin, double, i);
-
-        g_array_append_val(ratios, ratio);
-    }
-    return ratios;
-}
-
-bool bench_limit_met(const BenchResult *result)
-{
-    g_autoptr(GArray) ratios = bench_ratios(result);
-
-    return result->spec->limit == 0 ||
-           (ratios->len && bench_stats(ratios).p50 <= result->spec->limit);
+    return bench_ratios(result->values[BENCH_OURS][BENCH_VALUE],
+                        result->values[BENCH_BUILTIN][BENCH_VALUE]);
 }
 
 /* --- JSON --------------------------------------------------------------- */
@@ -125,26 +82,70 @@ static void json_add_stats(JsonBuilder *json, const char *name,
     json_builder_end_object(json);
 }
 
+static void json_add_metric(JsonBuilder *json, const BenchResult *result,
+                            BenchMetric metric)
+{
+    json_builder_set_member_name(json, metric_name(result->spec, metric));
+    json_builder_begin_object(json);
+    for (int side = 0; side < BENCH_NUM_SIDES; side++) {
+        if (result->values[side][metric]->len) {
+            json_add_stats(json, bench_side_names[side],
+                           result->values[side][metric]);
+        }
+    }
+    json_builder_end_object(json);
+}
+
+static void json_add_goals(JsonBuilder *json, const BenchRun *run,
+                           const BenchResult *result)
+{
+    const BenchGoal *goals = result->spec->goals;
+
+    json_builder_set_member_name(json, "goals");
+    json_builder_begin_array(json);
+    for (unsigned i = 0; i < BENCH_MAX_GOALS && goals[i].most; i++) {
+        g_autofree char *text = bench_goal_text(&goals[i]);
+        g_autoptr(GArray) ratios = bench_goal(run, result, &goals[i]);
+
+        if (ratios->len) {
+            json_builder_begin_object(json);
+            json_add_string(json, "goal", text);
+            json_add_stats(json, "quotient", ratios);
+            json_builder_set_member_name(json, "met");
+            json_builder_add_boolean_value(json,
+                                           bench_goal_met(&goals[i], ratios));
+            json_builder_set_member_name(json, "or_next");
+            json_builder_add_boolean_value(json, goals[i].or_next);
+            json_builder_end_object(json);
+        }
+    }
+    json_builder_end_array(json);
+}
+
 static void json_add_case(JsonBuilder *json, const BenchRun *run,
                           const BenchResult *result)
 {
-    g_autoptr(GArray) ratios = bench_ratios(result);
+    const BenchCase *spec = result->spec;
+    g_autoptr(GArray) ratios = ours_to_builtin(result);
+    g_autofree char *missed = NULL;
 
     json_builder_begin_object(json);
-    json_add_string(json, "name", result->spec->name);
-    json_add_string(json, "layout", result->spec->layout);
-    json_add_int(json, "bytes", result->spec->bytes);
-    json_builder_set_member_name(json, "time_ms");
-    json_builder_begin_object(json);
-    for (int side = 0; side < BENCH_NUM_SIDES; side++) {
-        json_add_stats(json, bench_side_names[side], result->ms[side]);
+    json_add_string(json, "name", spec->name);
+    json_add_string(json, "layout", spec->layout);
+    json_add_int(json, "bytes", bench_total_bytes(spec));
+    json_add_int(json, "devices", MAX(spec->devices, 1));
+    json_add_double(json, "ideal_ms", spec->ideal_ms);
+    for (int metric = 0; metric < BENCH_NUM_METRICS; metric++) {
+        json_add_metric(json, result, metric);
     }
-    json_builder_end_object(json);
     json_add_stats(json, "ratio", ratios);
-    if (result->spec->limit && !run->smoke) {
-        json_add_double(json, "ratio_limit", result->spec->limit);
-        json_builder_set_member_name(json, "ratio_limit_met");
-        json_builder_add_boolean_value(json, bench_limit_met(result));
+    json_add_double(json, "rank_test_p", bench_rank_test(
+                    result->values[BENCH_OURS][BENCH_VALUE],
+                    result->values[BENCH_BUILTIN][BENCH_VALUE]));
+    if (!run->smoke) {
+        json_add_goals(json, run, result);
+        bench_goals_met(run, result, &missed);
+        json_add_string(json, "missed", missed);
     }
     json_builder_end_object(json);
 }
@@ -212,53 +213,68 @@ char *bench_json(const BenchRun *run)
 
 /* --- table -------------------------------------------------------------- */
 
-static void bench_print_side(const BenchResult *result, int side)
+static void print_side(const BenchResult *result, int side)
 {
-    BenchStats stats = bench_stats(result->ms[side]);
-    g_autofree char *rate = screen_rate(result->spec->bytes,
-                                        stats.p50 * 1000);
-
-    if (stats.n) {
-        screen_print("  %-22s %-9s %3u %9.1f %8.1f %9.1f %9.1f %9.1f %12s",
-                     side ? "" : result->spec->name, bench_side_names[side],
-                     stats.n, stats.mean, stats.sd, stats.min, stats.p50,
-                     stats.max, rate);
-    }
-}
-
-static void bench_print_ratio(const BenchRun *run, const BenchResult *result)
-{
-    g_autoptr(GArray) ratios = bench_ratios(result);
-    BenchStats stats = bench_stats(ratios);
-    bool met = bench_limit_met(result);
-    g_autofree char *word = screen_style(met ? SCREEN_GOOD : SCREEN_BAD, 0,
-                                         met ? "met" : "NOT met");
+    GArray *const *values = result->values[side];
+    BenchStats stats = bench_stats(values[BENCH_VALUE]);
 
     if (!stats.n) {
         return;
     }
-    if (result->spec->limit && !run->smoke) {
-        screen_print("  %-22s attached/builtin: median %.4f, %.4f to %.4f;"
-                     " limit %.2f: %s\n", "", stats.p50, stats.min,
-                     stats.max, result->spec->limit, word);
-    } else {
-        screen_print("  %-22s attached/builtin: median %.4f, %.4f to %.4f\n",
-                     "", stats.p50, stats.min, stats.max);
+    screen_print("  %-11s %3u %9.1f %9.1f %9.1f %8.0f %8.0f %7.0f %7.0f %7.1f",
+                 bench_side_names[side], stats.n, stats.p50, stats.min,
+                 stats.max, bench_stats(values[BENCH_CPU_SOURCE]).p50,
+                 bench_stats(values[BENCH_CPU_DESTINATION]).p50,
+                 bench_stats(values[BENCH_PEAK_SOURCE]).p50 / 1024,
+                 bench_stats(values[BENCH_PEAK_DESTINATION]).p50 / 1024,
+                 bench_stats(values[BENCH_CALLS]).p50);
+}
+
+static void print_goals(const BenchRun *run, const BenchResult *result)
+{
+    const BenchGoal *goals = result->spec->goals;
+    g_autoptr(GArray) ratios = ours_to_builtin(result);
+    BenchStats stats = bench_stats(ratios);
+
+    if (stats.n) {
+        screen_print("  attached/builtin: %.3f, %.3f to %.3f, p = %.4f",
+                     stats.p50, stats.min, stats.max, bench_rank_test(
+                     result->values[BENCH_OURS][BENCH_VALUE],
+                     result->values[BENCH_BUILTIN][BENCH_VALUE]));
+    }
+    for (unsigned i = 0; !run->smoke && i < BENCH_MAX_GOALS && goals[i].most;
+         i++) {
+        g_autofree char *text = bench_goal_text(&goals[i]);
+        g_autoptr(GArray) quotients = bench_goal(run, result, &goals[i]);
+        bool met = bench_goal_met(&goals[i], quotients);
+        g_autofree char *word = screen_style(met ? SCREEN_GOOD : SCREEN_BAD,
+                                             0, met ? "met" : "NOT met");
+
+        stats = bench_stats(quotients);
+        if (stats.n) {
+            screen_print("  %s: %.3f, %.3f to %.3f: %s%s", text, stats.p50,
+                         stats.min, stats.max, word,
+                         goals[i].or_next ? ", or" : "");
+        }
     }
 }
 
 void bench_print_table(const BenchRun *run)
 {
-    screen_heading("Time that the VM stands still for its device, in ms");
-    screen_print("  %-22s %-9s %3s %9s %8s %9s %9s %9s %12s", "case", "code",
-                 "n", "mean", "sd", "min", "median", "max", "rate");
+    screen_heading("Time that the VM stands still for its devices, in ms");
+    screen_print("  %-11s %3s %9s %9s %9s %17s %15s %7s", "", "n", "median",
+                 "min", "max", "CPU ms: src, dst", "MiB: src, dst", "calls");
     for (unsigned i = 0; i < run->results->len; i++) {
         BenchResult *result = g_ptr_array_index(run->results, i);
+        g_autofree char *name = screen_style(SCREEN_BOLD, 0,
+                                             result->spec->name);
 
+        screen_print("\n  %s%s", name, result->spec->kind == BENCH_LIMIT
+                     ? " (MiB/s)" : "");
         for (int side = 0; side < BENCH_NUM_SIDES; side++) {
-            bench_print_side(result, side);
+            print_side(result, side);
         }
-        bench_print_ratio(run, result);
+        print_goals(run, result);
     }
     if (run->smoke) {
         screen_print("  --smoke: sizes are tiny, the numbers mean nothing.");
