@@ -33,7 +33,8 @@
 /*
  * A device is late that takes more than a nanosecond for each byte; to copy
  * one takes a fraction of that. It is slow where it was late so often in a
- * row, or so late once, in nanoseconds.
+ * row, or so late once, in nanoseconds; it keeps up where it was not so often
+ * in a row.
  */
 #define VFIO_MIG_WRITER_SAMPLE_BYTES    (1 * MiB)
 #define VFIO_MIG_WRITER_LATE_SAMPLES    3
@@ -56,10 +57,14 @@ struct VFIOMigWriter {
     int64_t sample_ns;          /* the device took for the sample so far */
     uint64_t sample_bytes;
     unsigned late_samples;      /* in a row */
+    unsigned good_samples;
+    bool trial;                 /* taken for slow: others wait for it */
+    bool keeps_up;              /* the trial's end, else slow stays; atomic */
     bool running;               /* there is a thread to be joined */
 
     QemuThread thread;
     VFIOMigSource source;
+    int64_t get_ns;             /* the thread's: in the queue */
     bool done;                  /* the thread has only to be joined; atomic */
     int ret;                    /* the thread's, till it is joined */
     Error *error;
@@ -87,6 +92,7 @@ static int vfio_mig_writer_get(VFIOMigSource *source, void *to,
                                size_t size_bytes, bool window, Error **errp)
 {
     VFIOMigWriter *w = container_of(source, VFIOMigWriter, source);
+    int64_t start_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
     const void *from;
     size_t done, part;
     int ret = 0;
@@ -108,6 +114,46 @@ static int vfio_mig_writer_get(VFIOMigSource *source, void *to,
     }
     if (ret == 0) {
         vfio_mig_count_received(w->mig, window, size_bytes);
+    }
+    w->get_ns += qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - start_ns;
+    return ret;
+}
+
+/*
+ * Others may run on this processor for a while, so that one time alone says
+ * little; but none is ever too short.
+ */
+static bool vfio_mig_writer_is_late(VFIOMigWriter *w, int64_t device_ns,
+                                    uint64_t size_bytes)
+{
+    int64_t late_ns;
+
+    w->sample_ns += device_ns;
+    w->sample_bytes += size_bytes;
+    if (w->sample_bytes < VFIO_MIG_WRITER_SAMPLE_BYTES) {
+        return false;
+    }
+    late_ns = w->sample_ns - (int64_t)w->sample_bytes;
+    w->late_samples = late_ns > 0 ? w->late_samples + 1 : 0;
+    w->good_samples = late_ns > 0 ? 0 : w->good_samples + 1;
+    w->sample_ns = w->sample_bytes = 0;
+    return w->late_samples == VFIO_MIG_WRITER_LATE_SAMPLES ||
+           late_ns > VFIO_MIG_WRITER_LATE_NS;
+}
+
+/* What is spent in the queue is not the device's. */
+static int vfio_mig_writer_write(VFIOMigWriter *w, uint64_t size_bytes)
+{
+    int64_t start_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - w->get_ns;
+    int ret = vfio_mig_write_chunk(w->mig, &w->source, size_bytes, &w->error);
+    int64_t end_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - w->get_ns;
+
+    if (w->trial && vfio_mig_writer_is_late(w, end_ns - start_ns,
+                                            size_bytes)) {
+        w->trial = false;
+    }
+    if (w->trial && w->good_samples == VFIO_MIG_WRITER_LATE_SAMPLES) {
+        qatomic_set(&w->keeps_up, true);
     }
     return ret;
 }
@@ -134,7 +180,7 @@ static void *vfio_mig_writer_run(void *opaque)
             break;
         }
         vfio_mig_claim(mig);
-        ret = vfio_mig_write_chunk(mig, &w->source, size_bytes, &w->error);
+        ret = vfio_mig_writer_write(w, size_bytes);
         vfio_mig_release(mig);
     }
     if (ret < 0) {
@@ -270,27 +316,6 @@ static int vfio_mig_writer_give_up(VFIOMigWriter *w, int ret, Error *err,
     return own_ret;
 }
 
-/*
- * Others may run on this processor for a while, so that one time alone says
- * little; but none is ever too short.
- */
-static bool vfio_mig_writer_is_late(VFIOMigWriter *w, int64_t device_ns,
-                                    uint64_t size_bytes)
-{
-    int64_t late_ns;
-
-    w->sample_ns += device_ns;
-    w->sample_bytes += size_bytes;
-    if (w->sample_bytes < VFIO_MIG_WRITER_SAMPLE_BYTES) {
-        return false;
-    }
-    late_ns = w->sample_ns - (int64_t)w->sample_bytes;
-    w->late_samples = late_ns > 0 ? w->late_samples + 1 : 0;
-    w->sample_ns = w->sample_bytes = 0;
-    return w->late_samples == VFIO_MIG_WRITER_LATE_SAMPLES ||
-           late_ns > VFIO_MIG_WRITER_LATE_NS;
-}
-
 /* The first chunks show how fast the device is. */
 static int vfio_mig_writer_direct(VFIOMigWriter *w, QEMUFile *f,
                                   uint64_t size_bytes, Error **errp)
@@ -310,22 +335,6 @@ static int vfio_mig_writer_direct(VFIOMigWriter *w, QEMUFile *f,
     return ret;
 }
 
-int vfio_mig_writer_receive(VFIODeviceMigration *mig, QEMUFile *f,
-                            uint64_t size_bytes, Error **errp)
-{
-    VFIOMigWriter *w = mig->session->writer;
-    Error *err = NULL;
-    int ret;
-
-    g_assert(qemu_mutex_iothread_locked());
-    if (!w->slow) {
-        return vfio_mig_writer_direct(w, f, size_bytes, errp);
-    }
-    vfio_mig_writer_start(w);
-    ret = vfio_mig_writer_pass(w, f, size_bytes, &err);
-    return ret < 0 ? vfio_mig_writer_give_up(w, ret, err, errp) : 0;
-}
-
 int vfio_mig_writer_finish(VFIODeviceMigration *mig, Error **errp)
 {
     VFIOMigWriter *w = mig->session->writer;
@@ -341,11 +350,52 @@ int vfio_mig_writer_finish(VFIODeviceMigration *mig, Error **errp)
                    : vfio_mig_writer_join(w, errp);
 }
 
+/* A device that was taken for slow, and is not, needs no thread. */
+static int vfio_mig_writer_end_trial(VFIOMigWriter *w, Error **errp)
+{
+    int ret = 0;
+
+    if (qatomic_read(&w->keeps_up)) {
+        ret = vfio_mig_writer_finish(w->mig, errp);
+        w->slow = w->trial = w->keeps_up = false;
+    }
+    return ret;
+}
+
+int vfio_mig_writer_receive(VFIODeviceMigration *mig, QEMUFile *f,
+                            uint64_t size_bytes, Error **errp)
+{
+    VFIOMigWriter *w = mig->session->writer;
+    Error *err = NULL;
+    int ret;
+
+    g_assert(qemu_mutex_iothread_locked());
+    ret = vfio_mig_writer_end_trial(w, errp);
+    if (ret < 0) {
+        return ret;
+    }
+    if (!w->slow) {
+        return vfio_mig_writer_direct(w, f, size_bytes, errp);
+    }
+    vfio_mig_writer_start(w);
+    ret = vfio_mig_writer_pass(w, f, size_bytes, &err);
+    return ret < 0 ? vfio_mig_writer_give_up(w, ret, err, errp) : 0;
+}
+
+/* Those that can migrate, and do so together */
+static bool vfio_mig_writer_has_others(void)
+{
+    VFIODeviceMigration *first = vfio_mig_device_next(NULL);
+
+    return first && vfio_mig_device_next(first);
+}
+
 void vfio_mig_writer_new(VFIODeviceMigration *mig)
 {
     VFIOMigWriter *w = mig->session->writer = g_new0(VFIOMigWriter, 1);
 
     w->mig = mig;
+    w->slow = w->trial = vfio_mig_writer_has_others();
     w->source.get = vfio_mig_writer_get;
     w->queue = vfio_mig_queue_new(
         vfio_mig_pipeline_queue_bytes(vfio_mig_dev(mig)));

@@ -10,6 +10,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/thread.h"
+#include "qemu/timer.h"
 #include "component.h"
 
 #define CHUNK           "window-size=256K\n"
@@ -20,6 +21,8 @@
 
 static unsigned nr_writers;
 static unsigned loaded_before;  /* chunks of "dst", when the last one began */
+static unsigned loaded_at_join; /* of the one that has more, at the first join */
+static bool no_time_passes;
 
 void __real_qemu_thread_create(QemuThread *thread, const char *name,
                                void *(*run)(void *), void *arg, int mode);
@@ -34,6 +37,28 @@ void __wrap_qemu_thread_create(QemuThread *thread, const char *name,
         loaded_before = comp_transcript_count(" dst chunk-loaded");
     }
     __real_qemu_thread_create(thread, name, run, arg, mode);
+}
+
+void *__real_qemu_thread_join(QemuThread *thread);
+void *__wrap_qemu_thread_join(QemuThread *thread);
+
+void *__wrap_qemu_thread_join(QemuThread *thread)
+{
+    if (!loaded_at_join) {
+        /* That of either device may be the first. */
+        loaded_at_join = MAX(comp_transcript_count(" dst chunk-loaded"),
+                             comp_transcript_count(" dst2 chunk-loaded"));
+    }
+    return __real_qemu_thread_join(thread);
+}
+
+/* So that a device keeps up, however busy the machine is */
+int64_t __real_qemu_clock_get_ns(QEMUClockType type);
+int64_t __wrap_qemu_clock_get_ns(QEMUClockType type);
+
+int64_t __wrap_qemu_clock_get_ns(QEMUClockType type)
+{
+    return no_time_passes ? 1 : __real_qemu_clock_get_ns(type);
 }
 
 /* ---- pairs ---- */
@@ -227,6 +252,12 @@ static void test_cut(gconstpointer data)
     "[device dst]\ngroup=3\nseed=3\n" V1_ALL "load-rate=16M\n" \
     "[device dst2]\ngroup=4\nseed=4\n" V1_ALL SLOW fault
 
+#define TWO_FAST(more) \
+    "[device src]\ngroup=1\nseed=1\n" more \
+    "[device other]\ngroup=2\nseed=2\n" more \
+    "[device dst]\ngroup=3\nseed=3\n" more \
+    "[device dst2]\ngroup=4\nseed=4\n" more
+
 static void two_saved(const char *config, GByteArray *bytes)
 {
     VFIOHostSettings settings = { .multi_device = true };
@@ -234,7 +265,7 @@ static void two_saved(const char *config, GByteArray *bytes)
 
     comp_sim(config);
     vfio_host_set(&settings);
-    nr_writers = 0;
+    nr_writers = loaded_at_join = 0;
     comp_open("src");
     g_assert_nonnull(comp_try_open("other", options, NULL));
     vfio_host_vm_start();
@@ -264,6 +295,46 @@ static void test_two(void)
     g_assert_cmpstr(comp_status("dst2").loaded_digest, ==,
                     comp_status("other").saved_digest);
     comp_sim_end();
+}
+
+static void check_two(void)
+{
+    vfio_host_vm_start();
+    g_assert_cmpstr(comp_status("dst").loaded_digest, ==,
+                    comp_status("src").saved_digest);
+    g_assert_cmpstr(comp_status("dst2").loaded_digest, ==,
+                    comp_status("other").saved_digest);
+    comp_sim_end();
+}
+
+/* Nobody waits for what a device does at its first chunk. */
+static void test_two_first_chunk(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+
+    two_saved(TWO_FAST(CHUNK "state-size=8M\n")
+              "[fault f]\ndevice=dst\nevent=data-size-write\n"
+              "delay-ms=500\n", bytes);
+    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
+    g_assert_cmpint(vfio_sim_fault_fired("f"), ==, 1);
+    g_assert_cmpuint(nr_writers, ==, 2);
+    g_assert_cmpuint(loaded_before, ==, 0);
+    check_two();
+}
+
+/* Several that keep up have their threads for some chunks only. */
+static void test_two_fast(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+
+    two_saved(TWO_FAST(CHUNK "state-size=24M\n"), bytes);
+    no_time_passes = true;
+    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
+    no_time_passes = false;
+    g_assert_cmpuint(nr_writers, ==, 2);
+    g_assert_cmpuint(loaded_at_join, >=, 12);
+    g_assert_cmpuint(loaded_at_join, <, 96);
+    check_two();
 }
 
 /* Of one device: the other one's thread ends with it, in mid-air. */
@@ -307,6 +378,8 @@ int main(int argc, char **argv)
     g_test_add_data_func("/writer/cut/v1", &layouts[0], test_cut);
     g_test_add_data_func("/writer/cut/v2", &layouts[6], test_cut);
     g_test_add_func("/writer/two", test_two);
+    g_test_add_func("/writer/two-first-chunk", test_two_first_chunk);
+    g_test_add_func("/writer/two-fast", test_two_fast);
     g_test_add_data_func("/writer/two-fails/first", "dst", test_two_fails);
     g_test_add_data_func("/writer/two-fails/second", "dst2", test_two_fails);
     return comp_run();
