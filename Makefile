@@ -79,6 +79,10 @@ demo: deps-run
 bench: deps-run
 	@scripts/bench $(BENCH)
 
+bench-full:
+	@scripts/deps build run bench
+	@scripts/bench --full
+
 fuzz: deps-all
 	@scripts/fuzz $(FUZZ_SECONDS)
 
@@ -121,6 +125,7 @@ help:
 # help: make check-cross      pure parts on a big-endian and a 32-bit machine
 # help: make bench            our code against QEMU 7.2's own, JSON and a table
 # help:                       (BENCH='--help' for more)
+# help: make bench-full       all its rows, ten times: an hour; the page of it in docs/
 # help: make fuzz             each fuzzer for FUZZ_SECONDS [60]
 # help: make docs             the documentation as a site, in build/docs/html/
 # help: make install          install; DESTDIR= works
