@@ -21,6 +21,7 @@
 #include <sys/ioctl.h>
 #include "qapi/error.h"
 #include "qemu/atomic.h"
+#include "qemu/timer.h"
 #include "qemu/units.h"
 #include "hw/vfio/device-feature.h"
 #include "hw/vfio/migration-session.h"
@@ -34,11 +35,16 @@
  */
 #define VFIO_MIG_V2_BOUNCE_BYTES    (1 * MiB)
 
+/* How long small reads are gathered into one chunk, in milliseconds */
+#define VFIO_MIG_V2_FILL_MS         10
+
 typedef struct VFIOMigV2 {
     bool tells_size;        /* of its data once it is stopped */
 
     int data_fd;            /* of the session, or -1; claim */
     int reader_fd;          /* of a read under way, which closes it; claim */
+    bool has_rest;          /* what the read after the last bytes gave; claim */
+    int rest;               /* ... 0: it was the end; or -errno */
     uint64_t moved_bytes;   /* in the session */
     uint8_t *bounce;        /* VFIO_MIG_V2_BOUNCE_BYTES, while it is open */
 } VFIOMigV2;
@@ -63,6 +69,7 @@ static void vfio_mig_v2_drop_data_fd(VFIOMigV2 *v2)
         close(v2->data_fd);
     }
     v2->data_fd = -1;
+    v2->has_rest = false;
 }
 
 static void vfio_mig_v2_take_data_fd(VFIOMigV2 *v2, int fd)
@@ -212,6 +219,40 @@ static void *vfio_mig_v2_room(VFIOMigV2 *v2, VFIOMigSink *sink)
 }
 
 /*
+ * As many bytes as there are for one chunk: a driver that gives few at a time
+ * would have a packet for each. Sets @rest to what the last read gave. Returns
+ * how many bytes came, or what the only read gave.
+ */
+static ssize_t vfio_mig_v2_fill(int fd, uint8_t *to, ssize_t *rest)
+{
+    int64_t end_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME) +
+                     VFIO_MIG_V2_FILL_MS * SCALE_MS;
+    size_t done = 0;
+    ssize_t n;
+
+    do {
+        n = read(fd, to + done, VFIO_MIG_V2_BOUNCE_BYTES - done);
+        done += MAX(n, 0);
+    } while ((n < 0 && errno == EINTR) ||
+             (n > 0 && done < VFIO_MIG_V2_BOUNCE_BYTES &&
+              qemu_clock_get_ns(QEMU_CLOCK_REALTIME) < end_ns));
+    *rest = n < 0 ? -errno : n;
+    return done ?: *rest;
+}
+
+/*
+ * An error is for the next call, and so is the end of a stopped device's data,
+ * behind which nothing may be read. That a running one has nothing more just
+ * now is found again.
+ */
+static void vfio_mig_v2_keep_rest(VFIOMigV2 *v2, bool stopped, ssize_t rest)
+{
+    v2->has_rest = rest < 0 ? rest != -ENOMSG || stopped
+                            : rest == 0 && stopped;
+    v2->rest = rest;
+}
+
+/*
  * The claim is given back while the device, or room, is waited for: the VM may
  * stop, and the device with it, which harms no session. Sets @to to where the
  * bytes are. Returns how many were read, or -errno; -ESTALE where the session
@@ -221,24 +262,31 @@ static ssize_t vfio_mig_v2_read(VFIODeviceMigration *mig, VFIOMigSink *sink,
                                 void **to)
 {
     VFIOMigV2 *v2 = mig->priv;
+    bool stopped = mig->state == VFIO_MIG_STATE_STOP_COPY;
     int fd = v2->data_fd;
-    ssize_t n;
+    ssize_t n = -ECANCELED, rest = 0;
 
     if (fd < 0) {
         return -EBADF;
     }
+    if (v2->has_rest) {
+        v2->has_rest = false;
+        return v2->rest;
+    }
     v2->reader_fd = fd;
     vfio_mig_release(mig);
     *to = vfio_mig_v2_room(v2, sink);
-    do {
-        n = *to ? read(fd, *to, VFIO_MIG_V2_BOUNCE_BYTES) : 0;
-    } while (n < 0 && errno == EINTR);
-    n = n < 0 ? -errno : *to ? n : -ECANCELED;
+    if (*to) {
+        n = vfio_mig_v2_fill(fd, *to, &rest);
+    }
     vfio_mig_claim(mig);
     v2->reader_fd = -1;
     if (v2->data_fd != fd) {
         close(fd);
         return -ESTALE;
+    }
+    if (n > 0) {
+        vfio_mig_v2_keep_rest(v2, stopped, rest);
     }
     return n;
 }

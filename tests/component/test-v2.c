@@ -407,6 +407,52 @@ static void test_write_takes_nothing(void)
     comp_sim_end();
 }
 
+/* ---- reads ---- */
+
+#define SMALL(fault) \
+    "[device src]\ngroup=1\nprotocol=v2\npre-copy=yes\nstate-size=1M\n" \
+    "precopy-size=512K\n" \
+    "[device dst]\ngroup=2\nprotocol=v2\npre-copy=yes\nstate-size=1M\n" \
+    "precopy-size=512K\n" fault
+
+/* A driver that gives 4 KiB a read has no packet for each. */
+static void test_small_reads(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    VFIODevice *vbasedev;
+
+    comp_sim(SMALL("[fault small]\nevent=data-read\nonce=no\nshort=4096\n"));
+    vbasedev = comp_open("src");
+    vfio_host_vm_start();
+    save(bytes);
+    check_source(vbasedev);
+    g_assert_cmpint(vfio_sim_fault_fired("small"), >, 1536 / 4);
+    g_assert_cmpint(comp_property_int(vbasedev, "chunks"), <, 1536 / 4 / 3);
+    comp_close_all();
+    comp_open("dst");
+    load(bytes);
+    comp_run_same("src", "dst");
+    comp_sim_end();
+}
+
+/* What goes wrong behind bytes that were read is as wrong. */
+static void test_small_reads_fail(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_autofree char *error = NULL;
+
+    comp_sim(SMALL("[fault late]\nevent=data-read\nstate=stop-copy\n"
+                   "count=20\nerrno=EIO\n"
+                   "[fault small]\nevent=data-read\nonce=no\nshort=4096\n"));
+    comp_open("src");
+    vfio_host_vm_start();
+    g_assert_cmpint(comp_save(bytes, NULL, &error), <, 0);
+    g_assert_cmpint(vfio_sim_fault_fired("late"), ==, 1);
+    comp_assert_has(error, "src: cannot read migration data of the device");
+    comp_assert_state("src", "running");
+    comp_sim_end();
+}
+
 int main(int argc, char **argv)
 {
     comp_init(&argc, &argv);
@@ -426,6 +472,8 @@ int main(int argc, char **argv)
     g_test_add_func("/v2/mark-in-snapshot", test_mark_in_snapshot);
     g_test_add_func("/v2/reset-closes-file", test_reset_closes_file);
     g_test_add_func("/v2/write-takes-nothing", test_write_takes_nothing);
+    g_test_add_func("/v2/small-reads/arrive", test_small_reads);
+    g_test_add_func("/v2/small-reads/fail", test_small_reads_fail);
     for (size_t i = 0; i < ARRAY_SIZE(lies); i++) {
         g_autofree char *name = g_strdup_printf("/v2/lie/%s", lies[i].name);
 

@@ -100,8 +100,10 @@ void vm_status_arm(VMScene *scene)
         break;
     case IN_CHUNK:
     case AT_CANCELLING:
-        vfio_side_fault(src, "hold", "device=dev0;event=data-read;count=2;"
-                        HOLD);
+        /* Something was sent before: small reads of v2 make one chunk. */
+        vfio_side_fault(src, "hold", strstr(vm_device->keys, "protocol=v2") ?
+                        "device=dev0;event=data-read;count=40;" HOLD :
+                        "device=dev0;event=data-read;count=2;" HOLD);
         break;
     case AT_DEVICE:
         vfio_side_fault(src, "hold", "device=dev0;event=data-read;"
