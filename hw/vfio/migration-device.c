@@ -210,6 +210,7 @@ void vfio_mig_stats_reset(VFIODeviceMigration *mig)
     qatomic_set__nocheck(&mig->stats.initial_bytes, VFIO_MIG_NOT_TOLD);
     qatomic_set__nocheck(&mig->stats.dirty_bytes, VFIO_MIG_NOT_TOLD);
     qatomic_set__nocheck(&mig->stats.stop_bytes, VFIO_MIG_NOT_TOLD);
+    qatomic_set__nocheck(&mig->stats.expected_ms, VFIO_MIG_NOT_TOLD);
 }
 
 void vfio_mig_stats_add(uint64_t *counter, uint64_t bytes)

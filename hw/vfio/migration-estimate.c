@@ -48,6 +48,10 @@
  */
 #define VFIO_MIG_WITHHELD_READS     50
 
+/* So much says of a device how fast it is, and of a stream. */
+#define VFIO_MIG_READ_TELLING_BYTES (256 * KiB)
+#define VFIO_MIG_WIRE_TELLING_BYTES (8 * MiB)
+
 void vfio_mig_estimate_begin(VFIOMigEstimate *e, int64_t now_ns,
                              uint64_t assumed_bytes)
 {
@@ -243,7 +247,7 @@ uint64_t vfio_mig_estimate_pending(const VFIOMigEstimate *e)
         return VFIO_MIG_PENDING_MAX_BYTES;
     }
     pending_bytes = vfio_mig_pending_of_sizes(e);
-    if (vfio_mig_waits_for_initial(e)) {
+    if (vfio_mig_waits_for_initial(e) || e->over) {
         pending_bytes = MAX(pending_bytes, MAX(e->look.threshold_bytes, 1));
     }
     return pending_bytes;
@@ -339,9 +343,113 @@ static double vfio_mig_needs_ms(const VFIOMigEstimate *e)
            rest_bytes / vfio_mig_best_rate(e);
 }
 
+/* ---- time ---- */
+
+void vfio_mig_estimate_note_time(VFIOMigEstimate *e, uint64_t size_bytes,
+                                 int64_t read_ns, int64_t wire_ns)
+{
+    size_bytes = vfio_mig_cap(size_bytes);
+    e->read_bytes += size_bytes;
+    e->read_ns += MAX(read_ns, 0);
+    e->wire_bytes += size_bytes;
+    e->wire_ns += MAX(wire_ns, 0);
+}
+
+void vfio_mig_estimate_set_change(VFIOMigEstimate *e, int64_t change_ns)
+{
+    e->change_ns = MAX(change_ns, 0);
+}
+
+static double vfio_mig_change_ms(const VFIOMigEstimate *e)
+{
+    return e->change_ns / 1e6;
+}
+
+/* Till the stopped device has given @bytes; 0 where nobody knows */
+static double vfio_mig_read_ms(const VFIOMigEstimate *e, uint64_t bytes)
+{
+    return e->read_bytes < VFIO_MIG_READ_TELLING_BYTES
+           ? 0 : bytes * (e->read_ns / e->read_bytes) / 1e6;
+}
+
+/* Bytes/ms of a stream without a limit */
+static double vfio_mig_wire_rate(const VFIOMigEstimate *e)
+{
+    double rate = vfio_mig_best_rate(e);
+
+    if (e->wire_bytes >= VFIO_MIG_WIRE_TELLING_BYTES && e->wire_ns) {
+        rate = MAX(rate, e->wire_bytes / e->wire_ns * 1e6);
+    }
+    return rate;
+}
+
+/* What cannot be read before the stop */
+static uint64_t vfio_mig_rest_bytes(const VFIOMigEstimate *e)
+{
+    return vfio_mig_estimate_stop_bytes(e) - vfio_mig_readable_bytes(e);
+}
+
+static uint64_t vfio_mig_whole_ms(double ms)
+{
+    return ms < UINT32_MAX ? ms + 0.5 : UINT32_MAX;
+}
+
+uint64_t vfio_mig_estimate_least_ms(const VFIOMigEstimate *e)
+{
+    return vfio_mig_whole_ms(vfio_mig_change_ms(e) +
+                             vfio_mig_read_ms(e, vfio_mig_rest_bytes(e)));
+}
+
+VFIOMigDowntime vfio_mig_estimate_predict(const VFIOMigEstimate *const *all,
+                                          size_t nr)
+{
+    double change_ms = 0, read_ms = 0, least_ms = 0, rate = 0, sum_bytes = 0;
+    double others_bytes = nr ? all[0]->look.others_bytes : 0;
+    double stream_ms = 0;
+    size_t i;
+
+    for (i = 0; i < nr; i++) {
+        uint64_t bytes = vfio_mig_estimate_stop_bytes(all[i]);
+
+        change_ms = MAX(change_ms, vfio_mig_change_ms(all[i]));
+        read_ms = MAX(read_ms, vfio_mig_read_ms(all[i], bytes));
+        least_ms = MAX(least_ms,
+                       vfio_mig_read_ms(all[i], vfio_mig_rest_bytes(all[i])));
+        rate = MAX(rate, vfio_mig_wire_rate(all[i]));
+        sum_bytes += bytes;
+        others_bytes = MIN(others_bytes, all[i]->look.others_bytes);
+    }
+    if (rate) {
+        stream_ms = (sum_bytes + others_bytes) / rate;
+        read_ms = MAX(read_ms, stream_ms);
+    }
+    return (VFIOMigDowntime) {
+        .expected_ms = vfio_mig_whole_ms(change_ms + read_ms),
+        .least_ms = vfio_mig_whole_ms(change_ms + least_ms),
+        .stream_ms = vfio_mig_whole_ms(stream_ms),
+    };
+}
+
+void vfio_mig_estimate_judge(VFIOMigEstimate *e,
+                             const VFIOMigDowntime *downtime)
+{
+    e->over = e->known && downtime->expected_ms > e->look.limit_ms &&
+              downtime->stream_ms <= e->look.limit_ms &&
+              downtime->least_ms <= e->look.limit_ms;
+}
+
+bool vfio_mig_estimate_is_hopeless(const VFIOMigEstimate *e,
+                                   const VFIOMigDowntime *downtime)
+{
+    return e->known && !vfio_mig_waits_for_initial(e) &&
+           downtime->least_ms > e->look.limit_ms;
+}
+
 uint64_t vfio_mig_estimate_downtime_ms(const VFIOMigEstimate *const *all,
                                        size_t nr)
 {
+    double change_ms = 0;
+    double read_ms = 0;
     double others_ms = 0;
     double sum_ms = 0;
     size_t i;
@@ -349,9 +457,13 @@ uint64_t vfio_mig_estimate_downtime_ms(const VFIOMigEstimate *const *all,
     for (i = 0; i < nr; i++) {
         double before_ms = vfio_mig_now_ms(all[i], all[i]->look.others_bytes);
 
+        change_ms = MAX(change_ms, vfio_mig_change_ms(all[i]));
+        read_ms = MAX(read_ms, vfio_mig_read_ms(
+                                   all[i],
+                                   vfio_mig_estimate_stop_bytes(all[i])));
         sum_ms += vfio_mig_needs_ms(all[i]);
         others_ms = i ? MIN(others_ms, before_ms) : before_ms;
     }
-    sum_ms = 1.1 * (sum_ms + others_ms);
+    sum_ms = 1.1 * (change_ms + MAX(read_ms, sum_ms + others_ms));
     return sum_ms < UINT32_MAX ? sum_ms + 1 : UINT32_MAX;
 }

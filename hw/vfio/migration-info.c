@@ -66,7 +66,9 @@ static bool vfio_mig_visit_sizes(Visitor *v, const VFIOMigStats *stats,
                                errp) &&
            vfio_mig_visit_told(v, "dirty-bytes", &stats->dirty_bytes, errp) &&
            vfio_mig_visit_told(v, "stop-copy-bytes", &stats->stop_bytes,
-                               errp);
+                               errp) &&
+           vfio_mig_visit_told(v, "expected-downtime-ms",
+                               &stats->expected_ms, errp);
 }
 
 static bool vfio_mig_visit_stats(Visitor *v, const VFIOMigStats *stats,
@@ -90,6 +92,7 @@ static bool vfio_mig_visit_members(Visitor *v, VFIODevice *vbasedev,
         .initial_bytes = VFIO_MIG_NOT_TOLD,
         .dirty_bytes = VFIO_MIG_NOT_TOLD,
         .stop_bytes = VFIO_MIG_NOT_TOLD,
+        .expected_ms = VFIO_MIG_NOT_TOLD,
     };
     VFIODeviceMigration *mig = vfio_mig_of(vbasedev);
 

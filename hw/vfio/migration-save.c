@@ -393,14 +393,17 @@ static int vfio_mig_refuse_background(VFIODeviceMigration *mig)
  * little, and RAM's rounds take their time.
  */
 static int vfio_mig_send_round(VFIODeviceMigration *mig, QEMUFile *f,
-                               Error **errp)
+                               int64_t *stream_ns, Error **errp)
 {
     int64_t end_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME) +
                      VFIO_MIG_ROUND_MS * SCALE_MS;
     int ret, sent = VFIO_MIG_READ_NOTHING_NOW;
+    int64_t chunk_ns;
 
+    *stream_ns = 0;
     do {
-        ret = vfio_mig_send_chunk(mig, f, NULL, errp);
+        ret = vfio_mig_send_chunk(mig, f, &chunk_ns, errp);
+        *stream_ns += chunk_ns;
         sent = ret == VFIO_MIG_READ_CHUNK ? ret : sent;
     } while (ret == VFIO_MIG_READ_CHUNK && mig->traits.any_segments &&
              vfio_mig_may_iterate(mig) && !qemu_file_rate_limit(f) &&
@@ -419,9 +422,13 @@ static int vfio_mig_iterate(VFIODeviceMigration *mig, QEMUFile *f,
     }
     ret = VFIO_MIG_READ_NOTHING_NOW;
     if (vfio_mig_may_iterate(mig)) {
-        ret = vfio_mig_send_round(mig, f, errp);
+        int64_t stream_ns, start_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
+
+        ret = vfio_mig_send_round(mig, f, &stream_ns, errp);
         vfio_mig_switch_over_read(mig, mig->stats.transferred_bytes -
-                                       before_bytes);
+                                       before_bytes,
+                                  qemu_clock_get_ns(QEMU_CLOCK_REALTIME) -
+                                  start_ns - stream_ns, stream_ns);
     }
     vfio_mig_release_and_stop(mig);
     return ret;
@@ -626,6 +633,9 @@ static void vfio_mig_save_cleanup(void *opaque)
 
     if (!mig->session || mig->phase > VFIO_MIG_PHASE_SAVED) {
         return;
+    }
+    if (succeeded) {
+        vfio_mig_switch_over_done(mig);
     }
     vfio_mig_session_name_failure(mig);
     vfio_mig_answer_end(migrate_get_current());

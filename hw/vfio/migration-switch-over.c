@@ -20,6 +20,7 @@
 #include "hw/vfio/migration-options.h"
 #include "hw/vfio/migration-session.h"
 #include "hw/vfio/migration-switch-over.h"
+#include "hw/vfio/migration-turns.h"
 #include "trace.h"
 
 /*
@@ -84,6 +85,78 @@ static int vfio_mig_ask_device(VFIODeviceMigration *mig, Error **errp)
     return 0;
 }
 
+/* ---- time ---- */
+
+/* @to: as it was measured last, or the longest that was */
+static int64_t vfio_mig_change_to_ns(VFIODeviceMigration *mig, VFIOMigState to)
+{
+    int64_t longest_ns = mig->change_ns[to];
+    unsigned i;
+
+    for (i = 0; !longest_ns && i < VFIO_MIG_STATE__MAX; i++) {
+        longest_ns = MAX(longest_ns, mig->change_ns[i]);
+    }
+    return longest_ns;
+}
+
+/* From its present state to that in which all of it is read. Claimed */
+static int64_t vfio_mig_changes_ns(VFIODeviceMigration *mig)
+{
+    VFIOMigState next, state = mig->state;
+    int64_t sum_ns = 0;
+
+    while (state != VFIO_MIG_STATE_STOP_COPY &&
+           vfio_mig_next_state(mig->traits.arcs, state,
+                               VFIO_MIG_STATE_STOP_COPY, mig->refused_arcs, 0,
+                               &next)) {
+        sum_ns += vfio_mig_change_to_ns(mig, next);
+        state = next;
+    }
+    return sum_ns;
+}
+
+/* Of all devices of the migration. The stream's own thread */
+static VFIOMigDowntime vfio_mig_predict(void)
+{
+    g_autoptr(GPtrArray) all = g_ptr_array_new();
+    GPtrArray *migs = vfio_mig_turns_devices();
+    unsigned i;
+
+    for (i = 0; migs && i < migs->len; i++) {
+        VFIODeviceMigration *other = migs->pdata[i];
+
+        if (other->session->estimate.known) {
+            g_ptr_array_add(all, &other->session->estimate);
+        }
+    }
+    return vfio_mig_estimate_predict(
+        (const VFIOMigEstimate *const *)all->pdata, all->len);
+}
+
+static void vfio_mig_judge(VFIODeviceMigration *mig)
+{
+    VFIOMigEstimate *e = &mig->session->estimate;
+    VFIOMigDowntime downtime;
+
+    vfio_mig_estimate_set_change(e, vfio_mig_changes_ns(mig));
+    downtime = vfio_mig_predict();
+    vfio_mig_estimate_judge(e, &downtime);
+    qatomic_set__nocheck(&mig->stats.expected_ms, downtime.expected_ms);
+}
+
+void vfio_mig_switch_over_done(VFIODeviceMigration *mig)
+{
+    const VFIOMigEstimate *e = &mig->session->estimate;
+
+    if (e->known) {
+        trace_vfio_migration_downtime(
+            vfio_mig_dev(mig)->name,
+            qatomic_read__nocheck(&mig->stats.expected_ms),
+            (qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - e->look.now_ns) /
+            SCALE_MS);
+    }
+}
+
 int vfio_mig_switch_over_ask(VFIODeviceMigration *mig,
                              uint64_t threshold_bytes, uint64_t others_bytes,
                              uint64_t *pending_bytes, Error **errp)
@@ -104,13 +177,20 @@ int vfio_mig_switch_over_ask(VFIODeviceMigration *mig,
             return ret;
         }
     }
+    vfio_mig_judge(mig);
     *pending_bytes = vfio_mig_estimate_pending(e);
     return 0;
 }
 
-void vfio_mig_switch_over_read(VFIODeviceMigration *mig, uint64_t size_bytes)
+void vfio_mig_switch_over_read(VFIODeviceMigration *mig, uint64_t size_bytes,
+                               int64_t read_ns, int64_t wire_ns)
 {
-    vfio_mig_estimate_note_sent(&mig->session->estimate, size_bytes);
+    VFIOMigEstimate *e = &mig->session->estimate;
+
+    vfio_mig_estimate_note_sent(e, size_bytes);
+    if (size_bytes) {
+        vfio_mig_estimate_note_time(e, size_bytes, read_ns, wire_ns);
+    }
 }
 
 /*
@@ -167,6 +247,17 @@ static void vfio_mig_warn_too_big(VFIODeviceMigration *mig)
     qemu_mutex_lock_iothread();
     needed_ms = vfio_mig_downtime_needed_ms();
     qemu_mutex_unlock_iothread();
+    if (e->over) {
+        vfio_mig_warn(mig, g_strdup_printf(
+            "the VM is not stopped, as that would take %" PRIu64 " ms: to "
+            "read %.1f MiB of this device, its changes of state, and what "
+            "else is left do not fit a downtime of %" PRIu64 " ms; set "
+            "downtime-limit to %" PRIu64 " ms",
+            qatomic_read__nocheck(&mig->stats.expected_ms),
+            (double)vfio_mig_estimate_stop_bytes(e) / MiB, e->look.limit_ms,
+            needed_ms));
+        return;
+    }
     vfio_mig_warn(mig, g_strdup_printf(
         "the VM is not stopped, as this device has %.1f MiB to send after "
         "that: at %.1f MiB/s they do not fit a downtime of %" PRIu64 " ms, "
@@ -178,9 +269,50 @@ static void vfio_mig_warn_too_big(VFIODeviceMigration *mig)
         ? " (QEMU takes 2000 s at most)" : ""));
 }
 
+/* Of all devices it is this one that takes longest, and none was told of. */
+static bool vfio_mig_is_slowest(VFIODeviceMigration *mig)
+{
+    uint64_t least_ms = vfio_mig_estimate_least_ms(&mig->session->estimate);
+    GPtrArray *migs = vfio_mig_turns_devices();
+    unsigned i;
+
+    for (i = 0; migs && i < migs->len; i++) {
+        VFIODeviceMigration *other = migs->pdata[i];
+
+        if (other->session->hopeless_told ||
+            vfio_mig_estimate_least_ms(&other->session->estimate) >
+            least_ms) {
+            return false;
+        }
+    }
+    return migs != NULL;
+}
+
+/* Waiting makes it no less, so that the VM does not run on for it. */
+static void vfio_mig_warn_hopeless(VFIODeviceMigration *mig)
+{
+    const VFIOMigEstimate *e = &mig->session->estimate;
+    VFIOMigDowntime downtime = vfio_mig_predict();
+
+    if (vfio_mig_is_slowest(mig) &&
+        vfio_mig_estimate_is_hopeless(e, &downtime)) {
+        mig->session->hopeless_told = true;
+        vfio_mig_warn(mig, g_strdup_printf(
+            "the VM will stand still for about %" PRIu64 " ms, as this device "
+            "needs %" PRIu64 " ms for its changes of state and for data that "
+            "it gives only then, and no waiting makes that less; a "
+            "downtime-limit of %" PRIu64 " ms cannot be kept, one of %" PRIu64
+            " ms would do", downtime.expected_ms,
+            vfio_mig_estimate_least_ms(e), e->look.limit_ms,
+            (uint64_t)(downtime.expected_ms * 1.1) + 1));
+    }
+}
+
 void vfio_mig_switch_over_warn(VFIODeviceMigration *mig)
 {
     VFIOMigEstimate *e = &mig->session->estimate;
+
+    vfio_mig_warn_hopeless(mig);
 
     if (vfio_mig_estimate_is_guess(e)) {
         vfio_mig_warn(mig, g_strdup_printf(

@@ -28,7 +28,7 @@
  */
 static int vfio_mig_do_arc(VFIODeviceMigration *mig, VFIOMigState to)
 {
-    int64_t start_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
+    int64_t ns, start_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
     VFIOMigState from = mig->state;
     VFIOMigState now = to;
     int ret = mig->protocol->step(mig, to);
@@ -48,11 +48,13 @@ static int vfio_mig_do_arc(VFIODeviceMigration *mig, VFIOMigState to)
          from != VFIO_MIG_STATE_PRE_COPY_P2P)) {
         vfio_mig_set_data_sent(mig, false);
     }
+    ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - start_ns;
+    if (ret == 0) {
+        mig->change_ns[to] = ns;
+    }
     trace_vfio_migration_transition(vfio_mig_dev(mig)->name,
                                     vfio_mig_state_str(from),
-                                    vfio_mig_state_str(to), ret,
-                                    qemu_clock_get_ns(QEMU_CLOCK_REALTIME) -
-                                    start_ns);
+                                    vfio_mig_state_str(to), ret, ns);
     return ret;
 }
 

@@ -69,6 +69,11 @@ void vfio_mig_turns_leave(VFIODeviceMigration *mig)
     }
 }
 
+GPtrArray *vfio_mig_turns_devices(void)
+{
+    return vfio_mig_turns.migs;
+}
+
 /* ---- the limit ---- */
 
 /*

@@ -1,8 +1,9 @@
 /*
  * When QEMU stops the VM for a device that needs time after that
  *
- * Owns: machines without a guest, in which next to nothing is sent, with
- * devices of protocol v2 that give all or most of their state only once they
+ * Owns: how long the VM is expected to stand still, and machines without a
+ * guest, in which next to nothing is sent, with devices of protocol v2 that
+ * give all or most of their state only once they
  * are stopped: QEMU's own limits, limits that are too small, drivers that do
  * not tell their size, and what the user is told.
  * Does not own: the numbers (tests/unit/test-migration-switch-over.c).
@@ -12,6 +13,7 @@
  */
 #include "vfio-test.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* QEMU's own default */
@@ -195,6 +197,101 @@ static void test_size_of_the_user_is_none(void)
     vfio_pair_free(pair);
 }
 
+/* ---- time ---- */
+
+typedef struct TimeRow {
+    const char *name;
+    const char *keys;           /* of each device */
+    unsigned devices;
+    unsigned change_ms;         /* each change of state takes longer by that */
+    int64_t limit_ms;
+    bool hopeless;              /* no waiting makes it fit */
+    int64_t least_ms, most_ms;  /* to be expected */
+} TimeRow;
+
+#define SLOW    "protocol=v2;pre-copy=yes;p2p=yes;precopy-size=4M;" \
+                "state-size=4M;save-rate=8M"
+
+static const TimeRow time_rows[] = {
+    /* 4 MiB at 8 MiB/s; two of them are read side by side. */
+    { "slow", SLOW, 1, 0, 300, true, 450, 900 },
+    { "slow-two", SLOW, 2, 0, 300, true, 450, 900 },
+    { "changes", "protocol=v2;profile=mlx5-6.2;state-size=9M", 1, 200, 100,
+      true, 400, 900 },
+    { "fits", SLOW, 1, 50, 2000, false, 550, 1000 },
+};
+
+static VFIOPair *new_time_pair(const TimeRow *row)
+{
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+    VFIOSide *sides[] = { pair->src, pair->dst };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(sides); i++) {
+        vfio_side_set_keys(sides[i], "dev0", row->keys);
+        sides[i]->multi = row->devices > 1;
+        for (unsigned d = 1; d < row->devices; d++) {
+            vfio_side_add_device(sides[i]);
+        }
+        vfio_side_set(sides[i], "dev0", "load-rate", "0");
+    }
+    if (row->change_ms) {
+        g_autofree char *rule = g_strdup_printf(
+            "event=state-write;once=no;delay-ms=%u", row->change_ms);
+
+        vfio_side_fault(pair->src, "changes", rule);
+    }
+    g_string_append(pair->src->args, " -trace vfio_migration_downtime");
+    return pair;
+}
+
+/* The last figures of dev0, in ms */
+static void read_downtime(VFIOSide *side, int64_t *expected, int64_t *real)
+{
+    const char *text = qtest_stderr(side->qts);
+    const char *at = strstr(text, "vfio_migration_downtime");
+
+    at = at ? strstr(at, "expected ") : NULL;
+    if (!at || sscanf(at, "expected %" G_GINT64_FORMAT " ms, was %"
+                      G_GINT64_FORMAT " ms", expected, real) != 2) {
+        vfio_side_fail(side, "nothing was traced of its downtime");
+    }
+}
+
+static void test_time(const void *opaque)
+{
+    const TimeRow *row = opaque;
+    VFIOPair *pair = new_time_pair(row);
+    int64_t expected, real, off;
+    g_autofree char *warning = NULL;
+    QDict *property;
+
+    vfio_pair_start(pair);
+    migrate_set_parameter_int(pair->src->qts, "downtime-limit",
+                              row->limit_ms);
+    vfio_pair_begin(pair);
+    vfio_pair_finish(pair);
+    read_downtime(pair->src, &expected, &real);
+    property = vfio_side_property(pair->src, "dev0");
+    g_assert_cmpint(qdict_get_int(property, "expected-downtime-ms"), ==,
+                    expected);
+    qobject_unref(property);
+    off = ABS(expected - real);
+    g_test_message("FIGURE %s: expected %" G_GINT64_FORMAT " ms, was %"
+                   G_GINT64_FORMAT " ms, %s", row->name, expected, real,
+                   off <= MAX(30, real / 5) ? "near" : "far");
+    g_assert_cmpint(expected, >=, row->least_ms);
+    g_assert_cmpint(expected, <=, row->most_ms);
+    warning = last_warning(pair->src);
+    if (row->hopeless) {
+        expect_told_once(pair->src, "VM will stand still for about");
+    } else {
+        g_assert_cmpstr(warning, ==, "");
+        g_assert_cmpint(expected, <=, row->limit_ms);
+    }
+    vfio_pair_check(pair);
+    vfio_pair_free(pair);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -209,5 +306,11 @@ int main(int argc, char **argv)
                    test_size_of_the_user);
     qtest_add_func("vfio/switch-over/size-of-the-user/none",
                    test_size_of_the_user_is_none);
+    for (unsigned i = 0; i < G_N_ELEMENTS(time_rows); i++) {
+        g_autofree char *path = g_strdup_printf("vfio/switch-over/time/%s",
+                                                time_rows[i].name);
+
+        qtest_add_data_func(path, &time_rows[i], test_time);
+    }
     return g_test_run();
 }

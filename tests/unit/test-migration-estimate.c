@@ -265,6 +265,122 @@ static void test_too_big_takes_a_second(void)
     g_assert_cmpuint(ms, <=, 3001);
 }
 
+/* ---- time ---- */
+
+/* Of a stream of 1 GB/s, with a device that gives @rate MB/s */
+static void measured(VFIOMigEstimate *e, uint64_t rate, int64_t change_ms,
+                     uint64_t limit_ms, uint64_t others)
+{
+    vfio_mig_estimate_begin(e, 0, 0);
+    look_at(e, 0, 0, limit_ms, 0);
+    look_at(e, TOLD_MS, 1 * MB * limit_ms, limit_ms, 0);
+    look_at(e, TOLD_MS + 100, 1 * MB * limit_ms - 1, limit_ms, others);
+    if (rate) {
+        vfio_mig_estimate_note_time(e, rate * MB, 1000 * MS, 1 * MS);
+    }
+    vfio_mig_estimate_set_change(e, change_ms * MS);
+}
+
+static void expect_prediction(VFIOMigEstimate *e, size_t nr, uint64_t expected,
+                              uint64_t least)
+{
+    const VFIOMigEstimate *all[4];
+    VFIOMigDowntime downtime;
+
+    for (size_t i = 0; i < nr; i++) {
+        all[i] = &e[i];
+    }
+    downtime = vfio_mig_estimate_predict(all, nr);
+    g_assert_cmpuint(downtime.expected_ms, ==, expected);
+    g_assert_cmpuint(downtime.least_ms, ==, least);
+}
+
+/* Side by side: the slowest one, not all of them. */
+static void test_time_of_several(void)
+{
+    VFIOMigEstimate e[4];
+
+    for (unsigned i = 0; i < 4; i++) {
+        measured(&e[i], 100 + 100 * i, 10, 5000, 20 * MB + i * 50 * MB);
+        update_stop(&e[i], 50 * MB);
+    }
+    expect_prediction(e, 1, 510, 510);
+    expect_prediction(e, 4, 510, 510);
+    /* Now the stream is what takes longest: RAM, and all that devices have. */
+    for (unsigned i = 0; i < 4; i++) {
+        measured(&e[i], 0, 10, 5000, 20 * MB + i * 50 * MB);
+        update_stop(&e[i], 50 * MB);
+    }
+    expect_prediction(e, 4, 230, 10);
+}
+
+/* Too little was read to tell anything. */
+static void test_time_is_not_known(void)
+{
+    VFIOMigEstimate e;
+
+    measured(&e, 0, 0, 300, 0);
+    vfio_mig_estimate_note_time(&e, 4096, 1000 * MS, 0);
+    update_stop(&e, 50 * MB);
+    expect_prediction(&e, 1, 50, 0);
+}
+
+/* What is read before the stop may become less: it is waited for, and told. */
+static void test_time_may_become_less(void)
+{
+    const VFIOMigEstimate *all[1];
+    VFIOMigEstimate e;
+    VFIOMigDowntime downtime;
+    unsigned i, told = 0;
+
+    all[0] = &e;
+    measured(&e, 100, 10, 300, 0);
+    update_both(&e, 0, 50 * MB, 50 * MB);
+    expect_prediction(&e, 1, 510, 10);
+    g_assert_true(qemu_stops(vfio_mig_estimate_pending(&e),
+                             e.look.threshold_bytes));
+    downtime = vfio_mig_estimate_predict(all, 1);
+    vfio_mig_estimate_judge(&e, &downtime);
+    g_assert_false(qemu_stops(vfio_mig_estimate_pending(&e),
+                             e.look.threshold_bytes));
+    g_assert_false(vfio_mig_estimate_is_hopeless(&e, &downtime));
+    vfio_mig_estimate_note_sent(&e, 50 * MB);
+    for (i = 2; i < 100; i++) {
+        look_at(&e, TOLD_MS + i * 100, 300 * MB, 300, 0);
+        update_both(&e, 0, 50 * MB, 50 * MB);
+        told += vfio_mig_estimate_is_too_big(&e);
+    }
+    g_assert_cmpuint(told, ==, 1);
+    g_assert_cmpuint(vfio_mig_estimate_downtime_ms(all, 1), ==, 562);
+
+    update_both(&e, 0, 20 * MB, 20 * MB);
+    downtime = vfio_mig_estimate_predict(all, 1);
+    vfio_mig_estimate_judge(&e, &downtime);
+    g_assert_true(qemu_stops(vfio_mig_estimate_pending(&e),
+                             e.look.threshold_bytes));
+}
+
+/* What does not become less is not waited for. */
+static void test_time_is_hopeless(void)
+{
+    const VFIOMigEstimate *all[1];
+    VFIOMigEstimate e;
+    VFIOMigDowntime downtime;
+
+    all[0] = &e;
+    measured(&e, 100, 10, 300, 0);
+    update_stop(&e, 50 * MB);
+    downtime = vfio_mig_estimate_predict(all, 1);
+    vfio_mig_estimate_judge(&e, &downtime);
+    g_assert_true(qemu_stops(vfio_mig_estimate_pending(&e),
+                             e.look.threshold_bytes));
+    g_assert_true(vfio_mig_estimate_is_hopeless(&e, &downtime));
+    g_assert_cmpuint(vfio_mig_estimate_least_ms(&e), ==, 510);
+    /* Not yet: initial data counts till it was read. */
+    update_both(&e, 4096, 0, 50 * MB);
+    g_assert_false(vfio_mig_estimate_is_hopeless(&e, &downtime));
+}
+
 /* ---- unknown, old and hostile ---- */
 
 static void test_not_asked_is_not_zero(void)
@@ -590,6 +706,10 @@ int main(int argc, char **argv)
     TEST("too-big/would-do", downtime_that_would_do);
     TEST("holds-up", holds_up);
     TEST("too-big/a-second", too_big_takes_a_second);
+    TEST("time/several", time_of_several);
+    TEST("time/not-known", time_is_not_known);
+    TEST("time/less", time_may_become_less);
+    TEST("time/hopeless", time_is_hopeless);
     TEST("sizes/not-asked", not_asked_is_not_zero);
     TEST("sizes/unknown", unknown_is_what_is_assumed);
     TEST("sizes/unknown-once", unknown_once_is_as_before);

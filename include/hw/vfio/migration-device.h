@@ -75,6 +75,8 @@ typedef struct VFIOMigStats {
     uint64_t initial_bytes;
     uint64_t dirty_bytes;
     uint64_t stop_bytes;
+    /* Of the VM, if it were stopped now; or VFIO_MIG_NOT_TOLD */
+    uint64_t expected_ms;
 } VFIOMigStats;
 
 struct VFIODeviceMigration {
@@ -97,6 +99,7 @@ struct VFIODeviceMigration {
     bool ahead;                 /* ... before its own handler's turn; BQL */
     uint64_t refused_arcs;      /* bit = index in traits.arcs; claim */
     unsigned resets;            /* seen so far; written with the claim */
+    int64_t change_ns[VFIO_MIG_STATE__MAX]; /* last change to it; claim */
 
     QemuMutex lock;             /* see the head of this file */
     QemuCond claim_changed;

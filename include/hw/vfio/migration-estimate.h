@@ -61,6 +61,11 @@ typedef struct VFIOMigEstimate {
     uint64_t initial_due_bytes; /* initial data is over when sent_bytes is it */
     unsigned initial_raises;    /* how often there was more of it than before */
 
+    double read_bytes, read_ns; /* what the device took to give */
+    double wire_bytes, wire_ns; /* and the stream to take */
+    int64_t change_ns;          /* of its states, for the VM's stop */
+    bool over;                  /* its time does not fit, but may yet */
+
     uint64_t assumed_bytes;     /* where stop_bytes is not known */
     bool assumed_told;
     uint64_t first_pass_bytes;  /* could be read when it was first asked */
@@ -106,6 +111,18 @@ void vfio_mig_estimate_update(VFIOMigEstimate *e, const VFIOMigSizes *sizes);
 void vfio_mig_estimate_note_sent(VFIOMigEstimate *e, uint64_t size_bytes);
 
 /*
+ * vfio_mig_estimate_note_time: how long that took
+ *
+ * @read_ns: till the device gave it
+ * @wire_ns: till the stream took it
+ */
+void vfio_mig_estimate_note_time(VFIOMigEstimate *e, uint64_t size_bytes,
+                                 int64_t read_ns, int64_t wire_ns);
+
+/* vfio_mig_estimate_set_change: its changes of state for the stop take that */
+void vfio_mig_estimate_set_change(VFIOMigEstimate *e, int64_t change_ns);
+
+/*
  * vfio_mig_estimate_pending: what QEMU has to be told, in bytes
  *
  * Together with what others have pending it is below the threshold if, and
@@ -142,6 +159,48 @@ bool vfio_mig_estimate_is_guess(VFIOMigEstimate *e);
  * Returns: true once in a migration; then the user has to be told.
  */
 bool vfio_mig_estimate_is_too_big(VFIOMigEstimate *e);
+
+/* What a stop of the VM would cost now, in milliseconds, UINT32_MAX at most */
+typedef struct VFIOMigDowntime {
+    uint64_t expected_ms;
+    uint64_t least_ms;          /* of it, what does not become less */
+    uint64_t stream_ms;         /* the stream would take so long alone */
+} VFIOMigDowntime;
+
+/*
+ * vfio_mig_estimate_predict: the downtime, if the VM were stopped now
+ *
+ * Devices change their states side by side, and then are read side by side,
+ * while the stream takes what they give: the slowest of them counts. What was
+ * not measured takes no time. RAM and the devices' data go out at the best
+ * rate that was seen, as a stopped VM's stream has no limit.
+ *
+ * @all: the devices that migrate together, each after its last look
+ */
+VFIOMigDowntime vfio_mig_estimate_predict(const VFIOMigEstimate *const *all,
+                                          size_t nr);
+
+/*
+ * vfio_mig_estimate_judge: does the VM run on for that?
+ *
+ * It does where @downtime is above the limit, not for the stream alone, which
+ * vfio_mig_estimate_pending() takes in, and may become less: from then on what
+ * that tells is never below the threshold.
+ */
+void vfio_mig_estimate_judge(VFIOMigEstimate *e,
+                             const VFIOMigDowntime *downtime);
+
+/*
+ * vfio_mig_estimate_is_hopeless: is @downtime above the limit, whatever is
+ * waited for?
+ *
+ * Not before its initial data was read, which counts till then.
+ */
+bool vfio_mig_estimate_is_hopeless(const VFIOMigEstimate *e,
+                                   const VFIOMigDowntime *downtime);
+
+/* Of the device alone, what does not become less, in ms */
+uint64_t vfio_mig_estimate_least_ms(const VFIOMigEstimate *e);
 
 /* What the device needs once the VM is stopped, in bytes, as far as known */
 uint64_t vfio_mig_estimate_stop_bytes(const VFIOMigEstimate *e);

@@ -47,6 +47,7 @@ struct VFIOMigSession {
     VFIOMigWriter *writer;      /* of a load; its own thread */
     VFIOMigPipeline *pipeline;  /* its own thread; NULL: none yet */
     VFIOMigEstimate estimate;   /* its own thread */
+    bool hopeless_told;         /* its own thread; of all devices */
     uint64_t last_turn;         /* its own thread; see migration-turns.c */
 
     Error *error;               /* lock; why it failed, or NULL */

@@ -39,8 +39,17 @@ void vfio_mig_switch_over_warn(VFIODeviceMigration *mig);
 /*
  * vfio_mig_switch_over_read: a round has read @size_bytes of the running
  * device; 0: it had nothing to give. The stream's own thread.
+ *
+ * @read_ns, @wire_ns: how long the device and the stream took for it
  */
-void vfio_mig_switch_over_read(VFIODeviceMigration *mig, uint64_t size_bytes);
+void vfio_mig_switch_over_read(VFIODeviceMigration *mig, uint64_t size_bytes,
+                               int64_t read_ns, int64_t wire_ns);
+
+/*
+ * vfio_mig_switch_over_done: the device has been saved, all of it; traces how
+ * long that took from the last look on, and what was expected
+ */
+void vfio_mig_switch_over_done(VFIODeviceMigration *mig);
 
 /*
  * vfio_mig_switch_over_pause: after a round in which the device had nothing to

@@ -24,6 +24,9 @@
 void vfio_mig_turns_join(VFIODeviceMigration *mig);
 void vfio_mig_turns_leave(VFIODeviceMigration *mig);
 
+/* vfio_mig_turns_devices: those that take part; NULL: none. Do not free it. */
+GPtrArray *vfio_mig_turns_devices(void);
+
 /*
  * vfio_mig_turns_look: QEMU asks what is pending
  *
