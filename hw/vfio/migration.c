@@ -73,6 +73,20 @@ static void vfio_mig_status_change(Notifier *notifier, void *data)
 
 /* ---- probe and finalize ---- */
 
+const SaveVMHandlers vfio_mig_savevm_handlers = {
+    .save_setup = vfio_mig_save_setup,
+    .save_live_pending = vfio_mig_save_pending,
+    .has_postcopy = vfio_mig_save_has_postcopy,
+    .is_active_iterate = vfio_mig_save_has_iterate,
+    .save_live_iterate = vfio_mig_save_iterate,
+    .save_live_complete_precopy = vfio_mig_save_complete,
+    .save_state = vfio_mig_save_config,
+    .save_cleanup = vfio_mig_save_cleanup,
+    .load_setup = vfio_mig_load_setup,
+    .load_state = vfio_mig_load_state,
+    .load_cleanup = vfio_mig_load_cleanup,
+};
+
 /* Sets up what a device needs to migrate; on failure says why it cannot. */
 static VFIODeviceMigration *vfio_mig_create(VFIODevice *vbasedev,
                                             Error **errp)

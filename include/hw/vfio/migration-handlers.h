@@ -12,6 +12,24 @@
 extern const SaveVMHandlers vfio_mig_savevm_handlers;
 
 /*
+ * The handlers of a save: see SaveVMHandlers of migration/register.h for their
+ * arguments. Those that return an int return 0 or -errno, iterate 1 when the
+ * next handler has its turn; errors have reached the migration. Complete,
+ * config and cleanup need the BQL.
+ */
+int vfio_mig_save_setup(QEMUFile *f, void *opaque);
+void vfio_mig_save_pending(QEMUFile *f, void *opaque, uint64_t threshold_size,
+                           uint64_t *res_precopy_only,
+                           uint64_t *res_compatible,
+                           uint64_t *res_postcopy_only);
+int vfio_mig_save_iterate(QEMUFile *f, void *opaque);
+bool vfio_mig_save_has_iterate(void *opaque);
+bool vfio_mig_save_has_postcopy(void *opaque);
+int vfio_mig_save_complete(QEMUFile *f, void *opaque);
+void vfio_mig_save_config(QEMUFile *f, void *opaque);
+void vfio_mig_save_cleanup(void *opaque);
+
+/*
  * The handlers of a load: see SaveVMHandlers of migration/register.h for their
  * arguments. They return 0 or -errno; errors have been reported. All need the
  * BQL.
