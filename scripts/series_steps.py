@@ -1,7 +1,7 @@
-# What the patch series for QEMU 7.2.x is made of: the files series/*.step.
+# What the patch series for QEMU 7.2.x is made of: series/PART/*.step.
 #
-# Owns: reading the steps (series/README.md describes their form), and the
-# texts of QEMU's files after each of them. Reads a tree by its read() only.
+# Owns: reading parts and steps (series/README.md describes their form), and
+# the texts of QEMU's files after each of them. Reads a tree by its read() only.
 # Not here: trees, commits, mails and patches (qemu-series).
 #
 # SPDX-License-Identifier: GPL-2.0-or-later
@@ -97,16 +97,37 @@ class Removal:
         return text
 
 
+class Part:
+    """Some of the steps, that are of use without those of later parts."""
+
+    def __init__(self, directory):
+        self.directory = directory      # of series/, such as a-fixes
+        self.letter, _, self.name = directory.rpartition('-')
+
+    def is_called(self, text):
+        return text.lower() in (self.letter, self.name, self.directory)
+
+    def cover(self):
+        """Subject and text of its cover letter"""
+        path = os.path.join(SERIES, self.directory, 'cover.txt')
+        with open(path, encoding='utf-8') as f:
+            subject, body = f.read().split('\n\n', 1)
+        return subject.strip(), body.strip()
+
+
 class Step:
     """One commit."""
 
-    def __init__(self, name):
+    def __init__(self, name, part):
         self.name = name
+        self.part = part
         self.message = ''
         self.files = []         # (path here, path in QEMU's tree)
         self.replaced = {}      # path in QEMU's tree: lines it must hold
         self.again = set()      # paths of files that are renewed
         self.sections = []      # headings of parts of our trace-events
+        self.removed = []       # paths of files that go
+        self.shapes = {}        # path in QEMU's tree: Edits of our file
         self.edits = []         # of Edit and Removal, in order
 
     @property
@@ -211,8 +232,20 @@ def read_directive(step, line, taken):
     form = ' '.join([words[0]] + words[2:3])
     if form in ('file', 'file as', 'files', 'files in'):
         add_files(step, words, taken)
+    elif words[0] == 'without' and len(words) == 2:
+        if words[1] not in [target for _, target in step.files]:
+            raise Bad(f'{words[1]} is not a file of this step')
+        edits = step.shapes.setdefault(words[1], [])
+        edits.append(Edit(own_file(words[1])))
+        return edits[-1].add_way()
+    elif words[0] == 'remove' and len(words) == 2:
+        if words[1] not in taken:
+            raise Bad(f'no earlier step has added {words[1]}')
+        taken.discard(words[1])
+        step.removed.append(words[1])
     elif words[0] == 'replace' and len(words) == 2:
         step.files.append((own_file(words[1]), words[1]))
+        taken.add(words[1])
         return step.replaced.setdefault(words[1], [])
     elif words[0] == 'again' and len(words) == 2:
         if words[1] not in taken:
@@ -234,9 +267,9 @@ def read_directive(step, line, taken):
     return None
 
 
-def read_step(path, taken):
+def read_step(path, part, taken):
     """@taken: paths that earlier steps have added; brought up to date"""
-    step = Step(os.path.basename(path))
+    step = Step(os.path.relpath(path, SERIES), part)
     with open(path, encoding='utf-8') as f:
         message, rest = f.read().split('\n---\n', 1)
     step.message = message.strip() + '\n'
@@ -254,12 +287,24 @@ def read_step(path, taken):
     return step
 
 
-def read_steps():
-    paths = sorted(glob.glob(os.path.join(SERIES, '*.step')))
-    if not paths:
-        raise Bad(f'{SERIES} holds no steps')
+def read_parts():
+    """In their order: each is for a tree that has those before it."""
+    found = sorted(glob.glob(os.path.join(SERIES, '[a-z]-*/')))
+    if not found:
+        raise Bad(f'{SERIES} holds no parts')
+    return [Part(os.path.basename(os.path.dirname(path))) for path in found]
+
+
+def upstream_part():
+    """What newer releases of QEMU still lack; for them, by itself"""
+    return Part('upstream')
+
+
+def read_steps(parts):
+    """The steps of parts, which begin with the first"""
     taken = set()
-    return [read_step(path, taken) for path in paths]
+    return [read_step(path, part, taken) for part in parts for path in
+            sorted(glob.glob(os.path.join(SERIES, part.directory, '*.step')))]
 
 
 def own_text(path, present):
@@ -334,7 +379,17 @@ class Result:
         place = os.path.dirname(target)
         present = {os.path.basename(path) for path in self.added
                    if os.path.dirname(path) == place}
-        self._put(changed, target, own_text(source, present))
+        text = own_text(source, present)
+        for edit in step.shapes.get(target, []):
+            try:
+                text = edit.apply(text)
+            except Refused as e:
+                raise Bad(f'{step.name}: {e}') from e
+        self._put(changed, target, text)
+
+    def _remove(self, changed, path):
+        self.added.discard(path)
+        self._put(changed, path, None)
 
     def _trace(self, changed, heading):
         old = self.current(TRACE_EVENTS)
@@ -344,11 +399,16 @@ class Result:
                   old.rstrip('\n') + '\n\n' + trace_section(heading))
 
     def apply(self, step):
-        """Returns {path: text} of a step; collects what does not fit."""
+        """
+        Returns {path: text} of a step, None for a file that goes; collects
+        what does not fit.
+        """
         changed = {}
         self.added.update(target for _, target in step.files)
-        work = ([(e.path, lambda e=e: self._edit(changed, e))
-                 for e in step.edits]
+        work = ([(p, lambda p=p: self._remove(changed, p))
+                 for p in step.removed]
+                + [(e.path, lambda e=e: self._edit(changed, e))
+                   for e in step.edits]
                 + [(t, lambda s=s, t=t: self._add(changed, step, s, t))
                    for s, t in step.files]
                 + [(TRACE_EVENTS, lambda h=h: self._trace(changed, h))

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 
 #define BRANCH          "vfio-migration-series"
+#define FIXES           "vfio-migration-fixes"
 #define NEWEST          "7.2.22"    /* what MICRO_LAST of the tool says */
 #define EXIT_REFUSED    1
 #define EXIT_USAGE      2
@@ -111,7 +112,7 @@ static char *snapshot(Fixture *f)
 {
     return sh(f, "git for-each-ref; git rev-parse HEAD; git count-objects; "
                  "git status --porcelain --ignored | sort; ls .. ; "
-                 "cat ../out/* 2>/dev/null | cksum");
+                 "cat ../out/* ../out/*/* 2>/dev/null | cksum");
 }
 
 static void assert_refused(Fixture *f, const char *const *options,
@@ -166,18 +167,19 @@ static void teardown(Fixture *f, const void *data)
     g_free(f->out);
 }
 
-static unsigned nr_steps(void)
+/* Steps of the parts whose directories match */
+static unsigned nr_steps_of(Fixture *f, const char *part)
 {
-    g_autofree char *path = g_build_filename(top(), "series", NULL);
-    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-    const char *name;
-    unsigned n = 0;
+    g_autofree char *line = g_strdup_printf(
+        "ls \"$SERIES_TOP\"/series/%s/*.step | wc -l", part);
+    g_autofree char *count = sh(f, line);
 
-    g_assert_nonnull(dir);
-    while ((name = g_dir_read_name(dir))) {
-        n += g_str_has_suffix(name, ".step");
-    }
-    return n;
+    return atoi(count);
+}
+
+static unsigned nr_steps(Fixture *f)
+{
+    return nr_steps_of(f, "[a-z]-*");
 }
 
 /* ---- what it makes ---- */
@@ -192,10 +194,10 @@ static void test_branch(Fixture *f, const void *data)
     g_assert_nonnull(strstr(o.output, " to " NEWEST ", which are known\n"));
     g_assert_cmpstr(o.errors, ==, "");
     count = sh(f, "git rev-list --count HEAD.." BRANCH);
-    g_assert_cmpuint(atoi(count), ==, nr_steps());
+    g_assert_cmpuint(atoi(count), ==, nr_steps(f));
     signed_off = sh(f, "git log --format=%b HEAD.." BRANCH
                        " | grep -c '^Signed-off-by: A Tester <tester@'");
-    g_assert_cmpuint(atoi(signed_off), ==, nr_steps());
+    g_assert_cmpuint(atoi(signed_off), ==, nr_steps(f));
 
     status = sh(f, "git status --porcelain; git rev-parse HEAD");
     g_assert_cmpstr(status, ==, head);
@@ -255,7 +257,11 @@ static void test_each_commit(Fixture *f, const void *data)
     /* A message says why, in lines that a terminal shows. */
     for_each_commit(f, "git log -1 --format=%b $c | "
                        "awk 'NR == 1 && /^Signed-off-by: / { exit 1 } "
-                       "!/^Signed-off-by: / && length > 72 { exit 1 }'");
+                       "!/^(Signed-off-by|Fixes): / && length > 72 { exit 1 }'");
+    /* What is mended is named as QEMU's history has it. */
+    for_each_commit(f, "if git log -1 --format=%b $c | grep '^Fixes:' | "
+                       "grep -Ev '^Fixes: [0-9a-f]{12} \\(\".*\"\\)$'; "
+                       "then exit 1; fi");
 }
 
 /* A commit does not use an event or a header that a later one brings. */
@@ -300,22 +306,51 @@ static void test_again(Fixture *f, const void *data)
 static void test_mails(Fixture *f, const void *data)
 {
     g_auto(Outcome) first = series(f->tree, OPTIONS("--out", f->out));
-    g_autofree char *sums = sh(f, "cat ../out/SHA256SUMS");
+    g_autofree char *sums = sh(f, "cat ../out/*/SHA256SUMS");
     g_auto(Outcome) second = series(f->tree, OPTIONS("--out", f->out));
-    g_autofree char *again = sh(f, "cd ../out; sha256sum *.patch");
-    g_autofree char *count = sh(f, "ls ../out/*.patch | wc -l");
+    g_autofree char *again = sh(f, "cd ../out; for part in *; do "
+                                   "(cd $part; sha256sum *.patch); done");
+    g_autofree char *count = sh(f, "ls ../out/*/*.patch | wc -l");
+    g_autofree char *parts = sh(f, "ls ../out | wc -l");
 
     assert_done(&first);
     assert_done(&second);
     g_assert_cmpstr(sums, ==, again);
-    g_assert_cmpuint(atoi(count), ==, nr_steps() + 1);
-    do_sh(f, "! grep -l '\\*\\*\\*' ../out/0000-cover-letter.patch; "
-             "grep -q '^Subject: \\[PATCH 00*/' ../out/0000-cover-letter.patch; "
-             "sed '1,/^$/d' ../out/0000-cover-letter.patch | head -1 | "
-             "grep -q '^This is for distributions '");
-    /* They apply, and no branch was made for them. */
+    g_assert_cmpuint(atoi(parts), ==, 4);
+    g_assert_cmpuint(atoi(count), ==, nr_steps(f) + 4);
+    /* Each part is numbered by itself, and says first for whom it is. */
+    do_sh(f, "cd ../out; for part in *; do cover=$part/0000-cover-letter.patch; "
+             "! grep -l '\\*\\*\\*' $cover; "
+             "grep -q \"^Subject: \\[PATCH $part 00*/\" $cover; "
+             "sed '1,/^$/d' $cover | head -1 | "
+             "grep -q '^This is for distributions '; done");
+    /* They apply, one part on the other, and no branch was made for them. */
     do_sh(f, "test -z \"$(git for-each-ref refs/heads/" BRANCH ")\"; "
-             "git am -q $(ls ../out/*.patch | sed 1d)");
+             "for part in fixes core dirty tests; do "
+             "git am -q $(ls ../out/$part/*.patch | sed 1d); done");
+}
+
+/* A part is a branch with those before it; mails are its own only. */
+static void test_part(Fixture *f, const void *data)
+{
+    g_auto(Outcome) fixes = series(f->tree, OPTIONS("--part", "A"));
+    g_auto(Outcome) core = series(f->tree, OPTIONS("--part", "core", "--branch",
+                                                   "mine", "--out", f->out));
+    g_auto(Outcome) none = series(f->tree, OPTIONS("--part", "E"));
+    g_autofree char *count = sh(f, "git rev-list --count HEAD.." FIXES);
+    g_autofree char *more = sh(f, "git rev-list --count " FIXES "..mine");
+    g_autofree char *mails = sh(f, "ls ../out/core/*.patch | wc -l");
+
+    assert_done(&fixes);
+    assert_done(&core);
+    g_assert_cmpint(none.status, ==, EXIT_USAGE);
+    g_assert_nonnull(strstr(none.errors, "there is no part 'E'"));
+    g_assert_cmpuint(atoi(count), ==, nr_steps_of(f, "a-fixes"));
+    g_assert_cmpuint(atoi(more), ==, nr_steps_of(f, "b-core"));
+    g_assert_cmpuint(atoi(mails), ==, nr_steps_of(f, "b-core") + 1);
+    do_sh(f, "test $(ls ../out) = core; git checkout -q " FIXES "; "
+             "git am -q $(ls ../out/core/*.patch | sed 1d); "
+             "git diff --exit-code HEAD mine");
 }
 
 /* Makes the stand-in that of another release; not where it is a real tree. */
@@ -358,7 +393,8 @@ static void test_release(Fixture *f, const void *data)
 
     mails = series(f->tree, OPTIONS("--out", f->out));
     assert_done(&mails);
-    do_sh(f, "git am -q $(ls ../out/*.patch | sed 1d); "
+    do_sh(f, "for part in fixes core dirty tests; do "
+             "git am -q $(ls ../out/$part/*.patch | sed 1d); done; "
              "git diff --exit-code HEAD " BRANCH);
 }
 
@@ -376,13 +412,36 @@ static void test_later_release(Fixture *f, const void *data)
     do_sh(f, "git rev-parse -q --verify " BRANCH);
 }
 
+/* For newer releases: on a tree with the lines that it looks for, no other */
+static void test_upstream(Fixture *f, const void *data)
+{
+    const char *const *upstream = OPTIONS("--upstream");
+    g_auto(Outcome) o = { 0 };
+
+    if (g_getenv("QEMU_SRC")) {
+        g_test_skip("QEMU_SRC is a 7.2.x");
+        return;
+    }
+    assert_refused(f, upstream, "upstream/01-intx-routes.step: hw/isa/piix.c");
+    do_sh(f, "git rm -rq .; cp -R \"$SERIES_TOP/tests/series/"
+             "stand-in-upstream/.\" .; git add .; git commit -q -m newer");
+    o = series(f->tree, upstream);
+    assert_done(&o);
+    g_assert_nonnull(strstr(o.output, "QEMU 10.2.0; the series was held"));
+    do_sh(f, "test $(git rev-list --count HEAD..vfio-migration-upstream) = "
+             "$(ls \"$SERIES_TOP\"/series/upstream/*.step | wc -l); "
+             "git diff --check HEAD vfio-migration-upstream");
+    assert_refused(f, NULL, "QEMU 10.2.0, but the series is for 7.2.x");
+}
+
 static void test_reroll(Fixture *f, const void *data)
 {
     g_auto(Outcome) o = series(f->tree, OPTIONS("--out", f->out, "--reroll",
                                                 "2"));
 
     assert_done(&o);
-    do_sh(f, "grep -q '^Subject: \\[PATCH v2 ' ../out/v2-0001-*.patch");
+    do_sh(f, "grep -q '^Subject: \\[PATCH fixes v2 ' "
+             "../out/fixes/v2-0001-*.patch");
 }
 
 static void test_check(Fixture *f, const void *data)
@@ -521,7 +580,7 @@ static void test_quilt(Fixture *f, const void *data)
     count = sh(f, "cd ../out/" PATCHES "; head -2 series | tr '\\n' ' ' | "
                   "grep -qx '# of the package first.diff -p1 '; "
                   "grep -c '^vfio-migration/00' series");
-    g_assert_cmpuint(atoi(count), ==, nr_steps());
+    g_assert_cmpuint(atoi(count), ==, nr_steps(f));
     do_sh(f, "cd ../out; cp -R . ../copy; cd ../copy; "
              "grep ^vfio-migration/ " PATCHES "/series | while read name; do "
              "git apply -p1 " PATCHES "/$name; done; "
@@ -643,7 +702,7 @@ static const Wrong wrong[] = {
     { "one-a-file", "sed -i 's/Migration disabled/off/' hw/vfio/pci.c; "
       "sed -i 's/^vfio-ccw$/ccw/' MAINTAINERS" COMMIT,
       "error_report(\"%s: off\", vbasedev->name);\n"
-      "51-maintainers.step: " },
+      "d-tests/34-maintainers.step: " },
     { "no-way-fits", "sed -i 's/vfio_intx_disable(vdev)/gone()/' "
       "hw/vfio/pci.c" COMMIT, "02-realize-error.step: hw/vfio/pci.c: not as "
       "expected. Looked for the line\n            vfio_intx_disable(vdev);" },
@@ -702,7 +761,7 @@ static void test_place(Fixture *f, const void *data)
 
 static void test_out_foreign(Fixture *f, const void *data)
 {
-    do_sh(f, "mkdir ../out; echo mine > ../out/notes");
+    do_sh(f, "mkdir -p ../out/core; echo mine > ../out/core/notes");
     assert_refused(f, OPTIONS("--out", f->out), "holds notes, which was not");
 }
 
@@ -711,7 +770,7 @@ static void test_out_edited(Fixture *f, const void *data)
     g_auto(Outcome) o = series(f->tree, OPTIONS("--out", f->out));
 
     assert_done(&o);
-    do_sh(f, "echo edited >> ../out/0000-cover-letter.patch");
+    do_sh(f, "echo edited >> ../out/core/0000-cover-letter.patch");
     assert_refused(f, OPTIONS("--out", f->out),
                    "0000-cover-letter.patch was edited");
 }
@@ -778,6 +837,8 @@ int main(int argc, char **argv)
     add("/series/order", NULL, test_order);
     add("/series/again", NULL, test_again);
     add("/series/mails", NULL, test_mails);
+    add("/series/part", NULL, test_part);
+    add("/series/upstream", NULL, test_upstream);
     add("/series/reroll", NULL, test_reroll);
     add("/series/check", NULL, test_check);
     add("/series/check-errors", NULL, test_check_errors);

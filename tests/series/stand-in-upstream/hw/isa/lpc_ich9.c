@@ -1,0 +1,2 @@
+    ich9_lpc_pmcon_update(lpc);
+    return 0;
