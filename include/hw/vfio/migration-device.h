@@ -4,7 +4,7 @@
  * Locks: the big QEMU lock (BQL) protects what exists, phases and changes of
  * state. VFIODeviceMigration.lock protects single members, for a few
  * instructions; no call that may block is made with it. Work on the device
- * itself is kept apart by a claim, see migration-session.h. Order: BQL,
+ * itself is kept apart by a claim, see migration-claim.h. Order: BQL,
  * claim, lock.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
