@@ -289,13 +289,14 @@ int vfio_mig_save_complete(QEMUFile *f, void *opaque)
         vfio_mig_put_end(f);
         ret = qemu_file_get_error(f);
     }
+    if (ret < 0) {
+        vfio_mig_save_failed(mig, ret, err);
+    } else {
+        vfio_mig_set_phase(mig, VFIO_MIG_PHASE_SAVED);
+    }
     trace_vfio_migration_save_complete(vfio_mig_dev(mig)->name,
                                        mig->stats.transferred_bytes, ret);
-    if (ret < 0) {
-        return vfio_mig_save_failed(mig, ret, err);
-    }
-    vfio_mig_set_phase(mig, VFIO_MIG_PHASE_SAVED);
-    return 0;
+    return ret;
 }
 
 /* Without a session it is none of ours: nothing knows what to do with it. */
@@ -313,12 +314,12 @@ void vfio_mig_save_config(QEMUFile *f, void *opaque)
     vbasedev->ops->vfio_save_config(vbasedev, f);
     vfio_mig_put_end(f);
     ret = qemu_file_get_error(f);
-    trace_vfio_migration_save_config(vbasedev->name, ret);
     if (ret < 0 && mig->session) {
         error_setg_errno(&err, -ret, "%s: cannot save the device's "
                          "configuration space", vbasedev->name);
         vfio_mig_save_failed(mig, ret, err);
     }
+    trace_vfio_migration_save_config(vbasedev->name, ret);
 }
 
 /*

@@ -159,6 +159,8 @@ static bool vfio_mig_note_failure(VFIODeviceMigration *mig, int ret,
 
 void vfio_mig_fail(VFIODeviceMigration *mig, int ret, Error *err)
 {
+    trace_vfio_migration_failed(vfio_mig_dev(mig)->name, ret,
+                                error_get_pretty(err));
     if (vfio_mig_note_failure(mig, ret, err)) {
         migrate_set_error(migrate_get_current(), err);
         error_free(err);

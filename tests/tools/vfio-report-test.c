@@ -181,7 +181,8 @@ static void test_failed(void)
     g_assert_cmpstr(json_object_get_string_member(source, "status"), ==,
                     "failed");
     g_assert_nonnull(strstr(json_object_get_string_member(source, "error"),
-                            "dev0: saving it failed: Input/output error"));
+                            "dev0: cannot read data_size of the migration "
+                            "region: Input/output error"));
     g_assert_true(json_object_get_null_member(json_node_get_object(report),
                                               "downtime-us"));
     vfio_pair_retry(pair);

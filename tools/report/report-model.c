@@ -256,7 +256,7 @@ static void on_result(ReportSide *side, ReportDevice *device,
     const char *word = strstr(text, "ret -");
     int number = word ? atoi(word + strlen("ret -")) : 0;
 
-    if (number > 0) {
+    if (number > 0 && !device->failed) {
         char *note = g_strdup_printf("%s: %s failed: %s", device->name,
                                      side->role == REPORT_SOURCE
                                      ? "saving it" : "loading it",
@@ -264,6 +264,19 @@ static void on_result(ReportSide *side, ReportDevice *device,
 
         g_ptr_array_add(device->notes, note);
         side->error = side->error ? side->error : g_strdup(note);
+    }
+}
+
+/* "ret N: REASON": the first reason is the one that counts. */
+static void on_failed(ReportSide *side, ReportDevice *device,
+                      const TraceEvent *event, const char *text)
+{
+    const char *reason = strstr(text, ": ");
+
+    if (reason && !device->failed) {
+        device->failed = true;
+        g_ptr_array_add(device->notes, g_strdup(reason + 2));
+        side->error = side->error ? side->error : g_strdup(reason + 2);
     }
 }
 
@@ -297,6 +310,7 @@ static const struct {
     { "vfio_migration_hot_reset", on_hot_reset },
     { "vfio_migration_surprise", on_note },
     { "vfio_migration_vm_state", on_vm_state },
+    { "vfio_migration_failed", on_failed },
     { "vfio_migration_save_complete", on_result },
     { "vfio_migration_save_config", on_result },
     { "vfio_migration_load_config", on_result },

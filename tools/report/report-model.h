@@ -41,6 +41,7 @@ typedef struct ReportDevice {
     uint64_t bytes, stopped_bytes;
     unsigned areas_mapped;
     bool areas_known;
+    bool failed;                /* its reason is in notes */
     int64_t asked_us;           /* of the chunk that is under way */
 } ReportDevice;
 
