@@ -52,7 +52,7 @@
 
 struct VFIOMigWriter {
     VFIODeviceMigration *mig;
-    VFIOMigQueue *queue;
+    VFIOMigQueue *queue;        /* NULL: it was not needed yet */
     bool slow;                  /* see VFIO_MIG_WRITER_LATE_NS */
     int64_t sample_ns;          /* the device took for the sample so far */
     uint64_t sample_bytes;
@@ -316,6 +316,12 @@ static int vfio_mig_writer_give_up(VFIOMigWriter *w, int ret, Error *err,
     return own_ret;
 }
 
+static void vfio_mig_writer_make_queue(VFIOMigWriter *w)
+{
+    w->queue = vfio_mig_queue_new(
+        vfio_mig_pipeline_queue_bytes(vfio_mig_dev(w->mig)));
+}
+
 /* The first chunks show how fast the device is. */
 static int vfio_mig_writer_direct(VFIOMigWriter *w, QEMUFile *f,
                                   uint64_t size_bytes, Error **errp)
@@ -329,6 +335,7 @@ static int vfio_mig_writer_direct(VFIOMigWriter *w, QEMUFile *f,
     vfio_mig_release(mig);
     if (vfio_mig_writer_is_late(w, device_ns, size_bytes)) {
         w->slow = true;
+        vfio_mig_writer_make_queue(w);
         trace_vfio_migration_writer(vfio_mig_dev(mig)->name, device_ns,
                                     size_bytes);
     }
@@ -397,8 +404,9 @@ void vfio_mig_writer_new(VFIODeviceMigration *mig)
     w->mig = mig;
     w->slow = w->trial = vfio_mig_writer_has_others();
     w->source.get = vfio_mig_writer_get;
-    w->queue = vfio_mig_queue_new(
-        vfio_mig_pipeline_queue_bytes(vfio_mig_dev(mig)));
+    if (w->slow) {
+        vfio_mig_writer_make_queue(w);
+    }
 }
 
 void vfio_mig_writer_free(VFIODeviceMigration *mig)
