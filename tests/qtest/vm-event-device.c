@@ -43,9 +43,9 @@ static const VMCell v2_cells[] = {
 };
 
 static const VMCell plain_cells[] = {
-    /* None of its data was sent yet: it moves as it is after the reset. */
-    { EV_RESET, AT_SWITCHOVER, COMPLETES, NULL, NULL, "*/*",
-      "paused/loaded" },
+    /* Its data file ended with the reset, and the VM stands still. */
+    { EV_RESET, AT_SWITCHOVER, FAILS, "dev0;cannot read migration data",
+      NULL, "*/*", NULL },
 };
 
 static const VMCell *find_cell(const VMCell *cells, unsigned count,
