@@ -266,21 +266,29 @@ typedef struct Proxy {
     StreamPassed passed;
 } Proxy;
 
+/* Sets @limit to where the place is in the stream, if that is known by now. */
+static bool find_place(const Proxy *p, size_t *limit)
+{
+    const StreamPlace *place = p->place;
+    const StreamSection *found = NULL;
+
+    if (place->section) {
+        found = stream_map_find(p->passed.map, place->section);
+    }
+    *limit = place->offset + (found ? found->start : 0);
+    return !place->section || found;
+}
+
 /* How many bytes the destination may have by now; @last: never more. */
 static size_t allowed(Proxy *p, bool *last)
 {
     const StreamMap *map = p->passed.map;
-    const StreamSection *found;
+    size_t limit;
 
     *last = p->src_closed;
-    if (!p->place->section) {
-        *last |= p->bytes->len >= p->place->offset;
-        return MIN(p->bytes->len, p->place->offset);
-    }
-    found = stream_map_find(map, p->place->section);
-    if (found) {
-        *last = true;
-        return found->start;
+    if (find_place(p, &limit)) {
+        *last |= p->bytes->len >= limit;
+        return MIN(p->bytes->len, limit);
     }
     /* The one that is looked for may begin in what is not yet understood. */
     return map->end || p->src_closed ? p->bytes->len : map->at;
@@ -289,11 +297,11 @@ static size_t allowed(Proxy *p, bool *last)
 static void read_source(Proxy *p)
 {
     uint8_t buf[SMALL_BUFFER];
-    size_t want = sizeof(buf);
+    size_t limit, want = sizeof(buf);
     ssize_t got;
 
-    if (!p->place->section) {
-        want = MIN(want, p->place->offset - p->bytes->len);
+    if (find_place(p, &limit)) {
+        want = MIN(want, limit - p->bytes->len);
     }
     got = recv(p->src, buf, want, MSG_DONTWAIT);
     if (got > 0) {

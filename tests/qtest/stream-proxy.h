@@ -48,8 +48,8 @@ const StreamSection *stream_map_find(const StreamMap *map, const char *name);
 
 /* How far a proxy passes a stream. */
 typedef struct StreamPlace {
-    const char *section;        /* up to its start; NULL: up to @offset */
-    size_t offset;              /* bytes; SIZE_MAX: all of it */
+    const char *section;        /* that @offset is in; NULL: the stream */
+    size_t offset;              /* up to that byte of it; SIZE_MAX: all */
     size_t back;                /* so many of the way back; SIZE_MAX: all */
 } StreamPlace;
 
@@ -65,7 +65,7 @@ typedef struct StreamPassed {
  * @place. Both stay open. Neither side may keep still for 10 s before.
  *
  * @src is not read further than needed to find the place, which for an
- * offset is the offset itself.
+ * offset in the stream is the offset itself.
  */
 StreamPassed stream_proxy(int src, int dst, const StreamPlace *place);
 

@@ -71,6 +71,7 @@ typedef struct Scene {
     VFIOSide *dst;
     uint8_t *src_ram;           /* as it was when the source started */
     GPtrArray *places;          /* char *, names of sections */
+    GArray *starts;             /* size_t, where they were */
     size_t end;                 /* of the recorded stream */
     unsigned number;            /* of the next side */
     Tally tally;
@@ -406,14 +407,37 @@ static void record(Scene *s)
     }
     check_arrived(s, &a);
     for (unsigned i = 0; i < a.passed.map->sections->len; i++) {
-        g_ptr_array_add(s->places, g_strdup(
-            g_array_index(a.passed.map->sections, StreamSection, i).name));
+        const StreamSection *section =
+            &g_array_index(a.passed.map->sections, StreamSection, i);
+
+        g_ptr_array_add(s->places, g_strdup(section->name));
+        g_array_append_val(s->starts, section->start);
     }
     s->end = a.passed.map->end;
     g_assert_cmpuint(s->end, ==, a.passed.bytes);
     drop_side(&s->src);
     drop_side(&s->dst);
     attempt_clear(&a);
+}
+
+/*
+ * A byte of the recorded stream, as one of its section: no two streams have
+ * the same number of rounds, and so the same length.
+ */
+static void try_byte(Scene *s, size_t at)
+{
+    g_autofree char *where = g_strdup_printf("byte %zu", at);
+    StreamPlace place = { NULL, at, SIZE_MAX };
+
+    for (unsigned i = 0; i < s->places->len; i++) {
+        size_t start = g_array_index(s->starts, size_t, i);
+
+        if (start <= at) {
+            place = (StreamPlace) { s->places->pdata[i], at - start,
+                                    SIZE_MAX };
+        }
+    }
+    try_place(s, where, place);
 }
 
 /* All places in the long run; in the quick one, the cases share them. */
@@ -438,11 +462,8 @@ static void try_grid(Scene *s)
     unsigned step = g_test_slow() ? 1 : COARSE;
 
     for (unsigned i = 0; i * step * GRID_BYTES < s->end; i++) {
-        size_t at = (size_t)i * step * GRID_BYTES;
-        g_autofree char *where = g_strdup_printf("byte %zu", at);
-
         if (is_mine(s, i)) {
-            try_place(s, where, (StreamPlace) { NULL, at, SIZE_MAX });
+            try_byte(s, (size_t)i * step * GRID_BYTES);
         }
     }
 }
@@ -453,17 +474,19 @@ static void try_ends(Scene *s)
     size_t at[] = { s->end - 1, s->end };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(at); i++) {
-        g_autofree char *where = g_strdup_printf("byte %zu", at[i]);
-
         if (is_mine(s, i)) {
-            try_place(s, where, (StreamPlace) { NULL, at[i], SIZE_MAX });
+            try_byte(s, at[i]);
         }
     }
 }
 
 static void scene_begin(Scene *s, const Case *c)
 {
-    *s = (Scene) { .c = c, .places = g_ptr_array_new_with_free_func(g_free) };
+    *s = (Scene) {
+        .c = c,
+        .places = g_ptr_array_new_with_free_func(g_free),
+        .starts = g_array_new(false, false, sizeof(size_t)),
+    };
     qtest_set_case_seconds(g_test_slow() ? 900 : 120);
     record(s);
 }
@@ -492,6 +515,7 @@ static void scene_end(Scene *s)
     drop_side(&s->src);
     drop_side(&s->dst);
     g_ptr_array_unref(s->places);
+    g_array_unref(s->starts);
     g_free(s->src_ram);
 }
 
