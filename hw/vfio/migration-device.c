@@ -30,6 +30,13 @@ VFIODeviceMigration *vfio_mig_device_next(VFIODeviceMigration *mig)
     return mig ? QLIST_NEXT(mig, next) : QLIST_FIRST(&vfio_mig_devices);
 }
 
+bool vfio_mig_devices_are_several(void)
+{
+    VFIODeviceMigration *first = vfio_mig_device_next(NULL);
+
+    return first && vfio_mig_device_next(first);
+}
+
 /* A guest that sleeps was not stopped: its devices may go on. */
 static bool vfio_mig_vm_is_on(void)
 {

@@ -66,13 +66,6 @@ static void vfio_mig_hint_protocol(VFIODeviceMigration *mig, Error **errp)
     }
 }
 
-static bool vfio_mig_load_is_of_several(void)
-{
-    VFIODeviceMigration *first = vfio_mig_device_next(NULL);
-
-    return first && vfio_mig_device_next(first);
-}
-
 /*
  * A change of state that was planned. Of several devices these would add up,
  * so there a thread makes it; vfio_mig_load_settle() joins that.
@@ -81,7 +74,7 @@ static void vfio_mig_load_change(VFIODeviceMigration *mig,
                                  VFIOMigLoadStep step)
 {
     mig->session->step = step;
-    if (vfio_mig_load_is_of_several()) {
+    if (vfio_mig_devices_are_several()) {
         vfio_mig_start_beside(mig);
     } else {
         vfio_mig_make(mig);
@@ -169,7 +162,7 @@ int vfio_mig_load_setup(QEMUFile *f, void *opaque)
     vfio_mig_session_open(mig, f);
     vfio_mig_writer_new(mig);
     ret = vfio_mig_load_enter(mig, &err);
-    if (ret == 0 && !vfio_mig_load_is_of_several()) {
+    if (ret == 0 && !vfio_mig_devices_are_several()) {
         ret = vfio_mig_load_settle(mig, &err);
     }
     if (ret < 0) {

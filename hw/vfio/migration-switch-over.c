@@ -292,10 +292,13 @@ static bool vfio_mig_is_slowest(VFIODeviceMigration *mig)
 static void vfio_mig_warn_hopeless(VFIODeviceMigration *mig)
 {
     const VFIOMigEstimate *e = &mig->session->estimate;
-    VFIOMigDowntime downtime = vfio_mig_predict();
+    VFIOMigDowntime downtime;
 
-    if (vfio_mig_is_slowest(mig) &&
-        vfio_mig_estimate_is_hopeless(e, &downtime)) {
+    if (!vfio_mig_is_slowest(mig)) {
+        return;
+    }
+    downtime = vfio_mig_predict();
+    if (vfio_mig_estimate_is_hopeless(e, &downtime)) {
         mig->session->hopeless_told = true;
         vfio_mig_warn(mig, g_strdup_printf(
             "the VM will stand still for about %" PRIu64 " ms, as this device "

@@ -4,7 +4,7 @@
  * Owns: which devices take part in the migration, which of them is next, what
  * is known of QEMU's rate limit, and turns of the devices without RAM. Does not
  * own: how much they have sent too much (migration-credit.c), what they send
- * (migration-save.c).
+ * (migration-precopy.c).
  *
  * QEMU has each handler send in the order in which they came, RAM first, and
  * begins again with the first once the limit was reached, or as long as RAM is

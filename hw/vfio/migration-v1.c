@@ -3,9 +3,8 @@
  *
  * Owns: finding the region, the order of register accesses that the contract
  * asks for, checks of every number that the driver gives, and moving one
- * chunk between the data window and a sink or source. Does not own: streams
- * (migration-save.c, migration-load.c), which bytes are mapped
- * (migration-v1-window.c), states (migration-state.c).
+ * chunk between the data window and a sink or source. Does not own: streams,
+ * which bytes are mapped (migration-v1-window.c), states (migration-state.c).
  *
  * Locks: hw/vfio/migration-protocol.h.
  * Source: linux/vfio.h of Linux 5.8 to 5.17, vfio_device_migration_info.
@@ -17,7 +16,6 @@
 #include "qapi/error.h"
 #include "qemu/atomic.h"
 #include "qemu/error-report.h"
-#include "qemu/units.h"
 #include "hw/vfio/migration-device.h"
 #include "hw/vfio/migration-options.h"
 #include "hw/vfio/migration-guard.h"
@@ -216,16 +214,14 @@ static int vfio_mig_v1_send_trapped(VFIODeviceMigration *mig,
                                     const VFIOMigPiece *piece, Error **errp)
 {
     VFIOMigV1 *v1 = mig->priv;
-    void *to = v1->bounce;
     uint64_t done;
     size_t step;
+    void *to;
     int ret = 0;
 
     for (done = 0; ret == 0 && done < piece->size; done += step) {
         step = MIN(piece->size - done, VFIO_MIG_BOUNCE_BYTES);
-        if (sink->room) {
-            to = sink->room(sink, step);
-        }
+        to = vfio_mig_sink_room(sink, v1->bounce, step);
         if (!to) {
             return -ECANCELED;
         }

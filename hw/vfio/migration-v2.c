@@ -211,13 +211,6 @@ static int vfio_mig_v2_estimate(VFIODeviceMigration *mig, VFIOMigSizes *sizes,
 
 /* ---- reading ---- */
 
-/* Where the next bytes are read to; NULL: the sink takes none any more */
-static void *vfio_mig_v2_room(VFIOMigV2 *v2, VFIOMigSink *sink)
-{
-    return sink->room ? sink->room(sink, VFIO_MIG_V2_BOUNCE_BYTES)
-                      : v2->bounce;
-}
-
 /*
  * As many bytes as there are for one chunk: a driver that gives few at a time
  * would have a packet for each. Sets @rest to what the last read gave. Returns
@@ -275,7 +268,7 @@ static ssize_t vfio_mig_v2_read(VFIODeviceMigration *mig, VFIOMigSink *sink,
     }
     v2->reader_fd = fd;
     vfio_mig_release(mig);
-    *to = vfio_mig_v2_room(v2, sink);
+    *to = vfio_mig_sink_room(sink, v2->bounce, VFIO_MIG_V2_BOUNCE_BYTES);
     if (*to) {
         n = vfio_mig_v2_fill(fd, *to, &rest);
     }

@@ -389,20 +389,12 @@ int vfio_mig_writer_receive(VFIODeviceMigration *mig, QEMUFile *f,
     return ret < 0 ? vfio_mig_writer_give_up(w, ret, err, errp) : 0;
 }
 
-/* Those that can migrate, and do so together */
-static bool vfio_mig_writer_has_others(void)
-{
-    VFIODeviceMigration *first = vfio_mig_device_next(NULL);
-
-    return first && vfio_mig_device_next(first);
-}
-
 void vfio_mig_writer_new(VFIODeviceMigration *mig)
 {
     VFIOMigWriter *w = mig->session->writer = g_new0(VFIOMigWriter, 1);
 
     w->mig = mig;
-    w->slow = w->trial = vfio_mig_writer_has_others();
+    w->slow = w->trial = vfio_mig_devices_are_several();
     w->source.get = vfio_mig_writer_get;
     if (w->slow) {
         vfio_mig_writer_make_queue(w);

@@ -197,6 +197,9 @@ void vfio_mig_device_free(VFIODeviceMigration *mig);
  */
 VFIODeviceMigration *vfio_mig_device_next(VFIODeviceMigration *mig);
 
+/* Are there several devices that can migrate? BQL */
+bool vfio_mig_devices_are_several(void);
+
 /*
  * vfio_mig_vm_runs: does the VM run, as its devices see it?
  *

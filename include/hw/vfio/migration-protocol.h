@@ -52,6 +52,16 @@ struct VFIOMigSink {
     void *(*room)(VFIOMigSink *sink, size_t size_bytes);
 };
 
+/*
+ * vfio_mig_sink_room: where the next @size_bytes are read to: the sink's memory
+ * if it has any, else @own; NULL: the sink takes nothing any more
+ */
+static inline void *vfio_mig_sink_room(VFIOMigSink *sink, void *own,
+                                       size_t size_bytes)
+{
+    return sink->room ? sink->room(sink, size_bytes) : own;
+}
+
 /* Where the bytes of a chunk come from */
 typedef struct VFIOMigSource VFIOMigSource;
 struct VFIOMigSource {
