@@ -182,6 +182,20 @@ VFIODevice *comp_open(const char *name)
     return vbasedev;
 }
 
+void comp_open_several(const char *side, VFIODevice **devices, unsigned count)
+{
+    unsigned i;
+
+    for (i = 0; i < count; i++) {
+        g_autofree char *name = g_strdup_printf("%s%u", side, i);
+        g_autofree char *id = g_strdup_printf("0000:00:0%u.0", i + 4);
+        VFIOHostDeviceOptions options = { .id = id };
+
+        devices[i] = comp_try_open(name, options, NULL);
+        g_assert_nonnull(devices[i]);
+    }
+}
+
 void comp_close(VFIODevice *vbasedev)
 {
     g_assert_true(g_ptr_array_remove(open_devices, vbasedev));

@@ -41,6 +41,8 @@ VFIODevice *comp_open(const char *name);
 /* The same with all options; @options.sysfsdev is set from @name. */
 VFIODevice *comp_try_open(const char *name, VFIOHostDeviceOptions options,
                           Error **errp);
+/* @side0, @side1, ... below ids in their order, into @devices; must work */
+void comp_open_several(const char *side, VFIODevice **devices, unsigned count);
 void comp_close(VFIODevice *vbasedev);
 /* Close all devices: the VM is gone, the simulation stays. */
 void comp_close_all(void);

@@ -130,20 +130,6 @@ static void begin(const Kind *kind, const char *faults)
     meet(0, 0);
 }
 
-static void open_some(const char *side, VFIODevice **devices, unsigned count)
-{
-    unsigned i;
-
-    for (i = 0; i < count; i++) {
-        g_autofree char *name = g_strdup_printf("%s%u", side, i);
-        g_autofree char *id = g_strdup_printf("0000:00:0%u.0", i + 4);
-        VFIOHostDeviceOptions options = { .id = id };
-
-        devices[i] = comp_try_open(name, options, NULL);
-        g_assert_nonnull(devices[i]);
-    }
-}
-
 static void assert_states(const char *side, const char *state)
 {
     unsigned i;
@@ -159,7 +145,7 @@ static void save_all(GByteArray *bytes)
 {
     VFIODevice *devices[NR_DEVICES];
 
-    open_some("src", devices, NR_DEVICES);
+    comp_open_several("src", devices, NR_DEVICES);
     vfio_host_vm_start();
     g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
     comp_close_all();
@@ -210,7 +196,7 @@ static void test_stop(gconstpointer data)
     VFIODevice *devices[NR_DEVICES];
 
     begin(kind, "[sim]\np2p-order=always\n");
-    open_some("src", devices, NR_DEVICES);
+    comp_open_several("src", devices, NR_DEVICES);
     vfio_host_vm_start();
     comp_path_forget();
     meet(first, NR_DEVICES - 1);
@@ -233,7 +219,7 @@ static void test_load(gconstpointer data)
 
     begin(data, "");
     save_all(bytes);
-    open_some("dst", devices, NR_DEVICES);
+    comp_open_several("dst", devices, NR_DEVICES);
     meet(NR_DEVICES, NR_DEVICES);
     g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
     expect_met();
@@ -253,14 +239,14 @@ static void test_one(gconstpointer data)
     VFIODevice *devices[1];
 
     begin(kind, "");
-    open_some("src", devices, 1);
+    comp_open_several("src", devices, 1);
     vfio_host_vm_start();
     vfio_host_vm_stop(RUN_STATE_PAUSED);
     comp_assert_state("src0", "stop");
     vfio_host_vm_start();
     g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
     comp_close_all();
-    open_some("dst", devices, 1);
+    comp_open_several("dst", devices, 1);
     g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
     vfio_host_vm_start();
     comp_assert_state("dst0", "running");
@@ -309,7 +295,7 @@ static void test_save_fails(gconstpointer data)
 
     begin(failure->kind, fault);
     comp_allow_violations();
-    open_some("src", devices, NR_DEVICES);
+    comp_open_several("src", devices, NR_DEVICES);
     vfio_host_vm_start();
     ret = comp_save(bytes, NULL, &error);
     g_assert_cmpint(vfio_sim_fault_fired("f"), ==, 1);
@@ -327,7 +313,7 @@ static void test_save_fails(gconstpointer data)
         g_assert_nonnull(strstr(failure->fault, "flr"));
     }
     comp_close_all();
-    open_some("dst", devices, NR_DEVICES);
+    comp_open_several("dst", devices, NR_DEVICES);
     g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
     vfio_host_vm_start();
     expect_arrived();
@@ -363,7 +349,7 @@ static void load_again(const GByteArray *bytes)
 
     comp_close_all();
     comp_forget_messages();
-    open_some("dst", devices, NR_DEVICES);
+    comp_open_several("dst", devices, NR_DEVICES);
     g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
     vfio_host_vm_start();
     assert_states("dst", "running");
@@ -382,7 +368,7 @@ static void test_load_fails(gconstpointer data)
     begin(failure->kind, fault);
     comp_allow_violations();
     save_all(bytes);
-    open_some("dst", devices, NR_DEVICES);
+    comp_open_several("dst", devices, NR_DEVICES);
     g_assert_cmpint(comp_load(bytes, NULL), <, 0);
     g_assert_cmpint(vfio_sim_fault_fired("f"), ==, 1);
     comp_assert_message(failure->text);
@@ -412,7 +398,7 @@ static void test_unplug(gconstpointer data)
 
     begin(data, "[fault slow]\nevent=state-write\nonce=no\ndelay-ms=30\n");
     save_all(bytes);
-    open_some("dst", devices, NR_DEVICES);
+    comp_open_several("dst", devices, NR_DEVICES);
     unplugged = devices[1];
     g_assert_cmpint(comp_load(bytes, NULL), <, 0);
     g_assert_null(unplugged);
@@ -431,7 +417,7 @@ static void test_cut(gconstpointer data)
     begin(data, "");
     save_all(bytes);
     for (cut = 40; cut < 4000; cut += 360) {
-        open_some("dst", devices, NR_DEVICES);
+        comp_open_several("dst", devices, NR_DEVICES);
         g_assert_cmpint(comp_load_data(bytes->data, bytes->len - cut, NULL),
                         <, 0);
         comp_close_all();

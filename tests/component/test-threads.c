@@ -276,20 +276,6 @@ static const char *const stopped[NR_DEVICES] = {
     "protocol=v2\nkernel=6.2\np2p=yes\nstate-size=24M\nverify=none\n",
 };
 
-static void open_all(const char *side, VFIODevice **devices)
-{
-    unsigned i;
-
-    for (i = 0; i < NR_DEVICES; i++) {
-        g_autofree char *name = g_strdup_printf("%s%u", side, i);
-        g_autofree char *id = g_strdup_printf("0000:00:0%u.0", i + 4);
-        VFIOHostDeviceOptions options = { .id = id };
-
-        devices[i] = comp_try_open(name, options, NULL);
-        g_assert_nonnull(devices[i]);
-    }
-}
-
 /* Takes the BQL, which nobody holds for long, till the device has been read. */
 static void wait_for_worker(VFIODevice *vbasedev)
 {
@@ -324,7 +310,7 @@ static void start_workers(Migration *m, VFIODevice **devices,
     g_string_append(config, fault);
     comp_sim(config->str);
     vfio_host_set(&settings);
-    open_all("src", devices);
+    comp_open_several("src", devices, NR_DEVICES);
     start_and_block(m);
     qemu_mutex_lock_iothread();
     g_assert_true(runstate_check(RUN_STATE_FINISH_MIGRATE));
@@ -345,7 +331,7 @@ static void check_all_arrive(void)
         g_error("%s", error);
     }
     comp_close_all();
-    open_all("dst", devices);
+    comp_open_several("dst", devices, NR_DEVICES);
     g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
     vfio_host_vm_start();
     for (i = 0; i < NR_DEVICES; i++) {
