@@ -91,14 +91,28 @@ static void vfio_mig_take_reason(MigrationState *s, GString *reason,
     }
 }
 
+/*
+ * A thread that waits in a read of a socket is woken each time that what the
+ * other end reads makes room for more to be written, some 30 times a MiB. One
+ * that polls is not. What TLS has read already a poll would not see.
+ */
+static void vfio_mig_await_message(QIOChannel *channel)
+{
+    if (object_dynamic_cast((Object *)channel, "qio-channel-socket")) {
+        qio_channel_wait(channel, G_IO_IN);
+    }
+}
+
 /* Messages without a value have 0. False: none came, or one of another size */
 static bool vfio_mig_read_message(QIOChannel *channel, uint16_t *type,
                                   uint32_t *value)
 {
     uint16_t head[2];           /* type, bytes that follow */
     size_t size;
-    int ret = qio_channel_read_all(channel, (char *)head, sizeof(head), NULL);
+    int ret;
 
+    vfio_mig_await_message(channel);
+    ret = qio_channel_read_all(channel, (char *)head, sizeof(head), NULL);
     if (ret < 0) {
         return false;
     }

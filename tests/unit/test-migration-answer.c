@@ -11,6 +11,7 @@
 #include "qemu/osdep.h"
 #include <sys/socket.h>
 #include "qapi/error.h"
+#include "qemu/atomic.h"
 #include "qemu/main-loop.h"
 #include "qemu/thread.h"
 #include "io/channel.h"
@@ -32,6 +33,7 @@ static struct {
     bool settable;              /* whether its property can be set */
     bool wanted;
     unsigned nr_sets, nr_threads, nr_joins, nr_shutdowns;
+    bool waited, slept;         /* the thread: before a read, in one */
     QEMUBHFunc *bottom_half;
     void *bottom_half_opaque;
     char *reason;
@@ -156,11 +158,23 @@ int qemu_file_shutdown(QEMUFile *f)
     return shutdown(qemu.channel[0], SHUT_RDWR);
 }
 
+void qio_channel_wait(QIOChannel *ioc, GIOCondition condition)
+{
+    GPollFD fd = { .fd = qemu.channel[0], .events = condition };
+
+    qatomic_set(&qemu.waited, true);
+    g_assert_cmpint(g_poll(&fd, 1, -1), ==, 1);
+}
+
 int qio_channel_read_all(QIOChannel *ioc, char *buf, size_t buflen,
                          Error **errp)
 {
-    ssize_t n = recv(qemu.channel[0], buf, buflen, MSG_WAITALL);
+    ssize_t n = recv(qemu.channel[0], buf, 1, MSG_PEEK | MSG_DONTWAIT);
 
+    if (n < 0) {
+        qatomic_set(&qemu.slept, true);
+    }
+    n = recv(qemu.channel[0], buf, buflen, MSG_WAITALL);
     return n == buflen ? 0 : -1;
 }
 
@@ -269,6 +283,23 @@ static void test_cannot_be_set(void)
     test_asked();           /* nor is the next migration's lost */
 }
 
+/* It does not sleep in a read, which all that is sent would wake. */
+static void test_waits(void)
+{
+    static const uint8_t yes[] = { SHUT };
+
+    begin(false, true, true);
+    vfio_mig_answer_await(&migration);
+    while (!qatomic_read(&qemu.waited) && !qatomic_read(&qemu.slept)) {
+        g_usleep(1000);
+    }
+    answer(yes, sizeof(yes));
+    wait_for_answer();
+    g_assert_false(qemu.slept);
+    g_assert_false(migration.rp_state.error);
+    end();
+}
+
 static void test_answers(void)
 {
     static const uint8_t yes[] = { SHUT };
@@ -292,6 +323,7 @@ int main(int argc, char **argv)
     g_test_add_func("/answer/asked", test_asked);
     g_test_add_func("/answer/not-asked", test_not_asked);
     g_test_add_func("/answer/cannot-be-set", test_cannot_be_set);
+    g_test_add_func("/answer/waits", test_waits);
     g_test_add_func("/answer/answers", test_answers);
     return g_test_run();
 }
