@@ -28,8 +28,14 @@
  */
 #define VFIO_MIG_SEND_BYTES     (4 * MiB)
 
-/* Bytes of the window that are copied at once, where user space reads them */
+/* Bytes that are read, or copied, into memory of the sink at once */
 #define VFIO_MIG_COPY_BYTES     (1 * MiB)
+
+/* That memory: so much of what is gathered is in it */
+#define VFIO_MIG_STAGING_BYTES  (2 * VFIO_MIG_COPY_BYTES)
+
+/* Pieces that are gathered: with their header fewer than QEMUFile lists (64) */
+#define VFIO_MIG_GATHER_PIECES  32
 
 static void vfio_mig_count(VFIODeviceMigration *mig, bool window,
                            size_t size_bytes)
@@ -47,6 +53,12 @@ void vfio_mig_count_sent(VFIODeviceMigration *mig, bool window,
 
 /* ---- sink ---- */
 
+/* A piece of the window that is in the stream's list, and not sent yet */
+typedef struct VFIOMigSent {
+    const void *data;
+    size_t size_bytes;
+} VFIOMigSent;
+
 typedef struct VFIOMigStreamSink {
     VFIOMigSink sink;
     VFIODeviceMigration *mig;
@@ -55,6 +67,13 @@ typedef struct VFIOMigStreamSink {
     uint64_t size_bytes;
     bool begun;                 /* its header was written */
     int64_t stream_ns;          /* it took so long */
+
+    /* In the stream's list, and not sent yet; see vfio_mig_sink_flush() */
+    unsigned nr_pieces;
+    unsigned nr_windows;
+    VFIOMigSent windows[VFIO_MIG_GATHER_PIECES];
+    uint64_t trapped_bytes, mapped_bytes;
+    size_t staged_bytes;        /* of session->staging, in use by these */
 } VFIOMigStreamSink;
 
 static int vfio_mig_sink_begin(VFIOMigSink *sink, uint64_t size_bytes,
@@ -68,40 +87,90 @@ static int vfio_mig_sink_begin(VFIOMigSink *sink, uint64_t size_bytes,
     return 0;
 }
 
+/* The stream's error does not say whose memory it was. */
+static int vfio_mig_sink_probe(VFIOMigStreamSink *s)
+{
+    int ret = 0;
+    unsigned i;
+
+    for (i = 0; ret == 0 && i < s->nr_windows; i++) {
+        ret = vfio_mig_guarded_probe(s->windows[i].data,
+                                     s->windows[i].size_bytes);
+    }
+    return ret;
+}
+
 /*
- * The kernel gives EFAULT for a window that went away; user space, which
- * encrypts the data, or writes a snapshot, would get SIGBUS. It gets a copy,
- * of at most VFIO_MIG_COPY_BYTES.
+ * Pieces are gathered, as a system call for each is most of what small ones
+ * cost; none may be left behind, as the memory that the stream points to does
+ * not stay.
  *
  * Returns: 0, -EFAULT where the window went away, or the stream's error.
  */
-static int vfio_mig_sink_write(VFIOMigStreamSink *s, const void *data,
-                               size_t size_bytes, bool window)
+static int vfio_mig_sink_flush(VFIOMigStreamSink *s)
 {
-    VFIOMigSession *session = s->mig->session;
-    bool copy = window && !s->kernel_copies;
-    int64_t start_ns;
+    int64_t start_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
     int ret;
 
-    if (copy) {
-        if (!session->copy) {
-            session->copy = g_malloc(VFIO_MIG_COPY_BYTES);
-        }
-        if (vfio_mig_guarded_copy(session->copy, data, size_bytes) < 0) {
-            return -EFAULT;
-        }
+    if (!s->nr_pieces) {
+        return 0;
     }
-    start_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
-    qemu_put_buffer_async(s->file, copy ? session->copy : data, size_bytes,
-                          false);
     qemu_fflush(s->file);
     s->stream_ns += qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - start_ns;
     ret = qemu_file_get_error(s->file);
-    if (ret < 0 && window && !copy) {
-        /* The stream's error does not say whose memory it was. */
-        ret = vfio_mig_guarded_probe(data, size_bytes) ?: ret;
+    if (ret == 0) {
+        vfio_mig_count_sent(s->mig, false, s->trapped_bytes);
+        vfio_mig_count_sent(s->mig, true, s->mapped_bytes);
+    } else {
+        ret = vfio_mig_sink_probe(s) ?: ret;
     }
+    s->nr_pieces = s->nr_windows = 0;
+    s->trapped_bytes = s->mapped_bytes = s->staged_bytes = 0;
     return ret;
+}
+
+/* Always: a put() flushes when less than that is left. */
+static void *vfio_mig_sink_room(VFIOMigSink *sink, size_t size_bytes)
+{
+    VFIOMigStreamSink *s = container_of(sink, VFIOMigStreamSink, sink);
+    VFIOMigSession *session = s->mig->session;
+
+    g_assert(size_bytes <= VFIO_MIG_STAGING_BYTES - s->staged_bytes);
+    if (!session->staging) {
+        session->staging = g_malloc(VFIO_MIG_STAGING_BYTES);
+    }
+    return session->staging + s->staged_bytes;
+}
+
+/*
+ * The kernel gives EFAULT for a window that went away; user space, which
+ * encrypts the data, or writes a snapshot, would get SIGBUS: it gets a copy.
+ */
+static int vfio_mig_sink_add(VFIOMigStreamSink *s, const void *data,
+                             size_t size_bytes, bool window)
+{
+    bool copy = window && !s->kernel_copies;
+
+    if (copy) {
+        void *room = vfio_mig_sink_room(&s->sink, size_bytes);
+
+        if (vfio_mig_guarded_copy(room, data, size_bytes) < 0) {
+            return -EFAULT;
+        }
+        data = room;
+    } else if (window) {
+        s->windows[s->nr_windows++] = (VFIOMigSent) { data, size_bytes };
+    }
+    qemu_put_buffer_async(s->file, data, size_bytes, false);
+    s->nr_pieces++;
+    *(window ? &s->mapped_bytes : &s->trapped_bytes) += size_bytes;
+    s->staged_bytes += copy || !window ? size_bytes : 0;
+    if (s->nr_pieces < VFIO_MIG_GATHER_PIECES &&
+        s->mapped_bytes + s->trapped_bytes < VFIO_MIG_SEND_BYTES &&
+        s->staged_bytes <= VFIO_MIG_STAGING_BYTES - VFIO_MIG_COPY_BYTES) {
+        return 0;
+    }
+    return vfio_mig_sink_flush(s);
 }
 
 /* A chunk of a session that has failed meanwhile is not worth going on with. */
@@ -121,14 +190,13 @@ static int vfio_mig_sink_put(VFIOMigSink *sink, const void *data,
     }
     for (; size_bytes; from += step, size_bytes -= step) {
         step = MIN(size_bytes, max);
-        ret = vfio_mig_sink_write(s, from, step, window);
+        ret = vfio_mig_sink_add(s, from, step, window);
         if (ret == 0 && vfio_mig_session_failed(s->mig)) {
             ret = -ECANCELED;
         }
         if (ret < 0) {
             return ret;
         }
-        vfio_mig_count_sent(s->mig, window, step);
     }
     return 0;
 }
@@ -136,9 +204,12 @@ static int vfio_mig_sink_put(VFIOMigSink *sink, const void *data,
 static int vfio_mig_sink_end(VFIOMigSink *sink, Error **errp)
 {
     VFIOMigStreamSink *s = container_of(sink, VFIOMigStreamSink, sink);
+    int ret = vfio_mig_sink_flush(s);
 
-    vfio_mig_stats_add(&s->mig->stats.chunks, 1);
-    return 0;
+    if (ret == 0) {
+        vfio_mig_stats_add(&s->mig->stats.chunks, 1);
+    }
+    return ret;
 }
 
 int vfio_mig_send_chunk(VFIODeviceMigration *mig, QEMUFile *f,
@@ -149,6 +220,7 @@ int vfio_mig_send_chunk(VFIODeviceMigration *mig, QEMUFile *f,
             .begin = vfio_mig_sink_begin,
             .put = vfio_mig_sink_put,
             .end = vfio_mig_sink_end,
+            .room = vfio_mig_sink_room,
         },
         .mig = mig,
         .file = f,
@@ -156,6 +228,7 @@ int vfio_mig_send_chunk(VFIODeviceMigration *mig, QEMUFile *f,
     };
     int ret = mig->protocol->read_chunk(mig, &s.sink, errp);
 
+    vfio_mig_sink_flush(&s);    /* what a failure has left */
     if (stream_ns) {
         *stream_ns = s.stream_ns;
     }

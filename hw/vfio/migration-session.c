@@ -120,7 +120,7 @@ void vfio_mig_session_end(VFIODeviceMigration *mig)
     mig->session = NULL;
     qemu_mutex_unlock(&mig->lock);
     error_free(session->error);
-    g_free(session->copy);
+    g_free(session->staging);
     g_free(session);
     if (mig->gone) {
         aio_bh_schedule_oneshot(qemu_get_aio_context(), vfio_mig_free_gone,

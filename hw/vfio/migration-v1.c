@@ -221,7 +221,7 @@ static int vfio_mig_v1_send_trapped(VFIODeviceMigration *mig,
 
     for (done = 0; ret == 0 && done < piece->size; done += step) {
         step = MIN(piece->size - done, VFIO_MIG_BOUNCE_BYTES);
-        to = vfio_mig_sink_room(sink, v1->bounce, step);
+        to = sink->room(sink, step);
         if (!to) {
             return -ECANCELED;
         }
@@ -238,7 +238,10 @@ static int vfio_mig_v1_send_trapped(VFIODeviceMigration *mig,
     return ret;
 }
 
-/* @ret: of a sink or a source that was given a mapped piece; returns it */
+/*
+ * @ret: of a sink or a source that was given a mapped piece, or pieces of which
+ * some are mapped; returns it
+ */
 static int vfio_mig_v1_moved(VFIODeviceMigration *mig,
                              const VFIOMigPiece *piece, int ret, Error **errp)
 {
@@ -254,19 +257,16 @@ static int vfio_mig_v1_send(VFIODeviceMigration *mig, VFIOMigSink *sink,
 {
     ERRP_GUARD();
     VFIOMigV1 *v1 = mig->priv;
+    const VFIOMigPiece chunk = { .offset = offset, .size = size };
     VFIOMigPiece piece;
     int ret = sink->begin(sink, size, errp);
 
     while (ret == 0 &&
            vfio_mig_extents_next(&v1->extents, &offset, &size, &piece)) {
-        if (piece.host) {
-            ret = sink->put(sink, piece.host, piece.size, true, errp);
-            ret = vfio_mig_v1_moved(mig, &piece, ret, errp);
-        } else {
-            ret = vfio_mig_v1_send_trapped(mig, sink, &piece, errp);
-        }
+        ret = piece.host ? sink->put(sink, piece.host, piece.size, true, errp)
+                         : vfio_mig_v1_send_trapped(mig, sink, &piece, errp);
     }
-    return ret ?: sink->end(sink, errp);
+    return vfio_mig_v1_moved(mig, &chunk, ret ?: sink->end(sink, errp), errp);
 }
 
 /*

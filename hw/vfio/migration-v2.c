@@ -268,7 +268,7 @@ static ssize_t vfio_mig_v2_read(VFIODeviceMigration *mig, VFIOMigSink *sink,
     }
     v2->reader_fd = fd;
     vfio_mig_release(mig);
-    *to = vfio_mig_sink_room(sink, v2->bounce, VFIO_MIG_V2_BOUNCE_BYTES);
+    *to = sink->room(sink, VFIO_MIG_V2_BOUNCE_BYTES);
     if (*to) {
         n = vfio_mig_v2_fill(fd, *to, &rest);
     }
@@ -306,14 +306,14 @@ static int vfio_mig_v2_read_chunk(VFIODeviceMigration *mig, VFIOMigSink *sink,
 {
     VFIOMigV2 *v2 = mig->priv;
     bool stopped = mig->state == VFIO_MIG_STATE_STOP_COPY;
-    void *data = v2->bounce;
+    void *data = NULL;
     ssize_t n = vfio_mig_v2_read(mig, sink, &data);
 
     if (n > 0) {
         return vfio_mig_v2_send(mig, sink, data, n, errp);
     }
-    if (!data) {
-        return -ECANCELED;
+    if (n == -ECANCELED && !data) {
+        return n;
     }
     if (n == 0 && stopped) {
         return VFIO_MIG_READ_END;

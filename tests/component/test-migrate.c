@@ -185,6 +185,31 @@ static void test_mmap_fails(void)
     comp_sim_end();
 }
 
+void __real_qemu_fflush(QEMUFile *f);
+void __wrap_qemu_fflush(QEMUFile *f);
+static unsigned nr_flushes;
+
+void __wrap_qemu_fflush(QEMUFile *f)
+{
+    nr_flushes++;
+    __real_qemu_fflush(f);
+}
+
+/* Pieces of a chunk are not flushed one by one: here 16 of each MiB */
+static void test_few_flushes(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+
+    comp_sim("[device src]\ngroup=1\nstate-size=8M\nwindow-size=1M\n"
+             "areas=stripes:64K\n");
+    comp_open("src");
+    nr_flushes = 0;
+    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+    g_assert_cmpuint(comp_status("src").trapped_bytes, ==, 4 * MiB);
+    g_assert_cmpuint(nr_flushes, <, 64);
+    comp_sim_end();
+}
+
 /* Large accesses, where the driver takes them: not one of 8 bytes each. */
 static void test_few_calls(void)
 {
@@ -809,6 +834,7 @@ int main(int argc, char **argv)
     add_layouts();
     g_test_add_func("/migrate/mmap-fails", test_mmap_fails);
     g_test_add_func("/migrate/few-calls", test_few_calls);
+    g_test_add_func("/migrate/few-flushes", test_few_flushes);
     g_test_add_func("/migrate/small-only-remembered",
                     test_small_only_remembered);
     g_test_add_data_func("/migrate/golden/direct", NULL, test_golden);

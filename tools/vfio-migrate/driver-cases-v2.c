@@ -84,6 +84,7 @@ static bool case_arcs(DriverRun *run)
 typedef struct ImageSink {
     VFIOMigSink sink;           /* first */
     GByteArray *bytes;
+    void *room;                 /* for those that are put next */
 } ImageSink;
 
 static int image_begin(VFIOMigSink *sink, uint64_t size_bytes, Error **errp)
@@ -108,6 +109,14 @@ static int image_end(VFIOMigSink *sink, Error **errp)
     return 0;
 }
 
+static void *image_room(VFIOMigSink *sink, size_t size_bytes)
+{
+    ImageSink *image = (ImageSink *)sink;
+
+    image->room = g_realloc(image->room, size_bytes);
+    return image->room;
+}
+
 typedef struct ImageSource {
     VFIOMigSource source;       /* first */
     const uint8_t *next;
@@ -127,8 +136,10 @@ static int image_get(VFIOMigSource *source, void *to, size_t size_bytes,
 static int read_some(DriverRun *run, GByteArray *bytes)
 {
     VFIODeviceMigration *mig = run_mig(run);
-    ImageSink image = { .sink = { image_begin, image_put, image_end },
-                        .bytes = bytes };
+    ImageSink image = {
+        .sink = { image_begin, image_put, image_end, image_room },
+        .bytes = bytes,
+    };
     Error *err = NULL;
     int ret;
 
@@ -137,6 +148,7 @@ static int read_some(DriverRun *run, GByteArray *bytes)
         ret = mig->protocol->read_chunk(mig, &image.sink, &err);
     } while (ret == VFIO_MIG_READ_CHUNK);
     vfio_mig_release(mig);
+    g_free(image.room);
     if (ret == -EFBIG && !err) {
         run_skip(run, "its state is larger than this case can keep");
     } else if (ret < 0) {

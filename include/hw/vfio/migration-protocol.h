@@ -41,26 +41,19 @@ struct VFIOMigSink {
      */
     int (*put)(VFIOMigSink *sink, const void *data, size_t size_bytes,
                bool window, Error **errp);
-    /* The chunk is complete, and none of its bytes are needed any more. */
+    /*
+     * The chunk is complete, and none of its bytes are needed any more.
+     * -EFAULT with @errp unset is as for put().
+     */
     int (*end)(VFIOMigSink *sink, Error **errp);
     /*
      * Memory of the sink's own for the next @size_bytes: of the chunk that is
      * open, or else of the next one. Read into that, they are not copied by
      * put(), if that gets them next. May block. NULL: the sink takes nothing
-     * any more, and has no error to show. No such function: it has no memory.
+     * any more, and has no error to show.
      */
     void *(*room)(VFIOMigSink *sink, size_t size_bytes);
 };
-
-/*
- * vfio_mig_sink_room: where the next @size_bytes are read to: the sink's memory
- * if it has any, else @own; NULL: the sink takes nothing any more
- */
-static inline void *vfio_mig_sink_room(VFIOMigSink *sink, void *own,
-                                       size_t size_bytes)
-{
-    return sink->room ? sink->room(sink, size_bytes) : own;
-}
 
 /* Where the bytes of a chunk come from */
 typedef struct VFIOMigSource VFIOMigSource;

@@ -33,7 +33,7 @@ typedef enum VFIOMigStream {
 struct VFIOMigSession {
     VFIOMigStream stream;
     QEMUFile *file;             /* only its own thread; NULL in phase setup */
-    uint8_t *copy;              /* its own thread; see migration-file.c */
+    uint8_t *staging;           /* its own thread; see migration-file.c */
     VFIOMigWriter *writer;      /* of a load; its own thread */
     VFIOMigPipeline *pipeline;  /* its own thread; NULL: none yet */
     VFIOMigEstimate estimate;   /* its own thread */
