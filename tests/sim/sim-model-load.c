@@ -284,7 +284,7 @@ int sim_load_consume(SimMig *m, uint64_t size)
     l->offset_read = l->lied = false;
     l->chunk_trapped = 0;
     l->chunk_calls = 0;
-    sim_pace(start_us, size, m->cfg.load_rate);
+    sim_pace(m, start_us, size, m->cfg.load_rate);
     return good || !m->cfg.corrupt_fails ? 0 : -EINVAL;
 }
 

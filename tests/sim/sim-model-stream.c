@@ -61,11 +61,16 @@ bool sim_chunk_head_at(SimMig *m, uint64_t position, uint64_t size,
            size - *at >= sizeof(SimChunkHead);
 }
 
-void sim_pace(int64_t start_us, uint64_t bytes, uint64_t rate)
+void sim_pace(SimMig *m, int64_t start_us, uint64_t bytes, uint64_t rate)
 {
+    int64_t takes_us, end_us, late_us;
+
     if (rate) {
-        sim_host_sleep_until_us(start_us +
-                                (int64_t)sim_muldiv(bytes, 1000000, rate));
+        takes_us = sim_muldiv(bytes, 1000000, rate);
+        end_us = start_us + takes_us - m->late_us;
+        sim_host_sleep_until_us(end_us);
+        late_us = sim_host_now_us() - end_us;
+        m->late_us = late_us < takes_us ? late_us : takes_us;
     }
 }
 
@@ -280,7 +285,7 @@ int sim_save_stage(SimMig *m, uint64_t *offset)
     s->staged = true;
     s->chunk_trapped = 0;
     s->chunk_calls = 0;
-    sim_pace(start_us, s->chunk_size, c->save_rate);
+    sim_pace(m, start_us, s->chunk_size, c->save_rate);
     *offset = s->chunk_offset;
     return 0;
 }

@@ -179,7 +179,7 @@ static ssize_t write_some(SimMig *m, const uint8_t *buf, size_t len)
     if (!m->load.stop_phase) {
         m->count.loaded_precopy_bytes += len;
     }
-    sim_pace(start_us, len, m->cfg.load_rate);
+    sim_pace(m, start_us, len, m->cfg.load_rate);
     return good || c->data_check != SIM_CHECK_AT_WRITE
            ? (ssize_t)len : refuse(m, c->data_errno);
 }

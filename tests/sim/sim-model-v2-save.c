@@ -282,7 +282,7 @@ static ssize_t read_some(SimMig *m, uint8_t *buf, size_t len)
     if (s->position == s->total_bytes) {
         end_record(m);
     }
-    sim_pace(start_us, n, m->cfg.save_rate);
+    sim_pace(m, start_us, n, m->cfg.save_rate);
     return n;
 }
 

@@ -299,6 +299,7 @@ struct SimMig {
     SimLoad load;
     SimV2 v2;
     SimCounters count;
+    int64_t late_us;                /* the last sleep of sim_pace() was longer */
 };
 
 /* Any thread may ask; changes only under the host's lock. */
@@ -520,7 +521,11 @@ bool sim_headless(SimMig *m);
  */
 bool sim_chunk_head_at(SimMig *m, uint64_t position, uint64_t size,
                        size_t zone_bytes, uint64_t *at);
-void sim_pace(int64_t start_us, uint64_t bytes, uint64_t rate);
+/*
+ * The device moves @bytes at @rate a second, since @start_us. What a sleep was
+ * too long is taken off the next one, so that the rate is that asked for.
+ */
+void sim_pace(SimMig *m, int64_t start_us, uint64_t bytes, uint64_t rate);
 void sim_count_mapped(SimMig *m, uint64_t size, uint64_t trapped);
 
 /* ---- sim-model-region.c: registers and states ---- */
