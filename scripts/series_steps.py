@@ -74,6 +74,56 @@ class Edit:
         return max(range(len(self.ways)), key=good)
 
 
+class Growth:
+    """
+    Lines of a file of ours that come with a step: '+', with a line '...' for
+    any that stand between. What was there before them: '-'.
+    """
+
+    def __init__(self, path):
+        self.path = path
+        self.lines = []
+
+    def runs(self):
+        """The lines of ours, as lists of those that follow each other"""
+        found = [[]]
+        for sign, line in self.lines:
+            if (sign, line) == ('+', '...'):
+                found.append([])
+            elif sign != '-':
+                found[-1].append(line)
+        return found
+
+    def find(self, lines):
+        """Indexes at which the runs stand: the first one once."""
+        runs = self.runs()
+        found = places(lines, runs[0])
+        if len(found) != 1:
+            raise Refused(describe_miss(self.path, lines, runs[0], found))
+        for before, run in zip(runs, runs[1:]):
+            end = found[-1] + len(before)
+            there = places(lines[end:], run)
+            if not there:
+                raise Refused(describe_miss(self.path, lines, run, []))
+            found.append(end + there[0])
+        return found
+
+    def undo(self, text):
+        """Returns the text as it is before the step."""
+        old = text.split('\n')
+        first, *rest = self.find(old)
+        new, at = [], first
+        for sign, line in self.lines:
+            if (sign, line) == ('+', '...'):
+                at = rest.pop(0)
+            elif sign == '-':
+                new.append(line)
+            else:
+                new += [old[at]] if sign == ' ' else []
+                at += 1
+        return '\n'.join(old[:first] + new + old[at:])
+
+
 class Removal:
     """A function of QEMU's that goes, named by its first line"""
 
@@ -128,6 +178,7 @@ class Step:
         self.sections = []      # headings of parts of our trace-events
         self.removed = []       # paths of files that go
         self.shapes = {}        # path in QEMU's tree: Edits of our file
+        self.grown = {}         # path in QEMU's tree: Growths of our file
         self.edits = []         # of Edit and Removal, in order
 
     @property
@@ -238,6 +289,12 @@ def read_directive(step, line, taken):
         edits = step.shapes.setdefault(words[1], [])
         edits.append(Edit(own_file(words[1])))
         return edits[-1].add_way()
+    elif words[0] == 'with' and len(words) == 2:
+        if words[1] not in taken:
+            raise Bad(f'no earlier step has added {words[1]}')
+        growths = step.grown.setdefault(words[1], [])
+        growths.append(Growth(words[1]))
+        return growths[-1].lines
     elif words[0] == 'remove' and len(words) == 2:
         if words[1] not in taken:
             raise Bad(f'no earlier step has added {words[1]}')
@@ -345,10 +402,12 @@ def trace_section(heading):
 class Result:
     """Files of the tree as the steps so far leave them."""
 
-    def __init__(self, tree):
+    def __init__(self, tree, steps):
         self.tree = tree
+        self.steps = steps
         self.texts = {}
         self.added = set()      # paths of files of ours
+        self.origins = {}       # path of one: (step, path here)
         self.errors = {}        # path: the first; more may follow from it
 
     def current(self, path):
@@ -376,16 +435,27 @@ class Result:
                 raise Refused(f'{target}: the tree has no such file')
             for _, line in expected:
                 check_line(target, old, line)
+        self.origins[target] = (step, source)
+        self._put(changed, target, self._shape(step, target))
+
+    def _shape(self, step, target):
+        """A file of ours as it is after a step"""
+        origin, source = self.origins[target]
         place = os.path.dirname(target)
         present = {os.path.basename(path) for path in self.added
                    if os.path.dirname(path) == place}
         text = own_text(source, present)
-        for edit in step.shapes.get(target, []):
+        later = self.steps[self.steps.index(step) + 1:]
+        changes = [(origin, edit.apply)
+                   for edit in origin.shapes.get(target, [])]
+        changes += [(s, growth.undo) for s in reversed(later)
+                    for growth in reversed(s.grown.get(target, []))]
+        for owner, change in changes:
             try:
-                text = edit.apply(text)
+                text = change(text)
             except Refused as e:
-                raise Bad(f'{step.name}: {e}') from e
-        self._put(changed, target, text)
+                raise Bad(f'{owner.name}: {e}') from e
+        return text
 
     def _remove(self, changed, path):
         self.added.discard(path)
@@ -411,6 +481,8 @@ class Result:
                    for e in step.edits]
                 + [(t, lambda s=s, t=t: self._add(changed, step, s, t))
                    for s, t in step.files]
+                + [(t, lambda t=t: self._put(changed, t, self._shape(step, t)))
+                   for t in step.grown]
                 + [(TRACE_EVENTS, lambda h=h: self._trace(changed, h))
                    for h in step.sections])
         for path, do in work:
@@ -423,7 +495,7 @@ class Result:
 
 def compute(tree, steps):
     """Returns [(step, {path: text})]; Refused with all that does not fit."""
-    result = Result(tree)
+    result = Result(tree, steps)
     changes = [(step, result.apply(step)) for step in steps]
     if result.errors:
         raise Refused('\n'.join(result.errors.values()))

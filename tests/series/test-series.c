@@ -743,6 +743,25 @@ static void test_wrong(Fixture *f, const void *data)
     assert_refused(f, NULL, w->text);
 }
 
+/* Lines that a step is to bring, and that are not in our file so */
+static void test_wrong_step(Fixture *f, const void *data)
+{
+    g_autofree char *tool = g_build_filename(f->dir,
+                                             "copy/scripts/qemu-series", NULL);
+    const char *words[] = { tool, f->tree, NULL };
+    g_auto(Outcome) o = { 0 };
+
+    do_sh(f, "mkdir ../copy; cd ../copy; ln -s \"$SERIES_TOP\"/* .; "
+             "rm scripts series; cp -R \"$SERIES_TOP/scripts\" "
+             "\"$SERIES_TOP/series\" .; printf '\\nwith %s\\n+none\\n' "
+             "hw/vfio/migration-save.c >> $(ls series/b-core/*.step | tail -1)");
+    o = run_in("/", words);
+    g_assert_cmpint(o.status, ==, EXIT_REFUSED);
+    g_assert_true(g_str_has_prefix(o.errors, "qemu-series: series/b-core/"));
+    g_assert_nonnull(strstr(o.errors, ".step: hw/vfio/migration-save.c: not as "
+                            "expected. Looked for the line\n    none\n"));
+}
+
 static void test_place(Fixture *f, const void *data)
 {
     g_autofree char *inside = g_build_filename(f->tree, "hw", NULL);
@@ -865,6 +884,7 @@ int main(int argc, char **argv)
 
         add(path, &wrong[i], test_wrong);
     }
+    add("/series/refused/step", NULL, test_wrong_step);
     add("/series/refused/place", NULL, test_place);
     add("/series/refused/out-foreign", NULL, test_out_foreign);
     add("/series/refused/out-edited", NULL, test_out_edited);
