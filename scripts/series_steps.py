@@ -207,8 +207,10 @@ def anchor_of(lines):
 
 def places(lines, anchor):
     """Where an anchor stands, as indexes of its first line."""
-    return [i for i in range(len(lines) - len(anchor) + 1)
-            if matching(lines, i, anchor) == len(anchor)]
+    begins = range(len(lines) - len(anchor) + 1)
+    if anchor and not anchor[0].endswith('...'):
+        begins = [i for i, line in enumerate(lines) if line == anchor[0]]
+    return [i for i in begins if matching(lines, i, anchor) == len(anchor)]
 
 
 def check_line(path, text, line):
