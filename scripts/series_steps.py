@@ -427,6 +427,7 @@ class Result:
         self._put(changed, edit.path, edit.apply(text))
 
     def _add(self, changed, step, source, target):
+        self.origins[target] = (step, source)
         old = self.current(target)
         expected = step.replaced.get(target)
         if expected is None and old is not None and target not in step.again:
@@ -437,7 +438,6 @@ class Result:
                 raise Refused(f'{target}: the tree has no such file')
             for _, line in expected:
                 check_line(target, old, line)
-        self.origins[target] = (step, source)
         self._put(changed, target, self._shape(step, target))
 
     def _shape(self, step, target):
