@@ -136,6 +136,18 @@ uint64_t vfio_mig_estimate_stop_bytes(const VFIOMigEstimate *e)
     return MAX(stop_bytes, vfio_mig_precopy_bytes(e));
 }
 
+/*
+ * The same as is expected: a driver of v1 tells what it has now, and may have
+ * more once it is stopped. The VM is not kept running for that.
+ */
+static uint64_t vfio_mig_expected_bytes(const VFIOMigEstimate *e)
+{
+    uint64_t stop_bytes = vfio_mig_estimate_stop_bytes(e);
+
+    return e->sizes.stop_is_least ? MAX(stop_bytes, e->assumed_bytes)
+                                  : stop_bytes;
+}
+
 /* Is there data left that has to be at the destination before the stop? */
 static bool vfio_mig_waits_for_initial(const VFIOMigEstimate *e)
 {
@@ -163,6 +175,7 @@ static VFIOMigSizes vfio_mig_sizes_now(const VFIOMigEstimate *e,
         now.initial_bytes = vfio_mig_less(now.initial_bytes, sent_bytes);
     }
     now.stop_known |= told->stop_known;
+    now.stop_is_least = told->stop_is_least;
     now.stop_bytes = told->stop_known
                      ? vfio_mig_cap(told->stop_bytes)
                      : vfio_mig_less(now.stop_bytes, sent_bytes);
@@ -386,7 +399,17 @@ static double vfio_mig_wire_rate(const VFIOMigEstimate *e)
 /* What cannot be read before the stop */
 static uint64_t vfio_mig_rest_bytes(const VFIOMigEstimate *e)
 {
-    return vfio_mig_estimate_stop_bytes(e) - vfio_mig_readable_bytes(e);
+    return vfio_mig_expected_bytes(e) - vfio_mig_readable_bytes(e);
+}
+
+/* Nobody knows how much there is to read, how fast, or how long it stops. */
+static bool vfio_mig_is_unmeasured(const VFIOMigEstimate *e)
+{
+    return !e->change_ns ||
+           ((!e->sizes.stop_known || e->sizes.stop_is_least) &&
+            !e->assumed_bytes) ||
+           (e->read_bytes < VFIO_MIG_READ_TELLING_BYTES &&
+            vfio_mig_expected_bytes(e) >= VFIO_MIG_READ_TELLING_BYTES);
 }
 
 static uint64_t vfio_mig_whole_ms(double ms)
@@ -406,11 +429,13 @@ VFIOMigDowntime vfio_mig_estimate_predict(const VFIOMigEstimate *const *all,
     double change_ms = 0, read_ms = 0, least_ms = 0, rate = 0, sum_bytes = 0;
     double others_bytes = nr ? all[0]->look.others_bytes : 0;
     double stream_ms = 0;
+    bool lower_bound = false;
     size_t i;
 
     for (i = 0; i < nr; i++) {
-        uint64_t bytes = vfio_mig_estimate_stop_bytes(all[i]);
+        uint64_t bytes = vfio_mig_expected_bytes(all[i]);
 
+        lower_bound |= vfio_mig_is_unmeasured(all[i]);
         change_ms = MAX(change_ms, vfio_mig_change_ms(all[i]));
         read_ms = MAX(read_ms, vfio_mig_read_ms(all[i], bytes));
         least_ms = MAX(least_ms,
@@ -427,6 +452,7 @@ VFIOMigDowntime vfio_mig_estimate_predict(const VFIOMigEstimate *const *all,
         .expected_ms = vfio_mig_whole_ms(change_ms + read_ms),
         .least_ms = vfio_mig_whole_ms(change_ms + least_ms),
         .stream_ms = vfio_mig_whole_ms(stream_ms),
+        .lower_bound = lower_bound,
     };
 }
 

@@ -59,6 +59,18 @@ static bool vfio_mig_visit_told(Visitor *v, const char *name,
            vfio_mig_visit_count(v, name, counter, errp);
 }
 
+static bool vfio_mig_visit_downtime(Visitor *v, const VFIOMigStats *stats,
+                                    Error **errp)
+{
+    if (qatomic_read__nocheck(&stats->expected_ms) == VFIO_MIG_NOT_TOLD) {
+        return true;
+    }
+    return vfio_mig_visit_count(v, "expected-downtime-ms",
+                                &stats->expected_ms, errp) &&
+           vfio_mig_visit_flag(v, "expected-downtime-is-lower-bound",
+                               qatomic_read(&stats->expected_is_least), errp);
+}
+
 static bool vfio_mig_visit_sizes(Visitor *v, const VFIOMigStats *stats,
                                  Error **errp)
 {
@@ -67,8 +79,7 @@ static bool vfio_mig_visit_sizes(Visitor *v, const VFIOMigStats *stats,
            vfio_mig_visit_told(v, "dirty-bytes", &stats->dirty_bytes, errp) &&
            vfio_mig_visit_told(v, "stop-copy-bytes", &stats->stop_bytes,
                                errp) &&
-           vfio_mig_visit_told(v, "expected-downtime-ms",
-                               &stats->expected_ms, errp);
+           vfio_mig_visit_downtime(v, stats, errp);
 }
 
 static bool vfio_mig_visit_stats(Visitor *v, const VFIOMigStats *stats,

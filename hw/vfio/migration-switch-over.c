@@ -120,6 +120,7 @@ static VFIOMigDowntime vfio_mig_predict(void)
 {
     g_autoptr(GPtrArray) all = g_ptr_array_new();
     GPtrArray *migs = vfio_mig_turns_devices();
+    VFIOMigDowntime downtime;
     unsigned i;
 
     for (i = 0; migs && i < migs->len; i++) {
@@ -129,8 +130,10 @@ static VFIOMigDowntime vfio_mig_predict(void)
             g_ptr_array_add(all, &other->session->estimate);
         }
     }
-    return vfio_mig_estimate_predict(
+    downtime = vfio_mig_estimate_predict(
         (const VFIOMigEstimate *const *)all->pdata, all->len);
+    downtime.lower_bound |= migs && all->len < migs->len;
+    return downtime;
 }
 
 static void vfio_mig_judge(VFIODeviceMigration *mig)
@@ -142,6 +145,7 @@ static void vfio_mig_judge(VFIODeviceMigration *mig)
     downtime = vfio_mig_predict();
     vfio_mig_estimate_judge(e, &downtime);
     qatomic_set__nocheck(&mig->stats.expected_ms, downtime.expected_ms);
+    qatomic_set(&mig->stats.expected_is_least, downtime.lower_bound);
 }
 
 void vfio_mig_switch_over_done(VFIODeviceMigration *mig)
@@ -153,7 +157,7 @@ void vfio_mig_switch_over_done(VFIODeviceMigration *mig)
             vfio_mig_dev(mig)->name,
             qatomic_read__nocheck(&mig->stats.expected_ms),
             (qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - e->look.now_ns) /
-            SCALE_MS);
+            SCALE_MS, qatomic_read(&mig->stats.expected_is_least));
     }
 }
 
@@ -207,7 +211,11 @@ void vfio_mig_switch_over_pause(VFIODeviceMigration *mig)
 
 void vfio_mig_switch_over_image(VFIODeviceMigration *mig, uint64_t size_bytes)
 {
-    mig->image_bytes = size_bytes;
+    bool loads = mig->phase == VFIO_MIG_PHASE_LOAD ||
+                 mig->phase == VFIO_MIG_PHASE_LOADED;
+
+    /* How much of it came before the other side's stop nobody told. */
+    mig->image_bytes = loads && mig->traits.precopy ? 0 : size_bytes;
     qatomic_set__nocheck(&mig->stats.pending_bytes, 0);
 }
 

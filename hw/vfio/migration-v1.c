@@ -111,6 +111,7 @@ static int vfio_mig_v1_estimate(VFIODeviceMigration *mig, VFIOMigSizes *sizes,
 
     sizes->precopy_known = sizes->stop_known = ret == 0;
     sizes->stop_bytes = sizes->dirty_bytes;
+    sizes->stop_is_least = true;
     return ret;
 }
 

@@ -281,7 +281,8 @@ static void measured(VFIOMigEstimate *e, uint64_t rate, int64_t change_ms,
     vfio_mig_estimate_set_change(e, change_ms * MS);
 }
 
-static void expect_prediction(VFIOMigEstimate *e, size_t nr, uint64_t expected,
+/* Returns whether it is no more than a lower bound. */
+static bool expect_prediction(VFIOMigEstimate *e, size_t nr, uint64_t expected,
                               uint64_t least)
 {
     const VFIOMigEstimate *all[4];
@@ -293,6 +294,7 @@ static void expect_prediction(VFIOMigEstimate *e, size_t nr, uint64_t expected,
     downtime = vfio_mig_estimate_predict(all, nr);
     g_assert_cmpuint(downtime.expected_ms, ==, expected);
     g_assert_cmpuint(downtime.least_ms, ==, least);
+    return downtime.lower_bound;
 }
 
 /* Side by side: the slowest one, not all of them. */
@@ -304,8 +306,8 @@ static void test_time_of_several(void)
         measured(&e[i], 100 + 100 * i, 10, 5000, 20 * MB + i * 50 * MB);
         update_stop(&e[i], 50 * MB);
     }
-    expect_prediction(e, 1, 510, 510);
-    expect_prediction(e, 4, 510, 510);
+    g_assert_false(expect_prediction(e, 1, 510, 510));
+    g_assert_false(expect_prediction(e, 4, 510, 510));
     /* Now the stream is what takes longest: RAM, and all that devices have. */
     for (unsigned i = 0; i < 4; i++) {
         measured(&e[i], 0, 10, 5000, 20 * MB + i * 50 * MB);
@@ -314,15 +316,50 @@ static void test_time_of_several(void)
     expect_prediction(e, 4, 230, 10);
 }
 
-/* Too little was read to tell anything. */
+/*
+ * Too little was read to tell anything: as fast as the stream, at best. Of
+ * several devices one is enough.
+ */
 static void test_time_is_not_known(void)
 {
+    VFIOMigEstimate e[2];
+
+    measured(&e[0], 0, 10, 300, 0);
+    vfio_mig_estimate_note_time(&e[0], 4096, 1000 * MS, 0);
+    update_stop(&e[0], 50 * MB);
+    g_assert_true(expect_prediction(e, 1, 60, 10));
+    /* It will hardly matter how fast so little is. */
+    update_stop(&e[0], 64 * KiB);
+    g_assert_false(expect_prediction(e, 1, 10, 10));
+    measured(&e[1], 100, 0, 300, 0);        /* its changes were not seen */
+    update_stop(&e[1], 10 * MB);
+    g_assert_true(expect_prediction(e, 2, 110, 110));
+    vfio_mig_estimate_set_change(&e[1], 10 * MS);
+    g_assert_false(expect_prediction(e, 2, 110, 110));
+    measured(&e[1], 100, 10, 300, 0);       /* nor its size told */
+    update_both(&e[1], 0, 0, 0);
+    e[1].sizes.stop_known = false;
+    g_assert_true(expect_prediction(e, 2, 10, 10));
+}
+
+/*
+ * What a driver of v1 tells is what it has while it runs: the VM is stopped
+ * by that, but what it had last time, or the user says, is expected.
+ */
+static void test_time_of_more_than_told(void)
+{
+    VFIOMigSizes sizes = {
+        .precopy_known = true, .dirty_bytes = 1 * MB,
+        .stop_known = true, .stop_bytes = 1 * MB, .stop_is_least = true,
+    };
     VFIOMigEstimate e;
 
-    measured(&e, 0, 0, 300, 0);
-    vfio_mig_estimate_note_time(&e, 4096, 1000 * MS, 0);
-    update_stop(&e, 50 * MB);
-    expect_prediction(&e, 1, 50, 0);
+    measured(&e, 100, 10, 300, 0);
+    vfio_mig_estimate_update(&e, &sizes);
+    g_assert_true(expect_prediction(&e, 1, 20, 10));
+    e.assumed_bytes = 50 * MB;
+    g_assert_false(expect_prediction(&e, 1, 510, 500));
+    g_assert_cmpuint(vfio_mig_estimate_stop_bytes(&e), ==, 1 * MB);
 }
 
 /* What is read before the stop may become less: it is waited for, and told. */
@@ -708,6 +745,7 @@ int main(int argc, char **argv)
     TEST("too-big/a-second", too_big_takes_a_second);
     TEST("time/several", time_of_several);
     TEST("time/not-known", time_is_not_known);
+    TEST("time/more-than-told", time_of_more_than_told);
     TEST("time/less", time_may_become_less);
     TEST("time/hopeless", time_is_hopeless);
     TEST("sizes/not-asked", not_asked_is_not_zero);

@@ -77,6 +77,7 @@ typedef struct VFIOMigStats {
     uint64_t stop_bytes;
     /* Of the VM, if it were stopped now; or VFIO_MIG_NOT_TOLD */
     uint64_t expected_ms;
+    bool expected_is_least;     /* something of it is not known */
 } VFIOMigStats;
 
 struct VFIODeviceMigration {

@@ -32,6 +32,7 @@ typedef struct VFIOMigSizes {
     uint64_t dirty_bytes;       /* all else that can be read before that */
     bool stop_known;
     uint64_t stop_bytes;        /* to be read if the VM stopped now; all */
+    bool stop_is_least;         /* ... or some, it may have more then */
 } VFIOMigSizes;
 
 /* What QEMU says when it asks */
@@ -165,15 +166,18 @@ typedef struct VFIOMigDowntime {
     uint64_t expected_ms;
     uint64_t least_ms;          /* of it, what does not become less */
     uint64_t stream_ms;         /* the stream would take so long alone */
+    bool lower_bound;           /* something of it is not known */
 } VFIOMigDowntime;
 
 /*
  * vfio_mig_estimate_predict: the downtime, if the VM were stopped now
  *
  * Devices change their states side by side, and then are read side by side,
- * while the stream takes what they give: the slowest of them counts. What was
- * not measured takes no time. RAM and the devices' data go out at the best
- * rate that was seen, as a stopped VM's stream has no limit.
+ * while the stream takes what they give: the slowest of them counts. RAM and
+ * the devices' data go out at the best rate that was seen, as a stopped VM's
+ * stream has no limit. A device that has given nothing yet is taken to be as
+ * fast as the stream, changes of state that were never seen to take no time:
+ * then expected_ms is a lower bound, as where a size is not known.
  *
  * @all: the devices that migrate together, each after its last look
  */
