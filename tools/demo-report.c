@@ -50,6 +50,22 @@ static void demo_print_phase(const char *name, int64_t time_us,
                  *text ? "   " : "", text);
 }
 
+/* As it was predicted when the VM stopped; QEMU's own code does not */
+static void demo_print_expected(const Demo *demo)
+{
+    JsonNode *property = demo->property[PAIR_SOURCE];
+
+    if (property && qmp_json_is_int(property, "expected-downtime-ms")) {
+        g_autofree char *time = screen_time(
+            qmp_json_int(property, "expected-downtime-ms") * 1000);
+
+        screen_field("", "%s%s of it were expected",
+                     qmp_json_flag(property,
+                                   "expected-downtime-is-lower-bound", 0) > 0
+                     ? "at least " : "", time);
+    }
+}
+
 static void demo_print_phases(const Demo *demo)
 {
     const DeviceStatus *source = &demo->status[PAIR_SOURCE];
@@ -73,6 +89,7 @@ static void demo_print_phases(const Demo *demo)
     demo_print_phase("resume", resume_us, 0, "");
     screen_print("%s", "");
     screen_field("downtime", "%s (stop-copy and resume)", downtime);
+    demo_print_expected(demo);
     screen_field("RAM sent", "%s", ram);
 }
 

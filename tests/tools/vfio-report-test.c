@@ -124,6 +124,22 @@ static int64_t sum_of_parts(JsonNode *report)
     return sum_us;
 }
 
+/* What the device still says: all that was known when the VM stopped */
+static void expect_expected(VFIOSide *side, JsonObject *root)
+{
+    QDict *property = vfio_side_property(side, "dev0");
+
+    g_assert_cmpint(json_object_get_int_member(root, "expected-downtime-us"),
+                    >=, 1000 * qdict_get_int(property,
+                                             "expected-downtime-ms"));
+    /* v1 does not tell what the stopped device has. */
+    g_assert_true(qdict_get_bool(property,
+                                 "expected-downtime-is-lower-bound"));
+    g_assert_true(json_object_get_boolean_member(
+        root, "expected-downtime-is-lower-bound"));
+    qobject_unref(property);
+}
+
 static void test_completed(const void *opaque)
 {
     unsigned devices = GPOINTER_TO_UINT(opaque);
@@ -158,6 +174,7 @@ static void test_completed(const void *opaque)
     g_assert_cmpint(json_object_get_int_member(root, "downtime-us"), >, 0);
     g_assert_cmpint(json_object_get_int_member(root, "downtime-us"), ==,
                     sum_of_parts(report));
+    expect_expected(pair->src, root);
     vfio_pair_free(pair);
 }
 

@@ -110,9 +110,13 @@ static void add_downtime_card(GString *page, const Report *report)
     const ReportSide *source = report->sides[REPORT_SOURCE];
     g_autofree char *time = screen_time(report_downtime_us(report));
     g_autofree char *text = downtime_text(report);
+    g_autofree char *expected = report_expected(report);
 
     if (report->down_us) {
-        add_card(page, "", time, text);
+        g_autofree char *both = g_strconcat(text, expected ? "; " : NULL,
+                                            expected, NULL);
+
+        add_card(page, "", time, both);
     } else if (source) {
         add_card(page, "bad", source->status, source->error
                  ? source->error : "the VM did not move");

@@ -286,6 +286,21 @@ static void on_hot_reset(ReportSide *side, ReportDevice *device,
     g_ptr_array_add(device->notes, g_strdup_printf("hot reset: %s", text));
 }
 
+/* "expected N ms, was N ms, lower bound N": of the VM; the last is the most */
+static void on_downtime(ReportSide *side, ReportDevice *device,
+                        const TraceEvent *event, const char *text)
+{
+    unsigned expected_ms;
+    int least = 0;
+
+    if (sscanf(text, "expected %u ms, was %*d ms, lower bound %d",
+               &expected_ms, &least) >= 1) {
+        side->expected_us = MAX(side->expected_us, expected_ms * INT64_C(1000));
+        side->expected_known = true;
+        side->expected_is_least |= least != 0;
+    }
+}
+
 static void on_vm_state(ReportSide *side, ReportDevice *device,
                         const TraceEvent *event, const char *text)
 {
@@ -309,6 +324,7 @@ static const struct {
     { "vfio_migration_reset", on_reset },
     { "vfio_migration_hot_reset", on_hot_reset },
     { "vfio_migration_surprise", on_note },
+    { "vfio_migration_downtime", on_downtime },
     { "vfio_migration_vm_state", on_vm_state },
     { "vfio_migration_failed", on_failed },
     { "vfio_migration_save_complete", on_result },

@@ -73,6 +73,8 @@ typedef struct ReportSide {
     int64_t run_us;             /* and runs, with its devices */
     int64_t last_us;            /* the last event of its trace */
     bool paused;                /* it waited for 'cont' */
+    int64_t expected_us;        /* of the VM's stop; as was predicted */
+    bool expected_known, expected_is_least;
 } ReportSide;
 
 typedef enum ReportPartKind {
@@ -134,6 +136,12 @@ ReportDevice *report_device(const ReportSide *side, const char *name);
 
 /* report_downtime_us: 0 if it is not known */
 int64_t report_downtime_us(const Report *report);
+
+/*
+ * report_expected: what the source had predicted for the time that the VM
+ * stands still, "510 ms were expected"; to be freed. NULL: nothing is known
+ */
+char *report_expected(const Report *report);
 
 /* report-parts.c: fills parts and advice; called by report_new() */
 void report_find_parts(Report *report);

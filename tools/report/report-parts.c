@@ -339,3 +339,21 @@ void report_find_advice(Report *report)
     }
     g_ptr_array_sort(report->advice, compare_advice);
 }
+
+/* ---- what was predicted ---- */
+
+char *report_expected(const Report *report)
+{
+    const ReportSide *source = report->sides[REPORT_SOURCE];
+    const ReportSide *destination = report->sides[REPORT_DESTINATION];
+    g_autofree char *time = NULL;
+
+    if (!source || !source->expected_known) {
+        return NULL;
+    }
+    time = screen_time(source->expected_us);
+    return g_strdup_printf("%s%s were expected%s",
+                           source->expected_is_least ? "at least " : "", time,
+                           destination && destination->paused
+                           ? ", without the wait for cont" : "");
+}

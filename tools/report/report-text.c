@@ -32,6 +32,7 @@ static void add_outcome(GString *text, const Report *report)
     const ReportSide *source = report->sides[REPORT_SOURCE];
     g_autofree char *total = screen_time(report->end_us - report->begin_us);
     g_autofree char *down = screen_time(report_downtime_us(report));
+    g_autofree char *expected = report_expected(report);
 
     g_string_append_printf(text, "  %-12s%s, in %s\n", "migration",
                            source ? source->status : "as its destination "
@@ -40,7 +41,8 @@ static void add_outcome(GString *text, const Report *report)
         g_string_append_printf(text, "  %-12s%s\n", "", source->error);
     }
     if (report->down_us) {
-        g_string_append_printf(text, "  %-12s%s\n", "downtime", down);
+        g_string_append_printf(text, "  %-12s%s%s%s\n", "downtime", down,
+                               expected ? "; " : "", expected ?: "");
     }
 }
 
@@ -240,6 +242,19 @@ static JsonArray *advice_json(const Report *report)
     return array;
 }
 
+static void set_expected(JsonObject *object, const ReportSide *source)
+{
+    if (source && source->expected_known) {
+        json_object_set_int_member(object, "expected-downtime-us",
+                                   source->expected_us);
+        json_object_set_boolean_member(object,
+                                       "expected-downtime-is-lower-bound",
+                                       source->expected_is_least);
+    } else {
+        json_object_set_null_member(object, "expected-downtime-us");
+    }
+}
+
 void report_fill_json(const Report *report, JsonObject *object)
 {
     json_object_set_double_member(object, "time", report->begin_us / 1e6);
@@ -251,6 +266,7 @@ void report_fill_json(const Report *report, JsonObject *object)
     } else {
         json_object_set_null_member(object, "downtime-us");
     }
+    set_expected(object, report->sides[REPORT_SOURCE]);
     json_object_set_int_member(object, "clock-shift-us", report->shift_us);
     for (int role = 0; role < REPORT_ROLES; role++) {
         if (report->sides[role]) {

@@ -114,6 +114,12 @@ static void add_figures(GString *text, const WatchSample *sample,
     add_vm(text, vm, "least_downtime_seconds", "gauge",
            "Time for what RAM and devices are known to have left, at the "
            "rate of now.", sample->least_downtime_ms, 1e-3);
+    add_vm(text, vm, "predicted_downtime_seconds", "gauge",
+           "What the VM's stop would cost, devices and RAM; after the "
+           "migration, what was predicted.", sample->predicted_ms, 1e-3);
+    add_vm(text, vm, "predicted_downtime_is_lower_bound", "gauge",
+           "Whether something of that is not known.",
+           sample->predicted_is_least, 1);
     add_vm(text, vm, "downtime_limit_seconds", "gauge",
            "Parameter downtime-limit.", sample->downtime_limit_ms, 1e-3);
     add_vm(text, vm, "max_bandwidth_bytes_per_second", "gauge",

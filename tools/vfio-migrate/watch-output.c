@@ -48,6 +48,24 @@ static void add_device(GString *text, const WatchDevice *device)
     }
 }
 
+/* How long the VM would stand still, and how long it may */
+static void add_downtime(GString *text, const WatchSample *sample)
+{
+    if (!watch_sample_is_active(sample)) {
+        return;
+    }
+    if (sample->predicted_ms >= 0) {
+        add_time(text, sample->predicted_is_least > 0
+                 ? ", downtime expected at least "
+                 : ", downtime expected ", sample->predicted_ms);
+    } else if (sample->least_downtime_ms >= 0) {
+        add_time(text, ", downtime at least ", sample->least_downtime_ms);
+    } else {
+        return;
+    }
+    add_time(text, " of ", sample->downtime_limit_ms);
+}
+
 char *watch_line(const WatchSample *sample)
 {
     GString *text = g_string_new(NULL);
@@ -63,10 +81,7 @@ char *watch_line(const WatchSample *sample)
     for (unsigned i = 0; i < sample->devices->len; i++) {
         add_device(text, g_ptr_array_index(sample->devices, i));
     }
-    if (sample->least_downtime_ms >= 0) {
-        add_time(text, ", downtime at least ", sample->least_downtime_ms);
-        add_time(text, " of ", sample->downtime_limit_ms);
-    }
+    add_downtime(text, sample);
     if (*sample->hold_text) {
         g_string_append_printf(text, ": %s", sample->hold_text);
     }
@@ -106,6 +121,8 @@ char *watch_summary(const WatchSample *sample)
     add_time(text, ", in ", sample->total_ms);
     add_time(text, ", set-up ", sample->setup_ms);
     add_time(text, ", downtime ", sample->downtime_ms);
+    add_time(text, sample->predicted_is_least > 0
+             ? ", expected at least " : ", expected ", sample->predicted_ms);
     g_string_append_c(text, '\n');
     if (*sample->error_desc) {
         g_string_append_printf(text, "  %-12s%s\n", "", sample->error_desc);
@@ -228,6 +245,9 @@ JsonObject *watch_json(const WatchSample *sample)
     set_count(object, "downtime-ms", sample->downtime_ms);
     set_count(object, "expected-downtime-ms", sample->expected_downtime_ms);
     set_count(object, "least-downtime-ms", sample->least_downtime_ms);
+    set_count(object, "predicted-downtime-ms", sample->predicted_ms);
+    set_flag(object, "predicted-downtime-is-lower-bound",
+             sample->predicted_is_least);
     set_count(object, "downtime-limit-ms", sample->downtime_limit_ms);
     set_count(object, "max-bandwidth", sample->max_bandwidth);
     set_count(object, "rate", sample->rate);

@@ -45,6 +45,7 @@ WatchSample *watch_sample_new(int64_t time_us)
         .ram_remaining = WATCH_UNKNOWN, .ram_dirty_rate = WATCH_UNKNOWN,
         .ram_passes = WATCH_UNKNOWN, .rate = WATCH_UNKNOWN,
         .least_downtime_ms = WATCH_UNKNOWN,
+        .predicted_ms = WATCH_UNKNOWN, .predicted_is_least = WATCH_UNKNOWN,
         .status = g_strdup("none"), .run_state = g_strdup("unknown"),
         .error_desc = g_strdup(""), .hold_text = g_strdup(""),
         .devices = g_ptr_array_new_with_free_func(device_free),
@@ -126,6 +127,20 @@ void watch_sample_take_status(WatchSample *sample, JsonNode *info)
     take_text(&sample->run_state, info, "status");
 }
 
+/* It is of the VM, and that of the device that was asked last the newest. */
+static void take_prediction(WatchSample *sample, JsonNode *property)
+{
+    int64_t predicted_ms = count_of(property, "expected-downtime-ms");
+    int is_least = qmp_json_flag(property, "expected-downtime-is-lower-bound",
+                                 WATCH_UNKNOWN);
+
+    sample->predicted_ms = MAX(sample->predicted_ms, predicted_ms);
+    if (predicted_ms >= 0) {
+        sample->predicted_is_least = MAX(sample->predicted_is_least,
+                                         is_least);
+    }
+}
+
 void watch_sample_take_device(WatchSample *sample, const char *name,
                               JsonNode *property)
 {
@@ -151,6 +166,7 @@ void watch_sample_take_device(WatchSample *sample, const char *name,
     device->dirty_bytes = count_of(property, "dirty-bytes");
     device->stop_copy_bytes = count_of(property, "stop-copy-bytes");
     device->rate = WATCH_UNKNOWN;
+    take_prediction(sample, property);
     g_ptr_array_add(sample->devices, device);
 }
 
@@ -257,6 +273,19 @@ static void hold_stopped(WatchSample *sample)
     }
 }
 
+static void hold_downtime(WatchSample *sample)
+{
+    g_autofree char *time = screen_time(sample->predicted_ms * 1000);
+    g_autofree char *limit = screen_time(sample->downtime_limit_ms * 1000);
+
+    if (sample->downtime_limit_ms >= 0 &&
+        sample->predicted_ms > sample->downtime_limit_ms) {
+        set_hold(sample, WATCH_HOLD_DOWNTIME,
+                 g_strdup_printf("to stop the VM now would take %s, and the "
+                                 "downtime limit is %s", time, limit));
+    }
+}
+
 /* @budget: bytes that can be sent in the time that the VM may stand still */
 static void hold_running(WatchSample *sample, double budget)
 {
@@ -308,6 +337,9 @@ void watch_sample_finish(WatchSample *sample, const WatchSample *before)
     }
     if (sample->rate > 0 && sample->downtime_limit_ms >= 0) {
         hold_running(sample, sample->rate * sample->downtime_limit_ms / 1000);
+    }
+    if (sample->hold == WATCH_HOLD_NONE) {
+        hold_downtime(sample);
     }
 }
 
@@ -379,6 +411,7 @@ const char *watch_hold_name(WatchHold hold)
         [WATCH_HOLD_DIRTY_RATE] = "dirty-rate",
         [WATCH_HOLD_RAM] = "ram-remaining",
         [WATCH_HOLD_DEVICE] = "device-pending",
+        [WATCH_HOLD_DOWNTIME] = "downtime",
         [WATCH_HOLD_STOPPED] = "vm-stopped",
         [WATCH_HOLD_SILENT] = "no-answer",
     };

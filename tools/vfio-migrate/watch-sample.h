@@ -35,6 +35,7 @@ typedef enum WatchHold {
     WATCH_HOLD_DIRTY_RATE,  /* RAM is dirtied as fast as it is sent */
     WATCH_HOLD_RAM,         /* more RAM is left than the downtime allows */
     WATCH_HOLD_DEVICE,      /* more of the devices is */
+    WATCH_HOLD_DOWNTIME,    /* it would stand still for too long */
     WATCH_HOLD_STOPPED,     /* the VM stands still for a device's state */
     WATCH_HOLD_SILENT,      /* QEMU does not answer */
 } WatchHold;
@@ -53,6 +54,10 @@ typedef struct WatchSample {
     int64_t ram_dirty_rate; /* bytes a second */
     int64_t ram_passes;
     GPtrArray *devices;     /* WatchDevice */
+    /* What a stop would cost now, of devices and RAM, as our code predicts
+       it; after the migration, what it predicted. Milliseconds */
+    int64_t predicted_ms;
+    int predicted_is_least; /* something of it is not known */
 
     /* From this sample and the one before: watch_sample_finish() */
     double rate;            /* bytes a second, RAM and devices */
