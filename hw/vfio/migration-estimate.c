@@ -48,6 +48,19 @@
  */
 #define VFIO_MIG_WITHHELD_READS     50
 
+/*
+ * For so long a device that has data, and gave none, may yet do: a driver may
+ * have it ready only now and then.
+ */
+#define VFIO_MIG_WITHHELD_NS        (1000 * 1000 * 1000)
+
+/* That a destination with our code takes in before its device has written it */
+#define VFIO_MIG_TAKEN_BYTES        (8 * MiB)
+
+/* So much says of a destination how fast it takes a device's data. */
+#define VFIO_MIG_PART_BYTES         (8 * MiB)
+#define VFIO_MIG_PART_NS            (30 * 1000 * 1000)
+
 /* So much says of a device how fast it is, and of a stream. */
 #define VFIO_MIG_READ_TELLING_BYTES (256 * KiB)
 #define VFIO_MIG_WIRE_TELLING_BYTES (8 * MiB)
@@ -218,8 +231,16 @@ static void vfio_mig_count_withheld(VFIOMigEstimate *e)
 
 void vfio_mig_estimate_note_sent(VFIOMigEstimate *e, uint64_t size_bytes)
 {
+    bool withheld;
+
     size_bytes = vfio_mig_cap(size_bytes);
-    e->withheld = size_bytes == 0 && vfio_mig_precopy_bytes(e) > 0;
+    /* Where it has given some, there may be more once it was asked again. */
+    withheld = size_bytes == 0 && e->sent_since_bytes == 0 &&
+               vfio_mig_precopy_bytes(e) > 0;
+    if (withheld && !e->withheld) {
+        e->withheld_from_ns = e->look.now_ns;
+    }
+    e->withheld = withheld;
     vfio_mig_count_withheld(e);
     e->sent_since_bytes = vfio_mig_cap(e->sent_since_bytes + size_bytes);
     e->sent_bytes += size_bytes;
@@ -366,6 +387,14 @@ void vfio_mig_estimate_note_time(VFIOMigEstimate *e, uint64_t size_bytes,
     e->read_ns += MAX(read_ns, 0);
     e->wire_bytes += size_bytes;
     e->wire_ns += MAX(wire_ns, 0);
+    e->part_bytes += size_bytes;
+    e->part_ns += MAX(wire_ns, 0);
+    if (e->part_bytes >= VFIO_MIG_PART_BYTES &&
+        e->part_ns >= VFIO_MIG_PART_NS) {
+        e->wire_rates[1] = e->wire_rates[0];
+        e->wire_rates[0] = e->part_bytes / e->part_ns;
+        e->part_bytes = e->part_ns = 0;
+    }
 }
 
 void vfio_mig_estimate_set_change(VFIOMigEstimate *e, int64_t change_ns)
@@ -385,6 +414,27 @@ static double vfio_mig_read_ms(const VFIOMigEstimate *e, uint64_t bytes)
            ? 0 : bytes * (e->read_ns / e->read_bytes) / 1e6;
 }
 
+/*
+ * Till the destination has taken @bytes of the device, and what it has in
+ * memory of it; 0 where nobody knows. Of two rates the better one: in a short
+ * time something else may have kept it. A stream that was twice as fast waits
+ * for the destination, whose memory for the device is full then.
+ */
+static double vfio_mig_take_ms(const VFIOMigEstimate *e, uint64_t bytes)
+{
+    double rate = MAX(e->wire_rates[0], e->wire_rates[1]) * 1e6;
+    uint64_t ahead_bytes = 2 * rate < vfio_mig_best_rate(e)
+                           ? VFIO_MIG_TAKEN_BYTES : 0;
+
+    return bytes && e->wire_rates[1] ? (bytes + ahead_bytes) / rate : 0;
+}
+
+/* @bytes of the stopped device, at either end, whichever takes longer */
+static double vfio_mig_device_ms(const VFIOMigEstimate *e, uint64_t bytes)
+{
+    return MAX(vfio_mig_read_ms(e, bytes), vfio_mig_take_ms(e, bytes));
+}
+
 /* Bytes/ms of a stream without a limit */
 static double vfio_mig_wire_rate(const VFIOMigEstimate *e)
 {
@@ -396,10 +446,14 @@ static double vfio_mig_wire_rate(const VFIOMigEstimate *e)
     return rate;
 }
 
-/* What cannot be read before the stop */
+/* What cannot be read before the stop, so far as is known */
 static uint64_t vfio_mig_rest_bytes(const VFIOMigEstimate *e)
 {
-    return vfio_mig_expected_bytes(e) - vfio_mig_readable_bytes(e);
+    bool may_yet = e->look.now_ns - e->withheld_from_ns <
+                   VFIO_MIG_WITHHELD_NS;
+
+    return vfio_mig_expected_bytes(e) -
+           (may_yet ? vfio_mig_precopy_bytes(e) : vfio_mig_readable_bytes(e));
 }
 
 /* Nobody knows how much there is to read, how fast, or how long it stops. */
@@ -420,13 +474,14 @@ static uint64_t vfio_mig_whole_ms(double ms)
 uint64_t vfio_mig_estimate_least_ms(const VFIOMigEstimate *e)
 {
     return vfio_mig_whole_ms(vfio_mig_change_ms(e) +
-                             vfio_mig_read_ms(e, vfio_mig_rest_bytes(e)));
+                             vfio_mig_device_ms(e, vfio_mig_rest_bytes(e)));
 }
 
 VFIOMigDowntime vfio_mig_estimate_predict(const VFIOMigEstimate *const *all,
                                           size_t nr)
 {
-    double change_ms = 0, read_ms = 0, least_ms = 0, rate = 0, sum_bytes = 0;
+    double change_ms = 0, device_ms = 0, least_ms = 0, rate = 0;
+    double sum_bytes = 0, rest_bytes = 0;
     double others_bytes = nr ? all[0]->look.others_bytes : 0;
     double stream_ms = 0;
     bool lower_bound = false;
@@ -434,22 +489,25 @@ VFIOMigDowntime vfio_mig_estimate_predict(const VFIOMigEstimate *const *all,
 
     for (i = 0; i < nr; i++) {
         uint64_t bytes = vfio_mig_expected_bytes(all[i]);
+        uint64_t rest = vfio_mig_rest_bytes(all[i]);
 
         lower_bound |= vfio_mig_is_unmeasured(all[i]);
         change_ms = MAX(change_ms, vfio_mig_change_ms(all[i]));
-        read_ms = MAX(read_ms, vfio_mig_read_ms(all[i], bytes));
-        least_ms = MAX(least_ms,
-                       vfio_mig_read_ms(all[i], vfio_mig_rest_bytes(all[i])));
+        device_ms = MAX(device_ms, vfio_mig_device_ms(all[i], bytes));
+        least_ms = MAX(least_ms, vfio_mig_device_ms(all[i], rest));
         rate = MAX(rate, vfio_mig_wire_rate(all[i]));
         sum_bytes += bytes;
+        rest_bytes += rest;
         others_bytes = MIN(others_bytes, all[i]->look.others_bytes);
     }
     if (rate) {
         stream_ms = (sum_bytes + others_bytes) / rate;
-        read_ms = MAX(read_ms, stream_ms);
+        device_ms = MAX(device_ms, stream_ms);
+        least_ms = MAX(least_ms, rest_bytes / rate);
     }
     return (VFIOMigDowntime) {
-        .expected_ms = vfio_mig_whole_ms(change_ms + read_ms),
+        .expected_ms = vfio_mig_whole_ms(change_ms + device_ms +
+                                         VFIO_MIG_QEMU_MS),
         .least_ms = vfio_mig_whole_ms(change_ms + least_ms),
         .stream_ms = vfio_mig_whole_ms(stream_ms),
         .lower_bound = lower_bound,
@@ -461,21 +519,22 @@ void vfio_mig_estimate_judge(VFIOMigEstimate *e,
 {
     e->over = e->known && downtime->expected_ms > e->look.limit_ms &&
               downtime->stream_ms <= e->look.limit_ms &&
-              downtime->least_ms <= e->look.limit_ms;
+              downtime->least_ms + VFIO_MIG_QEMU_MS <= e->look.limit_ms;
 }
 
 bool vfio_mig_estimate_is_hopeless(const VFIOMigEstimate *e,
                                    const VFIOMigDowntime *downtime)
 {
     return e->known && !vfio_mig_waits_for_initial(e) &&
-           downtime->least_ms > e->look.limit_ms;
+           downtime->least_ms > e->look.limit_ms &&
+           downtime->stream_ms <= e->look.limit_ms;
 }
 
 uint64_t vfio_mig_estimate_downtime_ms(const VFIOMigEstimate *const *all,
                                        size_t nr)
 {
     double change_ms = 0;
-    double read_ms = 0;
+    double device_ms = 0;
     double others_ms = 0;
     double sum_ms = 0;
     size_t i;
@@ -484,12 +543,13 @@ uint64_t vfio_mig_estimate_downtime_ms(const VFIOMigEstimate *const *all,
         double before_ms = vfio_mig_now_ms(all[i], all[i]->look.others_bytes);
 
         change_ms = MAX(change_ms, vfio_mig_change_ms(all[i]));
-        read_ms = MAX(read_ms, vfio_mig_read_ms(
-                                   all[i],
-                                   vfio_mig_estimate_stop_bytes(all[i])));
+        device_ms = MAX(device_ms, vfio_mig_device_ms(
+                                       all[i],
+                                       vfio_mig_expected_bytes(all[i])));
         sum_ms += vfio_mig_needs_ms(all[i]);
         others_ms = i ? MIN(others_ms, before_ms) : before_ms;
     }
-    sum_ms = 1.1 * (change_ms + MAX(read_ms, sum_ms + others_ms));
+    sum_ms = VFIO_MIG_QEMU_MS +
+             1.1 * (change_ms + MAX(device_ms, sum_ms + others_ms));
     return sum_ms < UINT32_MAX ? sum_ms + 1 : UINT32_MAX;
 }

@@ -99,20 +99,30 @@ static int64_t vfio_mig_change_to_ns(VFIODeviceMigration *mig, VFIOMigState to)
     return longest_ns;
 }
 
-/* From its present state to that in which all of it is read. Claimed */
-static int64_t vfio_mig_changes_ns(VFIODeviceMigration *mig)
+static int64_t vfio_mig_walk_ns(VFIODeviceMigration *mig, VFIOMigState from,
+                                VFIOMigState to)
 {
-    VFIOMigState next, state = mig->state;
+    VFIOMigState next;
     int64_t sum_ns = 0;
 
-    while (state != VFIO_MIG_STATE_STOP_COPY &&
-           vfio_mig_next_state(mig->traits.arcs, state,
-                               VFIO_MIG_STATE_STOP_COPY, mig->refused_arcs, 0,
-                               &next)) {
+    while (from != to &&
+           vfio_mig_next_state(mig->traits.arcs, from, to, mig->refused_arcs,
+                               0, &next)) {
         sum_ns += vfio_mig_change_to_ns(mig, next);
-        state = next;
+        from = next;
     }
     return sum_ns;
+}
+
+/*
+ * From its present state to that in which all of it is read; and at the
+ * destination, whose device is one like this, till it runs. Claimed
+ */
+static int64_t vfio_mig_changes_ns(VFIODeviceMigration *mig)
+{
+    return vfio_mig_walk_ns(mig, mig->state, VFIO_MIG_STATE_STOP_COPY) +
+           vfio_mig_walk_ns(mig, VFIO_MIG_STATE_RESUMING,
+                            VFIO_MIG_STATE_RUNNING);
 }
 
 /* Of all devices of the migration. The stream's own thread */

@@ -191,8 +191,10 @@ static void test_no_downtime_at_all(void)
         told += vfio_mig_estimate_is_too_big(&e);
     }
     g_assert_cmpuint(told, ==, 1);
-    g_assert_cmpuint(vfio_mig_estimate_downtime_ms(&one, 1), >=, 1100);
-    g_assert_cmpuint(vfio_mig_estimate_downtime_ms(&one, 1), <=, 1102);
+    g_assert_cmpuint(vfio_mig_estimate_downtime_ms(&one, 1), >=,
+                     1100 + VFIO_MIG_QEMU_MS);
+    g_assert_cmpuint(vfio_mig_estimate_downtime_ms(&one, 1), <=,
+                     1102 + VFIO_MIG_QEMU_MS);
     update_stop(&e, 0);
     g_assert_cmpuint(vfio_mig_estimate_pending(&e), ==, 0);
 }
@@ -214,8 +216,10 @@ static void test_downtime_that_would_do(void)
     update_stop(&e[0], 100 * MB);
     update_both(&e[1], 0, 10 * MB, 60 * MB);
     /* 500 ms of RAM, 1000 ms; 1000 and 500 ms */
-    g_assert_cmpuint(vfio_mig_estimate_downtime_ms(two, 1), ==, 1651);
-    g_assert_cmpuint(vfio_mig_estimate_downtime_ms(two, 2), ==, 3301);
+    g_assert_cmpuint(vfio_mig_estimate_downtime_ms(two, 1), ==,
+                     1651 + VFIO_MIG_QEMU_MS);
+    g_assert_cmpuint(vfio_mig_estimate_downtime_ms(two, 2), ==,
+                     3301 + VFIO_MIG_QEMU_MS);
 }
 
 /* Looks are far more than the ten in a second that count. */
@@ -281,7 +285,10 @@ static void measured(VFIOMigEstimate *e, uint64_t rate, int64_t change_ms,
     vfio_mig_estimate_set_change(e, change_ms * MS);
 }
 
-/* Returns whether it is no more than a lower bound. */
+/*
+ * Without what QEMU needs besides. Returns whether it is no more than a lower
+ * bound.
+ */
 static bool expect_prediction(VFIOMigEstimate *e, size_t nr, uint64_t expected,
                               uint64_t least)
 {
@@ -292,7 +299,7 @@ static bool expect_prediction(VFIOMigEstimate *e, size_t nr, uint64_t expected,
         all[i] = &e[i];
     }
     downtime = vfio_mig_estimate_predict(all, nr);
-    g_assert_cmpuint(downtime.expected_ms, ==, expected);
+    g_assert_cmpuint(downtime.expected_ms, ==, expected + VFIO_MIG_QEMU_MS);
     g_assert_cmpuint(downtime.least_ms, ==, least);
     return downtime.lower_bound;
 }
@@ -313,7 +320,7 @@ static void test_time_of_several(void)
         measured(&e[i], 0, 10, 5000, 20 * MB + i * 50 * MB);
         update_stop(&e[i], 50 * MB);
     }
-    expect_prediction(e, 4, 230, 10);
+    expect_prediction(e, 4, 230, 210);
 }
 
 /*
@@ -327,7 +334,7 @@ static void test_time_is_not_known(void)
     measured(&e[0], 0, 10, 300, 0);
     vfio_mig_estimate_note_time(&e[0], 4096, 1000 * MS, 0);
     update_stop(&e[0], 50 * MB);
-    g_assert_true(expect_prediction(e, 1, 60, 10));
+    g_assert_true(expect_prediction(e, 1, 60, 60));
     /* It will hardly matter how fast so little is. */
     update_stop(&e[0], 64 * KiB);
     g_assert_false(expect_prediction(e, 1, 10, 10));
@@ -388,13 +395,69 @@ static void test_time_may_become_less(void)
         told += vfio_mig_estimate_is_too_big(&e);
     }
     g_assert_cmpuint(told, ==, 1);
-    g_assert_cmpuint(vfio_mig_estimate_downtime_ms(all, 1), ==, 562);
+    g_assert_cmpuint(vfio_mig_estimate_downtime_ms(all, 1), ==,
+                     562 + VFIO_MIG_QEMU_MS);
 
     update_both(&e, 0, 20 * MB, 20 * MB);
     downtime = vfio_mig_estimate_predict(all, 1);
     vfio_mig_estimate_judge(&e, &downtime);
     g_assert_true(qemu_stops(vfio_mig_estimate_pending(&e),
                              e.look.threshold_bytes));
+}
+
+/*
+ * A driver has what became stale ready once it was asked again: that it gave
+ * nothing at the end of what it had is no sign that it gives nothing more.
+ * Only where it gives nothing for a second it counts as one that does not.
+ */
+static void test_time_of_what_comes_again(void)
+{
+    const VFIOMigEstimate *all[1];
+    VFIOMigEstimate e;
+    VFIOMigDowntime downtime;
+    unsigned i;
+
+    all[0] = &e;
+    measured(&e, 100, 10, 300, 0);
+    update_both(&e, 0, 60 * MB, 60 * MB);
+    vfio_mig_estimate_note_sent(&e, 10 * MB);
+    vfio_mig_estimate_note_sent(&e, 0);
+    g_assert_false(e.withheld);
+    update_both(&e, 0, 50 * MB, 50 * MB);
+    for (i = 2; i < 12; i++) {
+        look_at(&e, TOLD_MS + i * 100, 300 * MB, 300, 0);
+        downtime = vfio_mig_estimate_predict(all, 1);
+        vfio_mig_estimate_judge(&e, &downtime);
+        g_assert_true(e.over);
+        g_assert_false(vfio_mig_estimate_is_hopeless(&e, &downtime));
+        vfio_mig_estimate_note_sent(&e, 0);
+        update_both(&e, 0, 50 * MB, 50 * MB);
+    }
+    look_at(&e, TOLD_MS + i * 100, 300 * MB, 300, 0);
+    downtime = vfio_mig_estimate_predict(all, 1);
+    vfio_mig_estimate_judge(&e, &downtime);
+    g_assert_false(e.over);
+    g_assert_true(vfio_mig_estimate_is_hopeless(&e, &downtime));
+}
+
+/* A destination takes some of it at once, and the rest at its own rate. */
+static void test_time_of_a_slow_destination(void)
+{
+    VFIOMigEstimate e;
+
+    measured(&e, 1000, 10, 300, 0);
+    update_stop(&e, 100 * MB);
+    vfio_mig_estimate_note_time(&e, 50 * MB, 50 * MS, 1 * MS);
+    expect_prediction(&e, 1, 110, 110);
+    vfio_mig_estimate_note_time(&e, 10 * MB, 10 * MS, 100 * MS);
+    vfio_mig_estimate_note_time(&e, 10 * MB, 10 * MS, 100 * MS);
+    expect_prediction(&e, 1, 110, 110);     /* one is none */
+    vfio_mig_estimate_note_time(&e, 10 * MB, 10 * MS, 100 * MS);
+    /* At 100 MB/s, with 8 MiB that it has in memory: 108.4 MB */
+    expect_prediction(&e, 1, 10 + 1084, 10 + 1084);
+    /* It was something else that took it so long just now. */
+    vfio_mig_estimate_note_time(&e, 10 * MB, 10 * MS, 1000 * MS);
+    expect_prediction(&e, 1, 10 + 1084, 10 + 1084);
 }
 
 /* What does not become less is not waited for. */
@@ -747,6 +810,8 @@ int main(int argc, char **argv)
     TEST("time/not-known", time_is_not_known);
     TEST("time/more-than-told", time_of_more_than_told);
     TEST("time/less", time_may_become_less);
+    TEST("time/comes-again", time_of_what_comes_again);
+    TEST("time/slow-destination", time_of_a_slow_destination);
     TEST("time/hopeless", time_is_hopeless);
     TEST("sizes/not-asked", not_asked_is_not_zero);
     TEST("sizes/unknown", unknown_is_what_is_assumed);
