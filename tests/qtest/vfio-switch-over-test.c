@@ -132,9 +132,9 @@ static void test_too_big(const void *profile)
     limit_ms = wait_for_limit(pair->src);
     expect_no_rush(pair->src);
     migrate_set_parameter_int(pair->src->qts, "downtime-limit", limit_ms);
-    /* 67 ms, a tenth, and a part for RAM */
-    g_assert_cmpint(limit_ms, >=, 73);
-    g_assert_cmpint(limit_ms, <=, 100);
+    /* 67 ms, a tenth, 20 ms for QEMU, and a part for RAM */
+    g_assert_cmpint(limit_ms, >=, 93);
+    g_assert_cmpint(limit_ms, <=, 120);
     vfio_pair_finish(pair);
     expect_told_once(pair->src, "dev0: the VM is not stopped");
     vfio_pair_check(pair);
@@ -161,7 +161,7 @@ static void test_unknown(void)
     migrate_set_parameter_int(pair->src->qts, "downtime-limit", 10);
     migrate_set_parameter_int(pair->src->qts, "max-bandwidth", MAX_BANDWIDTH);
     vfio_pair_begin(pair);
-    g_assert_cmpint(wait_and_obey(pair->src), >=, 73);
+    g_assert_cmpint(wait_and_obey(pair->src), >=, 93);
     vfio_pair_finish(pair);
     vfio_pair_check(pair);
     vfio_pair_free(pair);
@@ -175,8 +175,8 @@ static void test_size_of_the_user(void)
     pair = start_pair("mlx5-6.1", 10);
     g_unsetenv("VFIO_MIGRATION_STOP_SIZE");
     vfio_pair_begin(pair);
-    /* 141 ms, a tenth, and a part for RAM */
-    g_assert_cmpint(wait_and_obey(pair->src), >=, 155);
+    /* 141 ms, a tenth, 20 ms for QEMU, and a part for RAM */
+    g_assert_cmpint(wait_and_obey(pair->src), >=, 175);
     vfio_pair_finish(pair);
     vfio_pair_check(pair);
     vfio_pair_free(pair);
@@ -216,8 +216,9 @@ static const TimeRow time_rows[] = {
     /* 4 MiB at 8 MiB/s; two of them are read side by side. */
     { "slow", SLOW, 1, 0, 300, true, 450, 900 },
     { "slow-two", SLOW, 2, 0, 300, true, 450, 900 },
-    { "changes", "protocol=v2;profile=mlx5-6.2;state-size=9M", 1, 200, 100,
-      true, 400, 900 },
+    /* Two at the source, three at the destination */
+    { "changes", "protocol=v2;profile=mlx5-6.2;state-size=9M", 1, 100, 100,
+      true, 500, 1000 },
     { "fits", SLOW, 1, 50, 2000, false, 550, 1000 },
 };
 
@@ -239,6 +240,7 @@ static VFIOPair *new_time_pair(const TimeRow *row)
             "event=state-write;once=no;delay-ms=%u", row->change_ms);
 
         vfio_side_fault(pair->src, "changes", rule);
+        vfio_side_fault(pair->dst, "changes", rule);
     }
     g_string_append(pair->src->args, " -trace vfio_migration_downtime");
     return pair;
@@ -261,7 +263,7 @@ static void test_time(const void *opaque)
 {
     const TimeRow *row = opaque;
     VFIOPair *pair = new_time_pair(row);
-    int64_t expected, real, off;
+    int64_t expected, real;
     g_autofree char *warning = NULL;
     QDict *property;
 
@@ -275,10 +277,8 @@ static void test_time(const void *opaque)
     g_assert_cmpint(qdict_get_int(property, "expected-downtime-ms"), ==,
                     expected);
     qobject_unref(property);
-    off = ABS(expected - real);
-    g_test_message("FIGURE %s: expected %" G_GINT64_FORMAT " ms, was %"
-                   G_GINT64_FORMAT " ms, %s", row->name, expected, real,
-                   off <= MAX(30, real / 5) ? "near" : "far");
+    g_test_message("%s: expected %" G_GINT64_FORMAT " ms, was %"
+                   G_GINT64_FORMAT " ms", row->name, expected, real);
     g_assert_cmpint(expected, >=, row->least_ms);
     g_assert_cmpint(expected, <=, row->most_ms);
     warning = last_warning(pair->src);
@@ -288,6 +288,71 @@ static void test_time(const void *opaque)
         g_assert_cmpstr(warning, ==, "");
         g_assert_cmpint(expected, <=, row->limit_ms);
     }
+    vfio_pair_check(pair);
+    vfio_pair_free(pair);
+}
+
+/* ---- the VM runs on ---- */
+
+/*
+ * Of what is left of dev0 QEMU thinks that it goes out as fast as that of
+ * dev1, of which there is a lot all the time; but dev0 gives 8 MiB a second.
+ */
+#define HOLDS   "protocol=v2;pre-copy=yes;p2p=yes;initial-bytes=0;" \
+                "precopy-size=8M;state-size=1M;save-rate=8M"
+#define BUSY    "protocol=v2;pre-copy=yes;p2p=yes;initial-bytes=0;" \
+                "precopy-size=4M;precopy-rate=64M;state-size=64K"
+
+static VFIOPair *start_holding(const char *more, int64_t limit_ms)
+{
+    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
+    VFIOSide *sides[] = { pair->src, pair->dst };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(sides); i++) {
+        sides[i]->multi = true;
+        vfio_side_add_device(sides[i]);
+        vfio_side_set_keys(sides[i], "dev0", HOLDS);
+        vfio_side_set_keys(sides[i], "dev0", more);
+        vfio_side_set_keys(sides[i], "dev1", BUSY);
+        vfio_side_set(sides[i], "dev0", "load-rate", "0");
+    }
+    vfio_pair_start(pair);
+    migrate_set_parameter_int(pair->src->qts, "downtime-limit", limit_ms);
+    vfio_pair_begin(pair);
+    return pair;
+}
+
+/* What is left becomes less: all but what 500 ms are enough for is read. */
+static void test_until_it_fits(void)
+{
+    VFIOPair *pair = start_holding("precopy-rate=0", 500);
+    g_autofree char *warning = NULL;
+    QDict *property;
+
+    vfio_pair_finish(pair);
+    property = vfio_side_property(pair->src, "dev0");
+    g_assert_cmpint(qdict_get_int(property, "expected-downtime-ms"), <=, 500);
+    g_assert_false(qdict_get_bool(property,
+                                  "expected-downtime-is-lower-bound"));
+    qobject_unref(property);
+    warning = last_warning(pair->src);
+    g_assert_cmpstr(warning, ==, "");
+    vfio_pair_check(pair);
+    vfio_pair_free(pair);
+}
+
+/* It stays as it is, and so does the VM, until the user allows for it. */
+static void test_until_it_may(void)
+{
+    VFIOPair *pair = start_holding("precopy-rate=16M", 500);
+    int64_t limit_ms = wait_for_limit(pair->src);
+
+    expect_told_once(pair->src, "dev0: the VM is not stopped, as that would "
+                     "take");
+    g_assert_cmpint(limit_ms, >=, 1000);
+    migrate_set_parameter_int(pair->src->qts, "downtime-limit", 4000);
+    migrate_poll_run_state(pair->src->qts, "finish-migrate", 1000, 10);
+    vfio_pair_finish(pair);
     vfio_pair_check(pair);
     vfio_pair_free(pair);
 }
@@ -312,5 +377,9 @@ int main(int argc, char **argv)
 
         qtest_add_data_func(path, &time_rows[i], test_time);
     }
+    qtest_add_func("vfio/switch-over/runs-on/until-it-fits",
+                   test_until_it_fits);
+    qtest_add_func("vfio/switch-over/runs-on/until-it-may",
+                   test_until_it_may);
     return g_test_run();
 }
