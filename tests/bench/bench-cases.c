@@ -18,6 +18,17 @@
 #define STATES  .change_ms = 50, .first_load_ms = 200
 #define SLOW    .load_rate_bytes = 100 * MIB
 
+/*
+ * A device of which something is read before the stop, so that its rate is
+ * known, and which is then expected to take its time
+ */
+#define V2_KEYS "protocol=v2 pre-copy=yes p2p=yes"
+#define EXPECT(size, precopy, limit) \
+    "mapped", (size), 1 * MIB, OURS, .precopy_bytes = (precopy), \
+    .limit_ms = (limit)
+#define WITHIN  { BENCH_AGAINST_EXPECTED, .most = 1, .share = 0.95 }
+#define KEPT    { BENCH_AGAINST_LIMIT, .most = 1, .share = 0.95 }
+
 /* A quotient that may be so large at most */
 #define TO_BUILTIN(m)       { BENCH_AGAINST_BUILTIN, .most = (m) }
 #define TO_RAW(m)           { BENCH_AGAINST_RAW, .most = (m) }
@@ -101,6 +112,34 @@ static const BenchCase rows[] = {
       .devices = 4, .ideal_ms = 640,
       .goals = { TO_CASE(1.15, "1 device, slow load") } },
 
+    /* What the source expects of them, and whether a limit is kept */
+    { "expected, slow", EXPECT(16 * MIB, 16 * MIB, 400), .keys = V2_KEYS,
+      .save_rate_bytes = 64 * MIB, .goals = { WITHIN, KEPT }, .quick = true },
+    { "expected, 4 slow", EXPECT(16 * MIB, 16 * MIB, 500), .keys = V2_KEYS,
+      .save_rate_bytes = 64 * MIB, .devices = 4, .change_ms = 20,
+      .goals = { WITHIN, KEPT } },
+    { "expected, slow states", EXPECT(4 * MIB, 16 * MIB, 2000), .keys = V2_KEYS,
+      .change_ms = 200, .goals = { WITHIN, KEPT } },
+    { "expected, slow load", EXPECT(32 * MIB, 64 * MIB, 1000), .keys = V2_KEYS,
+      .load_rate_bytes = 64 * MIB, .goals = { WITHIN, KEPT } },
+    /* Each fourth read takes longer than three others. */
+    { "expected, bursty reads", EXPECT(32 * MIB, 32 * MIB, 700),
+      .keys = V2_KEYS, .save_rate_bytes = 128 * MIB,
+      .rule = "event=data-read,once=no,every=4,delay-ms=30",
+      .goals = { WITHIN, KEPT } },
+    /* 12 MiB become stale at once: before they are read it does not fit. */
+    { "expected, bursty writes", EXPECT(8 * MIB, 16 * MIB, 290),
+      .keys = V2_KEYS " precopy-next=info precopy-info-ms=400 "
+              "precopy-rate=30M", .save_rate_bytes = 64 * MIB,
+      .goals = { WITHIN, KEPT } },
+    /* 8 MiB, so say their drivers. */
+    { "expected, 4 MiB of 8", EXPECT(4 * MIB, 16 * MIB, 400),
+      .keys = V2_KEYS " told-size=8M", .save_rate_bytes = 32 * MIB,
+      .goals = { WITHIN, KEPT } },
+    { "expected, 16 MiB of 8", EXPECT(16 * MIB, 16 * MIB, 400),
+      .keys = V2_KEYS " told-size=8M", .save_rate_bytes = 32 * MIB,
+      .goals = { WITHIN } },
+
     /* The monitor, and a limit */
     { "answers", "mapped", 512 * MIB, 1 * MIB, BENCH_BOTH,
       VENDOR, .kind = BENCH_ANSWERS, .quick = true, .goals = { VALUE(100) } },
@@ -117,7 +156,8 @@ static const char *const smoke_rows[] = {
     "mapped, 4 GiB", "mapped, 4 GiB, TCP", "mapped, 1 GiB, TLS",
     "mapped, 1 GiB, pipe", "mapped, 1 GiB, file", "trapped, 64 MiB",
     "mixed, 1 GiB", "last page trapped, 1 GiB", "v2, 1 GiB",
-    "4 devices, slow states", "answers", "cancel", "limit of 32 MiB/s",
+    "4 devices, slow states", "expected, bursty reads", "answers", "cancel",
+    "limit of 32 MiB/s",
 };
 
 static bool is_smoke_row(const char *name)

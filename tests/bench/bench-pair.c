@@ -187,6 +187,8 @@ static bool check_device(Pair *pair, const BenchCase *spec, unsigned number,
                           error)) {
         return false;
     }
+    source.saved_bytes -= source.precopy_bytes;
+    destination.loaded_bytes -= source.precopy_bytes;
     if (source.saved_bytes != spec->bytes ||
         destination.loaded_bytes != spec->bytes ||
         strcmp(source.saved_digest, destination.loaded_digest) != 0) {
@@ -213,18 +215,44 @@ static bool check_devices(Pair *pair, const BenchCase *spec, GError **error)
     return true;
 }
 
+/* Its text; NULL: there is none. To be freed */
+static void read_source_trace(const Pair *pair, char **text)
+{
+    g_autofree char *path = pair_trace(pair, PAIR_SOURCE);
+
+    g_file_get_contents(path, text, NULL, NULL);
+}
+
+/* What the source had expected, of the device that was asked last; or NaN */
+static double expected_ms(const Pair *pair)
+{
+    static const char event[] = "vfio_migration_downtime";
+    g_autofree char *text = NULL;
+    double expected = NAN;
+    unsigned one_ms;
+
+    read_source_trace(pair, &text);
+    for (const char *at = text; at && (at = strstr(at, event)); at++) {
+        const char *words = strstr(at, "expected ");
+
+        if (words && sscanf(words, "expected %u ms", &one_ms) == 1) {
+            expected = fmax(expected, one_ms);
+        }
+    }
+    return expected;
+}
+
 /*
  * When the source was told to stop its VM, of QEMU's trace: the event STOP
  * comes when its devices have stopped, too.
  */
 static int64_t stop_us(const Pair *pair)
 {
-    g_autofree char *path = pair_trace(pair, PAIR_SOURCE);
     g_autofree char *text = NULL;
     const char *mark;
     char *end;
 
-    g_file_get_contents(path, &text, NULL, NULL);
+    read_source_trace(pair, &text);
     mark = text ? strstr(text, "(finish-migrate)") : NULL;
     mark = mark ? g_strrstr_len(text, mark - text, "\n") : NULL;
     mark = mark ? strchr(mark, '@') : NULL;
@@ -257,7 +285,11 @@ static bool measure_move(Pair *pair, const BenchCase *spec,
     sample->value[BENCH_VALUE] =
         (vm_event_us(pair->vm[PAIR_DESTINATION], "MIGRATION", "completed") -
          begin_us) / 1e3;
-    return check_devices(pair, spec, error);
+    if (!check_devices(pair, spec, error)) {
+        return false;
+    }
+    sample->value[BENCH_EXPECTED] = spec->limit_ms ? expected_ms(pair) : NAN;
+    return true;
 }
 
 static bool measure_answers(Pair *pair, const BenchCase *spec,
@@ -382,6 +414,8 @@ static PairConfig pair_config(const BenchRun *run, const BenchCase *spec,
                               BenchSide side)
 {
     static const char *const traces[] = { "runstate_set", NULL };
+    static const char *const ours[] = { "runstate_set",
+                                        "vfio_migration_downtime", NULL };
 
     return (PairConfig) {
         .build = run->build,
@@ -391,8 +425,11 @@ static PairConfig pair_config(const BenchRun *run, const BenchCase *spec,
         },
         .starts = true, .way = spec->way,
         .bandwidth_bytes = spec->bandwidth_bytes,
-        .downtime_ms = spec->kind == BENCH_LIMIT ? 0 : BENCH_DOWNTIME_MS,
-        .ram_bytes = BENCH_RAM_BYTES, .traces = traces,
+        .downtime_ms = spec->kind == BENCH_LIMIT ? 0
+                       : spec->limit_ms ?: BENCH_DOWNTIME_MS,
+        .ram_bytes = BENCH_RAM_BYTES,
+        .traces = spec->limit_ms ? ours : traces,
+        .fault = { spec->rule },
         .device = {
             .state_bytes = spec->bytes, .layout = spec->layout,
             .window_bytes = MIN(spec->window_bytes, spec->bytes),
@@ -401,7 +438,7 @@ static PairConfig pair_config(const BenchRun *run, const BenchCase *spec,
             .load_rate_bytes = spec->load_rate_bytes,
             .count = spec->devices, .change_ms = spec->change_ms,
             .first_load_ms = spec->first_load_ms,
-            .keys = spec->v2 ? "protocol=v2" : NULL,
+            .keys = spec->keys ?: spec->v2 ? "protocol=v2" : NULL,
         },
     };
 }

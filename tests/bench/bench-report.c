@@ -24,6 +24,7 @@ static const char *const metric_names[BENCH_NUM_METRICS] = {
     [BENCH_PEAK_SOURCE] = "peak_source_kib",
     [BENCH_PEAK_DESTINATION] = "peak_destination_kib",
     [BENCH_CALLS] = "calls_per_mib",
+    [BENCH_EXPECTED] = "expected_ms",
 };
 
 static const char *metric_name(const BenchCase *spec, BenchMetric metric)
@@ -230,6 +231,17 @@ static void print_side(const BenchResult *result, int side)
                  bench_stats(values[BENCH_CALLS]).p50);
 }
 
+static void print_expected(const BenchResult *result)
+{
+    BenchStats stats = bench_stats(
+        result->values[BENCH_OURS][BENCH_EXPECTED]);
+
+    if (stats.n) {
+        screen_print("  %-11s %3u %9.1f %9.1f %9.1f", "expected", stats.n,
+                     stats.p50, stats.min, stats.max);
+    }
+}
+
 static void print_goals(const BenchRun *run, const BenchResult *result)
 {
     const BenchGoal *goals = result->spec->goals;
@@ -274,6 +286,7 @@ void bench_print_table(const BenchRun *run)
         for (int side = 0; side < BENCH_NUM_SIDES; side++) {
             print_side(result, side);
         }
+        print_expected(result);
         print_goals(run, result);
     }
     if (run->smoke) {

@@ -17,6 +17,9 @@
 /* What attached may need above builtin: queues, stacks, the library */
 #define MEMORY_KIB          (32 * 1024)
 #define MEMORY_DEVICE_KIB   (16 * 1024)
+/* So far from the real downtime the expected one may be, the larger of them */
+#define EXPECTED_SHARE      0.2
+#define EXPECTED_MS         30.0
 
 const char *const bench_side_names[BENCH_NUM_SIDES] = {
     [BENCH_OURS] = "attached",
@@ -172,10 +175,28 @@ static GArray *reference(const BenchRun *run, const BenchResult *result,
         other = other_row(run, goal->other);
         return other ? g_array_copy(other->values[goal->side][goal->metric])
                      : constant(0, 0, NULL);
+    case BENCH_AGAINST_LIMIT:
+        return constant(n, result->spec->limit_ms, NULL);
+    case BENCH_AGAINST_EXPECTED:
     case BENCH_AGAINST_NUMBER:
         break;
     }
     return constant(n, 1, NULL);
+}
+
+/* How far each was from what was expected, of what that may be */
+static GArray *distances(const GArray *real, const GArray *expected)
+{
+    GArray *all = g_array_new(false, false, sizeof(double));
+
+    for (unsigned i = 0; i < MIN(real->len, expected->len); i++) {
+        double was = g_array_index(real, double, i);
+        double off = fabs(g_array_index(expected, double, i) - was) /
+                     fmax(was * EXPECTED_SHARE, EXPECTED_MS);
+
+        g_array_append_val(all, off);
+    }
+    return all;
 }
 
 GArray *bench_goal(const BenchRun *run, const BenchResult *result,
@@ -184,28 +205,44 @@ GArray *bench_goal(const BenchRun *run, const BenchResult *result,
     const GArray *values = result->values[goal->side][goal->metric];
     g_autoptr(GArray) below = reference(run, result, goal, values->len);
 
+    if (goal->against == BENCH_AGAINST_EXPECTED) {
+        return distances(values, result->values[goal->side][BENCH_EXPECTED]);
+    }
     return bench_ratios(values, below);
 }
 
 bool bench_goal_met(const BenchGoal *goal, const GArray *ratios)
 {
     double p50 = bench_stats(ratios).p50;
+    unsigned within = 0;
 
-    return !ratios->len || (p50 <= goal->most && p50 >= goal->least);
+    if (!goal->share) {
+        return !ratios->len || (p50 <= goal->most && p50 >= goal->least);
+    }
+    for (unsigned i = 0; i < ratios->len; i++) {
+        double ratio = g_array_index(ratios, double, i);
+
+        within += ratio <= goal->most && ratio >= goal->least;
+    }
+    return within + 0.5 >= goal->share * ratios->len;     /* 9 of 10 */
 }
 
 char *bench_goal_text(const BenchGoal *goal)
 {
     static const char *const against[] = {
-        "/builtin", "/raw", "/ideal", "/", ""
+        "/builtin", "/raw", "/ideal", "/", "", " off expected", "/limit"
     };
     g_autofree char *least = goal->least
         ? g_strdup_printf(" >= %.4g,", goal->least) : g_strdup("");
 
-    return g_strdup_printf("%s%s%s%s%s <= %.4g", bench_side_names[goal->side],
+    g_autofree char *share = goal->share
+        ? g_strdup_printf(" in %.0f %%", 100 * goal->share) : g_strdup("");
+
+    return g_strdup_printf("%s%s%s%s%s <= %.4g%s", bench_side_names[goal->side],
                            goal->metric == BENCH_CPU ? " CPU" : "",
                            against[goal->against],
-                           goal->other ? goal->other : "", least, goal->most);
+                           goal->other ? goal->other : "", least, goal->most,
+                           share);
 }
 
 static void miss(GString *missed, const char *name, const BenchGoal *goal,

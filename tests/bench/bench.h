@@ -46,6 +46,7 @@ typedef enum BenchMetric {
     BENCH_PEAK_SOURCE,        /* KiB of memory */
     BENCH_PEAK_DESTINATION,
     BENCH_CALLS,              /* system calls a MiB, both sides */
+    BENCH_EXPECTED,           /* ms that the VM was expected to stand still */
     BENCH_NUM_METRICS,
 } BenchMetric;
 
@@ -55,6 +56,9 @@ typedef enum BenchAgainst {
     BENCH_AGAINST_IDEAL,      /* the row's; raw where that is more */
     BENCH_AGAINST_CASE,       /* attached in another row, likewise */
     BENCH_AGAINST_NUMBER,     /* the value itself */
+    BENCH_AGAINST_EXPECTED,   /* how far it is from that, of what it may be:
+                                 20 % of the value, or 30 ms */
+    BENCH_AGAINST_LIMIT,      /* the row's */
 } BenchAgainst;
 
 typedef struct BenchGoal {
@@ -65,6 +69,7 @@ typedef struct BenchGoal {
     BenchSide side;           /* whose */
     const char *other;        /* row, for BENCH_AGAINST_CASE */
     bool or_next;             /* this one or the next is enough */
+    double share;             /* not the median: so many of all; 0 to 1 */
 } BenchGoal;
 
 #define BENCH_MAX_GOALS 6
@@ -79,6 +84,9 @@ typedef struct BenchCase {
     PairWay way;
     unsigned devices;         /* 0: 1 */
     bool v2;
+    const char *keys;         /* "KEY=VALUE ..." of docs/sim.md; NULL */
+    const char *rule;         /* of the source, "KEY=VALUE,..."; NULL */
+    int limit_ms;             /* downtime-limit; what is expected is read */
     uint64_t save_rate_bytes, load_rate_bytes;      /* a second */
     unsigned change_ms, first_load_ms;
     uint64_t precopy_bytes;
@@ -152,7 +160,8 @@ typedef struct BenchRun {
 GArray *bench_goal(const BenchRun *run, const BenchResult *result,
                    const BenchGoal *goal);
 
-/** bench_goal_met: whether the median of those is within the goal. */
+/** bench_goal_met: whether the median of those, or so many of them as the
+ * goal says, are within it. */
 bool bench_goal_met(const BenchGoal *goal, const GArray *ratios);
 
 /** bench_goal_text: "time/builtin <= 1.10"; to be freed. */

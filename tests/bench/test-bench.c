@@ -281,6 +281,19 @@ static void test_goals(void)
     spec.goals[2] = (BenchGoal) { BENCH_AGAINST_NUMBER, .most = 60,
                                   .least = 55 };
     expect_missed(&run, result, "attached >= 55, <= 60: 50");
+    /* 48 to 52 against a limit of 50: three of five, and the median, keep it */
+    spec.limit_ms = 50;
+    spec.goals[2] = (BenchGoal) { BENCH_AGAINST_LIMIT, .most = 1 };
+    expect_missed(&run, result, NULL);
+    spec.goals[2].share = 0.9;
+    expect_missed(&run, result, "attached/limit <= 1 in 90 %");
+    /* 30 ms are more than 20 % of it: off by 28 to 32 */
+    spec.goals[2] = (BenchGoal) { BENCH_AGAINST_EXPECTED, .most = 1,
+                                  .share = 0.7 };
+    add_samples(result, BENCH_OURS, BENCH_EXPECTED, 76, 2);
+    expect_missed(&run, result, NULL);
+    spec.goals[2].share = 0.9;
+    expect_missed(&run, result, "attached off expected <= 1 in 90 %");
     g_ptr_array_unref(run.results);
     bench_result_free(result);
     bench_result_free(one);

@@ -26,6 +26,7 @@ bool sim_rule_init(SimRule *r, const char *name)
     r->event = -1;
     r->nth = 1;
     r->once = true;
+    r->every = 1;
     if (strlen(name) >= sizeof(r->name)) {
         return false;
     }
@@ -87,6 +88,10 @@ static bool set_condition(SimRule *r, const char *key, const char *text,
     }
     if (strcmp(key, "once") == 0) {
         return sim_parse_bool(text, &r->once) || wrong(why, "want yes or no");
+    }
+    if (strcmp(key, "every") == 0) {
+        return set_number(&r->every, text, why) &&
+               (r->every || wrong(why, "want 1 or more"));
     }
     *known = false;
     return true;
@@ -216,5 +221,7 @@ bool sim_rule_hit(SimRule *r, const char *device, SimEvent ev, uint32_t from,
         return false;
     }
     r->matched++;
-    return r->once ? r->matched == r->nth : r->matched >= r->nth;
+    return r->once ? r->matched == r->nth
+                   : r->matched >= r->nth &&
+                     (r->matched - r->nth) % r->every == 0;
 }

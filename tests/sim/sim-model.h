@@ -557,6 +557,7 @@ typedef struct SimRule {
     bool migration_only;
     uint64_t nth;                   /* first match that fires, from 1 */
     bool once;
+    uint64_t every;                 /* not once: every so many-th from there */
     SimOutcome outcome;
     unsigned matched;
     unsigned fired;

@@ -239,7 +239,9 @@ static void test_value(void)
     uint32_t state;
     SimClient *c = open_with_faults(
         "[fault f]\nevent=data-offset-read\nvalue=0xffffffffffffffff\n"
-        "[fault g]\nevent=state-read\nvalue=6\nonce=no\n");
+        "[fault g]\nevent=state-read\nvalue=6\nonce=no\n"
+        "[fault h]\nevent=state-write\nonce=no\ncount=2\nevery=3\n"
+        "errno=EIO\n");
 
     g_assert_cmpint(do_pending(c), ==, 0);
     g_assert_cmpint(client_data_offset(c, &value), ==, 0);
@@ -252,6 +254,11 @@ static void test_value(void)
         g_assert_cmpuint(state, ==, ERROR_STATE);
     }
     assert_fired("g", 3);
+    /* The first write was that into pre-copy. */
+    for (int i = 1; i <= 8; i++) {
+        g_assert_cmpint(client_set_state(c, RUNNING), ==,
+                        i % 3 == 1 ? -EIO : 0);
+    }
     client_close(c);
 }
 
