@@ -217,6 +217,40 @@ static void on_chunk(ReportSide *side, ReportDevice *device,
     g_array_append_val(device->chunks, chunk);
 }
 
+static void on_sizes(ReportSide *side, ReportDevice *device,
+                     const TraceEvent *event, const char *text)
+{
+    device->v2 = true;
+}
+
+/*
+ * "... sent N", in all: of v2 it is what a round has sent that counts as a
+ * chunk, and what comes before that, since the last one or the VM's stop, as
+ * the driver's time.
+ */
+static void on_sent(ReportSide *side, ReportDevice *device,
+                    const TraceEvent *event, const char *text)
+{
+    const char *word = strstr(text, "sent ");
+    guint64 sent = word ? g_ascii_strtoull(word + strlen("sent "), NULL, 10)
+                        : 0;
+    ReportChunk chunk = {
+        .begin_us = MAX(device->asked_us ? device->asked_us : event->time_us,
+                        MAX(side->stop_us, side->stopped_us)),
+        .staged_us = event->time_us, .end_us = event->time_us,
+        .stopped = side->stop_us != 0,
+    };
+
+    if (!device->v2 || sent <= device->bytes || sent > G_MAXINT64) {
+        return;
+    }
+    chunk.bytes = sent - device->bytes;
+    device->asked_us = event->time_us;
+    device->bytes = sent;
+    device->stopped_bytes += chunk.stopped ? chunk.bytes : 0;
+    g_array_append_val(device->chunks, chunk);
+}
+
 /* The driver is asked for more: the chunk before has gone. */
 static void on_pending(ReportSide *side, ReportDevice *device,
                        const TraceEvent *event, const char *text)
@@ -256,6 +290,7 @@ static void on_result(ReportSide *side, ReportDevice *device,
     const char *word = strstr(text, "ret -");
     int number = word ? atoi(word + strlen("ret -")) : 0;
 
+    on_sent(side, device, event, text);
     if (number > 0 && !device->failed) {
         char *note = g_strdup_printf("%s: %s failed: %s", device->name,
                                      side->role == REPORT_SOURCE
@@ -317,6 +352,8 @@ static const struct {
     { "vfio_migration_transition", on_transition },
     { "vfio_migration_save_chunk", on_chunk },
     { "vfio_migration_load_chunk", on_chunk },
+    { "vfio_migration_v2_sizes", on_sizes },
+    { "vfio_migration_save_iterate", on_sent },
     { "vfio_migration_pending", on_pending },
     { "vfio_migration_load_packet", on_packet },
     { "vfio_migration_map", on_map },

@@ -42,6 +42,7 @@ typedef struct ReportDevice {
     unsigned areas_mapped;
     bool areas_known;
     bool failed;                /* its reason is in notes */
+    bool v2;                    /* its reads have no events of their own */
     int64_t asked_us;           /* of the chunk that is under way */
 } ReportDevice;
 
