@@ -200,7 +200,14 @@ void vfio_mig_switch_over_read(VFIODeviceMigration *mig, uint64_t size_bytes,
                                int64_t read_ns, int64_t wire_ns)
 {
     VFIOMigEstimate *e = &mig->session->estimate;
+    GPtrArray *migs = vfio_mig_turns_devices();
+    unsigned i;
 
+    for (i = 0; migs && i < migs->len; i++) {
+        VFIODeviceMigration *other = migs->pdata[i];
+
+        vfio_mig_estimate_note_away(&other->session->estimate, read_ns);
+    }
     vfio_mig_estimate_note_sent(e, size_bytes);
     if (size_bytes) {
         vfio_mig_estimate_note_time(e, size_bytes, read_ns, wire_ns);

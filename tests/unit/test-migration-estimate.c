@@ -141,6 +141,25 @@ static void test_rate_is_the_best(void)
     g_assert_cmpuint(vfio_mig_estimate_rate(&e), ==, 100 * MB);
 }
 
+/* While devices keep the thread the stream could take more. */
+static void test_rate_beside_slow_devices(void)
+{
+    VFIOMigEstimate e;
+
+    vfio_mig_estimate_begin(&e, 0, 0);
+    look_at(&e, 0, 0, 1000, 0);
+    look_at(&e, TOLD_MS, 100 * MB, 1000, 0);
+    g_assert_cmpuint(vfio_mig_estimate_rate(&e), ==, 100 * MB);
+    /* A half of the time was theirs; of all of it, no more than 3/4 count. */
+    vfio_mig_estimate_note_away(&e, 20 * MS);
+    vfio_mig_estimate_note_away(&e, 30 * MS);
+    look_at(&e, TOLD_MS + 100, 90 * MB, 1000, 0);
+    g_assert_cmpuint(vfio_mig_estimate_rate(&e), ==, 180 * MB);
+    vfio_mig_estimate_note_away(&e, 500 * MS);
+    look_at(&e, TOLD_MS + 200, 91 * MB, 1000, 0);
+    g_assert_cmpuint(vfio_mig_estimate_rate(&e), ==, 364 * MB);
+}
+
 /* A stream that had next to nothing to send: its rate says nothing. */
 static void test_rate_of_too_little(void)
 {
@@ -800,6 +819,7 @@ int main(int argc, char **argv)
     g_test_add_func("/migration-estimate/" path, test_##name)
     TEST("decision", decision);
     TEST("rate/best", rate_is_the_best);
+    TEST("rate/slow-devices", rate_beside_slow_devices);
     TEST("rate/too-little", rate_of_too_little);
     TEST("rate/limit-changes", rate_ignores_a_threshold_of_another_limit);
     TEST("rate/no-downtime", no_downtime_at_all);

@@ -55,6 +55,7 @@ typedef struct VFIOMigEstimate {
     double best_rate;           /* bytes/ms, of all that went out */
     double measured_bytes;      /* that went out, as far as it was measured */
     int64_t measured_ns;        /* until when */
+    int64_t away_ns;            /* since then devices kept the thread */
 
     VFIOMigSizes sizes;         /* as the device said last */
     bool known;                 /* it has said something */
@@ -119,6 +120,12 @@ void vfio_mig_estimate_update(VFIOMigEstimate *e, const VFIOMigSizes *sizes);
  * @size_bytes: what it gave; 0 where it had nothing to give
  */
 void vfio_mig_estimate_note_sent(VFIOMigEstimate *e, uint64_t size_bytes);
+
+/*
+ * vfio_mig_estimate_note_away: the thread that sends was kept so long by a
+ * device, this one or another one, in which nothing went out
+ */
+void vfio_mig_estimate_note_away(VFIOMigEstimate *e, int64_t away_ns);
 
 /*
  * vfio_mig_estimate_note_time: how long that took
