@@ -36,7 +36,7 @@ deps:
 	@scripts/deps all
 
 check: deps-all
-	@scripts/check docs build tests compile=clang sanitize $(ALSO)
+	@scripts/check docs build tests sanitize $(ALSO)
 
 check-fast: deps-run
 	@scripts/check docs build tests=unit,component,fast
