@@ -408,7 +408,7 @@ class Result:
         self.tree = tree
         self.steps = steps
         self.texts = {}
-        self.added = set()      # paths of files of ours
+        self.added = set()      # files of ours: (directory, name)
         self.origins = {}       # path of one: (step, path here)
         self.errors = {}        # path: the first; more may follow from it
 
@@ -444,8 +444,7 @@ class Result:
         """A file of ours as it is after a step"""
         origin, source = self.origins[target]
         place = os.path.dirname(target)
-        present = {os.path.basename(path) for path in self.added
-                   if os.path.dirname(path) == place}
+        present = {name for where, name in self.added if where == place}
         text = own_text(source, present)
         later = self.steps[self.steps.index(step) + 1:]
         changes = [(origin, edit.apply)
@@ -460,7 +459,7 @@ class Result:
         return text
 
     def _remove(self, changed, path):
-        self.added.discard(path)
+        self.added.discard(os.path.split(path))
         self._put(changed, path, None)
 
     def _trace(self, changed, heading):
@@ -476,7 +475,7 @@ class Result:
         what does not fit.
         """
         changed = {}
-        self.added.update(target for _, target in step.files)
+        self.added.update(os.path.split(target) for _, target in step.files)
         work = ([(p, lambda p=p: self._remove(changed, p))
                  for p in step.removed]
                 + [(e.path, lambda e=e: self._edit(changed, e))
