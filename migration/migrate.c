@@ -21,6 +21,7 @@
 #include "qemu/atomic.h"
 #include "qemu/main-loop.h"
 #include "qemu/notify.h"
+#include "qemu/units.h"
 #include "hw/vfio/migration-answer.h"
 #include "hw/vfio/migration-options.h"
 #include "migration/blocker.h"
@@ -214,9 +215,10 @@ uint64_t vfio_mig_stop_size(VFIODevice *vbasedev)
     return settings.stop_size_bytes;
 }
 
+/* The smallest: to touch it is most of what a small migration takes. */
 uint64_t vfio_mig_queue_size(VFIODevice *vbasedev)
 {
-    return settings.queue_size_bytes;
+    return 4 * MiB;
 }
 
 uint64_t vfio_mig_downtime_limit_ms(void)

@@ -155,7 +155,6 @@ typedef struct VFIOHostSettings {
     bool empty_chunk_pending;   /* size 0 means: all that is pending */
     bool multi_device;          /* several v1 devices may migrate together */
     uint64_t stop_size_bytes;   /* of a device whose driver does not tell */
-    uint64_t queue_size_bytes;  /* of each device; 0: the default */
     uint64_t downtime_limit_ms; /* 0: QEMU's default */
     bool no_device_log;         /* devices do not log their own DMA */
 } VFIOHostSettings;

@@ -35,11 +35,23 @@ static void take_message(VFIOHostReport kind, const char *text, void *opaque)
     g_test_message("%s", text);
 }
 
+/* In memory: links of a device's sysfs take a fifth of the time on a disk. */
+static char *make_dir(void)
+{
+    char *dir = g_strdup("/dev/shm/vfio-component-XXXXXX");
+
+    if (!g_mkdtemp(dir)) {
+        g_free(dir);
+        dir = g_dir_make_tmp("vfio-component-XXXXXX", NULL);
+    }
+    g_assert_nonnull(dir);
+    return dir;
+}
+
 void comp_init(int *argc, char ***argv)
 {
     g_test_init(argc, argv, NULL);
-    work_dir = g_dir_make_tmp("vfio-component-XXXXXX", NULL);
-    g_assert_nonnull(work_dir);
+    work_dir = make_dir();
     transcript = g_build_filename(work_dir, "transcript", NULL);
     messages = g_string_new(NULL);
     open_devices = g_ptr_array_new();

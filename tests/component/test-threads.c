@@ -296,8 +296,7 @@ static void wait_for_worker(VFIODevice *vbasedev)
 static void start_workers(Migration *m, VFIODevice **devices,
                           const char *fault)
 {
-    VFIOHostSettings settings = { .multi_device = true,
-                                  .queue_size_bytes = 4 << 20 };
+    VFIOHostSettings settings = { .multi_device = true };
     g_autoptr(GString) config = g_string_new(NULL);
     unsigned i;
 

@@ -5,7 +5,6 @@
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
-#include "qemu/units.h"
 #include "fuzz-host.h"
 
 static unsigned nr_reports;
@@ -60,8 +59,6 @@ static char *sysfsdev(void)
 VFIODevice *fuzz_host_open(FuzzInput script)
 {
     g_autofree char *path = sysfsdev();
-    /* As small as can be: to touch it is most of what a session takes. */
-    const VFIOHostSettings settings = { .queue_size_bytes = 4 * MiB };
     const VFIOHostDeviceOptions options = {
         .sysfsdev = path,
         .name = "dev0",
@@ -70,7 +67,6 @@ VFIODevice *fuzz_host_open(FuzzInput script)
     VFIODevice *vbasedev;
 
     vfio_host_init();
-    vfio_host_set(&settings);
     vfio_host_set_report_hook(count_report, NULL);
     nr_reports = 0;
     fuzz_kernel_begin(script);
