@@ -155,16 +155,12 @@ static int64_t ask(VFIOSide *side, Times *times, int64_t *sum_bytes)
     return bytes;
 }
 
-static void test_answers(const void *opaque)
+/* Asked while the devices are read, to the end of the migration. */
+static void ask_all_along(VFIOPair *pair, bool one_chunk)
 {
-    const Layout *layout = opaque;
-    VFIOPair *pair = new_pair(layout);
     int64_t first, last = 0, first_sum, last_sum = 0;
     Times times = { .count = 0 };
 
-    g_setenv("VFIO_MIGRATION_QUEUE_SIZE", "4M", true);
-    vfio_pair_start(pair);
-    g_unsetenv("VFIO_MIGRATION_QUEUE_SIZE");
     bring_to_stop_copy(pair);
     first = ask(pair->src, &times, &first_sum);
     for (unsigned i = 1; i < ROUNDS; i++) {
@@ -172,24 +168,20 @@ static void test_answers(const void *opaque)
         last = ask(pair->src, &times, &last_sum);
     }
     expect_prompt(pair->src, &times);
-    if (!layout->one_chunk) {
+    if (!one_chunk) {
         g_assert_cmpint(last, >, first);
         g_assert_cmpint(last_sum, >, first_sum);
     }
     vfio_pair_finish(pair);
     vfio_pair_check(pair);
-    vfio_pair_free(pair);
 }
 
-static void test_cancel(const void *opaque)
+static void cancel(VFIOPair *pair)
 {
-    const Layout *layout = opaque;
-    VFIOPair *pair = new_pair(layout);
     g_autofree char *end = NULL;
     Times times = { .count = 1 };
     int64_t start_us;
 
-    vfio_pair_start(pair);
     bring_to_stop_copy(pair);
     g_usleep(200000);
     expect_stop_copy(pair->src);
@@ -203,7 +195,21 @@ static void test_cancel(const void *opaque)
                    (g_get_monotonic_time() - start_us) / 1000);
     vfio_expect_load_failed(pair->dst, "");
     migrate_wait_run_state(pair->src->qts, "running");
-    vfio_pair_retry(pair);
+}
+
+/* Cancelled, and then to the end, of which the monitor is told meanwhile */
+static void test_layout(const void *opaque)
+{
+    const Layout *layout = opaque;
+    VFIOPair *pair = new_pair(layout);
+
+    g_setenv("VFIO_MIGRATION_QUEUE_SIZE", "4M", true);
+    vfio_pair_start(pair);
+    cancel(pair);
+    vfio_expect_source_well(pair);
+    vfio_pair_next_destination(pair);
+    g_unsetenv("VFIO_MIGRATION_QUEUE_SIZE");
+    ask_all_along(pair, layout->one_chunk);
     vfio_pair_free(pair);
 }
 
@@ -270,40 +276,13 @@ static void test_worker_fails(const void *opaque)
 
 /* ---- what else the main loop does ---- */
 
-/* Nobody gives the stream of a stopped VM its share of it. */
-static void test_bandwidth(void)
+static void run_block_job(VFIOSide *side)
 {
-    VFIOPair *pair = new_pair(slow);
-
-    vfio_pair_start(pair);
-    bring_to_stop_copy(pair);
-    migrate_set_parameter_int(pair->src->qts, "max-bandwidth", MIGRATE_SLOW);
-    expect_stop_copy(pair->src);
-    vfio_pair_finish(pair);
-    vfio_pair_check(pair);
-    vfio_pair_free(pair);
-}
-
-static void test_block_job(void)
-{
-    static const char disks[] =
-        " -blockdev driver=null-co,node-name=from,size=1048576,read-zeroes=on"
-        " -blockdev driver=null-co,node-name=to,size=1048576";
-    VFIOPair *pair = new_pair(slow);
-
-    g_string_append(pair->src->args, disks);
-    g_string_append(pair->dst->args, disks);
-    vfio_pair_start(pair);
-    bring_to_stop_copy(pair);
     qtest_qmp_assert_success(
-        pair->src->qts, "{'execute': 'blockdev-backup', 'arguments': {"
+        side->qts, "{'execute': 'blockdev-backup', 'arguments': {"
         "'job-id': 'job', 'device': 'from', 'target': 'to', "
         "'sync': 'full'}}");
-    qtest_qmp_eventwait(pair->src->qts, "BLOCK_JOB_COMPLETED");
-    expect_stop_copy(pair->src);
-    vfio_pair_finish(pair);
-    vfio_pair_check(pair);
-    vfio_pair_free(pair);
+    qtest_qmp_eventwait(side->qts, "BLOCK_JOB_COMPLETED");
 }
 
 static int connect_to(const char *path)
@@ -331,21 +310,29 @@ static void wait_serial_data(VFIOSide *side)
     vfio_side_fail(side, "nothing came to the serial port");
 }
 
-/* A character arrives for the stopped guest, and moves with it. */
-static void test_chardev(void)
+/*
+ * The stream of a stopped VM is given no share of its rate, a block job runs,
+ * and a character that arrives for the stopped guest moves with it.
+ */
+static void test_main_loop(void)
 {
+    static const char disks[] =
+        " -blockdev driver=null-co,node-name=from,size=1048576,read-zeroes=on"
+        " -blockdev driver=null-co,node-name=to,size=1048576";
     VFIOPair *pair = new_pair(slow);
     g_autofree char *path = g_build_filename(qtest_tmpdir(), "serial", NULL);
     int fd;
 
-    g_string_append_printf(pair->src->args, " -chardev socket,id=line,path=%s,"
-                           "server=on,wait=off -device isa-serial,"
-                           "chardev=line", path);
-    g_string_append(pair->dst->args, " -chardev null,id=line "
-                    "-device isa-serial,chardev=line");
+    g_string_append_printf(pair->src->args, "%s -chardev socket,id=line,"
+                           "path=%s,server=on,wait=off -device isa-serial,"
+                           "chardev=line", disks, path);
+    g_string_append_printf(pair->dst->args, "%s -chardev null,id=line "
+                           "-device isa-serial,chardev=line", disks);
     vfio_pair_start(pair);
     fd = connect_to(path);
     bring_to_stop_copy(pair);
+    migrate_set_parameter_int(pair->src->qts, "max-bandwidth", MIGRATE_SLOW);
+    run_block_job(pair->src);
     g_assert_cmpint(write(fd, "A", 1), ==, 1);
     wait_serial_data(pair->src);
     expect_stop_copy(pair->src);
@@ -386,22 +373,17 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     for (unsigned i = 0; i < G_N_ELEMENTS(layouts); i++) {
-        g_autofree char *answers = g_strconcat("vfio/stop-copy/answers/",
-                                               layouts[i].name, NULL);
-        g_autofree char *cancel = g_strconcat("vfio/stop-copy/cancel/",
-                                              layouts[i].name, NULL);
+        g_autofree char *path = g_strconcat("vfio/stop-copy/", layouts[i].name,
+                                            NULL);
 
-        qtest_add_data_func(answers, &layouts[i], test_answers);
-        qtest_add_data_func(cancel, &layouts[i], test_cancel);
+        qtest_add_data_func(path, &layouts[i], test_layout);
     }
     qtest_add_func("vfio/stop-copy/side-by-side", test_side_by_side);
     qtest_add_data_func("vfio/stop-copy/worker-fails/one",
                         GUINT_TO_POINTER(1), test_worker_fails);
     qtest_add_data_func("vfio/stop-copy/worker-fails/two",
                         GUINT_TO_POINTER(2), test_worker_fails);
-    qtest_add_func("vfio/stop-copy/bandwidth", test_bandwidth);
-    qtest_add_func("vfio/stop-copy/block-job", test_block_job);
-    qtest_add_func("vfio/stop-copy/chardev", test_chardev);
+    qtest_add_func("vfio/stop-copy/main-loop", test_main_loop);
     qtest_add_func("vfio/stop-copy/queue-size", test_queue_size);
     return g_test_run();
 }
