@@ -407,6 +407,78 @@ static void test_write_takes_nothing(void)
     comp_sim_end();
 }
 
+/* ---- a call that ends in a way of its own ---- */
+
+typedef struct Call {
+    const char *name;
+    const char *fault;          /* keys of the rule */
+    const char *text;           /* of the failure; NULL: it arrives */
+} Call;
+
+#define RESET_SAVING  "src: the device was reset after data of it had been sent"
+#define RESET_LOADING "dst: the device was reset while its state was loaded"
+
+static const Call calls[] = {
+    { "interrupted/set", "device=src\nevent=state-write\nto=pre-copy\n"
+      "eintr=yes\n" },
+    { "interrupted/read", "device=src\nevent=data-read\ncount=2\neintr=yes\n" },
+    { "interrupted/write", "device=dst\nevent=data-write\ncount=2\n"
+      "eintr=yes\n" },
+    { "nothing-yet/error", "device=src\nevent=data-read\nstate=pre-copy\n"
+      "count=2\nerrno=ENOMSG\n" },
+    { "nothing-yet/no-bytes", "device=src\nevent=data-read\nstate=pre-copy\n"
+      "count=2\nshort=0\n" },
+    /* Only a device that runs may say so. */
+    { "nothing-yet/stopped", "device=src\nevent=data-read\nstate=stop-copy\n"
+      "count=2\nerrno=ENOMSG\n", "src: cannot read migration data" },
+    /* By the guest, behind our back */
+    { "reset/stop", "device=src\nevent=state-write\nto=stop-copy\nflr=now\n",
+      RESET_SAVING },
+    { "reset/read", "device=src\nevent=data-read\nstate=stop-copy\nflr=now\n",
+      RESET_SAVING },
+    { "reset/write", "device=dst\nevent=data-write\ncount=2\nflr=now\n",
+      RESET_LOADING },
+    { "reset/verdict", "device=dst\nevent=state-read\nstate=resuming\n"
+      "flr=now\n", RESET_LOADING },
+};
+
+static void load_after_call(const Call *call, const GByteArray *bytes)
+{
+    comp_close_all();
+    comp_open("dst");
+    if (call->text) {
+        g_assert_cmpint(comp_load(bytes, NULL), <, 0);
+        comp_assert_message(call->text);
+    } else {
+        load(bytes);
+        comp_run_same("src", "dst");
+    }
+}
+
+static void test_call(gconstpointer data)
+{
+    const Call *call = data;
+    const VFIOHostSaveOptions options = { .min_rounds = 3, .max_rounds = 10 };
+    g_autofree char *config = g_strconcat(
+        TWO_DEVICES("protocol=v2\np2p=yes\npre-copy=yes\nstate-size=150K\n"
+                    "precopy-size=100K\nmax-read=48K\nmax-write=20K\n")
+        "[fault call]\n", call->fault, NULL);
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_autofree char *error = NULL;
+
+    comp_sim(config);
+    comp_open("src");
+    vfio_host_vm_start();
+    if (comp_save(bytes, &options, &error) == 0) {
+        load_after_call(call, bytes);
+    } else {
+        comp_assert_has(error, call->text ?: "no error");
+        comp_assert_state("src", "running");
+    }
+    g_assert_cmpint(vfio_sim_fault_fired("call"), ==, 1);
+    comp_sim_end();
+}
+
 /* ---- reads ---- */
 
 #define SMALL(fault) \
@@ -474,6 +546,11 @@ int main(int argc, char **argv)
     g_test_add_func("/v2/write-takes-nothing", test_write_takes_nothing);
     g_test_add_func("/v2/small-reads/arrive", test_small_reads);
     g_test_add_func("/v2/small-reads/fail", test_small_reads_fail);
+    for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
+        g_autofree char *name = g_strdup_printf("/v2/call/%s", calls[i].name);
+
+        g_test_add_data_func(name, &calls[i], test_call);
+    }
     for (size_t i = 0; i < ARRAY_SIZE(lies); i++) {
         g_autofree char *name = g_strdup_printf("/v2/lie/%s", lies[i].name);
 
