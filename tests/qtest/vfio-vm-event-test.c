@@ -50,9 +50,11 @@ static void test_complete(void)
 static bool is_chosen(const VMCell *cell)
 {
     switch (cell->event) {
-    case EV_FLR:
     case EV_CANCEL:
-        return true;
+        return vm_status_is_live(cell->status) ||
+               cell->status == AT_SWITCHOVER || cell->status == AT_DEVICE ||
+               cell->status == AT_LOADING;
+    case EV_FLR:
     case EV_STOP_CONT:
     case EV_IO_ERROR:
     case EV_EJECT:
