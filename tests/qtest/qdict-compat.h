@@ -88,11 +88,4 @@ static inline int64_t qdict_get_try_int(const QDict *d, const char *key,
         ? json_object_get_int_member((QDict *)d, key) : def_value;
 }
 
-static inline bool qdict_get_try_bool(const QDict *d, const char *key,
-                                      bool def_value)
-{
-    return qdict_haskey(d, key)
-        ? json_object_get_boolean_member((QDict *)d, key) : def_value;
-}
-
 #endif /* TESTS_QTEST_QDICT_COMPAT_H */

@@ -195,7 +195,7 @@ typedef struct SimMigConfig {
     uint64_t incomplete_is_error;   /* device goes to ERROR */
     uint64_t data_in_transcript;
 
-    /* as written, until sim_config_finish() reads them */
+    /* as written, until sim_mig_config_finish() reads them */
     uint64_t strictness;
     uint64_t given_region_size;     /* 0: both together */
     uint64_t given_precopy_max;     /* UINT64_MAX: precopy_size */
