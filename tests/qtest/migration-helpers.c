@@ -97,15 +97,6 @@ void wait_for_migration_complete(QTestState *who)
     wait_for_migration_status(who, "completed", NULL);
 }
 
-void wait_for_migration_fail(QTestState *from, bool allow_active)
-{
-    const char *ungoals[] = { "completed", "cancelled",
-                              allow_active ? NULL : "active", NULL };
-
-    wait_for_migration_status(from, "failed", ungoals);
-    migrate_wait_run_state(from, "running");
-}
-
 void migrate_set_capability(QTestState *who, const char *capability,
                             bool value)
 {

@@ -34,12 +34,6 @@ void wait_for_migration_status(QTestState *who, const char *goal,
                                const char **ungoals);
 void wait_for_migration_complete(QTestState *who);
 
-/*
- * wait_for_migration_fail: till the migration failed; the VM must run then.
- * @allow_active: whether it may be seen active on the way.
- */
-void wait_for_migration_fail(QTestState *from, bool allow_active);
-
 void migrate_set_capability(QTestState *who, const char *capability,
                             bool value);
 void migrate_set_parameter_int(QTestState *who, const char *parameter,

@@ -382,19 +382,6 @@ void vfio_side_unplug(VFIOSide *side, unsigned index)
     qtest_qmp_eventwait(side->qts, "DEVICE_DELETED");
 }
 
-void vfio_side_plug(VFIOSide *side, unsigned index)
-{
-    const char *device = side->devices->pdata[index];
-    g_autofree char *dir = side_file(side, device);
-    g_autofree char *addr = g_strdup_printf("%x.0",
-                                            MACHINE_FIRST_SLOT + index);
-
-    qtest_qmp_assert_success(side->qts, "{'execute': 'device_add', "
-                             "'arguments': {'driver': 'vfio-pci', 'id': %s, "
-                             "'sysfsdev': %s, 'addr': %s}}", device, dir,
-                             addr);
-}
-
 int vfio_side_connect(VFIOSide *side)
 {
     struct sockaddr_un addr = { .sun_family = AF_UNIX };

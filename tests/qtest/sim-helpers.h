@@ -127,11 +127,10 @@ void vfio_side_try_start(VFIOSide *side);
 void vfio_side_program(VFIOSide *side);
 
 /*
- * vfio_side_unplug: device_del, and the guest's eject of the device (machine
- * pc). vfio_side_plug: device_add of the @index-th device.
+ * vfio_side_unplug: device_del, and the guest's eject of the @index-th device
+ * (machine pc)
  */
 void vfio_side_unplug(VFIOSide *side, unsigned index);
-void vfio_side_plug(VFIOSide *side, unsigned index);
 
 /*
  * vfio_side_connect: be the source of a destination at a unix socket; the

@@ -43,13 +43,6 @@ char *sysroot_text(const char *path)
     return read_text(real);
 }
 
-char *file_text(const char *dir, const char *name)
-{
-    g_autofree char *path = g_build_filename(dir, name, NULL);
-
-    return read_text(path);
-}
-
 char *file_link(const char *dir, const char *name)
 {
     g_autofree char *path = g_build_filename(dir, name, NULL);

@@ -25,12 +25,11 @@ char *sysroot_path(const char *path);
 char *sysroot_text(const char *path);
 
 /*
- * file_text, file_link: of a file @name in the directory @dir, which is where
- * it really is: its text as above; the last part of where the link leads
+ * file_link: the last part of where a link leads, which is @name in the
+ * directory @dir, where that really is
  *
  * Returns: to be freed; NULL where there is none.
  */
-char *file_text(const char *dir, const char *name);
 char *file_link(const char *dir, const char *name);
 
 #endif /* VFIO_MIGRATE_SYSROOT_H */
