@@ -125,22 +125,28 @@ class Growth:
 
 
 class Removal:
-    """A function of QEMU's that goes, named by its first line"""
+    """Functions that go, each named by a line of its head"""
 
     def __init__(self, path):
         self.path = path
         self.lines = []
 
+    def add_way(self):
+        """Returns the list that takes the marked lines."""
+        return self.lines
+
     def apply(self, text):
-        """Takes it out, from its first line to the '}' that ends it."""
-        for _, first in self.lines:
-            check_line(self.path, text, first)
+        """Takes them out, from the comment in front to the '}' at the end."""
+        for _, head in self.lines:
+            check_line(self.path, text, head)
             old = text.split('\n')
-            start = old.index(first)
-            if '}' not in old[start:] or (start and old[start - 1]):
-                raise Refused(f'{self.path}: line {start + 1}, "{first}", '
+            at = start = old.index(head)
+            while start and old[start - 1]:
+                start -= 1
+            if '}' not in old[at:] or any(map(is_statement, old[start:at])):
+                raise Refused(f'{self.path}: line {at + 1}, "{head}", '
                               'does not begin a function that stands alone')
-            end = old.index('}', start) + 1
+            end = old.index('}', at) + 1
             if end < len(old) and not old[end]:
                 end += 1
             text = '\n'.join(old[:start] + old[end:])
@@ -177,13 +183,19 @@ class Step:
         self.again = set()      # paths of files that are renewed
         self.sections = []      # headings of parts of our trace-events
         self.removed = []       # paths of files that go
-        self.shapes = {}        # path in QEMU's tree: Edits of our file
+        self.shapes = {}        # path in QEMU's tree: Edits, Removals of ours
         self.grown = {}         # path in QEMU's tree: Growths of our file
         self.edits = []         # of Edit and Removal, in order
 
     @property
     def subject(self):
         return self.message.split('\n', 1)[0]
+
+
+def is_statement(line):
+    """Not the type of a function, nor of a comment in front of it"""
+    return line.startswith('#') or (line.endswith((';', '}'))
+                                    and not line.startswith((' *', '/*')))
 
 
 def same_line(line, anchor):
@@ -285,11 +297,12 @@ def read_directive(step, line, taken):
     form = ' '.join([words[0]] + words[2:3])
     if form in ('file', 'file as', 'files', 'files in'):
         add_files(step, words, taken)
-    elif words[0] == 'without' and len(words) == 2:
+    elif form in ('without', 'without functions'):
         if words[1] not in [target for _, target in step.files]:
             raise Bad(f'{words[1]} is not a file of this step')
         edits = step.shapes.setdefault(words[1], [])
-        edits.append(Edit(own_file(words[1])))
+        shape = Edit if form == 'without' else Removal
+        edits.append(shape(own_file(words[1])))
         return edits[-1].add_way()
     elif words[0] == 'with' and len(words) == 2:
         if words[1] not in taken:

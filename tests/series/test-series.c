@@ -723,7 +723,7 @@ static const Wrong wrong[] = {
       "hw/vfio/migration.c" COMMIT,
       "    void vfio_migration_finalize(VFIODevice *vbasedev)\n"
       "which is nowhere" },
-    { "dropped-not-alone", "sed -i 's/^bool vfio_mig_active/note\\n&/' "
+    { "dropped-not-alone", "sed -i 's/^bool vfio_mig_active/int note;\\n&/' "
       "hw/vfio/common.c" COMMIT, "does not begin a function that stands alone" },
     { "own-branch", "git branch " BRANCH, "with commits that were not made" },
     { "continued-branch", "\"$SERIES_TOP/scripts/qemu-series\" .; "
