@@ -23,6 +23,7 @@
 #include "qom/object.h"
 #include "trace/control.h"
 #include "abi.h"
+#include "dirty-listener.h"
 #include "subsystem.h"
 
 #define ABI_SAME(type, member, number) \
@@ -240,6 +241,17 @@ void vfio_mig_end_incoming(void)
     exit(EXIT_FAILURE);
 }
 
+/* Its listeners are made before, and know nothing of ours */
+static int attach_migration_probe(VFIODevice *vbasedev, Error **errp)
+{
+    int ret = vfio_migration_probe(vbasedev, errp);
+
+    if (ret == 0) {
+        attach_dirty_tracking();
+    }
+    return ret;
+}
+
 /* For query-migrate: QEMU frees @info->vfio */
 static void attach_populate_vfio_info(MigrationInfo *info)
 {
@@ -259,7 +271,7 @@ const AttachTable vfio_migration_attach_table = {
     .version = ATTACH_TABLE_VERSION,
     .start = vfio_migration_trace_init,
     .entries = {
-        { "vfio_migration_probe", vfio_migration_probe },
+        { "vfio_migration_probe", attach_migration_probe },
         { "vfio_migration_finalize", vfio_migration_finalize },
         { "vfio_mig_active", vfio_mig_active },
         { "vfio_mig_bytes_transferred", vfio_mig_bytes_transferred },

@@ -16,6 +16,7 @@
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
+#include "attach/dirty-listener.h"
 #include "hw/vfio/vfio-common.h"
 #include "migration/host-device.h"
 #include "migration/standalone.h"
@@ -302,6 +303,7 @@ VFIODevice *vfio_host_device_open(const VFIOHostDeviceOptions *options,
         object_unref(OBJECT(vbasedev->dev));
         return NULL;
     }
+    attach_dirty_tracking();
     return vbasedev;
 }
 

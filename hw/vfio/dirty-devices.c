@@ -32,11 +32,6 @@ VFIODevice *vfio_dirty_find_in(VFIOContainer *container,
     return NULL;
 }
 
-bool vfio_dirty_can_migrate(void)
-{
-    return vfio_mig_device_next(NULL) != NULL;
-}
-
 /* A device whose state is being saved: through it a migration can fail. */
 static VFIODeviceMigration *vfio_dirty_saving_device(void)
 {

@@ -327,7 +327,7 @@ static void vfio_dirty_notify_map(VFIOGuestIOMMU *giommu, VFIODirtyTracker *t,
     rcu_read_unlock();
 }
 
-static void vfio_dirty_notify(IOMMUNotifier *n, IOMMUTLBEntry *iotlb)
+void vfio_dirty_notify(IOMMUNotifier *n, IOMMUTLBEntry *iotlb)
 {
     VFIOGuestIOMMU *giommu = container_of(n, VFIOGuestIOMMU, n);
     VFIODirtyTracker *t = vfio_dirty_tracker_of(giommu->container);
@@ -351,66 +351,6 @@ static void vfio_dirty_notify(IOMMUNotifier *n, IOMMUTLBEntry *iotlb)
     }
 }
 
-/* ---- sections come ---- */
-
-static bool vfio_dirty_in_host_window(VFIOContainer *container,
-                                      uint64_t first_iova, uint64_t last_iova)
-{
-    VFIOHostDMAWindow *window;
-
-    QLIST_FOREACH(window, &container->hostwin_list, hostwin_next) {
-        if (window->min_iova <= first_iova && last_iova <= window->max_iova) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool vfio_dirty_register(VFIOGuestIOMMU *giommu, MemoryRegion *mr)
-{
-    if (memory_region_iommu_set_page_size_mask(giommu->iommu_mr,
-                                               giommu->container->pgsizes,
-                                               NULL) ||
-        memory_region_register_iommu_notifier(mr, &giommu->n, NULL)) {
-        return false;
-    }
-    memory_region_ref(mr);
-    QLIST_INSERT_HEAD(&giommu->container->giommu_list, giommu, giommu_next);
-    return true;
-}
-
-/*
- * The notifier has to be ours from the first event on: a second replay would
- * not show what the first one did (docs/dirty-tracking.md).
- */
-bool vfio_dirty_iommu_add(VFIODirtyTracker *t, MemoryRegionSection *section)
-{
-    uint64_t size = int128_get64(int128_sub(section->size, int128_one()));
-    uint64_t first_iova = section->offset_within_address_space;
-    VFIOGuestIOMMU *giommu;
-
-    if (!vfio_dirty_in_host_window(t->container, first_iova,
-                                   first_iova + size)) {
-        return false;
-    }
-    giommu = g_new0(VFIOGuestIOMMU, 1);
-    giommu->container = t->container;
-    giommu->iommu_mr = memory_region_get_iommu(section->mr);
-    giommu->iommu_offset = first_iova - section->offset_within_region;
-    iommu_notifier_init(&giommu->n, vfio_dirty_notify,
-                        IOMMU_NOTIFIER_IOTLB_EVENTS,
-                        section->offset_within_region,
-                        section->offset_within_region + size,
-                        memory_region_iommu_attrs_to_index(
-                            giommu->iommu_mr, MEMTXATTRS_UNSPECIFIED));
-    if (!vfio_dirty_register(giommu, section->mr)) {
-        g_free(giommu);
-        return false;
-    }
-    memory_region_iommu_replay(giommu->iommu_mr, &giommu->n);
-    return true;
-}
-
 /* ---- replays ---- */
 
 /*
@@ -419,60 +359,11 @@ bool vfio_dirty_iommu_add(VFIODirtyTracker *t, MemoryRegionSection *section)
  * after an unmap of all; virtio-iommu tells all that are registered. So it
  * has to be the real one.
  */
-static void vfio_dirty_replay(VFIODirtyTracker *t, VFIOGuestIOMMU *giommu)
+void vfio_dirty_iommu_replay(VFIODirtyTracker *t, VFIOGuestIOMMU *giommu)
 {
     t->replaying = true;
     memory_region_iommu_replay(giommu->iommu_mr, &giommu->n);
     t->replaying = false;
-}
-
-/*
- * A replay makes intel_iommu forget what it has told: a page that the guest
- * has taken out of its tables, but not invalidated yet, would stay mapped
- * for ever. Nothing is mapped but what was replayed.
- */
-static void vfio_dirty_unmap_others(VFIODirtyTracker *t,
-                                    VFIOGuestIOMMU *giommu)
-{
-    uint64_t from = giommu->n.start + giommu->iommu_offset;
-    uint64_t last = giommu->n.end + giommu->iommu_offset;
-    VFIODirtyPosition *at = vfio_dirty_mappings_from(t->mappings, from);
-
-    for (; at; at = vfio_dirty_mapping_next(at)) {
-        const VFIODirtyMapping *m = vfio_dirty_mapping_at(at);
-
-        if (m->iova > last) {
-            break;
-        }
-        if (m->iova > from) {
-            vfio_dirty_unmap(t->container, from, m->iova - 1);
-        }
-        from = m->iova + m->size_bytes;
-        if (from == 0) {
-            return;         /* the last of all addresses is mapped */
-        }
-    }
-    if (from <= last) {
-        vfio_dirty_unmap(t->container, from, last);
-    }
-}
-
-static void vfio_dirty_adopt(VFIODirtyTracker *t, VFIOGuestIOMMU *giommu)
-{
-    giommu->n.notify = vfio_dirty_notify;
-    vfio_dirty_replay(t, giommu);
-    vfio_dirty_unmap_others(t, giommu);
-}
-
-void vfio_dirty_iommu_adopt(VFIODirtyTracker *t)
-{
-    VFIOGuestIOMMU *giommu;
-
-    QLIST_FOREACH(giommu, &t->container->giommu_list, giommu_next) {
-        if (giommu->n.notify != vfio_dirty_notify) {
-            vfio_dirty_adopt(t, giommu);
-        }
-    }
 }
 
 /* An IOMMU that has reported one mapping has reported all. */
@@ -484,6 +375,6 @@ void vfio_dirty_iommu_loaded(VFIODirtyTracker *t)
         return;
     }
     QLIST_FOREACH(giommu, &t->container->giommu_list, giommu_next) {
-        vfio_dirty_replay(t, giommu);
+        vfio_dirty_iommu_replay(t, giommu);
     }
 }

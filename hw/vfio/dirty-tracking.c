@@ -1,11 +1,11 @@
 /*
  * Dirty tracking of device DMA: when what is read
  *
- * Owns: the callbacks that take the place of QEMU's in a container's memory
- * listener, what is done where nothing can be tracked, and how errors reach
- * the migration. Does not own: the ioctls (dirty-container.c), RAM of a
- * section (dirty-sections.c), sections of a guest's IOMMU (dirty-iommu.c),
- * mapping RAM for devices (QEMU's common.c).
+ * Owns: what a container's memory listener asks for, what is done where
+ * nothing can be tracked, and how errors reach the migration. Does not own:
+ * the ioctls (dirty-container.c), RAM of a section (dirty-sections.c),
+ * sections of a guest's IOMMU (dirty-iommu.c), the listener and mapping RAM
+ * for devices (QEMU's common.c).
  *
  * Locks: the BQL for everything; memory listeners are called with it.
  * Source: docs/dirty-tracking.md.
@@ -27,13 +27,6 @@
 #include "hw/vfio/dirty-tracking.h"
 #include "hw/vfio/migration-device.h"
 #include "trace.h"
-
-static VFIODirtyTracker *vfio_dirty_of_listener(MemoryListener *listener)
-{
-    assert(qemu_mutex_iothread_locked());
-    return vfio_dirty_tracker_of(container_of(listener, VFIOContainer,
-                                              listener));
-}
 
 /* ---- sync ---- */
 
@@ -112,33 +105,34 @@ void vfio_dirty_vm_goes_on(void)
     }
 }
 
-/* ---- callbacks of the memory listener ---- */
+/* ---- what the memory listener asks for ---- */
 
-static void vfio_dirty_log_sync(MemoryListener *listener,
-                                MemoryRegionSection *section)
+void vfio_dirty_sync(VFIOContainer *container, MemoryRegionSection *section)
 {
-    VFIODirtyTracker *t = vfio_dirty_of_listener(listener);
+    VFIODirtyTracker *t = vfio_dirty_tracker_of(container);
     Error *err = NULL;
     int ret;
 
+    assert(qemu_mutex_iothread_locked());
     /*
      * In set-up nothing was sent yet, and all will be. A display asks
      * for its own RAM at any time.
      */
-    if (!t->wanted || migration_in_setup(migrate_get_current()) ||
+    if (!t || !t->wanted || migration_in_setup(migrate_get_current()) ||
         !vfio_dirty_is_section(section)) {
         return;
     }
-    if (vfio_dirty_find_in(t->container, vfio_dirty_device_opted_out)) {
+    if (vfio_dirty_find_in(container, vfio_dirty_device_opted_out)) {
         return;
     }
     if (t->started) {
         vfio_dirty_hold_begins(t, vfio_dirty_find_in(
-                                      t->container,
-                                      vfio_dirty_device_running));
+                                      container, vfio_dirty_device_running));
         ret = vfio_dirty_sync_section(t, section, &err);
         vfio_dirty_hold_ends(t);
         if (ret < 0) {
+            /* Where no device is there to fail its migration */
+            t->owed = t->owed || !vfio_dirty_is_saving();
             vfio_dirty_fail(ret, err);
         }
     }
@@ -147,16 +141,13 @@ static void vfio_dirty_log_sync(MemoryListener *listener,
     vfio_dirty_pay(t);
 }
 
-static void vfio_dirty_log_global_after_sync(MemoryListener *listener)
+void vfio_dirty_synced(VFIOContainer *container)
 {
-    VFIODirtyTracker *t = vfio_dirty_of_listener(listener);
+    VFIODirtyTracker *t = vfio_dirty_tracker_of(container);
 
-    if (t->original.log_global_after_sync) {
-        t->original.log_global_after_sync(listener);
-    }
-    if (vfio_dirty_round_ends(t, vfio_dirty_find_in(
-                                     t->container,
-                                     vfio_dirty_device_running))) {
+    if (t && vfio_dirty_round_ends(t, vfio_dirty_find_in(
+                                          container,
+                                          vfio_dirty_device_running))) {
         vfio_dirty_sources_give_up_iommu(t);
         t->owed = true;
     }
@@ -179,16 +170,21 @@ static void vfio_dirty_track(VFIODirtyTracker *t)
     }
 }
 
-static void vfio_dirty_log_global_start(MemoryListener *listener)
+void vfio_dirty_tracking_start(VFIOContainer *container)
 {
-    VFIODirtyTracker *t = vfio_dirty_of_listener(listener);
+    VFIODirtyTracker *t = vfio_dirty_tracker_of(container);
 
+    assert(qemu_mutex_iothread_locked());
+    if (!t) {
+        return;
+    }
     t->wanted = true;
     t->owed = t->owed_parts = false;
     vfio_dirty_rounds_begin(t);
     vfio_dirty_track(t);
-    if (!migration_in_setup(migrate_get_current())) {
-        /* For somebody else; a migration that follows tries again */
+    if (!migration_in_setup(migrate_get_current()) ||
+        !vfio_mig_device_next(NULL)) {
+        /* No set-up of a device asks; what is not tracked is owed */
         if (t->start_error) {
             warn_report_err(g_steal_pointer(&t->start_error));
         }
@@ -198,14 +194,17 @@ static void vfio_dirty_log_global_start(MemoryListener *listener)
     }
 }
 
-static void vfio_dirty_log_global_stop(MemoryListener *listener)
+void vfio_dirty_tracking_stop(VFIOContainer *container)
 {
-    VFIODirtyTracker *t = vfio_dirty_of_listener(listener);
+    VFIODirtyTracker *t = vfio_dirty_tracker_of(container);
 
-    t->wanted = false;
-    vfio_dirty_rounds_begin(t);
-    vfio_dirty_forget_error(t);
-    vfio_dirty_sources_stop(t);
+    assert(qemu_mutex_iothread_locked());
+    if (t) {
+        t->wanted = false;
+        vfio_dirty_rounds_begin(t);
+        vfio_dirty_forget_error(t);
+        vfio_dirty_sources_stop(t);
+    }
 }
 
 int vfio_dirty_check(Error **errp)
@@ -214,8 +213,6 @@ int vfio_dirty_check(Error **errp)
     int ret = 0;
 
     assert(qemu_mutex_iothread_locked());
-    /* A failover primary is plugged without a probe */
-    vfio_dirty_attach();
     while ((t = vfio_dirty_tracker_next(t))) {
         if (!t->wanted) {
             continue;
@@ -266,8 +263,8 @@ static int vfio_dirty_mark_quietly(VFIODirtyWalk *walk,
     return 0;
 }
 
-/* The IOMMU's bits are read before common.c, which does not, unmaps */
-static void vfio_dirty_section_goes(VFIODirtyTracker *t,
+/* The IOMMU's bits are read before anything is unmapped without them */
+static void vfio_dirty_section_read(VFIODirtyTracker *t,
                                     MemoryRegionSection *section)
 {
     uint64_t start = section->offset_within_address_space;
@@ -304,8 +301,8 @@ static void vfio_dirty_section_gone(VFIODirtyTracker *t,
 }
 
 /*
- * QEMU's own unmaps right behind this, and where that fails, the VM ends as
- * soon as something else is mapped there. So each of the two may fail.
+ * The listener's own unmap is right behind this, and where that fails, the VM
+ * ends as soon as something else is mapped there. So each of the two may fail.
  */
 static int vfio_dirty_unmap_section(VFIODirtyTracker *t,
                                     MemoryRegionSection *section)
@@ -321,93 +318,43 @@ static int vfio_dirty_unmap_section(VFIODirtyTracker *t,
                             range.iova + ((range.pages << shift) - 1));
 }
 
-static void vfio_dirty_region_del(MemoryListener *listener,
-                                  MemoryRegionSection *section)
+void vfio_dirty_section_goes(VFIOContainer *container,
+                             MemoryRegionSection *section)
 {
-    VFIODirtyTracker *t = vfio_dirty_of_listener(listener);
+    VFIODirtyTracker *t = vfio_dirty_tracker_of(container);
+    bool translated = memory_region_get_iommu(section->mr);
     bool counts = vfio_dirty_is_section(section);
     int unmapped = 0;
 
+    assert(qemu_mutex_iothread_locked());
+    if (!t) {
+        return;
+    }
     vfio_dirty_release(t);      /* it may go with its RAM */
     if (counts) {
-        vfio_dirty_section_goes(t, section);
+        vfio_dirty_section_read(t, section);
     }
-    if (memory_region_is_ram(section->mr) ||
-        memory_region_get_iommu(section->mr)) {
+    if (memory_region_is_ram(section->mr) || translated) {
         unmapped = vfio_dirty_unmap_section(t, section);
     }
-    if (counts && t->wanted && !memory_region_get_iommu(section->mr)) {
+    if (counts && t->wanted && !translated) {
         vfio_dirty_section_gone(t, section, unmapped);
     }
-    t->original.region_del(listener, section);
 }
 
-static void vfio_dirty_region_add(MemoryListener *listener,
-                                  MemoryRegionSection *section)
+IOMMUNotify vfio_dirty_iommu_comes(VFIOContainer *container)
 {
-    VFIODirtyTracker *t = vfio_dirty_of_listener(listener);
+    VFIODirtyTracker *t = vfio_dirty_tracker_of(container);
 
-    if (memory_region_get_iommu(section->mr)) {
-        vfio_dirty_sources_translate(t);
-        if (vfio_dirty_iommu_add(t, section)) {
-            return;
-        }
+    assert(qemu_mutex_iothread_locked());
+    if (!t) {
+        return NULL;
     }
-    t->original.region_add(listener, section);
-    vfio_dirty_iommu_adopt(t);
+    vfio_dirty_sources_translate(t);
+    return vfio_dirty_notify;
 }
 
-/* ---- a container is taken over, and goes ---- */
-
-static void vfio_dirty_uninstall(VFIODirtyTracker *t)
-{
-    MemoryListener *listener = &t->container->listener;
-
-    listener->commit = t->original.commit;
-    listener->region_add = t->original.region_add;
-    listener->region_del = t->original.region_del;
-    listener->log_sync = t->original.log_sync;
-    listener->log_global_after_sync = t->original.log_global_after_sync;
-    listener->log_global_start = t->original.log_global_start;
-    listener->log_global_stop = t->original.log_global_stop;
-}
-
-/*
- * Every change of memory ends with this, and so does the end of the
- * container: QEMU takes the listener out when the last group has left, and
- * only then is there none. Its sections have gone before, with their bits.
- * To look for the last device instead would be too early, as it may still
- * write, or too late: vfio-pci takes devices out of a container in an order
- * of its own.
- */
-static void vfio_dirty_commit(MemoryListener *listener)
-{
-    VFIODirtyTracker *t = vfio_dirty_of_listener(listener);
-
-    if (t->original.commit) {
-        t->original.commit(listener);
-    }
-    if (QLIST_EMPTY(&t->container->group_list)) {
-        vfio_dirty_uninstall(t);
-        vfio_dirty_forget_error(t);
-        vfio_dirty_sources_forget(t);
-        vfio_dirty_tracker_free(t);
-    }
-}
-
-static void vfio_dirty_install(VFIODirtyTracker *t)
-{
-    MemoryListener *listener = &t->container->listener;
-
-    t->original = *listener;
-    listener->commit = vfio_dirty_commit;
-    listener->region_add = vfio_dirty_region_add;
-    listener->region_del = vfio_dirty_region_del;
-    listener->log_sync = vfio_dirty_log_sync;
-    listener->log_global_after_sync = vfio_dirty_log_global_after_sync;
-    listener->log_global_start = vfio_dirty_log_global_start;
-    listener->log_global_stop = vfio_dirty_log_global_stop;
-}
+/* ---- a container comes and goes ---- */
 
 /* Others have windows and no dirty bits, and were never tested */
 static bool vfio_dirty_is_type1(VFIOContainer *container)
@@ -421,32 +368,23 @@ bool vfio_dirty_can_track(VFIODevice *vbasedev)
     return vfio_dirty_is_type1(vbasedev->group->container);
 }
 
-static void vfio_dirty_take_over(VFIOContainer *container)
+void vfio_dirty_container_comes(VFIOContainer *container)
 {
-    VFIODirtyTracker *t = vfio_dirty_tracker_new(container);
-
-    vfio_dirty_query(t);
-    vfio_dirty_install(t);
-    vfio_dirty_iommu_adopt(t);
-    if (global_dirty_tracking) {
-        /* Told to common.c when the container came */
-        vfio_dirty_log_global_start(&container->listener);
+    assert(qemu_mutex_iothread_locked());
+    if (vfio_dirty_is_type1(container)) {
+        vfio_dirty_query(vfio_dirty_tracker_new(container));
     }
 }
 
-void vfio_dirty_attach(void)
+void vfio_dirty_container_goes(VFIOContainer *container)
 {
-    VFIOGroup *group;
+    VFIODirtyTracker *t = vfio_dirty_tracker_of(container);
 
     assert(qemu_mutex_iothread_locked());
-    if (!vfio_dirty_can_migrate()) {
-        return;
-    }
-    QLIST_FOREACH(group, &vfio_group_list, next) {
-        if (vfio_dirty_is_type1(group->container) &&
-            !vfio_dirty_tracker_of(group->container)) {
-            vfio_dirty_take_over(group->container);
-        }
+    if (t) {
+        vfio_dirty_forget_error(t);
+        vfio_dirty_sources_forget(t);
+        vfio_dirty_tracker_free(t);
     }
 }
 

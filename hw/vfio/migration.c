@@ -150,7 +150,6 @@ int vfio_migration_probe(VFIODevice *vbasedev, Error **errp)
     } else {
         /* Also where this one cannot migrate */
         vfio_dirty_device_comes(vbasedev);
-        vfio_dirty_attach();
     }
     return ret;
 }

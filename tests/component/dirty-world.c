@@ -434,7 +434,7 @@ void world_populate(uint64_t at, bool populated)
 void world_begin(const char *config, uint32_t seed)
 {
     MemoryListener *callbacks;
-    VFIODirtyTracker *t;
+    AttachListener *attached;
 
     comp_sim(config);
     world = g_new0(World, 1);
@@ -442,8 +442,8 @@ void world_begin(const char *config, uint32_t seed)
     world->vbasedev = comp_open("src");
     world->container = world->vbasedev->group->container;
     world->listener = &world->container->listener;
-    t = vfio_dirty_tracker_of(world->container);
-    callbacks = t ? &t->original : world->listener;
+    attached = attach_listener_of(world->container);
+    callbacks = attached ? &attached->original : world->listener;
     callbacks->region_add = common_region_add;
     callbacks->region_del = common_region_del;
     world->window.max_iova = UINT64_MAX;

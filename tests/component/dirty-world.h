@@ -12,6 +12,7 @@
 #ifndef TESTS_COMPONENT_DIRTY_WORLD_H
 #define TESTS_COMPONENT_DIRTY_WORLD_H
 
+#include "attach/dirty-listener.h"
 #include "hw/vfio/dirty-container.h"
 #include "hw/vfio/dirty-tracking.h"
 #include "hw/vfio/vfio-common.h"

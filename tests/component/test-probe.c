@@ -10,6 +10,7 @@
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "attach/dirty-listener.h"
 #include "hw/vfio/vfio-common.h"
 #include "component.h"
 
@@ -120,6 +121,7 @@ static void test_not_type1(void)
     container->iommu_type = VFIO_SPAPR_TCE_v2_IOMMU;
     before = container->listener;
     g_assert_cmpint(vfio_migration_probe(vbasedev, NULL), ==, 0);
+    attach_dirty_tracking();
     g_assert_null(vbasedev->migration);
     g_assert_cmpuint(vfio_host_nr_blockers(), ==, 1);
     comp_assert_has(vfio_host_blocker(0), "src: cannot migrate: its IOMMU is "

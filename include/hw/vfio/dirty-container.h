@@ -17,7 +17,6 @@ typedef struct VFIODirtyLog VFIODirtyLog;
 
 typedef struct VFIODirtyTracker {
     VFIOContainer *container;
-    MemoryListener original;    /* only its callbacks, as they were found */
     QLIST_ENTRY(VFIODirtyTracker) next;
 
     /* What the container can do; fixed */
@@ -170,14 +169,19 @@ void vfio_dirty_mark(uint64_t ram_addr, uint64_t size_bytes);
 
 /* ---- dirty-iommu.c ---- */
 
-/* A section of a guest's IOMMU appears: false where QEMU's own has to do it */
-bool vfio_dirty_iommu_add(VFIODirtyTracker *t, MemoryRegionSection *section);
+/*
+ * vfio_dirty_notify: maps and unmaps what a guest's IOMMU tells, and records
+ * it: the notify of a VFIOGuestIOMMU
+ */
+void vfio_dirty_notify(IOMMUNotifier *n, IOMMUTLBEntry *iotlb);
 
 /*
- * vfio_dirty_iommu_adopt: take over the guest IOMMUs that QEMU's own code has
- * set up, and record all that they have mapped
+ * vfio_dirty_iommu_replay: have @giommu, whose notifier is registered, tell
+ * once more what the guest has mapped
+ *
+ * What is on record, or known to the kernel, stays as it is.
  */
-void vfio_dirty_iommu_adopt(VFIODirtyTracker *t);
+void vfio_dirty_iommu_replay(VFIODirtyTracker *t, VFIOGuestIOMMU *giommu);
 
 /*
  * vfio_dirty_iommu_loaded: the guest's IOMMU was loaded; map for it what it
@@ -211,9 +215,6 @@ uint64_t vfio_dirty_iommu_unmap(VFIODirtyTracker *t, uint64_t first_iova,
 /* The first device of @container for which @is returns true, or NULL */
 VFIODevice *vfio_dirty_find_in(VFIOContainer *container,
                                bool (*is)(VFIODevice *vbasedev));
-
-/* Has the VM a device that can migrate? */
-bool vfio_dirty_can_migrate(void);
 
 /*
  * vfio_dirty_device_running: may the device write to RAM?

@@ -1,5 +1,6 @@
 /*
- * Dirty tracking of device DMA: what the front door calls
+ * Dirty tracking of device DMA: what the front door and a container's memory
+ * listener call
  *
  * Locks: everything needs the BQL.
  *
@@ -18,24 +19,11 @@
 bool vfio_dirty_can_track(VFIODevice *vbasedev);
 
 /*
- * vfio_dirty_attach: take over the dirty tracking of the VM's containers, if
- * any of its devices can migrate
- *
- * To be called when a device has come, whether it can migrate or not: what
- * a device without migration writes counts too, in any container. A VM none
- * of whose devices can migrate is left to QEMU's own code.
- *
- * There is no counterpart: a container is ours until QEMU lets go of it, as
- * what a device wrote counts after the device has gone.
- */
-void vfio_dirty_attach(void);
-
-/*
  * vfio_dirty_device_comes: track what @vbasedev writes, where that is wanted
  *
- * To be called when a device has come, before vfio_dirty_attach(): pages may
- * be tracked already, for somebody who measures how fast they change. QEMU
- * then starts nothing anew for a migration.
+ * To be called when a device has come: pages may be tracked already, for
+ * somebody who measures how fast they change. QEMU then starts nothing anew
+ * for a migration.
  */
 void vfio_dirty_device_comes(VFIODevice *vbasedev);
 
@@ -79,5 +67,43 @@ const char *vfio_dirty_describe(VFIODevice *vbasedev);
  * else 0
  */
 uint64_t vfio_dirty_untold_bytes(VFIODevice *vbasedev);
+
+/* ---- for the memory listener of a container ---- */
+
+/*
+ * vfio_dirty_container_comes: track @container, if its kind is known
+ *
+ * To be called before its listener is registered. Of a container that is not
+ * tracked the functions below take no notice.
+ */
+void vfio_dirty_container_comes(VFIOContainer *container);
+
+/* vfio_dirty_container_goes: its listener is no longer registered */
+void vfio_dirty_container_goes(VFIOContainer *container);
+
+/*
+ * For the callbacks log_global_start, log_global_stop, log_sync and
+ * log_global_after_sync
+ */
+void vfio_dirty_tracking_start(VFIOContainer *container);
+void vfio_dirty_tracking_stop(VFIOContainer *container);
+void vfio_dirty_sync(VFIOContainer *container, MemoryRegionSection *section);
+void vfio_dirty_synced(VFIOContainer *container);
+
+/*
+ * vfio_dirty_section_goes: read what was written to @section, and unmap it
+ *
+ * To be called before the listener drops what it holds of the section.
+ */
+void vfio_dirty_section_goes(VFIOContainer *container,
+                             MemoryRegionSection *section);
+
+/*
+ * vfio_dirty_iommu_comes: a section of a guest's IOMMU appears
+ *
+ * Returns: what its notifier has to call, from its first event on; NULL where
+ * @container is not tracked.
+ */
+IOMMUNotify vfio_dirty_iommu_comes(VFIOContainer *container);
 
 #endif /* HW_VFIO_DIRTY_TRACKING_H */

@@ -1,10 +1,16 @@
+#include "hw/vfio/vfio-common.h"
+
 #include "sysemu/runstate.h"
 #include "trace.h"
 
 #include "migration/migration.h"
 
-bool vfio_mig_active(void)
+/*
+ * Device state interfaces
+ */
 
+bool vfio_mig_active(void)
+{
 }
 
 static bool vfio_devices_all_dirty_tracking(VFIOContainer *container)
@@ -23,7 +29,10 @@ static bool vfio_devices_all_dirty_tracking(VFIOContainer *container)
             }
 
             if ((vbasedev->pre_copy_dirty_page_tracking == ON_OFF_AUTO_OFF)
+}
 
+static bool vfio_devices_all_running_and_saving(VFIOContainer *container)
+{
             VFIOMigration *migration = vbasedev->migration;
 
             if (!migration) {
@@ -31,14 +40,15 @@ static bool vfio_devices_all_dirty_tracking(VFIOContainer *container)
             }
 
             if ((migration->device_state & VFIO_DEVICE_STATE_V1_SAVING) &&
+}
 
 static int vfio_dma_unmap_bitmap(VFIOContainer *container,
                                  hwaddr iova, ram_addr_t size,
                                  IOMMUTLBEntry *iotlb)
 {
-
         cpu_physical_memory_set_dirty_lebitmap((unsigned long *)bitmap->data,
                 iotlb->translated_addr, pages);
+}
 
 /*
  * DMA - Mapping and unmapping for the "type1" IOMMU interface used on x86
@@ -47,17 +57,20 @@ static int vfio_dma_unmap(VFIOContainer *container,
                           hwaddr iova, ram_addr_t size,
                           IOMMUTLBEntry *iotlb)
 {
-
     if (iotlb && container->dirty_pages_supported &&
         vfio_devices_all_running_and_saving(container)) {
         return vfio_dma_unmap_bitmap(container, iova, size, iotlb);
     }
+
+}
 
         (errno == EBUSY && vfio_dma_unmap(container, iova, size, NULL) == 0 &&
 
         ret = vfio_dma_unmap(container, iova, iotlb->addr_mask + 1, iotlb);
 
     ret = vfio_dma_unmap(vrdl->container, iova, size , NULL);
+
+        iommu_notifier_init(&giommu->n, vfio_iommu_map_notify,
 
     hwaddr iova, end;
     Int128 llend, llsize;
@@ -86,7 +99,15 @@ static void vfio_set_dirty_page_tracking(VFIOContainer *container, bool start)
     ret = ioctl(container->fd, VFIO_IOMMU_DIRTY_PAGES, &dirty);
     if (ret) {
         error_report("Failed to set dirty tracking flag 0x%x errno: %d",
+}
 
+    vfio_set_dirty_page_tracking(container, true);
+
+    vfio_set_dirty_page_tracking(container, false);
+
+static int vfio_get_dirty_bitmap(VFIOContainer *container, uint64_t iova,
+                                 uint64_t size, ram_addr_t ram_addr)
+{
     struct vfio_iommu_type1_dirty_bitmap *dbitmap;
     struct vfio_iommu_type1_dirty_bitmap_get *range;
     uint64_t pages;
@@ -108,7 +129,15 @@ static void vfio_set_dirty_page_tracking(VFIOContainer *container, bool start)
                                 range->bitmap.size, ram_addr);
 err_out:
     g_free(range->bitmap.data);
+}
 
+typedef struct {
+    IOMMUNotifier n;
+    VFIOGuestIOMMU *giommu;
+} vfio_giommu_dirty_notifier;
+
+static void vfio_iommu_map_dirty_notify(IOMMUNotifier *n, IOMMUTLBEntry *iotlb)
+{
         ret = vfio_get_dirty_bitmap(container, iova, iotlb->addr_mask + 1,
                                     translated_addr);
         if (ret) {
@@ -117,6 +146,50 @@ err_out:
                          container, iova,
                          iotlb->addr_mask + 1, ret);
         }
+}
 
+static int vfio_ram_discard_get_dirty_bitmap(MemoryRegionSection *section,
+{
+}
+
+static int vfio_sync_ram_discard_listener_dirty_bitmap(VFIOContainer *container,
+{
                                               vfio_ram_discard_get_dirty_bitmap,
                                                 &vrdl);
+}
+
+static int vfio_sync_dirty_bitmap(VFIOContainer *container,
+{
+}
+
+    if (vfio_listener_skipped_section(section) ||
+        !container->dirty_pages_supported) {
+        return;
+    }
+
+    if (vfio_devices_all_dirty_tracking(container)) {
+        vfio_sync_dirty_bitmap(container, section);
+    }
+
+static const MemoryListener vfio_memory_listener = {
+    .log_sync = vfio_listener_log_sync,
+};
+
+static void vfio_listener_release(VFIOContainer *container)
+{
+    memory_listener_unregister(&container->listener);
+
+static struct vfio_info_cap_header *
+vfio_get_iommu_info_cap(struct vfio_iommu_type1_info *info, uint16_t id)
+{
+}
+
+static void vfio_get_iommu_info_migration(VFIOContainer *container,
+{
+}
+
+    container->dirty_pages_supported = false;
+
+        vfio_get_iommu_info_migration(container, info);
+
+    container->listener = vfio_memory_listener;
