@@ -29,8 +29,8 @@ void vfio_mig_pipeline_prepare(VFIODeviceMigration *mig);
  *
  * @beside_others: other devices are read, too, so that it gets a worker at
  *                 once
- * @changed: called by the worker, without a lock, when vfio_mig_pipeline_ready()
- *           may have become true
+ * @changed: called by the worker, without a lock, when
+ *           vfio_mig_pipeline_ready() may have become true
  *
  * Ends with vfio_mig_pipeline_end().
  */
@@ -55,8 +55,8 @@ bool vfio_mig_pipeline_drained(VFIODeviceMigration *mig);
  * A packet longer than the queue is sent while it is read.
  *
  * Returns: VFIO_MIG_READ_CHUNK: something was sent; VFIO_MIG_READ_NOTHING_NOW:
- * it was not; VFIO_MIG_READ_END: there is no more; or -errno, with @errp unset where the stream itself failed, or
- * the session.
+ * it was not; VFIO_MIG_READ_END: there is no more; or -errno, with @errp unset
+ * where the stream itself failed, or the session.
  */
 int vfio_mig_pipeline_send(VFIODeviceMigration *mig, QEMUFile *f,
                            Error **errp);
