@@ -404,7 +404,7 @@ static void build_disk(VMScene *scene, VFIOSide *side)
 static void do_io_error(VMScene *scene)
 {
     guest_write_disk(scene->where->qts);
-    migrate_wait_run_state(scene->where->qts, "io-error");
+    qtest_qmp_eventwait(scene->where->qts, "BLOCK_IO_ERROR");
 }
 
 /* ---- commands that stop the VM, or look at all of it ---- */
