@@ -168,7 +168,7 @@ static void do_flr(VMScene *scene)
 static void do_sleep(VMScene *scene)
 {
     guest_sleep(scene->where);
-    migrate_wait_run_state(scene->where->qts, "suspended");
+    qtest_qmp_eventwait(scene->where->qts, "SUSPEND");
 }
 
 /*
