@@ -194,6 +194,23 @@ VFIODevice *comp_open(const char *name)
     return vbasedev;
 }
 
+void comp_sim_several(unsigned count, const char *const *keys,
+                      unsigned nr_keys, const char *faults)
+{
+    VFIOHostSettings settings = { .multi_device = true };
+    g_autoptr(GString) config = g_string_new(NULL);
+    unsigned i;
+
+    for (i = 0; i < 2 * count; i++) {
+        g_string_append_printf(config, "[device %s%u]\ngroup=%u\nseed=%u\n%s",
+                               i < count ? "src" : "dst", i % count, i + 1, i,
+                               keys[i % nr_keys]);
+    }
+    g_string_append(config, faults);
+    comp_sim(config->str);
+    vfio_host_set(&settings);
+}
+
 void comp_open_several(const char *side, VFIODevice **devices, unsigned count)
 {
     unsigned i;

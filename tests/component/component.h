@@ -41,6 +41,12 @@ VFIODevice *comp_open(const char *name);
 /* The same with all options; @options.sysfsdev is set from @name. */
 VFIODevice *comp_try_open(const char *name, VFIOHostDeviceOptions options,
                           Error **errp);
+/*
+ * Simulate @count devices, src0, src1, ..., and as many, dst0, ..., that may
+ * migrate together: with @keys in turn, and @faults
+ */
+void comp_sim_several(unsigned count, const char *const *keys,
+                      unsigned nr_keys, const char *faults);
 /* @side0, @side1, ... below ids in their order, into @devices; must work */
 void comp_open_several(const char *side, VFIODevice **devices, unsigned count);
 void comp_close(VFIODevice *vbasedev);

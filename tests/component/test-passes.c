@@ -114,18 +114,7 @@ static const Kind *const v2_p2p = &kinds[2];
 
 static void begin(const Kind *kind, const char *faults)
 {
-    VFIOHostSettings settings = { .multi_device = true };
-    g_autoptr(GString) config = g_string_new(NULL);
-    unsigned i;
-
-    for (i = 0; i < 2 * NR_DEVICES; i++) {
-        g_string_append_printf(config, "[device %s%u]\ngroup=%u\nseed=%u\n%s",
-                               i < NR_DEVICES ? "src" : "dst",
-                               i % NR_DEVICES, i + 1, i, kind->keys[i % 2]);
-    }
-    g_string_append(config, faults);
-    comp_sim(config->str);
-    vfio_host_set(&settings);
+    comp_sim_several(NR_DEVICES, kind->keys, 2, faults);
     unplugged = NULL;
     meet(0, 0);
 }

@@ -296,19 +296,9 @@ static void wait_for_worker(VFIODevice *vbasedev)
 static void start_workers(Migration *m, VFIODevice **devices,
                           const char *fault)
 {
-    VFIOHostSettings settings = { .multi_device = true };
-    g_autoptr(GString) config = g_string_new(NULL);
     unsigned i;
 
-    for (i = 0; i < 2 * NR_DEVICES; i++) {
-        g_string_append_printf(config, "[device %s%u]\ngroup=%u\nseed=%u\n%s",
-                               i < NR_DEVICES ? "src" : "dst",
-                               i % NR_DEVICES, i + 1, i,
-                               stopped[i % NR_DEVICES]);
-    }
-    g_string_append(config, fault);
-    comp_sim(config->str);
-    vfio_host_set(&settings);
+    comp_sim_several(NR_DEVICES, stopped, NR_DEVICES, fault);
     comp_open_several("src", devices, NR_DEVICES);
     start_and_block(m);
     qemu_mutex_lock_iothread();
