@@ -52,8 +52,7 @@ typedef struct VFIOMigV1 {
 /* What is known of a chunk ends with the session that it belongs to. */
 static void vfio_mig_v1_forget_chunk(VFIOMigV1 *v1)
 {
-    v1->staged = false;
-    v1->acknowledged = false;
+    v1->staged = v1->acknowledged = false;
     v1->empty_chunks = 0;
 }
 
