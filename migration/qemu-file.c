@@ -15,6 +15,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "qemu/osdep.h"
+#include <glib-unix.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -332,6 +333,12 @@ ssize_t qio_channel_read(QIOChannel *ioc, char *buf, size_t buflen,
     }
     f->passed_bytes += n;
     return n;
+}
+
+GSource *qio_channel_create_watch(QIOChannel *ioc, GIOCondition condition)
+{
+    return g_unix_fd_source_new(
+        container_of((Object *)ioc, QEMUFile, channel)->fd, condition);
 }
 
 void qio_channel_wait(QIOChannel *ioc, GIOCondition condition)

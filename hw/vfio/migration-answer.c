@@ -28,6 +28,7 @@
 #include "migration/qemu-file.h"
 #include "qom/object.h"
 #include "hw/vfio/migration-answer.h"
+#include "hw/vfio/migration-channel.h"
 #include "hw/vfio/migration-options.h"
 #include "trace.h"
 
@@ -187,6 +188,7 @@ void vfio_mig_answer_await(MigrationState *s)
                                 vfio_mig_answer_asked, s);
     }
     vfio_mig_answer_is_ours = true;
+    vfio_mig_channel_widen(s->to_dst_file);
     qemu_thread_create(&s->rp_state.rp_thread, "vfio answer",
                        vfio_mig_answer_thread, s, QEMU_THREAD_JOINABLE);
     /* QEMU tells the destination, and waits for the thread at the end. */

@@ -9,6 +9,7 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <glib/gstdio.h>
@@ -22,13 +23,14 @@ typedef struct Way {
     const char *uri;            /* NULL: a Unix socket; %s: the directory */
     bool tls;
     bool slow;                  /* the destination */
+    bool widened;               /* its buffer in the source's kernel */
 } Way;
 
 #define MAPPED "window-size=1M;areas=all;state-size=8M"
 #define MIXED  "window-size=1M;areas=stripes:64K;state-size=8M"
 
 static const Way ways[] = {
-    { "unix/mapped", MAPPED },
+    { "unix/mapped", MAPPED, .widened = true },
     { "unix/mixed", MIXED },
     { "unix/slow", MIXED, .slow = true },
     { "tcp/mapped", MAPPED, "tcp:127.0.0.1:0" },
@@ -82,6 +84,21 @@ static char *outgoing(VFIOPair *pair, const Way *way)
     return g_strndup(port, strcspn(port, "\r\n \t"));
 }
 
+/* What the kernel gives depends on who QEMU runs as, but not nothing. */
+static void check_widened(VFIOPair *pair, bool widened)
+{
+    g_autofree char *text = qtest_stderr(pair->src->qts);
+    const char *told = strstr(text, "vfio_migration_channel ");
+    int bytes = -1;
+
+    if (told) {
+        sscanf(told, "vfio_migration_channel  fd %*d: %d bytes", &bytes);
+    }
+    if (widened ? bytes < 128 * 1024 : bytes != 0) {
+        vfio_side_fail(pair->src, "the channel's buffer got %d bytes", bytes);
+    }
+}
+
 static void test_way(const void *opaque)
 {
     const Way *way = opaque;
@@ -99,6 +116,7 @@ static void test_way(const void *opaque)
         use_tls(pair->dst, "server");
     }
     set_incoming(pair, way);
+    g_string_append(pair->src->args, " -trace vfio_migration_channel");
     vfio_pair_start(pair);
     migrate_set_parameter_int(pair->src->qts, "max-bandwidth", MIGRATE_FAST);
     migrate_set_parameter_int(pair->src->qts, "downtime-limit", 60000);
@@ -106,6 +124,9 @@ static void test_way(const void *opaque)
     migrate_qmp(pair->src->qts, uri, "{}");
     vfio_pair_finish(pair);
     vfio_pair_check(pair);
+    if (way->widened || g_str_has_prefix(way->name, "tcp/")) {
+        check_widened(pair, way->widened);
+    }
     vfio_pair_free(pair);
 }
 

@@ -19,6 +19,7 @@
 #include "migration/qemu-file.h"
 #include "qom/object.h"
 #include "hw/vfio/migration-answer.h"
+#include "hw/vfio/migration-channel.h"
 #include "hw/vfio/migration-options.h"
 #include "trace.h"
 
@@ -32,7 +33,7 @@ static struct {
     bool asked;                 /* capability return-path: the user's */
     bool settable;              /* whether its property can be set */
     bool wanted;
-    unsigned nr_sets, nr_threads, nr_joins, nr_shutdowns;
+    unsigned nr_sets, nr_widened, nr_threads, nr_joins, nr_shutdowns;
     bool waited, slept;         /* the thread: before a read, in one */
     QEMUBHFunc *bottom_half;
     void *bottom_half_opaque;
@@ -68,6 +69,11 @@ bool migrate_background_snapshot(void)
 bool migrate_colo_enabled(void)
 {
     return false;
+}
+
+void vfio_mig_channel_widen(QEMUFile *f)
+{
+    qemu.nr_widened++;
 }
 
 bool vfio_mig_answer_wanted(void)
@@ -252,12 +258,15 @@ static void test_not_asked(void)
     vfio_mig_answer_await(&migration);
     g_assert_cmpuint(qemu.nr_threads, ==, 1);
     g_assert_cmpuint(qemu.nr_sets, ==, 0);
+    g_assert_cmpuint(qemu.nr_widened, ==, 1);
     g_assert_null(qemu.bottom_half);
     end();
 
+    /* What is in the buffer has been sent, to a source that does not wait. */
     begin(false, true, false);
     vfio_mig_answer_await(&migration);
     g_assert_cmpuint(qemu.nr_threads, ==, 0);
+    g_assert_cmpuint(qemu.nr_widened, ==, 0);
     end();
 }
 

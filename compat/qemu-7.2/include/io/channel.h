@@ -26,5 +26,10 @@ int qio_channel_read_all(QIOChannel *ioc, char *buf, size_t buflen,
 /* All of @buf, or -1 with @errp set. In a coroutine it yields to wait. */
 int qio_channel_write_all(QIOChannel *ioc, const char *buf, size_t buflen,
                           Error **errp);
+/*
+ * What a main context polls @ioc by; not attached. G_IO_OUT: that which it
+ * writes to
+ */
+GSource *qio_channel_create_watch(QIOChannel *ioc, GIOCondition condition);
 
 #endif /* QIO_CHANNEL_H */
