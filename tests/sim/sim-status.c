@@ -12,10 +12,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include <json-glib/json-glib.h>
 
 #include "sim-internal.h"
 
@@ -34,25 +34,58 @@ static void digest_text(uint64_t id, char digest[VFIO_SIM_DIGEST_LEN + 1])
     }
 }
 
-static void add_number(JsonBuilder *b, const char *key, uint64_t value)
+/* By hand: what is preloaded into QEMU brings no library along */
+static void append_quoted(GString *b, const char *text)
 {
-    json_builder_set_member_name(b, key);
-    json_builder_add_int_value(b, value);
+    g_string_append_c(b, '"');
+    for (; *text; text++) {
+        if ((unsigned char)*text < ' ') {
+            g_string_append_printf(b, "\\u%04x", *text);
+        } else {
+            g_string_append_printf(b, "%s%c", strchr("\"\\", *text) ? "\\" : "",
+                                   *text);
+        }
+    }
+    g_string_append_c(b, '"');
 }
 
-static void add_text(JsonBuilder *b, const char *key, const char *value)
+/* What comes next in an object or array: its comma, and its name if it has */
+static void add_key(GString *b, const char *key)
 {
-    json_builder_set_member_name(b, key);
-    json_builder_add_string_value(b, value);
+    if (!strchr("{[", b->str[b->len - 1])) {
+        g_string_append(b, ", ");
+    }
+    if (key) {
+        append_quoted(b, key);
+        g_string_append(b, ": ");
+    }
 }
 
-static void add_flag(JsonBuilder *b, const char *key, bool value)
+static void add_object(GString *b, const char *key)
 {
-    json_builder_set_member_name(b, key);
-    json_builder_add_boolean_value(b, value);
+    add_key(b, key);
+    g_string_append_c(b, '{');
 }
 
-static void add_digest(JsonBuilder *b, const char *key, bool valid,
+static void add_number(GString *b, const char *key, uint64_t value)
+{
+    add_key(b, key);
+    g_string_append_printf(b, "%" PRId64, (int64_t)value);
+}
+
+static void add_text(GString *b, const char *key, const char *value)
+{
+    add_key(b, key);
+    append_quoted(b, value);
+}
+
+static void add_flag(GString *b, const char *key, bool value)
+{
+    add_key(b, key);
+    g_string_append(b, value ? "true" : "false");
+}
+
+static void add_digest(GString *b, const char *key, bool valid,
                        uint64_t digest)
 {
     char text[17] = "";
@@ -63,7 +96,7 @@ static void add_digest(JsonBuilder *b, const char *key, bool valid,
     add_text(b, key, text);
 }
 
-static LOOKS_ON void add_counters(JsonBuilder *b, const SimCounters *n)
+static LOOKS_ON void add_counters(GString *b, const SimCounters *n)
 {
     add_number(b, "calls", n->calls);
     add_number(b, "migration-calls", n->migration_calls);
@@ -88,10 +121,9 @@ static LOOKS_ON void add_counters(JsonBuilder *b, const SimCounters *n)
     add_number(b, "resets", n->resets);
 }
 
-static LOOKS_ON void add_dma(JsonBuilder *b, const SimDma *dma)
+static LOOKS_ON void add_dma(GString *b, const SimDma *dma)
 {
-    json_builder_set_member_name(b, "dma");
-    json_builder_begin_object(b);
+    add_object(b, "dma");
     add_flag(b, "running", dma->running);
     add_number(b, "bursts", dma->steps);
     add_number(b, "bytes", dma->bytes);
@@ -100,34 +132,33 @@ static LOOKS_ON void add_dma(JsonBuilder *b, const SimDma *dma)
                dma->stop_digest);
     add_digest(b, "digest-at-start", dma->start_digest_valid,
                dma->start_digest);
-    json_builder_end_object(b);
+    g_string_append_c(b, '}');
 }
 
-static LOOKS_ON void add_log(JsonBuilder *b, const SimDmaLog *log)
+static LOOKS_ON void add_log(GString *b, const SimDmaLog *log)
 {
-    json_builder_set_member_name(b, "log");
-    json_builder_begin_object(b);
+    add_object(b, "log");
     add_flag(b, "on", log->on);
     add_flag(b, "lost", log->lost);
     add_number(b, "starts", log->starts);
     add_number(b, "reports", log->reports);
     add_number(b, "reported-pages", log->reported_pages);
     add_number(b, "unread-pages", log->unread_pages);
-    json_builder_end_object(b);
+    g_string_append_c(b, '}');
 }
 
 static void add_violation(gpointer text, gpointer builder)
 {
-    json_builder_add_string_value(builder, text);
+    add_text(builder, NULL, text);
 }
 
-static LOOKS_ON void add_violations(JsonBuilder *b, SimDevice *d)
+static LOOKS_ON void add_violations(GString *b, SimDevice *d)
 {
     add_number(b, "violation-count", d->num_violations);
-    json_builder_set_member_name(b, "violations");
-    json_builder_begin_array(b);
+    add_key(b, "violations");
+    g_string_append_c(b, '[');
     sim_violations_foreach(d, add_violation, b);
-    json_builder_end_array(b);
+    g_string_append_c(b, ']');
 }
 
 /* As the client of the device's protocol reads it */
@@ -144,12 +175,11 @@ static const char *protocol_name(const SimMig *m)
            m->cfg.migration == SIM_MIGRATION_NO ? "none" : "v1";
 }
 
-static LOOKS_ON void add_device(JsonBuilder *b, SimDevice *d)
+static LOOKS_ON void add_device(GString *b, SimDevice *d)
 {
     char digest[VFIO_SIM_DIGEST_LEN + 1];
 
-    json_builder_set_member_name(b, d->cfg.name);
-    json_builder_begin_object(b);
+    add_object(b, d->cfg.name);
     add_flag(b, "open", d->open_count > 0);
     add_text(b, "protocol", protocol_name(&d->mig));
     add_text(b, "state", sim_mig_state_name(&d->mig,
@@ -172,43 +202,37 @@ static LOOKS_ON void add_device(JsonBuilder *b, SimDevice *d)
         add_log(b, &d->log);
     }
     add_violations(b, d);
-    json_builder_end_object(b);
+    g_string_append_c(b, '}');
 }
 
 static void add_fault(const char *name, unsigned matched, unsigned fired,
                       void *opaque)
 {
-    JsonBuilder *b = opaque;
+    GString *b = opaque;
 
-    json_builder_set_member_name(b, name);
-    json_builder_begin_object(b);
+    add_object(b, name);
     add_number(b, "matched", matched);
     add_number(b, "fired", fired);
-    json_builder_end_object(b);
+    g_string_append_c(b, '}');
 }
 
 char *vfio_sim_status_json(void)
 {
-    g_autoptr(JsonBuilder) b = json_builder_new();
-    g_autoptr(JsonNode) root = NULL;
+    GString *b = g_string_new("{");
 
-    json_builder_begin_object(b);
     add_number(b, "pid", getpid());
     add_number(b, "time-us", g_get_monotonic_time());
-    json_builder_set_member_name(b, "devices");
-    json_builder_begin_object(b);
+    add_object(b, "devices");
     for (unsigned i = 0; sim_world.devices && i < sim_world.devices->len;
          i++) {
         add_device(b, g_ptr_array_index(sim_world.devices, i));
     }
-    json_builder_end_object(b);
-    json_builder_set_member_name(b, "faults");
-    json_builder_begin_object(b);
+    g_string_append_c(b, '}');
+    add_object(b, "faults");
     sim_fault_foreach(add_fault, b);
-    json_builder_end_object(b);
-    json_builder_end_object(b);
-    root = json_builder_get_root(b);
-    return json_to_string(root, TRUE);
+    g_string_append_c(b, '}');
+    g_string_append_c(b, '}');
+    return g_string_free(b, FALSE);
 }
 
 /* Replace the file as a whole; a reader never sees a part of it. */

@@ -407,7 +407,9 @@ static void test_files(void)
 
     config_text = g_strdup_printf("[sim]\nstatus=%s\ntranscript=%s/t-%%p\n"
                                   "status-interval-ms=5\n"
-                                  "[device dev]\ngroup=1\nareas=none\n",
+                                  "[device dev]\ngroup=1\nareas=none\n"
+                                  "[fault a \"b\\c]\n"
+                                  "event=reset\nerrno=EIO\n",
                                   status, dir);
     sim_test_configure(config_text);
     c = client_open("dev", 1);
