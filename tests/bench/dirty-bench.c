@@ -362,9 +362,9 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     if (g_test_perf()) {
-        qtest_add_func("bench/dirty/all", test_all);
+        qtest_add_case("bench/dirty/all", test_all);
     } else {
-        qtest_add_func("bench/dirty/smoke", test_smoke);
+        qtest_add_case("bench/dirty/smoke", test_smoke);
     }
     return g_test_run();
 }

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "qtest-json.h"
 #include "transcript-helpers.h"
 
 #define REMOVE_MS 5000

@@ -15,6 +15,7 @@
 
 #include "driver-files.h"
 #include "libqtest.h"
+#include "qtest-case.h"
 
 typedef struct KernelDevice {
     char *name;                 /* UUID or PCI address */

@@ -25,6 +25,9 @@ static void describe_hook(gpointer opaque)
 {
     KernelSide *side = opaque;
 
+    if (side->qts) {
+        migrate_describe(side->qts, side->name);
+    }
     for (unsigned i = 0; i < side->devices->len; i++) {
         KernelDevice *dev = side->devices->pdata[i];
         g_autofree char *path = driver_debug_path(dev->name, "transcript");
@@ -447,6 +450,6 @@ void kernel_add_case(const char *name, void (*fn)(const void *),
     Case c = { fn, data };
     g_autofree char *path = g_strconcat("kernel/", name, NULL);
 
-    qtest_add_data_func_full(path, g_memdup2(&c, sizeof(c)), run_case,
+    qtest_add_data_case_full(path, g_memdup2(&c, sizeof(c)), run_case,
                              g_free);
 }

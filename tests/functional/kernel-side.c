@@ -129,6 +129,7 @@ void kernel_side_start(KernelSide *side)
 {
     g_autofree char *line = command_line(side);
     g_autofree char *attached = wrapper();
+    g_autofree char *output = g_strconcat(side->dir, ".stderr", NULL);
     const char *real = g_getenv("QEMU");
 
     g_setenv("VFIO_MIGRATION_ATTACH", "require", true);
@@ -136,10 +137,9 @@ void kernel_side_start(KernelSide *side)
         g_setenv("VFIO_MIGRATION_MULTI", "allow", true);
     }
     side->qts = qtest_start(!side->builtin ? attached :
-                            real ? real : "qemu-system-x86_64", line);
+                            real ? real : "qemu-system-x86_64", line, output);
     g_unsetenv("VFIO_MIGRATION_ATTACH");
     g_unsetenv("VFIO_MIGRATION_MULTI");
-    qtest_name(side->qts, side->name);
     if (!qtest_probe_child(side->qts)) {
         qtest_fail("%s: QEMU (%s) did not come up", side->name,
                    side->builtin ? "builtin" : "attached");

@@ -56,7 +56,10 @@ bool attach_test_init(int *argc, char ***argv)
 QTestState *start_by(const char *wrapper, const char *qemu, const char *mode,
                      const char *args)
 {
+    static unsigned number;
     g_autofree char *quoted = g_shell_quote(wrapper);
+    g_autofree char *output = g_strdup_printf("%s/q%u.stderr", qtest_tmpdir(),
+                                              number++);
 
     g_setenv("QEMU", qemu, true);
     if (mode) {
@@ -64,7 +67,7 @@ QTestState *start_by(const char *wrapper, const char *qemu, const char *mode,
     } else {
         g_unsetenv("VFIO_MIGRATION_ATTACH");
     }
-    return qtest_start(quoted, args);
+    return qtest_start(quoted, args, output);
 }
 
 QTestState *start(const char *qemu, const char *mode, const char *args)

@@ -14,6 +14,7 @@
 
 #include "libqtest.h"
 #include "elf-file.h"
+#include "qtest-case.h"
 
 #define NO_MACHINE "-machine none -accel tcg -nodefaults -vga none -S "
 #define MACHINE "-machine pc -accel tcg -m 16 -nodefaults -vga none -S "

@@ -488,18 +488,18 @@ static void add_changes(void)
         g_autofree char *path = g_strconcat("/attach/refuse/",
                                             changes[i].name, NULL);
 
-        qtest_add_data_func(path, &changes[i], test_change);
+        qtest_add_data_case(path, &changes[i], test_change);
     }
     for (size_t i = 0; i < code_patterns_count; i++) {
         g_autofree char *path = g_strconcat("/attach/refuse/code/",
                                             code_patterns[i].member, NULL);
 
-        qtest_add_data_func(path, &code_patterns[i], test_code);
+        qtest_add_data_case(path, &code_patterns[i], test_code);
     }
-    qtest_add_func("/attach/refuse/subsystem/missing", test_no_subsystem);
-    qtest_add_func("/attach/refuse/subsystem/version", test_other_subsystem);
-    qtest_add_func("/attach/refuse/code-pages", test_code_pages);
-    qtest_add_func("/attach/refuse/redirect", test_redirect_fails);
+    qtest_add_case("/attach/refuse/subsystem/missing", test_no_subsystem);
+    qtest_add_case("/attach/refuse/subsystem/version", test_other_subsystem);
+    qtest_add_case("/attach/refuse/code-pages", test_code_pages);
+    qtest_add_case("/attach/refuse/redirect", test_redirect_fails);
 }
 
 int main(int argc, char **argv)
@@ -508,7 +508,7 @@ int main(int argc, char **argv)
         return 0;
     }
     add_changes();
-    qtest_add_func("/attach/newer/accepted", test_newer);
-    qtest_add_func("/attach/newer/changed", test_newer_changed);
+    qtest_add_case("/attach/newer/accepted", test_newer);
+    qtest_add_case("/attach/newer/changed", test_newer_changed);
     return g_test_run();
 }

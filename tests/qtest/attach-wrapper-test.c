@@ -727,50 +727,50 @@ int main(int argc, char **argv)
     if (!attach_test_init(&argc, &argv)) {
         return 0;
     }
-    qtest_add_func("/attach/attached", test_attached);
-    qtest_add_func("/attach/quiet", test_attached_is_quiet);
-    qtest_add_data_func("/attach/sandbox",
+    qtest_add_case("/attach/attached", test_attached);
+    qtest_add_case("/attach/quiet", test_attached_is_quiet);
+    qtest_add_data_case("/attach/sandbox",
                         "-sandbox on,obsolete=deny,elevateprivileges=deny,"
                         "spawn=deny,resourcecontrol=deny", test_options);
-    qtest_add_data_func("/attach/only-migratable", "-only-migratable",
+    qtest_add_data_case("/attach/only-migratable", "-only-migratable",
                         test_options);
-    qtest_add_func("/attach/off", test_off);
-    qtest_add_func("/attach/unknown-word", test_unknown_word);
-    qtest_add_func("/attach/not-a-qemu", test_not_a_qemu);
-    qtest_add_func("/attach/children", test_children);
-    qtest_add_func("/attach/space-in-path", test_space_in_path);
-    qtest_add_data_func("/attach/wrapper/version", "-version",
+    qtest_add_case("/attach/off", test_off);
+    qtest_add_case("/attach/unknown-word", test_unknown_word);
+    qtest_add_case("/attach/not-a-qemu", test_not_a_qemu);
+    qtest_add_case("/attach/children", test_children);
+    qtest_add_case("/attach/space-in-path", test_space_in_path);
+    qtest_add_data_case("/attach/wrapper/version", "-version",
                         test_information);
-    qtest_add_data_func("/attach/wrapper/help", "-help", test_information);
-    qtest_add_data_func("/attach/wrapper/device-help", "-device help",
+    qtest_add_data_case("/attach/wrapper/help", "-help", test_information);
+    qtest_add_data_case("/attach/wrapper/device-help", "-device help",
                         test_information);
-    qtest_add_func("/attach/wrapper/check", test_check_option);
-    qtest_add_func("/attach/wrapper/daemonize", test_daemonize);
-    qtest_add_func("/attach/wrapper/loops", test_loops);
-    qtest_add_func("/attach/wrapper/path", test_path);
-    qtest_add_func("/attach/wrapper/arguments", test_arguments);
-    qtest_add_func("/attach/wrapper/wrong-program", test_wrong_program);
-    qtest_add_func("/attach/wrapper/version-option", test_version_option);
-    qtest_add_func("/attach/settings/good", test_settings);
-    qtest_add_func("/attach/settings/refused", test_settings_refused);
-    qtest_add_func("/attach/settings/forbid", test_settings_forbid);
-    qtest_add_func("/attach/settings/check", test_settings_check);
+    qtest_add_case("/attach/wrapper/check", test_check_option);
+    qtest_add_case("/attach/wrapper/daemonize", test_daemonize);
+    qtest_add_case("/attach/wrapper/loops", test_loops);
+    qtest_add_case("/attach/wrapper/path", test_path);
+    qtest_add_case("/attach/wrapper/arguments", test_arguments);
+    qtest_add_case("/attach/wrapper/wrong-program", test_wrong_program);
+    qtest_add_case("/attach/wrapper/version-option", test_version_option);
+    qtest_add_case("/attach/settings/good", test_settings);
+    qtest_add_case("/attach/settings/refused", test_settings_refused);
+    qtest_add_case("/attach/settings/forbid", test_settings_forbid);
+    qtest_add_case("/attach/settings/check", test_settings_check);
     for (size_t i = 0; i < G_N_ELEMENTS(not_loaded); i++) {
         g_autofree char *path = g_strconcat("/attach/not-loaded/",
                                             not_loaded[i].name, NULL);
         g_autofree char *device = g_strconcat(
             "/attach/device/property-not-loaded/", not_loaded[i].name, NULL);
 
-        qtest_add_data_func(path, &not_loaded[i], test_not_loaded);
-        qtest_add_data_func(device, &not_loaded[i],
+        qtest_add_data_case(path, &not_loaded[i], test_not_loaded);
+        qtest_add_data_case(device, &not_loaded[i],
                             test_property_not_loaded);
     }
-    qtest_add_func("/attach/device/property", test_property);
-    qtest_add_func("/attach/device/property-not-attached",
+    qtest_add_case("/attach/device/property", test_property);
+    qtest_add_case("/attach/device/property-not-attached",
                    test_property_not_attached);
-    qtest_add_func("/attach/device/multi-word", test_multi_word);
-    qtest_add_func("/attach/device/sandbox", test_sandbox_migration);
-    qtest_add_func("/attach/device/trace", test_trace);
-    qtest_add_func("/attach/device/query-migrate", test_query_migrate);
+    qtest_add_case("/attach/device/multi-word", test_multi_word);
+    qtest_add_case("/attach/device/sandbox", test_sandbox_migration);
+    qtest_add_case("/attach/device/trace", test_trace);
+    qtest_add_case("/attach/device/query-migrate", test_query_migrate);
     return g_test_run();
 }

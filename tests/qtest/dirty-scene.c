@@ -364,8 +364,8 @@ static void use_viommu_only(VFIOPair *pair, VTD *vtd)
 
 static void viommu_driver(VFIOPair *pair, VTD *vtd)
 {
-    virtio_pci_init(&viommu, pair->src->qts, VIOMMU_SLOT, VIOMMU_BAR,
-                    VIOMMU_RING);
+    virtio_pci_start(&viommu, pair->src->qts, VIOMMU_SLOT, VIOMMU_BAR,
+                     VIOMMU_RING);
 }
 
 static void viommu_map(uint64_t target)

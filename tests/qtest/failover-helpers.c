@@ -86,7 +86,7 @@ void failover_guest_up(VFIOSide *side)
 {
     VirtioPCI net;
 
-    virtio_pci_init(&net, side->qts, NET_SLOT, NET_BAR, NET_RING);
+    virtio_pci_start(&net, side->qts, NET_SLOT, NET_BAR, NET_RING);
     wait_open(side);
     failover_slots_on(side);
 }

@@ -9,6 +9,8 @@
  */
 #include "libqtest.h"
 #include "migration-helpers.h"
+#include "qtest-case.h"
+#include "qtest-json.h"
 
 #include <string.h>
 #include <sys/wait.h>
@@ -71,8 +73,9 @@ static void test_events(void)
 /* A QEMU that refuses its arguments is told by its exit and its stderr. */
 static void test_bad_start(void)
 {
+    g_autofree char *output = g_strdup_printf("%s/stderr", qtest_tmpdir());
     QTestState *s = qtest_start("qemu-system-x86_64",
-                                MACHINE "-device no-such-device");
+                                MACHINE "-device no-such-device", output);
     g_autofree char *err = qtest_stderr(s);
     int status;
 
@@ -145,13 +148,13 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_setenv("VFIO_MIGRATION_MULTI", "allow", true);
     g_setenv("VFIO_SIM_CONFIG", "/nonexistent", true);
-    qtest_add_func("harness/settings", test_settings);
-    qtest_add_func("harness/json", test_json);
-    qtest_add_func("harness/memory", test_memory);
-    qtest_add_func("harness/events", test_events);
-    qtest_add_func("harness/bad-start", test_bad_start);
-    qtest_add_func("harness/migration", test_migration);
-    qtest_add_func("harness/cancel", test_cancel);
-    qtest_add_func("harness/kill9", test_kill9);
+    qtest_add_case("harness/settings", test_settings);
+    qtest_add_case("harness/json", test_json);
+    qtest_add_case("harness/memory", test_memory);
+    qtest_add_case("harness/events", test_events);
+    qtest_add_case("harness/bad-start", test_bad_start);
+    qtest_add_case("harness/migration", test_migration);
+    qtest_add_case("harness/cancel", test_cancel);
+    qtest_add_case("harness/kill9", test_kill9);
     return g_test_run();
 }

@@ -1,15 +1,18 @@
 /*
  * Drive a QEMU from a test: processes and QMP
  *
- * Owns: QEMU processes of a case, their QMP socket and stderr.
+ * Owns: QEMU processes of a case, their QMP socket and stderr, handlers of
+ * SIGABRT.
  * Does not own: the qtest socket's commands (qtest-io.c), cases
  * (qtest-case.c), JSON (qtest-json.c).
  * Locks: none. One thread; a QEMU dies with the process that started it.
- * Source: names and meanings of tests/qtest/libqtest.h of QEMU.
+ * Source: names and meanings of tests/qtest/libqtest.h of QEMU, to which the
+ * patch series adds what the cases use besides.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include "qtest-internal.h"
+#include "qtest-case.h"
+#include "qtest-json.h"
 #include "qtest-state.h"
 
 #include <errno.h>
@@ -28,7 +31,43 @@
 /* Between looks at a child that may have ended. */
 #define POLL_MS 10
 
-static GPtrArray *all_states;   /* QTestState, in the order of their start */
+static GHookList abrt_hooks;
+
+/* ---- abort() ---- */
+
+/*
+ * Runs in the thread that called abort(), or that SIGABRT found waiting for a
+ * QEMU: both are points where printing is safe enough for a process that ends
+ * now anyway. A handler that aborts itself is not called again.
+ */
+static void on_abort(int sig)
+{
+    g_hook_list_invoke(&abrt_hooks, false);
+}
+
+void qtest_add_abrt_handler(GHookFunc fn, const void *data)
+{
+    GHook *hook;
+
+    if (!abrt_hooks.is_setup) {
+        g_hook_list_init(&abrt_hooks, sizeof(GHook));
+        signal(SIGABRT, on_abort);
+    }
+    hook = g_hook_alloc(&abrt_hooks);
+    hook->func = (gpointer)fn;
+    hook->data = (gpointer)data;
+    g_hook_prepend(&abrt_hooks, hook);
+}
+
+void qtest_remove_abrt_handler(void *data)
+{
+    GHook *hook = g_hook_find_data(&abrt_hooks, true, data);
+
+    g_assert_nonnull(hook);
+    g_hook_destroy_link(&abrt_hooks, hook);
+}
+
+static void describe(gpointer opaque);
 
 /* ---- lines on a socket ---- */
 
@@ -166,7 +205,7 @@ static void spawn(QTestState *s, char **argv)
     fflush(NULL);
     s->pid = fork();
     if (s->pid == 0) {
-        int out = open(s->stderr_path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+        int out = open(s->output, O_WRONLY | O_CREAT | O_TRUNC, 0600);
         int in = open("/dev/null", O_RDONLY);
 
         prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -205,20 +244,23 @@ static char **build_argv(QTestState *s, const char *binary,
     return argv;
 }
 
-QTestState *qtest_start(const char *binary, const char *extra_args)
+QTestState *qtest_start(const char *binary, const char *extra_args,
+                        const char *output)
 {
     static unsigned number;
     QTestState *s = g_new0(QTestState, 1);
     g_autofree char *qtest_path = NULL;
     g_autofree char *qmp_path = NULL;
+    g_autofree char *base = NULL;
     g_auto(GStrv) argv = NULL;
     int64_t deadline_ms = now_ms() + QTEST_ANSWER_SECONDS * 1000;
     int qtest_fd, qmp_fd;
     QDict *answer;
 
     s->prefix = g_strdup_printf("%s/q%u", qtest_tmpdir(), number++);
-    s->name = g_path_get_basename(s->prefix);
-    s->stderr_path = g_strconcat(s->prefix, ".stderr", NULL);
+    base = g_path_get_basename(output);
+    s->name = g_strndup(base, strcspn(base, "."));
+    s->output = g_strdup(output);
     s->qmp.in = g_string_new(NULL);
     s->qtest.in = g_string_new(NULL);
     g_queue_init(&s->events);
@@ -228,10 +270,7 @@ QTestState *qtest_start(const char *binary, const char *extra_args)
     qmp_fd = listen_at(qmp_path);
     argv = build_argv(s, binary, extra_args);
     spawn(s, argv);
-    if (!all_states) {
-        all_states = g_ptr_array_new();
-    }
-    g_ptr_array_add(all_states, s);
+    qtest_add_abrt_handler(describe, s);
 
     s->qmp.fd = accept_qemu(s, qmp_fd, deadline_ms);
     s->qtest.fd = accept_qemu(s, qtest_fd, deadline_ms);
@@ -244,14 +283,9 @@ QTestState *qtest_start(const char *binary, const char *extra_args)
     return s;
 }
 
-static QTestState *start_or_fail(const char *binary, const char *extra_args)
+const char *qtest_get_arch(void)
 {
-    QTestState *s = qtest_start(binary, extra_args);
-
-    if (s->qmp.fd < 0 || !qtest_probe_child(s)) {
-        qtest_fail("QEMU did not come up: %s %s", binary, extra_args);
-    }
-    return s;
+    return "x86_64";
 }
 
 static const char *default_binary(void)
@@ -264,7 +298,15 @@ static const char *default_binary(void)
 
 QTestState *qtest_init(const char *extra_args)
 {
-    return start_or_fail(default_binary(), extra_args);
+    static unsigned number;
+    g_autofree char *output = g_strdup_printf("%s/init%u.stderr",
+                                              qtest_tmpdir(), number++);
+    QTestState *s = qtest_start(default_binary(), extra_args, output);
+
+    if (s->qmp.fd < 0 || !qtest_probe_child(s)) {
+        qtest_fail("QEMU did not come up: %s", extra_args);
+    }
+    return s;
 }
 
 QTestState *qtest_vinitf(const char *fmt, va_list ap)
@@ -283,12 +325,6 @@ QTestState *qtest_initf(const char *fmt, ...)
     s = qtest_vinitf(fmt, ap);
     va_end(ap);
     return s;
-}
-
-void qtest_name(QTestState *s, const char *name)
-{
-    g_free(s->name);
-    s->name = g_strdup(name);
 }
 
 pid_t qtest_pid(QTestState *s)
@@ -323,7 +359,7 @@ void qtest_kill_qemu(QTestState *s)
 
 static void state_free(QTestState *s)
 {
-    g_ptr_array_remove(all_states, s);
+    qtest_remove_abrt_handler(s);
     for (int i = 0; i < 2; i++) {
         QTestChannel *c = i ? &s->qmp : &s->qtest;
 
@@ -337,7 +373,7 @@ static void state_free(QTestState *s)
     }
     g_free(s->prefix);
     g_free(s->name);
-    g_free(s->stderr_path);
+    g_free(s->output);
     g_free(s->last_command);
     g_free(s);
 }
@@ -364,16 +400,6 @@ void qtest_quit(QTestState *s)
                    WEXITSTATUS(s->status), s->expected_status);
     }
     state_free(s);
-}
-
-bool qtest_forget_all(void)
-{
-    bool any = all_states && all_states->len;
-
-    while (all_states && all_states->len) {
-        qtest_forget(all_states->pdata[0]);
-    }
-    return any;
 }
 
 /* ---- QMP ---- */
@@ -406,9 +432,6 @@ static QDict *receive_answer(QTestState *s, int64_t deadline_ms)
             g_queue_push_tail(&s->events, answer);
         } else if (qdict_haskey(answer, "QMP")) {
             qobject_unref(answer);
-        } else if (s->late_answers) {
-            s->late_answers--;
-            qobject_unref(answer);
         } else {
             return answer;
         }
@@ -433,16 +456,8 @@ static QDict *vqmp_timeout(QTestState *s, int timeout_ms, const char *fmt,
                            va_list ap)
 {
     int64_t deadline_ms = now_ms() + timeout_ms;
-    QDict *answer;
 
-    if (!vsend(s, fmt, ap)) {
-        return NULL;
-    }
-    answer = receive_answer(s, deadline_ms);
-    if (!answer && s->qmp.fd >= 0) {
-        s->late_answers++;
-    }
-    return answer;
+    return vsend(s, fmt, ap) ? receive_answer(s, deadline_ms) : NULL;
 }
 
 QDict *qtest_qmp_timeout(QTestState *s, int timeout_ms, const char *fmt, ...)
@@ -631,7 +646,7 @@ char *qtest_stderr(QTestState *s)
 {
     char *text = NULL;
 
-    if (!g_file_get_contents(s->stderr_path, &text, NULL, NULL)) {
+    if (!g_file_get_contents(s->output, &text, NULL, NULL)) {
         return g_strdup("");
     }
     return text;
@@ -644,58 +659,19 @@ static const char *tail(const char *text, size_t len)
     return all > len ? text + all - len : text;
 }
 
-char *qtest_describe(QTestState *s)
+static void describe(gpointer opaque)
 {
+    QTestState *s = opaque;
     g_autofree char *err = qtest_stderr(s);
-    g_autofree char *migration = NULL;
     g_autofree char *life = NULL;
-    QDict *answer = NULL;
 
     if (qtest_probe_child(s)) {
         life = g_strdup_printf("runs, pid %d", s->pid);
-        answer = qtest_qmp_timeout(s, 1000, "{'execute': 'query-migrate'}");
     } else if (WIFSIGNALED(s->status)) {
         life = g_strdup_printf("died of signal %d", WTERMSIG(s->status));
     } else {
         life = g_strdup_printf("ended, status %d", WEXITSTATUS(s->status));
     }
-    migration = qdict_to_text(answer);
-    qobject_unref(answer);
-    return g_strdup_printf("--- %s: %s\nlast command: %s\n"
-                           "query-migrate: %s\nstderr:\n%s\n",
-                           s->name, life, s->last_command, migration,
-                           tail(err, 3000));
-}
-
-void qtest_describe_all(void)
-{
-    for (unsigned i = 0; all_states && i < all_states->len; i++) {
-        g_autofree char *text = qtest_describe(all_states->pdata[i]);
-
-        fprintf(stderr, "%s", text);
-    }
-}
-
-void qtest_fail(const char *fmt, ...)
-{
-    g_autofree char *text = NULL;
-    va_list ap;
-
-    va_start(ap, fmt);
-    text = g_strdup_vprintf(fmt, ap);
-    va_end(ap);
-    fprintf(stderr, "FAILED %s: %s\n", qtest_case_name(), text);
-    abort();
-}
-
-void qtest_expect_words(const char *who, const char *what, const char *text,
-                        const char *words)
-{
-    g_auto(GStrv) all = g_strsplit(words, ";", -1);
-
-    for (char **word = all; *word; word++) {
-        if (!strstr(text, *word)) {
-            qtest_fail("%s: %s lacks '%s': %s", who, what, *word, text);
-        }
-    }
+    fprintf(stderr, "--- %s: %s\nlast command: %s\nstderr:\n%s\n", s->name,
+            life, s->last_command, tail(err, 3000));
 }

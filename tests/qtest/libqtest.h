@@ -6,11 +6,11 @@
  * vfio-test.h.
  *
  * Names and meanings are those of tests/qtest/libqtest.h in QEMU's tree, so
- * that a test builds in both; what only this harness has is below, apart.
- * Differences that a test may notice: the machine runs on TCG (no
- * distribution builds the qtest accelerator), each case runs in a process of
- * its own with a time limit, and a call that gets no answer in
- * QTEST_ANSWER_SECONDS fails the case.
+ * that a test builds in both: first what QEMU 7.2 has, then what the patch
+ * series adds to it, and last what only this harness has.
+ * Differences that a test may notice: there is no qtest accelerator (no
+ * distribution builds it), a call that gets no answer in QTEST_ANSWER_SECONDS
+ * fails the case, and events that were not asked for are kept.
  *
  * Locks: none. A case has one thread.
  *
@@ -26,13 +26,6 @@
 #include "qdict-compat.h"
 
 typedef struct QTestState QTestState;
-
-/*
- * How long a QMP or qtest command may take: 20 s, or what the environment
- * variable QTEST_ANSWER_SECONDS says (in an emulated machine all is slow).
- */
-#define QTEST_ANSWER_SECONDS qtest_answer_seconds()
-int qtest_answer_seconds(void);
 
 /*
  * qtest_init, qtest_initf, qtest_vinitf: start the QEMU that QTEST_QEMU_BINARY
@@ -71,14 +64,8 @@ QDict *qtest_qmp(QTestState *s, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 QDict *qtest_vqmp(QTestState *s, const char *fmt, va_list ap)
     G_GNUC_PRINTF(2, 0);
 
-/* The answer must have 'return' (or 'error'): else the case fails. */
+/* The answer must have 'return': else the case fails. */
 void qtest_qmp_assert_success(QTestState *s, const char *fmt, ...)
-    G_GNUC_PRINTF(2, 3);
-void qtest_qmp_fds_assert_success(QTestState *s, int *fds, size_t nfds,
-                                  const char *fmt, ...) G_GNUC_PRINTF(4, 5);
-QDict *qtest_qmp_assert_success_ref(QTestState *s, const char *fmt, ...)
-    G_GNUC_PRINTF(2, 3);
-QDict *qtest_qmp_assert_failure_ref(QTestState *s, const char *fmt, ...)
     G_GNUC_PRINTF(2, 3);
 
 void qtest_qmp_eventwait(QTestState *s, const char *event);
@@ -113,104 +100,66 @@ void qtest_bufwrite(QTestState *s, uint64_t addr, const void *data,
                     size_t size);
 void qtest_memset(QTestState *s, uint64_t addr, uint8_t patt, size_t size);
 
-/* Cases; their names get the architecture before them. See qtest-case.c. */
-void qtest_add_func(const char *str, void (*fn)(void));
-void qtest_add_data_func(const char *str, const void *data,
-                         void (*fn)(const void *));
-void qtest_add_data_func_full(const char *str, void *data,
-                              void (*fn)(const void *),
-                              GDestroyNotify data_free_func);
-
+/* Called on SIGABRT, the last one first. */
 void qtest_add_abrt_handler(GHookFunc fn, const void *data);
 void qtest_remove_abrt_handler(void *data);
 
-/* ---- what QEMU's libqtest does not have ---- */
-
-/* qtest_skip: the case does not apply here, and why. Then return. */
-void qtest_skip(const char *why);
+/* ---- what the series adds to QEMU's ---- */
 
 /*
- * qtest_start: start a QEMU without asserting anything about it. Returns
- * after QMP has answered, or after the process ended (qtest_probe_child()
- * tells), or after QTEST_ANSWER_SECONDS.
+ * qtest_start: start a QEMU that may fail
+ * @binary, @extra_args: in shell syntax
+ * @output: the file that takes what it writes to stdout and stderr; shown
+ *     where the case fails
+ *
+ * Returns after QMP has answered, or after the process has ended
+ * (qtest_probe_child() tells).
  */
-QTestState *qtest_start(const char *binary, const char *extra_args);
+QTestState *qtest_start(const char *binary, const char *extra_args,
+                        const char *output);
 
-/* qtest_tmpdir: the case's own directory, gone when the case is over. */
-const char *qtest_tmpdir(void);
-
-/* qtest_case_name: name of the case that runs, "" outside of one. */
-const char *qtest_case_name(void);
+/* qtest_stderr: what a QEMU of qtest_start() wrote till now. Caller frees. */
+char *qtest_stderr(QTestState *s);
 
 /*
- * qtest_set_case_seconds: time limit of the case that runs, from now on.
- * The default is QTEST_CASE_SECONDS.
- */
-#define QTEST_CASE_SECONDS 60
-void qtest_set_case_seconds(unsigned seconds);
-
-/* qtest_name: give the QEMU a name for messages, "source". */
-void qtest_name(QTestState *s, const char *name);
-
-pid_t qtest_pid(QTestState *s);
-
-/*
- * qtest_wait_exit: wait until QEMU has ended; @status as of waitpid().
- * Returns false if it still runs after @timeout_ms.
+ * qtest_wait_exit: wait until QEMU has ended; @status, unless NULL, as of
+ * waitpid(). Returns false if it still runs after @timeout_ms.
  */
 bool qtest_wait_exit(QTestState *s, int timeout_ms, int *status);
-
-/* qtest_kill9: SIGKILL and reap. */
-void qtest_kill9(QTestState *s);
 
 /* qtest_forget: as qtest_quit(), with SIGKILL, whatever the status. */
 void qtest_forget(QTestState *s);
 
-/* qtest_stderr: what QEMU wrote to stderr till now. Caller frees. */
-char *qtest_stderr(QTestState *s);
-
 /*
  * qtest_qmp_timeout: as qtest_qmp(), but NULL if there is no answer in
- * @timeout_ms or QEMU is gone.
+ * @timeout_ms or QEMU is gone. A QEMU that is not gone can only be ended
+ * then: its answer may come yet.
  */
 QDict *qtest_qmp_timeout(QTestState *s, int timeout_ms, const char *fmt, ...)
     G_GNUC_PRINTF(3, 4);
 
-/* qdict_to_text: an answer as JSON text, "(none)" for NULL. Caller frees. */
-char *qdict_to_text(const QDict *d);
+/* The answer's 'return' (or 'error'), which it must have. Caller owns it. */
+QDict *qtest_qmp_assert_success_ref(QTestState *s, const char *fmt, ...)
+    G_GNUC_PRINTF(2, 3);
+QDict *qtest_qmp_assert_failure_ref(QTestState *s, const char *fmt, ...)
+    G_GNUC_PRINTF(2, 3);
 
-/* qdict_from_text: the reverse; NULL if @text is not a JSON object. */
-QDict *qdict_from_text(const char *text);
-
-/*
- * qtest_jsonf: the text of a QMP command as qtest_qmp() builds it.
- * Caller frees.
- */
-char *qtest_vjsonf(const char *fmt, va_list ap) G_GNUC_PRINTF(1, 0);
+/* ---- what only this harness has ---- */
 
 /*
- * qtest_fail: end the case as failed, with a message and with what is known
- * of every QEMU of the case (stderr, query-migrate).
+ * How long a QMP or qtest command may take: 20 s, or what the environment
+ * variable QTEST_ANSWER_SECONDS says (in an emulated machine all is slow).
  */
-G_NORETURN void qtest_fail(const char *fmt, ...) G_GNUC_PRINTF(1, 2);
+#define QTEST_ANSWER_SECONDS qtest_answer_seconds()
+int qtest_answer_seconds(void);
 
-/*
- * qtest_expect_words: fail the case unless @text, which is @what of @who,
- * holds each of @words (';' between them).
- */
-void qtest_expect_words(const char *who, const char *what, const char *text,
-                        const char *words);
+/* With file descriptors, as for getfd. */
+void qtest_qmp_fds_assert_success(QTestState *s, int *fds, size_t nfds,
+                                  const char *fmt, ...) G_GNUC_PRINTF(4, 5);
 
-/* qtest_describe: stderr's tail and query-migrate of @s, for a message. */
-char *qtest_describe(QTestState *s);
+pid_t qtest_pid(QTestState *s);
 
-/*
- * qtest_take_part: which part of a table a program is to run
- *
- * Takes "--part=N/M" (N from 1), where it is the first argument, out of
- * @argv. Sets @part to N - 1 and @parts to M; leaves both alone without it.
- */
-void qtest_take_part(int *argc, char **argv, unsigned *part,
-                     unsigned *parts);
+/* qtest_kill9: SIGKILL and reap. */
+void qtest_kill9(QTestState *s);
 
 #endif /* TESTS_QTEST_LIBQTEST_H */

@@ -9,8 +9,12 @@
  */
 #include "migration-helpers.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+
+#include "qtest-case.h"
+#include "qtest-json.h"
 
 #define POLL_MS 2
 #define MIGRATION_SECONDS 30
@@ -19,16 +23,13 @@
 /* Joins @fmt's members and the URI into the command's arguments. */
 void migrate_qmp(QTestState *who, const char *uri, const char *fmt, ...)
 {
-    g_autofree char *text = NULL;
     QDict *args;
     va_list ap;
 
     va_start(ap, fmt);
-    text = qtest_vjsonf(fmt, ap);
+    args = qdict_from_vjsonf_nofail(fmt, ap);
     va_end(ap);
-    args = qdict_from_text(text);
-    g_assert_nonnull(args);
-    json_object_set_string_member(args, "uri", uri);
+    qdict_put_str(args, "uri", uri);
     qtest_qmp_assert_success(who, "{'execute': 'migrate', 'arguments': %p}",
                              args);
 }
@@ -129,10 +130,9 @@ void migrate_continue(QTestState *who, const char *state)
 char *migrate_poll_end(QTestState *who, int timeout_ms, int poll_ms)
 {
     int64_t end_us = g_get_monotonic_time() + timeout_ms * INT64_C(1000);
-    int64_t left_us;
 
-    while ((left_us = end_us - g_get_monotonic_time()) > 0) {
-        QDict *answer = qtest_qmp_timeout(who, left_us / 1000 + 1,
+    while (g_get_monotonic_time() < end_us) {
+        QDict *answer = qtest_qmp_timeout(who, timeout_ms,
                                           "{'execute': 'query-migrate'}");
         g_autofree char *status = NULL;
 
@@ -190,13 +190,23 @@ char *migrate_blocked_reasons(QTestState *who)
     QDict *info = migrate_query(who);
     QList *list = qdict_get_qlist(info, "blocked-reasons");
     GString *text = g_string_new(NULL);
+    const char *reason;
 
-    for (unsigned i = 0; list && i < json_array_get_length(list); i++) {
-        g_string_append_printf(text, "%s%s", i ? "\n" : "",
-                               json_array_get_string_element(list, i));
+    for (unsigned i = 0; list && (reason = qlist_get_text(list, i)); i++) {
+        g_string_append_printf(text, "%s%s", i ? "\n" : "", reason);
     }
     qobject_unref(info);
     return g_string_free(text, false);
+}
+
+void migrate_describe(QTestState *who, const char *name)
+{
+    QDict *answer = qtest_qmp_timeout(who, 1000,
+                                      "{'execute': 'query-migrate'}");
+    g_autofree char *text = qdict_to_text(answer);
+
+    fprintf(stderr, "--- %s: query-migrate: %s\n", name, text);
+    qobject_unref(answer);
 }
 
 char *migrate_refused(QTestState *who, const char *uri)

@@ -73,6 +73,9 @@ char *migrate_error(QTestState *who);
 /* migrate_blocked_reasons: one a line, "" if there are none. */
 char *migrate_blocked_reasons(QTestState *who);
 
+/* migrate_describe: query-migrate to stderr, for a case that fails. */
+void migrate_describe(QTestState *who, const char *name);
+
 /* migrate_refused: try to start a migration; the error's text. */
 char *migrate_refused(QTestState *who, const char *uri);
 

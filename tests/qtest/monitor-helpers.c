@@ -15,6 +15,9 @@
 #include <sys/time.h>
 #include <sys/un.h>
 
+#include "qtest-case.h"
+#include "qtest-json.h"
+
 char *monitor_args(const char *path)
 {
     return g_strdup_printf(" -chardev socket,id=second,path=%s,server=on,"

@@ -38,6 +38,11 @@ static inline bool qdict_haskey(const QDict *d, const char *key)
     return json_object_has_member((QDict *)d, key);
 }
 
+static inline void qdict_put_str(QDict *d, const char *key, const char *value)
+{
+    json_object_set_string_member(d, key, value);
+}
+
 /* Members that must be there: a test fails where one is not. */
 static inline const char *qdict_get_str(const QDict *d, const char *key)
 {

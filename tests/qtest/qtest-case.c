@@ -3,17 +3,20 @@
  *
  * Owns: running a case in a child with a time limit and a directory, so that
  * a failed, hung or crashed case leaves nothing behind and the next one
- * still runs; an environment without settings of ours; the handlers that
- * describe a failure.
- * Does not own: QEMU processes (libqtest.c). They die with the case's
- * process, whatever ends it, because they ask the kernel for that signal.
+ * still runs; an environment without settings of ours; ending a case that
+ * fails.
+ * Does not own: QEMU processes, and what shows them where a case fails
+ * (libqtest.c). They die with the case's process, whatever ends it, because
+ * they ask the kernel for that signal.
  * Locks: none. QTEST_KEEP=1 keeps the directories; QTEST_NO_FORK=1 runs the
  * cases in the program itself, for a debugger; QTEST_ROWS=quick:LIST leaves
  * out what slow:LIST runs (slow-rows).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include "qtest-internal.h"
+#include "qtest-case.h"
+
+#include "libqtest.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -42,10 +45,7 @@ static struct {
     const QTestCase *running;
     char *dir;
     int report_fd;              /* to the parent, -1 where there is none */
-    bool described;
 } self = { .report_fd = -1 };
-
-static GHookList abrt_hooks;
 
 /* Of the program: the case is ended and cleared away first. */
 static volatile sig_atomic_t stop_signal;
@@ -61,16 +61,6 @@ static void watch_stop_signals(void)
 
     sigaction(SIGTERM, &sa, NULL);
     sigaction(SIGINT, &sa, NULL);
-}
-
-const char *qtest_get_arch(void)
-{
-    return "x86_64";
-}
-
-const char *qtest_case_name(void)
-{
-    return self.running ? self.running->name : "";
 }
 
 const char *qtest_tmpdir(void)
@@ -110,47 +100,29 @@ void qtest_skip(const char *why)
     report("skip %s\n", why);
 }
 
-static void abrt_hooks_init(void)
+void qtest_fail(const char *fmt, ...)
 {
-    if (!abrt_hooks.is_setup) {
-        g_hook_list_init(&abrt_hooks, sizeof(GHook));
+    g_autofree char *text = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    text = g_strdup_vprintf(fmt, ap);
+    va_end(ap);
+    fprintf(stderr, "FAILED %s: %s\n", self.running ? self.running->name : "",
+            text);
+    abort();
+}
+
+void qtest_expect_words(const char *who, const char *what, const char *text,
+                        const char *words)
+{
+    g_auto(GStrv) all = g_strsplit(words, ";", -1);
+
+    for (char **word = all; *word; word++) {
+        if (!strstr(text, *word)) {
+            qtest_fail("%s: %s lacks '%s': %s", who, what, *word, text);
+        }
     }
-}
-
-void qtest_add_abrt_handler(GHookFunc fn, const void *data)
-{
-    GHook *hook;
-
-    abrt_hooks_init();
-    hook = g_hook_alloc(&abrt_hooks);
-    hook->func = (gpointer)fn;
-    hook->data = (gpointer)data;
-    g_hook_prepend(&abrt_hooks, hook);
-}
-
-void qtest_remove_abrt_handler(void *data)
-{
-    GHook *hook = g_hook_find_data(&abrt_hooks, true, data);
-
-    g_assert_nonnull(hook);
-    g_hook_destroy_link(&abrt_hooks, hook);
-}
-
-/*
- * Runs in the thread that called abort(), or that the parent's SIGABRT
- * found waiting for a QEMU: both are points where printing is safe enough
- * for a process that ends now anyway.
- */
-static void on_abort(int sig)
-{
-    if (!self.described) {
-        self.described = true;
-        qtest_describe_all();
-        abrt_hooks_init();
-        g_hook_list_invoke(&abrt_hooks, true);
-        fflush(NULL);
-    }
-    _exit(1);
 }
 
 static void remove_tree(const char *path)
@@ -199,19 +171,30 @@ static void call(const QTestCase *c)
     self.running = NULL;
 }
 
+/* The first that is added, and so the last that is called */
+static void end_on_abort(gpointer data)
+{
+    fflush(NULL);
+    _exit(1);
+}
+
+/* QEMUs are the only children of a case that are not waited for at once. */
+static bool qemu_is_left(void)
+{
+    return waitpid(-1, NULL, WNOHANG) >= 0;
+}
+
 static G_NORETURN void child(const QTestCase *c, int report_fd)
 {
-    struct sigaction sa = { .sa_handler = on_abort };
-
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     /* What glib says of a failure here is no line of the program's TAP. */
     dup2(STDERR_FILENO, STDOUT_FILENO);
-    sigaction(SIGABRT, &sa, NULL);
+    qtest_add_abrt_handler(end_on_abort, NULL);
     signal(SIGTERM, SIG_DFL);
     signal(SIGINT, SIG_DFL);
     self.report_fd = report_fd;
     call(c);
-    if (qtest_forget_all()) {
+    if (qemu_is_left()) {
         fprintf(stderr, "%s: the case left a QEMU running\n", c->name);
         fflush(NULL);
         _exit(1);
@@ -315,7 +298,7 @@ static void run_case(gconstpointer opaque)
     watch_stop_signals();
     if (g_getenv("QTEST_NO_FORK")) {
         call(c);
-        g_assert_false(qtest_forget_all());
+        g_assert_false(qemu_is_left());
     } else {
         if (pipe2(fds, O_CLOEXEC) < 0) {
             g_error("pipe: %s", strerror(errno));
@@ -411,18 +394,18 @@ static void add_case(const char *str, QTestCase values)
     g_test_add_data_func_full(c->name, c, run_case, free_case);
 }
 
-void qtest_add_func(const char *str, void (*fn)(void))
+void qtest_add_case(const char *str, void (*fn)(void))
 {
     add_case(str, (QTestCase) { .fn = fn });
 }
 
-void qtest_add_data_func(const char *str, const void *data,
+void qtest_add_data_case(const char *str, const void *data,
                          void (*fn)(const void *))
 {
     add_case(str, (QTestCase) { .data_fn = fn, .data = (void *)data });
 }
 
-void qtest_add_data_func_full(const char *str, void *data,
+void qtest_add_data_case_full(const char *str, void *data,
                               void (*fn)(const void *),
                               GDestroyNotify data_free_func)
 {

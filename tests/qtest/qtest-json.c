@@ -9,7 +9,7 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include "libqtest.h"
+#include "qtest-json.h"
 
 #include <string.h>
 
@@ -134,4 +134,19 @@ QDict *qdict_from_text(const char *text)
 
     return node && JSON_NODE_HOLDS_OBJECT(node)
         ? json_node_dup_object(node) : NULL;
+}
+
+QDict *qdict_from_vjsonf_nofail(const char *fmt, va_list ap)
+{
+    g_autofree char *text = qtest_vjsonf(fmt, ap);
+    QDict *d = qdict_from_text(text);
+
+    g_assert_nonnull(d);
+    return d;
+}
+
+const char *qlist_get_text(const QList *list, unsigned index)
+{
+    return index < json_array_get_length((QList *)list)
+        ? json_array_get_string_element((QList *)list, index) : NULL;
 }

@@ -10,6 +10,7 @@
 #define TESTS_QTEST_QTEST_STATE_H
 
 #include "libqtest.h"
+#include "qtest-case.h"
 
 typedef struct QTestChannel {
     int fd;                     /* -1 once QEMU has closed it */
@@ -17,9 +18,9 @@ typedef struct QTestChannel {
 } QTestChannel;
 
 struct QTestState {
-    char *name;
-    char *prefix;               /* of its sockets and files */
-    char *stderr_path;
+    char *name;                 /* that of @output, for messages */
+    char *prefix;               /* of its sockets */
+    char *output;               /* the file of its stderr */
     char *last_command;
     pid_t pid;
     bool ended;
@@ -27,7 +28,6 @@ struct QTestState {
     int expected_status;
     QTestChannel qmp;
     QTestChannel qtest;
-    unsigned late_answers;      /* to commands that nobody waits for */
     GQueue events;              /* QDict, not yet asked for */
 };
 

@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "qtest-json.h"
 #include "transcript-helpers.h"
 
 const char *vfio_kind_name(VFIOSideKind kind)
@@ -327,6 +328,7 @@ void vfio_side_try_start(VFIOSide *side)
     g_autofree char *old_preload = g_strdup(g_getenv("LD_PRELOAD"));
     g_autofree char *line = command_line(side);
     g_autofree char *old_qemu = g_strdup(g_getenv("QEMU"));
+    g_autofree char *output = g_strconcat(side->dir, ".stderr", NULL);
     const char *real = real_qemu(side);
 
     g_assert_null(side->qts);
@@ -339,14 +341,16 @@ void vfio_side_try_start(VFIOSide *side)
                  side->no_device_log ? "off" : NULL);
     set_or_unset("QEMU", real);
     side->qts = qtest_start(side->kind == SIDE_ATTACHED ? wrapper :
-                            real ? real : "qemu-system-x86_64", line);
+                            real ? real : "qemu-system-x86_64", line, output);
     set_or_unset("QEMU", old_qemu);
     set_or_unset("LD_PRELOAD", old_preload);
     set_or_unset("VFIO_SIM_CONFIG", NULL);
     set_or_unset("VFIO_MIGRATION_ATTACH", NULL);
     set_or_unset("VFIO_MIGRATION_MULTI", NULL);
     set_or_unset("VFIO_MIGRATION_DEVICE_DIRTY_TRACKING", NULL);
-    qtest_name(side->qts, side->name);
+    /* Called before that of libqtest, which ends QEMU */
+    qtest_remove_abrt_handler(side);
+    qtest_add_abrt_handler(describe_hook, side);
 }
 
 void vfio_side_start(VFIOSide *side)
@@ -451,6 +455,9 @@ static void describe_hook(gpointer opaque)
     g_autofree char *who = g_strdup_printf("%s (%s)", side->name,
                                            vfio_kind_name(side->kind));
 
+    if (side->qts) {
+        migrate_describe(side->qts, who);
+    }
     transcript_print_end(text, who);
 }
 

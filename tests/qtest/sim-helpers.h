@@ -16,6 +16,7 @@
 #include "libqtest.h"
 #include "machine-helpers.h"
 #include "migration-helpers.h"
+#include "qtest-case.h"
 
 typedef enum VFIOSideKind {
     SIDE_ATTACHED,              /* our subsystem, attached, required */

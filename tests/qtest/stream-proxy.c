@@ -19,7 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "libqtest.h"
+#include "qtest-case.h"
 
 #define STREAM_MAGIC    0x5145564du     /* "QEVM" */
 #define STREAM_VERSION  3u

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "qtest-case.h"
+
 #define END_BYTES 4000
 
 unsigned transcript_fired(const char *transcript, const char *fault)

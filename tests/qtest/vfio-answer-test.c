@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "qdict-compat.h"
+#include "qtest-json.h"
 
 #define UNFIT   "its device is 0x00fe and 0x00ff here"
 #define NO_ONE  "QEMU gives no reason;log of the destination"
@@ -318,23 +318,23 @@ int main(int argc, char **argv)
         g_autofree char *name = g_strconcat("vfio/answer/refused/",
                                             cases[i].name, NULL);
 
-        qtest_add_data_func(name, &cases[i], test_refused);
+        qtest_add_data_case(name, &cases[i], test_refused);
     }
     for (unsigned i = 0; i < G_N_ELEMENTS(nonsense); i++) {
         g_autofree char *name = g_strconcat("vfio/answer/nonsense/",
                                             nonsense[i].name, NULL);
 
-        qtest_add_data_func(name, &nonsense[i], test_nonsense);
+        qtest_add_data_case(name, &nonsense[i], test_nonsense);
     }
-    qtest_add_data_func("vfio/answer/go-ahead/asked", "yes", test_go_ahead);
-    qtest_add_data_func("vfio/answer/go-ahead/not-asked", NULL, test_go_ahead);
-    qtest_add_func("vfio/answer/off", test_off);
-    qtest_add_func("vfio/answer/file", test_file);
-    qtest_add_data_func("vfio/answer/source-fails/asked", "yes",
+    qtest_add_data_case("vfio/answer/go-ahead/asked", "yes", test_go_ahead);
+    qtest_add_data_case("vfio/answer/go-ahead/not-asked", NULL, test_go_ahead);
+    qtest_add_case("vfio/answer/off", test_off);
+    qtest_add_case("vfio/answer/file", test_file);
+    qtest_add_data_case("vfio/answer/source-fails/asked", "yes",
                         test_source_fails);
-    qtest_add_data_func("vfio/answer/source-fails/not-asked", NULL,
+    qtest_add_data_case("vfio/answer/source-fails/not-asked", NULL,
                         test_source_fails);
-    qtest_add_data_func("vfio/answer/cancel/asked", "yes", test_cancel);
-    qtest_add_data_func("vfio/answer/cancel/not-asked", NULL, test_cancel);
+    qtest_add_data_case("vfio/answer/cancel/asked", "yes", test_cancel);
+    qtest_add_data_case("vfio/answer/cancel/not-asked", NULL, test_cancel);
     return g_test_run();
 }

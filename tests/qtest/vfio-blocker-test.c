@@ -357,7 +357,7 @@ static void add_reasons(const char *group, void (*fn)(const void *))
         g_autofree char *name = g_strdup_printf("vfio/%s/%s", group,
                                                 reasons[i].name);
 
-        qtest_add_data_func(name, &reasons[i], fn);
+        qtest_add_data_case(name, &reasons[i], fn);
     }
 }
 
@@ -367,14 +367,14 @@ int main(int argc, char **argv)
     add_reasons("blocker", test_reason);
     add_reasons("only-migratable", test_only_migratable);
     add_reasons("incoming", test_incoming);
-    qtest_add_func("vfio/only-migratable/plug", test_only_migratable_plug);
-    qtest_add_func("vfio/capability/postcopy", test_postcopy);
-    qtest_add_func("vfio/capability/background-snapshot",
+    qtest_add_case("vfio/only-migratable/plug", test_only_migratable_plug);
+    qtest_add_case("vfio/capability/postcopy", test_postcopy);
+    qtest_add_case("vfio/capability/background-snapshot",
                    test_background_snapshot);
-    qtest_add_func("vfio/figures/life", test_figures);
-    qtest_add_data_func("vfio/figures/mapped", "all", test_exact_figures);
-    qtest_add_data_func("vfio/figures/trapped", "none", test_exact_figures);
-    qtest_add_func("vfio/figures/last-error", test_last_error);
-    qtest_add_func("vfio/trace", test_trace);
+    qtest_add_case("vfio/figures/life", test_figures);
+    qtest_add_data_case("vfio/figures/mapped", "all", test_exact_figures);
+    qtest_add_data_case("vfio/figures/trapped", "none", test_exact_figures);
+    qtest_add_case("vfio/figures/last-error", test_last_error);
+    qtest_add_case("vfio/trace", test_trace);
     return g_test_run();
 }

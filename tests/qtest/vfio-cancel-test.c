@@ -285,16 +285,16 @@ int main(int argc, char **argv)
         g_autofree char *name = g_strconcat("vfio/cancel/paused/",
                                             phases[i].name, NULL);
 
-        qtest_add_data_func(name, &phases[i], test_cancel);
+        qtest_add_data_case(name, &phases[i], test_cancel);
     }
-    qtest_add_func("vfio/cancel/while-connecting",
+    qtest_add_case("vfio/cancel/while-connecting",
                    test_cancel_while_connecting);
-    qtest_add_func("vfio/cancel/paused-strict", test_paused_strict);
-    qtest_add_func("vfio/bitmaps-follow-refused", test_bitmaps_refused);
-    qtest_add_data_func("vfio/bitmaps-follow", NULL, test_bitmaps_follow);
-    qtest_add_data_func("vfio/bitmaps-follow-paused", "paused",
+    qtest_add_case("vfio/cancel/paused-strict", test_paused_strict);
+    qtest_add_case("vfio/bitmaps-follow-refused", test_bitmaps_refused);
+    qtest_add_data_case("vfio/bitmaps-follow", NULL, test_bitmaps_follow);
+    qtest_add_data_case("vfio/bitmaps-follow-paused", "paused",
                         test_bitmaps_follow);
-    qtest_add_data_func("vfio/ping-pong/attached-and-builtin", &rounds,
+    qtest_add_data_case("vfio/ping-pong/attached-and-builtin", &rounds,
                         test_ping_pong);
     return g_test_run();
 }

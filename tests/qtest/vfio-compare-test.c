@@ -16,6 +16,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "qtest-json.h"
+
 #define SLOT MACHINE_FIRST_SLOT
 #define BAR0 0x10
 
@@ -474,7 +476,7 @@ int main(int argc, char **argv)
         g_autofree char *name = g_strconcat("vfio/compare/", rows[i].name,
                                             NULL);
 
-        qtest_add_data_func(name, &rows[i], test_pair);
+        qtest_add_data_case(name, &rows[i], test_pair);
     }
     return g_test_run();
 }

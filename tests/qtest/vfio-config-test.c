@@ -148,16 +148,16 @@ static void test_other_ram(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    qtest_add_func("vfio/config/other-slot", test_other_slot);
-    qtest_add_func("vfio/config/source-only", test_source_only);
-    qtest_add_func("vfio/config/destination-only", test_destination_only);
-    qtest_add_func("vfio/config/destination-alone", test_destination_alone);
-    qtest_add_func("vfio/config/other-ram", test_other_ram);
+    qtest_add_case("vfio/config/other-slot", test_other_slot);
+    qtest_add_case("vfio/config/source-only", test_source_only);
+    qtest_add_case("vfio/config/destination-only", test_destination_only);
+    qtest_add_case("vfio/config/destination-alone", test_destination_alone);
+    qtest_add_case("vfio/config/other-ram", test_other_ram);
     for (unsigned i = 0; i < G_N_ELEMENTS(others); i++) {
         g_autofree char *name = g_strconcat("vfio/config/", others[i].name,
                                             NULL);
 
-        qtest_add_data_func(name, &others[i], test_other);
+        qtest_add_data_case(name, &others[i], test_other);
     }
     return g_test_run();
 }

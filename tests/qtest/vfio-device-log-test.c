@@ -190,7 +190,7 @@ static void add_scene(const char *profile, const DirtyScene *scene)
 
     data->profile = profile;
     data->scene = scene;
-    qtest_add_data_func(name, data, test_scene);
+    qtest_add_data_case(name, data, test_scene);
 }
 
 /* @all: not only those where RAM comes and goes */
@@ -214,11 +214,11 @@ int main(int argc, char **argv)
         g_autofree char *name = g_strconcat("vfio/device-log/", profiles[i],
                                             "/told", NULL);
 
-        qtest_add_data_func(name, profiles[i], test_log);
+        qtest_add_data_case(name, profiles[i], test_log);
     }
     add_scenes("mlx5-6.1", true);
     add_scenes("virtio", false);
-    qtest_add_func("vfio/device-log/no-log", test_no_log);
-    qtest_add_func("vfio/device-log/switched-off", test_switched_off);
+    qtest_add_case("vfio/device-log/no-log", test_no_log);
+    qtest_add_case("vfio/device-log/switched-off", test_switched_off);
     return g_test_run();
 }

@@ -221,9 +221,9 @@ static void add_refused(void)
         g_autofree char *name = g_strconcat("vfio/dirty/map-refused/",
                                             refused_cases[i].name, NULL);
 
-        qtest_add_data_func(name, &refused_cases[i], test_refused);
+        qtest_add_data_case(name, &refused_cases[i], test_refused);
     }
-    qtest_add_func("vfio/dirty/map-refused/running", test_refused_running);
+    qtest_add_case("vfio/dirty/map-refused/running", test_refused_running);
 }
 
 static void add_told(void)
@@ -234,9 +234,9 @@ static void add_told(void)
         g_autofree char *builtin = g_strdup_printf(
             "vfio/dirty/%s/builtin", told_cases[i].name);
 
-        qtest_add_data_func(attached, &told_cases[i], test_told);
+        qtest_add_data_case(attached, &told_cases[i], test_told);
         if (dirty_has_builtin()) {
-            qtest_add_data_func(builtin, &told_cases[i], test_told_builtin);
+            qtest_add_data_case(builtin, &told_cases[i], test_told_builtin);
         }
     }
 }
@@ -245,14 +245,14 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     add_told();
-    qtest_add_data_func("vfio/dirty/unmap-refused/attached",
+    qtest_add_data_case("vfio/dirty/unmap-refused/attached",
                         GINT_TO_POINTER(SIDE_ATTACHED), test_unmap_refused);
     if (dirty_has_builtin()) {
-        qtest_add_data_func("vfio/dirty/unmap-refused/builtin",
+        qtest_add_data_case("vfio/dirty/unmap-refused/builtin",
                             GINT_TO_POINTER(SIDE_BUILTIN),
                             test_unmap_refused);
     }
     add_refused();
-    qtest_add_func("vfio/dirty/unmap-refused/section", test_section_stays);
+    qtest_add_case("vfio/dirty/unmap-refused/section", test_section_stays);
     return g_test_run();
 }

@@ -437,7 +437,7 @@ static void add_rates(void)
             "vfio/dirty/rate/%s/%s", c->memory, c->rate);
 
         if (!c->slow || g_test_slow()) {
-            qtest_add_data_func(name, c, test_rate);
+            qtest_add_data_case(name, c, test_rate);
         }
     }
 }
@@ -448,11 +448,11 @@ static void add_builtin(void)
         g_autofree char *name = g_strdup_printf("vfio/dirty/%s/builtin",
                                                 dirty_scenes[i].name);
 
-        qtest_add_data_func(name, &dirty_scenes[i], test_builtin);
+        qtest_add_data_case(name, &dirty_scenes[i], test_builtin);
     }
-    qtest_add_data_func("vfio/dirty/opt-out/builtin",
+    qtest_add_data_case("vfio/dirty/opt-out/builtin",
                         GINT_TO_POINTER(SIDE_BUILTIN), test_opt_out);
-    qtest_add_func("vfio/dirty/untracked/builtin", test_untracked_builtin);
+    qtest_add_case("vfio/dirty/untracked/builtin", test_untracked_builtin);
 }
 
 int main(int argc, char **argv)
@@ -462,21 +462,21 @@ int main(int argc, char **argv)
         g_autofree char *attached = g_strdup_printf(
             "vfio/dirty/%s/attached", dirty_scenes[i].name);
 
-        qtest_add_data_func(attached, &dirty_scenes[i], test_attached);
+        qtest_add_data_case(attached, &dirty_scenes[i], test_attached);
     }
-    qtest_add_func("vfio/dirty/setup", test_setup);
-    qtest_add_data_func("vfio/dirty/opt-out/attached",
+    qtest_add_case("vfio/dirty/setup", test_setup);
+    qtest_add_data_case("vfio/dirty/opt-out/attached",
                         GINT_TO_POINTER(SIDE_ATTACHED), test_opt_out);
-    qtest_add_func("vfio/dirty/opt-out/beside", test_opt_out_beside);
-    qtest_add_func("vfio/dirty/opt-out/container", test_opt_out_container);
-    qtest_add_data_func("vfio/dirty/untracked/running",
+    qtest_add_case("vfio/dirty/opt-out/beside", test_opt_out_beside);
+    qtest_add_case("vfio/dirty/opt-out/container", test_opt_out_container);
+    qtest_add_data_case("vfio/dirty/untracked/running",
                         GINT_TO_POINTER(false), test_untracked);
-    qtest_add_data_func("vfio/dirty/untracked/paused",
+    qtest_add_data_case("vfio/dirty/untracked/paused",
                         GINT_TO_POINTER(true), test_untracked);
-    qtest_add_func("vfio/dirty/two-containers", test_two_containers);
-    qtest_add_func("vfio/dirty/stop-after-cancel", test_stop_after_cancel);
-    qtest_add_func("vfio/dirty/all-dirty/at-end", test_all_dirty_at_end);
-    qtest_add_func("vfio/dirty/all-dirty/not-told", test_all_dirty_not_told);
+    qtest_add_case("vfio/dirty/two-containers", test_two_containers);
+    qtest_add_case("vfio/dirty/stop-after-cancel", test_stop_after_cancel);
+    qtest_add_case("vfio/dirty/all-dirty/at-end", test_all_dirty_at_end);
+    qtest_add_case("vfio/dirty/all-dirty/not-told", test_all_dirty_not_told);
     if (dirty_has_builtin()) {
         add_builtin();
     }

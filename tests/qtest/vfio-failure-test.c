@@ -165,7 +165,7 @@ static void add_rows(const char *path, const FailureRow *rows, size_t count,
 
         row.on_dst = on_dst;
         row.table_keys = keys;
-        qtest_add_data_func_full(name, g_memdup2(&row, sizeof(row)),
+        qtest_add_data_case_full(name, g_memdup2(&row, sizeof(row)),
                                  test_row, g_free);
     }
 }
@@ -398,20 +398,20 @@ int main(int argc, char **argv)
              G_N_ELEMENTS(v2_plain_rows), false, PLAIN);
     add_rows("vfio/failure/v2/destination", v2_destination_rows,
              G_N_ELEMENTS(v2_destination_rows), true, PRECOPY);
-    qtest_add_data_func("vfio/failure/v2/one-of-two/quiet-error",
+    qtest_add_data_case("vfio/failure/v2/one-of-two/quiet-error",
                         "event=state-write;to=pre-copy-p2p;device-state=error",
                         test_one_of_two);
-    qtest_add_data_func("vfio/failure/v2/one-of-two/read",
+    qtest_add_data_case("vfio/failure/v2/one-of-two/read",
                         "event=data-read;state=stop-copy;errno=EIO",
                         test_one_of_two);
-    qtest_add_func("vfio/failure/paused-late", test_paused_late);
-    qtest_add_func("vfio/failure/destination/vectors-refused",
+    qtest_add_case("vfio/failure/paused-late", test_paused_late);
+    qtest_add_case("vfio/failure/destination/vectors-refused",
                    test_vectors_refused);
-    qtest_add_func("vfio/failure/reset/fails-once", test_reset_fails_once);
-    qtest_add_data_func("vfio/failure/reset/fails", NULL, test_no_reset);
-    qtest_add_data_func("vfio/failure/reset/absent", "absent", test_no_reset);
-    qtest_add_data_func("vfio/failure/hot-reset/fails", NULL, test_hot_reset);
-    qtest_add_data_func("vfio/failure/hot-reset/absent", "absent",
+    qtest_add_case("vfio/failure/reset/fails-once", test_reset_fails_once);
+    qtest_add_data_case("vfio/failure/reset/fails", NULL, test_no_reset);
+    qtest_add_data_case("vfio/failure/reset/absent", "absent", test_no_reset);
+    qtest_add_data_case("vfio/failure/hot-reset/fails", NULL, test_hot_reset);
+    qtest_add_data_case("vfio/failure/hot-reset/absent", "absent",
                         test_hot_reset);
     return g_test_run();
 }

@@ -186,7 +186,7 @@ static VFIOPair *start_virtio_mem(VFIOSideKind kind, VirtioPCI *vm)
     add_memory(pair, device);
     vfio_pair_start(pair);
     machine_bus_master(pair->src->qts, MACHINE_FIRST_SLOT, false);
-    virtio_pci_init(vm, pair->src->qts, VIRTIO_SLOT, VIRTIO_BAR, VIRTIO_RING);
+    virtio_pci_start(vm, pair->src->qts, VIRTIO_SLOT, VIRTIO_BAR, VIRTIO_RING);
     /* Parts with a gap between them */
     g_assert_cmpint(virtio_mem_plug(vm, true, PLUG_BASE, PLUGGED_BLOCKS), ==,
                     VIRTIO_MEM_ACK);
@@ -292,14 +292,14 @@ static void test_primary(const void *opaque)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    qtest_add_func("vfio/dirty/virtio-mem/attached", test_virtio_mem);
-    qtest_add_func("vfio/dirty/virtio-mem/before", test_virtio_mem_before);
-    qtest_add_data_func("vfio/dirty/primary/attached",
+    qtest_add_case("vfio/dirty/virtio-mem/attached", test_virtio_mem);
+    qtest_add_case("vfio/dirty/virtio-mem/before", test_virtio_mem_before);
+    qtest_add_data_case("vfio/dirty/primary/attached",
                         GINT_TO_POINTER(SIDE_ATTACHED), test_primary);
     if (!g_getenv("VFIO_BUILT_QEMU")) {
-        qtest_add_func("vfio/dirty/virtio-mem/builtin",
+        qtest_add_case("vfio/dirty/virtio-mem/builtin",
                        test_virtio_mem_builtin);
-        qtest_add_data_func("vfio/dirty/primary/builtin",
+        qtest_add_data_case("vfio/dirty/primary/builtin",
                             GINT_TO_POINTER(SIDE_BUILTIN), test_primary);
     }
     return g_test_run();

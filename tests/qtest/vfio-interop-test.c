@@ -133,7 +133,7 @@ static void add_four(const char *what, const Layout *l,
             "vfio/interop/%s/%s-to-%s", what, vfio_kind_name(c.src),
             vfio_kind_name(c.dst));
 
-        qtest_add_data_func_full(name, g_memdup2(&c, sizeof(c)), fn, g_free);
+        qtest_add_data_case_full(name, g_memdup2(&c, sizeof(c)), fn, g_free);
     }
 }
 

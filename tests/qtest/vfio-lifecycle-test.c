@@ -319,26 +319,26 @@ int main(int argc, char **argv)
     };
 
     g_test_init(&argc, &argv, NULL);
-    qtest_add_func("vfio/snapshot/back", test_snapshot_back);
-    qtest_add_data_func("vfio/snapshot/attached-to-builtin", &moves[0],
+    qtest_add_case("vfio/snapshot/back", test_snapshot_back);
+    qtest_add_data_case("vfio/snapshot/attached-to-builtin", &moves[0],
                         test_snapshot_move);
-    qtest_add_data_func("vfio/snapshot/builtin-to-attached", &moves[1],
+    qtest_add_data_case("vfio/snapshot/builtin-to-attached", &moves[1],
                         test_snapshot_move);
-    qtest_add_func("vfio/snapshot/one-of-two", test_snapshot_one_of_two);
+    qtest_add_case("vfio/snapshot/one-of-two", test_snapshot_one_of_two);
     for (unsigned i = 0; i < G_N_ELEMENTS(several); i++) {
         g_autofree char *name = g_strconcat("vfio/several/", several[i].name,
                                             NULL);
 
-        qtest_add_data_func(name, &several[i], test_several);
+        qtest_add_data_case(name, &several[i], test_several);
     }
-    qtest_add_func("vfio/never-run/started-with-S", test_never_started);
-    qtest_add_data_func("vfio/never-run/moves-on/lenient", "lenient",
+    qtest_add_case("vfio/never-run/started-with-S", test_never_started);
+    qtest_add_data_case("vfio/never-run/moves-on/lenient", "lenient",
                         test_never_run_moves_on);
-    qtest_add_data_func("vfio/never-run/refused/drawn", "drawn",
+    qtest_add_data_case("vfio/never-run/refused/drawn", "drawn",
                         test_never_run_refused);
-    qtest_add_data_func("vfio/intx-route/pc", &chipsets[0], test_intx_route);
-    qtest_add_data_func("vfio/intx-route/q35", &chipsets[1], test_intx_route);
-    qtest_add_data_func("vfio/intx-asserted", &chipsets[0],
+    qtest_add_data_case("vfio/intx-route/pc", &chipsets[0], test_intx_route);
+    qtest_add_data_case("vfio/intx-route/q35", &chipsets[1], test_intx_route);
+    qtest_add_data_case("vfio/intx-asserted", &chipsets[0],
                         test_intx_asserted);
     return g_test_run();
 }

@@ -555,7 +555,7 @@ static void add_case(const char *group, const Case *c,
         "vfio/one-side/%s/%s-%s-return-path", group, event_names[c->event],
         c->return_path ? "with" : "without");
 
-    qtest_add_data_func_full(name, g_memdup2(c, sizeof(*c)), fn, g_free);
+    qtest_add_data_case_full(name, g_memdup2(c, sizeof(*c)), fn, g_free);
 }
 
 int main(int argc, char **argv)

@@ -155,11 +155,11 @@ static void test_shares(const void *chunk)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    qtest_add_data_func("vfio/rate/chunks/16M", GINT_TO_POINTER(16),
+    qtest_add_data_case("vfio/rate/chunks/16M", GINT_TO_POINTER(16),
                         test_large_chunks);
-    qtest_add_data_func("vfio/rate/chunks/64M", GINT_TO_POINTER(64),
+    qtest_add_data_case("vfio/rate/chunks/64M", GINT_TO_POINTER(64),
                         test_large_chunks);
-    qtest_add_data_func("vfio/rate/shares/64K", "64K", test_shares);
-    qtest_add_data_func("vfio/rate/shares/16M", "16M", test_shares);
+    qtest_add_data_case("vfio/rate/shares/64K", "64K", test_shares);
+    qtest_add_data_case("vfio/rate/shares/16M", "16M", test_shares);
     return g_test_run();
 }

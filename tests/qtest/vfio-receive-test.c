@@ -137,7 +137,7 @@ int main(int argc, char **argv)
         g_autofree char *name = g_strconcat("vfio/receive/", ways[i].name,
                                             NULL);
 
-        qtest_add_data_func(name, &ways[i], test_way);
+        qtest_add_data_case(name, &ways[i], test_way);
     }
     return g_test_run();
 }

@@ -376,14 +376,14 @@ int main(int argc, char **argv)
         g_autofree char *path = g_strconcat("vfio/stop-copy/", layouts[i].name,
                                             NULL);
 
-        qtest_add_data_func(path, &layouts[i], test_layout);
+        qtest_add_data_case(path, &layouts[i], test_layout);
     }
-    qtest_add_func("vfio/stop-copy/side-by-side", test_side_by_side);
-    qtest_add_data_func("vfio/stop-copy/worker-fails/one",
+    qtest_add_case("vfio/stop-copy/side-by-side", test_side_by_side);
+    qtest_add_data_case("vfio/stop-copy/worker-fails/one",
                         GUINT_TO_POINTER(1), test_worker_fails);
-    qtest_add_data_func("vfio/stop-copy/worker-fails/two",
+    qtest_add_data_case("vfio/stop-copy/worker-fails/two",
                         GUINT_TO_POINTER(2), test_worker_fails);
-    qtest_add_func("vfio/stop-copy/main-loop", test_main_loop);
-    qtest_add_func("vfio/stop-copy/queue-size", test_queue_size);
+    qtest_add_case("vfio/stop-copy/main-loop", test_main_loop);
+    qtest_add_case("vfio/stop-copy/queue-size", test_queue_size);
     return g_test_run();
 }

@@ -360,26 +360,26 @@ static void test_until_it_may(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    qtest_add_data_func("vfio/switch-over/default-limits/vgpu", "vgpu",
+    qtest_add_data_case("vfio/switch-over/default-limits/vgpu", "vgpu",
                         test_default_limits);
-    qtest_add_data_func("vfio/switch-over/default-limits/mlx5-6.2",
+    qtest_add_data_case("vfio/switch-over/default-limits/mlx5-6.2",
                         "mlx5-6.2", test_default_limits);
-    qtest_add_data_func("vfio/switch-over/too-big/vgpu", "vgpu",
+    qtest_add_data_case("vfio/switch-over/too-big/vgpu", "vgpu",
                         test_too_big);
-    qtest_add_func("vfio/switch-over/unknown", test_unknown);
-    qtest_add_func("vfio/switch-over/size-of-the-user",
+    qtest_add_case("vfio/switch-over/unknown", test_unknown);
+    qtest_add_case("vfio/switch-over/size-of-the-user",
                    test_size_of_the_user);
-    qtest_add_func("vfio/switch-over/size-of-the-user/none",
+    qtest_add_case("vfio/switch-over/size-of-the-user/none",
                    test_size_of_the_user_is_none);
     for (unsigned i = 0; i < G_N_ELEMENTS(time_rows); i++) {
         g_autofree char *path = g_strdup_printf("vfio/switch-over/time/%s",
                                                 time_rows[i].name);
 
-        qtest_add_data_func(path, &time_rows[i], test_time);
+        qtest_add_data_case(path, &time_rows[i], test_time);
     }
-    qtest_add_func("vfio/switch-over/runs-on/until-it-fits",
+    qtest_add_case("vfio/switch-over/runs-on/until-it-fits",
                    test_until_it_fits);
-    qtest_add_func("vfio/switch-over/runs-on/until-it-may",
+    qtest_add_case("vfio/switch-over/runs-on/until-it-may",
                    test_until_it_may);
     return g_test_run();
 }

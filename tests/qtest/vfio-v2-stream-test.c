@@ -370,12 +370,12 @@ int main(int argc, char **argv)
         g_autofree char *name = g_strconcat("vfio/v2-stream/mark/",
                                             marks[i].name, NULL);
 
-        qtest_add_data_func(name, &marks[i], test_marks);
+        qtest_add_data_case(name, &marks[i], test_marks);
     }
-    qtest_add_func("vfio/v2-stream/mark/one-way", test_one_way);
-    qtest_add_func("vfio/v2-stream/refused/beside-the-stream",
+    qtest_add_case("vfio/v2-stream/mark/one-way", test_one_way);
+    qtest_add_case("vfio/v2-stream/refused/beside-the-stream",
                    test_beside_stream);
-    qtest_add_func("vfio/v2-stream/refused/no-config", test_no_config);
-    qtest_add_func("vfio/v2-stream/refused/mark-for-v1", test_mark_for_v1);
+    qtest_add_case("vfio/v2-stream/refused/no-config", test_no_config);
+    qtest_add_case("vfio/v2-stream/refused/mark-for-v1", test_mark_for_v1);
     return g_test_run();
 }

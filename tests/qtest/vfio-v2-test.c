@@ -310,7 +310,7 @@ static void add_group(const Group *group)
                                                 profiles[i]);
 
         if (g_test_slow() || strstr(group->quick, profiles[i])) {
-            qtest_add_data_func(name, profiles[i], group->test);
+            qtest_add_data_case(name, profiles[i], group->test);
         }
     }
 }
@@ -321,23 +321,23 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < G_N_ELEMENTS(groups); i++) {
         add_group(&groups[i]);
     }
-    qtest_add_data_func("vfio/v2/together/two", "mlx5-6.2;mlx5-6.2",
+    qtest_add_data_case("vfio/v2/together/two", "mlx5-6.2;mlx5-6.2",
                         test_together);
-    qtest_add_data_func("vfio/v2/together/two-of-6.1", "mlx5-6.1;pds",
+    qtest_add_data_case("vfio/v2/together/two-of-6.1", "mlx5-6.1;pds",
                         test_together);
-    qtest_add_data_func("vfio/v2/together/four", "mlx5-6.1;qat;virtio;pds",
+    qtest_add_data_case("vfio/v2/together/four", "mlx5-6.1;qat;virtio;pds",
                         test_together);
-    qtest_add_data_func("vfio/v2/together/paused", "virtio;pds",
+    qtest_add_data_case("vfio/v2/together/paused", "virtio;pds",
                         test_together_paused);
-    qtest_add_data_func("vfio/v2/together/savevm", "mtty;mlx5-6.1",
+    qtest_add_data_case("vfio/v2/together/savevm", "mtty;mlx5-6.1",
                         test_together_savevm);
     for (unsigned i = 0; i < G_N_ELEMENTS(aparts); i++) {
         const Apart *a = &aparts[i];
         g_autofree char *no = g_strconcat("vfio/v2/refused/", a->name, NULL);
         g_autofree char *yes = g_strconcat("vfio/v2/allowed/", a->name, NULL);
 
-        qtest_add_data_func(no, a, test_refused);
-        qtest_add_data_func(yes, a, test_allowed);
+        qtest_add_data_case(no, a, test_refused);
+        qtest_add_data_case(yes, a, test_allowed);
     }
     return g_test_run();
 }

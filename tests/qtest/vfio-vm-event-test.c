@@ -87,7 +87,7 @@ static void add_cells(unsigned part, unsigned parts, Choice choice)
         name = g_strdup_printf("vfio/vm-event%s%s/%s/%s", *device ? "-" : "",
                                device, vm_event_name(cell->event),
                                vm_status_name(cell->status));
-        qtest_add_data_func(name, cell, vm_cell_play);
+        qtest_add_data_case(name, cell, vm_cell_play);
     }
 }
 

@@ -272,26 +272,26 @@ static void test_savevm_capability(const void *capability)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    qtest_add_data_func("vfio/vm-life/two-functions/once",
+    qtest_add_data_case("vfio/vm-life/two-functions/once",
                         GUINT_TO_POINTER(1), test_two_functions);
-    qtest_add_data_func("vfio/vm-life/two-functions/rounds",
+    qtest_add_data_case("vfio/vm-life/two-functions/rounds",
                         GUINT_TO_POINTER(12), test_two_functions);
     for (unsigned i = 0; i < G_N_ELEMENTS(waits); i++) {
         g_autofree char *name = g_strconcat("vfio/vm-life/wait/",
                                             waits[i].name, NULL);
 
-        qtest_add_data_func(name, &waits[i], test_wait);
+        qtest_add_data_case(name, &waits[i], test_wait);
     }
-    qtest_add_func("vfio/vm-life/untracked/sleeps-on", test_sleeps_on);
-    qtest_add_func("vfio/vm-life/untracked/woken-up", test_woken_up);
-    qtest_add_data_func("vfio/vm-life/quit/long-chunk",
+    qtest_add_case("vfio/vm-life/untracked/sleeps-on", test_sleeps_on);
+    qtest_add_case("vfio/vm-life/untracked/woken-up", test_woken_up);
+    qtest_add_data_case("vfio/vm-life/quit/long-chunk",
                         "event=data-read;count=2;delay-ms=3000", test_quit);
-    qtest_add_data_func("vfio/vm-life/quit/long-setup",
+    qtest_add_data_case("vfio/vm-life/quit/long-setup",
                         "event=state-write;to=pre-copy;delay-ms=3000",
                         test_quit);
-    qtest_add_data_func("vfio/vm-life/savevm/postcopy-ram", "postcopy-ram",
+    qtest_add_data_case("vfio/vm-life/savevm/postcopy-ram", "postcopy-ram",
                         test_savevm_capability);
-    qtest_add_data_func("vfio/vm-life/savevm/background-snapshot",
+    qtest_add_data_case("vfio/vm-life/savevm/background-snapshot",
                         "background-snapshot", test_savevm_capability);
     return g_test_run();
 }

@@ -196,11 +196,11 @@ int main(int argc, char **argv)
         g_autofree char *name = g_strconcat("vfio/window/", sources[i].name,
                                             NULL);
 
-        qtest_add_data_func(name, &sources[i], test_source);
+        qtest_add_data_case(name, &sources[i], test_source);
     }
-    qtest_add_func("vfio/window/savevm", test_savevm);
-    qtest_add_func("vfio/window/loadvm", test_loadvm);
-    qtest_add_data_func("vfio/window/load", NULL, test_load);
-    qtest_add_data_func("vfio/window/load-tls", "tls", test_load);
+    qtest_add_case("vfio/window/savevm", test_savevm);
+    qtest_add_case("vfio/window/loadvm", test_loadvm);
+    qtest_add_data_case("vfio/window/load", NULL, test_load);
+    qtest_add_data_case("vfio/window/load-tls", "tls", test_load);
     return g_test_run();
 }

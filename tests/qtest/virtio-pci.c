@@ -103,8 +103,8 @@ static void take_features(VirtioPCI *dev)
     }
 }
 
-void virtio_pci_init(VirtioPCI *dev, QTestState *qts, unsigned slot,
-                     uint32_t bar, uint64_t ring)
+void virtio_pci_start(VirtioPCI *dev, QTestState *qts, unsigned slot,
+                      uint32_t bar, uint64_t ring)
 {
     *dev = (VirtioPCI) { .qts = qts, .slot = slot, .ring = ring };
     find_registers(dev, bar);

@@ -30,14 +30,14 @@ typedef struct VirtioPCI {
 } VirtioPCI;
 
 /*
- * virtio_pci_init: program the device in @slot of bus 0, as far as its
+ * virtio_pci_start: program the device in @slot of bus 0, as far as its
  * first queue
  *
  * @bar: where its registers are to be, 16 KiB
  * @ring: page of guest RAM for the queue
  */
-void virtio_pci_init(VirtioPCI *dev, QTestState *qts, unsigned slot,
-                     uint32_t bar, uint64_t ring);
+void virtio_pci_start(VirtioPCI *dev, QTestState *qts, unsigned slot,
+                      uint32_t bar, uint64_t ring);
 
 /* virtio_mem_plug: plug (or unplug) @blocks from @address on */
 VirtioMemAnswer virtio_mem_plug(VirtioPCI *dev, bool plug, uint64_t address,

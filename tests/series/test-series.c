@@ -221,8 +221,11 @@ static void test_contents(Fixture *f, const void *data)
              "for file in *.c; do grep -q \"'$file',\" meson.build || "
              "test $file = vfio-sim-setup.c; done; "
              "sed -n 's/^#include \"\\([a-z-]*\\.h\\)\"$/\\1/p' *.[ch] | "
-             "sort -u | while read header; do test -e $header; done; "
+             "sort -u | while read header; do "
+             "test -e $header || test -e ../$header; done; "
              "! grep '@' meson.build; cd \"$OLDPWD\"; done");
+    /* with QEMU's own libqtest and JSON; */
+    do_sh(f, "! ls tests/qtest/vfio/libqtest*; ! grep -r json.glib tests");
     /* each event is there once, */
     do_sh(f, "grep -o '^vfio_migration_[a-z_]*(' "
              "\"$SERIES_TOP/hw/vfio/trace-events\" | while read event; do "
@@ -702,7 +705,7 @@ static const Wrong wrong[] = {
     { "one-a-file", "sed -i 's/Migration disabled/off/' hw/vfio/pci.c; "
       "sed -i 's/^vfio-ccw$/ccw/' MAINTAINERS" COMMIT,
       "error_report(\"%s: off\", vbasedev->name);\n"
-      "d-tests/34-maintainers.step: " },
+      "d-tests/35-maintainers.step: " },
     { "no-way-fits", "sed -i 's/vfio_intx_disable(vdev)/gone()/' "
       "hw/vfio/pci.c" COMMIT, "02-realize-error.step: hw/vfio/pci.c: not as "
       "expected. Looked for the line\n            vfio_intx_disable(vdev);" },

@@ -249,11 +249,11 @@ static void test_failed(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    qtest_add_data_func("report/one-device", GUINT_TO_POINTER(1),
+    qtest_add_data_case("report/one-device", GUINT_TO_POINTER(1),
                         test_completed);
-    qtest_add_data_func("report/two-devices", GUINT_TO_POINTER(2),
+    qtest_add_data_case("report/two-devices", GUINT_TO_POINTER(2),
                         test_completed);
-    qtest_add_func("report/v2", test_v2);
-    qtest_add_func("report/failed", test_failed);
+    qtest_add_case("report/v2", test_v2);
+    qtest_add_case("report/failed", test_failed);
     return g_test_run();
 }

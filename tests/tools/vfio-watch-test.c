@@ -429,11 +429,11 @@ static void test_domain(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    qtest_add_func("watch/source", test_source);
-    qtest_add_func("watch/destination", test_destination);
-    qtest_add_func("watch/failure", test_failure);
-    qtest_add_func("watch/builtin", test_builtin);
-    qtest_add_func("watch/lost", test_lost);
-    qtest_add_func("watch/domain", test_domain);
+    qtest_add_case("watch/source", test_source);
+    qtest_add_case("watch/destination", test_destination);
+    qtest_add_case("watch/failure", test_failure);
+    qtest_add_case("watch/builtin", test_builtin);
+    qtest_add_case("watch/lost", test_lost);
+    qtest_add_case("watch/domain", test_domain);
     return g_test_run();
 }

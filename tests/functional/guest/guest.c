@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "qtest-json.h"
+
 #define RAM_MIB 96
 
 /*
@@ -134,6 +136,8 @@ static void side_start(GuestSide *side)
     const char *real = g_getenv("QEMU");
     g_autofree char *wrapper = NULL;
     g_autofree char *line = NULL;
+    g_autofree char *output = g_strdup_printf("%s/%s.stderr", qtest_tmpdir(),
+                                              side->name);
 
     g_assert_nonnull(build);
     wrapper = g_build_filename(build, "qemu-system-x86_64", NULL);
@@ -142,9 +146,8 @@ static void side_start(GuestSide *side)
     line = command_line(side);
     g_setenv("VFIO_MIGRATION_ATTACH", is_builtin() ? "off" : "require", true);
     side->qts = qtest_start(!is_builtin() ? wrapper :
-                            real ? real : "qemu-system-x86_64", line);
+                            real ? real : "qemu-system-x86_64", line, output);
     g_unsetenv("VFIO_MIGRATION_ATTACH");
-    qtest_name(side->qts, side->name);
     if (!qtest_probe_child(side->qts)) {
         qtest_fail("%s: QEMU did not come up", side->name);
     }
@@ -164,6 +167,9 @@ static void describe_hook(gpointer opaque)
         g_autofree char *text = NULL;
         size_t len = 0;
 
+        if (sides[i]->qts) {
+            migrate_describe(sides[i]->qts, sides[i]->name);
+        }
         if (g_file_get_contents(sides[i]->console, &text, &len, NULL)) {
             fprintf(stderr, "--- the guest at '%s', after %u moves:\n%s\n",
                     sides[i]->name, pair->moves,

@@ -220,7 +220,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
         if (cases[i].slow || !g_test_slow()) {
-            qtest_add_data_func(cases[i].name, &cases[i], run_case);
+            qtest_add_data_case(cases[i].name, &cases[i], run_case);
         }
     }
     return g_test_run();

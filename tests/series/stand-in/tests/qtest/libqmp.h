@@ -1,0 +1,2 @@
+QDict *qmp_fd_receive(int fd);
+#ifndef _WIN32
