@@ -22,6 +22,13 @@ const char *vfio_kind_name(VFIOSideKind kind)
     return kind == SIDE_ATTACHED ? "attached" : "builtin";
 }
 
+bool vfio_has_builtin(void)
+{
+    const char *ours = g_getenv("VFIO_ATTACHED_QEMU");
+
+    return !ours || g_strcmp0(ours, g_getenv("QEMU"));
+}
+
 /* A file of the build, next to the test program or named by @var. */
 static char *build_file(const char *var, const char *relative)
 {

@@ -179,4 +179,10 @@ G_NORETURN void vfio_side_fail(VFIOSide *side, const char *fmt, ...)
 
 const char *vfio_kind_name(VFIOSideKind kind);
 
+/*
+ * vfio_has_builtin: whether a side can have a QEMU without our code. In QEMU's
+ * tree it cannot: SIDE_BUILTIN is the same QEMU there, unless QEMU= names one.
+ */
+bool vfio_has_builtin(void);
+
 #endif /* TESTS_QTEST_SIM_HELPERS_H */

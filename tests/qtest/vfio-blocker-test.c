@@ -141,7 +141,7 @@ static void test_only_migratable_plug(void)
         "'vfio-pci', 'id': 'dev0', 'sysfsdev': %s, 'addr': '4.0', "
         "'x-enable-migration': false}}", dir);
     vfio_expect_text(side, "device_add", qdict_get_str(err, "desc"),
-                     "dev0;x-enable-migration");
+                     "dev0;enable-migration");
     qobject_unref(err);
     /* No blocker is left of it, and the VM can migrate without it. */
     left = migrate_blocked_reasons(side->qts);

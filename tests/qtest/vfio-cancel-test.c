@@ -291,9 +291,11 @@ int main(int argc, char **argv)
                    test_cancel_while_connecting);
     qtest_add_case("vfio/cancel/paused-strict", test_paused_strict);
     qtest_add_case("vfio/bitmaps-follow-refused", test_bitmaps_refused);
-    qtest_add_data_case("vfio/bitmaps-follow", NULL, test_bitmaps_follow);
-    qtest_add_data_case("vfio/bitmaps-follow-paused", "paused",
-                        test_bitmaps_follow);
+    if (vfio_has_builtin()) {
+        qtest_add_data_case("vfio/bitmaps-follow", NULL, test_bitmaps_follow);
+        qtest_add_data_case("vfio/bitmaps-follow-paused", "paused",
+                            test_bitmaps_follow);
+    }
     qtest_add_data_case("vfio/ping-pong/attached-and-builtin", &rounds,
                         test_ping_pong);
     return g_test_run();
