@@ -4,7 +4,8 @@
  *
  * One VM a process. A program calls vfio_host_init() once; it then holds the
  * big lock (BQL), as QEMU's main thread does, and calls the functions below
- * with it unless they say otherwise.
+ * with it unless they say otherwise. When the VM stops, whether it may migrate
+ * and what becomes of it are for the program to say.
  *
  * Functions that can fail take Error **errp last, as in QEMU.
  *
@@ -128,7 +129,7 @@ void vfio_host_config_write(VFIODevice *vbasedev, uint32_t address,
 /* Reset every device that can be reset, as a reset of the VM does. */
 void vfio_host_reset_devices(void);
 
-/* ---- run state (runstate.c) ---- */
+/* ---- the VM (vm.c) ---- */
 
 RunState vfio_host_runstate(void);
 /* Without telling anybody; to change what the devices see use the others. */
@@ -136,15 +137,13 @@ void vfio_host_set_runstate(RunState state);
 void vfio_host_vm_start(void);
 /* Does nothing where the VM does not run. */
 void vfio_host_vm_stop(RunState state);
-/* Where the VM does not run only the state changes. */
-void vfio_host_vm_stop_force(RunState state);
 /*
  * A turn of the main loop: do what was put off, and stop the VM where
  * qemu_system_vmstop_request() asked for it.
  */
 void vfio_host_run_requests(void);
 
-/* ---- migration (migrate.c) ---- */
+/* ---- settings (settings.c) ---- */
 
 /* What a user of QEMU sets by options and capabilities; all off at first. */
 typedef struct VFIOHostSettings {
@@ -159,85 +158,84 @@ typedef struct VFIOHostSettings {
     bool no_device_log;         /* devices do not log their own DMA */
 } VFIOHostSettings;
 
-void vfio_host_set(const VFIOHostSettings *new_settings);
+extern VFIOHostSettings vfio_host_settings;
 
-typedef enum VFIOHostStatus {
-    VFIO_HOST_STATUS_NONE,
-    VFIO_HOST_STATUS_SETUP,
-    VFIO_HOST_STATUS_ACTIVE,
-    VFIO_HOST_STATUS_PRE_SWITCHOVER,
-    VFIO_HOST_STATUS_DEVICE,
-    VFIO_HOST_STATUS_CANCELLING,
-    VFIO_HOST_STATUS_CANCELLED,
-    VFIO_HOST_STATUS_COMPLETED,
-    VFIO_HOST_STATUS_FAILED,
-} VFIOHostStatus;
-
-/* Of the migration under way, or of the last one; any thread. */
-VFIOHostStatus vfio_host_migration_status(void);
-const char *vfio_host_status_str(VFIOHostStatus status);
-
-/* Reasons against a migration, the last one first; NULL after the end. */
-const char *vfio_host_blocker(unsigned n);
+/* The last reason against a migration; NULL: none. Nothing here looks at it. */
+const char *vfio_host_blocker(void);
 unsigned vfio_host_nr_blockers(void);
-/* Handlers that register_savevm_live() has taken. */
-unsigned vfio_host_nr_handlers(void);
 
-typedef enum VFIOHostPhase {
-    VFIO_HOST_PHASE_SETUP,      /* notifiers told, nothing sent */
-    VFIO_HOST_PHASE_ITERATE,    /* before round 0, 1, ... and the switchover */
-    VFIO_HOST_PHASE_SWITCHOVER, /* VM stopped, nothing of its state sent */
-} VFIOHostPhase;
+/* ---- migrations (sequence.c, sections.c) ---- */
 
-/* Called with the BQL; may stop or start the VM, cancel, open a device. */
-typedef void VFIOHostPhaseHook(VFIOHostPhase phase, unsigned round,
-                               void *opaque);
-
-typedef struct VFIOHostSaveOptions {
-    /*
-     * Switch over where less is pending. 0: where nothing is, or, without a
-     * max_rounds, where a round gave nothing: all else takes a stopped VM.
-     */
-    uint64_t threshold_bytes;
-    unsigned min_rounds;        /* iterate so often, whatever is pending */
-    unsigned max_rounds;        /* then switch over; 0: no limit */
-    VFIOHostPhaseHook *hook;
-    void *opaque;
-} VFIOHostSaveOptions;
+typedef struct VFIOHostRun {
+    QEMUFile *f;                /* NULL: closed */
+    void *opaque;               /* the program's */
+} VFIOHostRun;
 
 /*
- * vfio_host_save: migrate the VM away
- *
- * @f: where to; closed in any case
- * @options: NULL: iterate until devices give nothing more
- *
- * The BQL is given up during set-up and iteration. Afterwards the VM is in
- * RUN_STATE_POSTMIGRATE; after a failure it runs on, if it ran.
- *
- * Returns: 0, or -errno with @errp set.
+ * A step of a migration: calls handlers, or is one of the program's own, which
+ * may stop or start the VM, cancel, reset or open a device. Called with the
+ * BQL, which those that save give up for a while.
  */
-int vfio_host_save(QEMUFile *f, const VFIOHostSaveOptions *options,
-                   Error **errp);
+typedef void VFIOHostStep(VFIOHostRun *run);
 
-/* Cancel what vfio_host_save() does; from a hook or, with the BQL, a thread. */
+/*
+ * vfio_host_run: do @steps, one after the other
+ *
+ * @f: where to, or from; closed in any case
+ * @steps: NULL ends them. Where one of them has left the stream with an error,
+ *         or vfio_host_cancel() was called, those that follow are left out,
+ *         up to vfio_host_always.
+ * @opaque: for steps of the program
+ *
+ * Returns: 0; -ECANCELED, or another -errno, with @errp set. What is wrong
+ * with a stream that comes in is reported.
+ */
+int vfio_host_run(QEMUFile *f, VFIOHostStep *const *steps, void *opaque,
+                  Error **errp);
+
+/* Of the steps so far: 0 or -errno */
+int vfio_host_run_error(VFIOHostRun *run);
+
+/* End the steps that are done now; of a step or, with the BQL, a thread. */
 void vfio_host_cancel(void);
 
-/*
- * vfio_host_load: take a VM in
- *
- * @f: where from; closed in any case
- *
- * The VM must not run. Afterwards it is paused: vfio_host_vm_start() lets it
- * go on. Details of a failure are reported as messages. QEMU ends after a
- * failure; here the devices stay, to be looked at and closed.
- *
- * Returns: 0, or -errno with @errp set.
- */
-int vfio_host_load(QEMUFile *f, Error **errp);
+/* The usual orders: QEMU's of a migration, and of savevm and loadvm */
+extern VFIOHostStep *const vfio_host_migrate[], *const vfio_host_incoming[],
+                    *const vfio_host_savevm[], *const vfio_host_loadvm[];
 
-/* QEMU's savevm and loadvm; @f is closed in any case. */
-int vfio_host_savevm(QEMUFile *f, Error **errp);
-int vfio_host_loadvm(QEMUFile *f, Error **errp);
+/* Of a migration what is in front of its rounds, and what behind. */
+#define VFIO_HOST_BEGIN \
+    vfio_host_begin, vfio_host_notify, vfio_host_setup, vfio_host_activate
+#define VFIO_HOST_STOPPED \
+    vfio_host_complete, vfio_host_always, vfio_host_go_on, \
+    vfio_host_cleanup, vfio_host_notify, NULL
+#define VFIO_HOST_END vfio_host_stop, VFIO_HOST_STOPPED
+
+VFIOHostStep
+    vfio_host_begin,        /* the status is "setup" */
+    vfio_host_notify,       /* tell the notifiers of the status */
+    vfio_host_setup,
+    vfio_host_activate,     /* the status is "active" */
+    vfio_host_round,        /* pending, iterate */
+    vfio_host_rounds,       /* till nothing is pending or given; 20 at most */
+    vfio_host_iterate_all,  /* till each handler has done what it can */
+    vfio_host_stop,         /* the VM; FINISH_MIGRATE */
+    vfio_host_stop_to_save,
+    vfio_host_stop_to_load, /* and reset its devices, as loadvm does */
+    vfio_host_complete,     /* END and FULL of all */
+    vfio_host_always,       /* what follows is done after a failure, too */
+    vfio_host_go_on,        /* a VM that ran, and was not moved, starts */
+    vfio_host_cleanup,      /* and close the stream */
+    vfio_host_expect,       /* INMIGRATE */
+    vfio_host_load,         /* set-up, all of the stream, clean-up */
+    vfio_host_loaded;       /* PAUSED */
+
+/* For a program's own rounds: bytes that are pending; has a device given any? */
+uint64_t vfio_host_pending(VFIOHostRun *run, uint64_t threshold_bytes);
+bool vfio_host_iterate(VFIOHostRun *run);
+
+/* Handlers that register_savevm_live() has taken. */
+unsigned vfio_host_nr_handlers(void);
 
 /*
  * vfio_host_forget: be as after vfio_host_init()

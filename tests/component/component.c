@@ -208,7 +208,7 @@ void comp_sim_several(unsigned count, const char *const *keys,
     }
     g_string_append(config, faults);
     comp_sim(config->str);
-    vfio_host_set(&settings);
+    vfio_host_settings = settings;
 }
 
 void comp_open_several(const char *side, VFIODevice **devices, unsigned count)
@@ -250,29 +250,33 @@ static void give_error(Error *err, char **error)
     error_free(err);
 }
 
-int comp_save(GByteArray *bytes, const VFIOHostSaveOptions *options,
-              char **error)
+static int run(QEMUFile *f, VFIOHostStep *const *steps, char **error)
 {
     Error *err = NULL;
-    int ret;
+    int ret = vfio_host_run(f, steps, NULL, &err);
 
-    g_byte_array_set_size(bytes, 0);
-    ret = vfio_host_save(vfio_host_file_new_memory_output(bytes), options,
-                         &err);
     g_assert((ret != 0) == (err != NULL));
     give_error(err, error);
     return ret;
 }
 
+int comp_save(GByteArray *bytes, VFIOHostStep *const *steps, char **error)
+{
+    g_byte_array_set_size(bytes, 0);
+    return run(vfio_host_file_new_memory_output(bytes),
+               steps ?: vfio_host_migrate, error);
+}
+
 int comp_load_data(const void *data, size_t size, char **error)
 {
-    Error *err = NULL;
-    int ret = vfio_host_load(vfio_host_file_new_memory_input(data, size),
-                             &err);
+    return run(vfio_host_file_new_memory_input(data, size),
+               vfio_host_incoming, error);
+}
 
-    g_assert((ret != 0) == (err != NULL));
-    give_error(err, error);
-    return ret;
+int comp_loadvm(const void *data, size_t size)
+{
+    return run(vfio_host_file_new_memory_input(data, size), vfio_host_loadvm,
+               NULL);
 }
 
 int comp_load(const GByteArray *bytes, char **error)

@@ -53,12 +53,16 @@ void comp_close(VFIODevice *vbasedev);
 /* Close all devices: the VM is gone, the simulation stays. */
 void comp_close_all(void);
 
-/* Migrate to @bytes, which is emptied first. @error: its text; g_free() */
-int comp_save(GByteArray *bytes, const VFIOHostSaveOptions *options,
-              char **error);
+/*
+ * Migrate to @bytes, which is emptied first. @steps: NULL: the usual ones.
+ * @error: its text; g_free()
+ */
+int comp_save(GByteArray *bytes, VFIOHostStep *const *steps, char **error);
 /* Take @bytes in, without letting the VM run. */
 int comp_load(const GByteArray *bytes, char **error);
 int comp_load_data(const void *data, size_t size, char **error);
+/* As QEMU's loadvm does: with the VM that is there */
+int comp_loadvm(const void *data, size_t size);
 
 /* Error and warning messages since comp_sim() or comp_forget_messages() */
 const char *comp_messages(void);

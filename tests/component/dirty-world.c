@@ -377,34 +377,40 @@ void world_log_start(void)
     world->listener->log_global_start(world->listener);
 }
 
+void world_log_starts(VFIOHostRun *run)
+{
+    world_log_start();
+}
+
 void world_log_stop(void)
 {
     global_dirty_tracking = 0;
     world->listener->log_global_stop(world->listener);
 }
 
-/* As QEMU: RAM is set up before devices, and its last sync before theirs. */
-static void phase_hook(VFIOHostPhase phase, unsigned round, void *opaque)
+static void start_log(VFIOHostRun *run)
 {
-    switch (phase) {
-    case VFIO_HOST_PHASE_SETUP:
-        world_log_start();
-        world_sync();
-        break;
-    case VFIO_HOST_PHASE_ITERATE:
-        if (round == 0) {
-            copy_ram(&world->ram, true);
-            copy_ram(&world->parts, true);
-        }
-        for (unsigned i = 0; i < STEPS; i++) {
-            one_step();
-        }
-        break;
-    case VFIO_HOST_PHASE_SWITCHOVER:
-        world->running = false;
-        world_sync();
-        break;
+    world_log_start();
+    world_sync();
+}
+
+static void copy_all(VFIOHostRun *run)
+{
+    copy_ram(&world->ram, true);
+    copy_ram(&world->parts, true);
+}
+
+static void some_steps(VFIOHostRun *run)
+{
+    for (unsigned i = 0; i < STEPS; i++) {
+        one_step();
     }
+}
+
+static void last_sync(VFIOHostRun *run)
+{
+    world->running = false;
+    world_sync();
 }
 
 /* ---- a world ---- */
@@ -484,19 +490,35 @@ void world_end(void)
     comp_sim_end();
 }
 
+/* As QEMU: RAM is set up before devices, and its last sync before theirs. */
 int world_migrate(char **error)
 {
-    VFIOHostSaveOptions options = {
-        .threshold_bytes = 1 << 20, .min_rounds = 3, .hook = phase_hook,
+    static VFIOHostStep *const steps[] = {
+        vfio_host_begin, vfio_host_notify, start_log, vfio_host_setup,
+        vfio_host_activate, copy_all, some_steps, vfio_host_round, some_steps, vfio_host_round,
+        some_steps, vfio_host_round, some_steps, vfio_host_stop, last_sync,
+        VFIO_HOST_STOPPED
     };
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     int ret;
 
-    for (unsigned i = 0; i < STEPS; i++) {
-        one_step();
-    }
+    some_steps(NULL);
     vfio_host_ram_dirty_count();
-    ret = comp_save(bytes, &options, error);
+    ret = comp_save(bytes, steps, error);
+    world_log_stop();
+    return ret;
+}
+
+int world_migrate_with(VFIOHostStep *at_begin, VFIOHostStep *in_round,
+                       char **error)
+{
+    VFIOHostStep *const steps[] = {
+        vfio_host_begin, vfio_host_notify, at_begin, vfio_host_setup,
+        vfio_host_activate, in_round, vfio_host_round, vfio_host_rounds, VFIO_HOST_END
+    };
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    int ret = comp_save(bytes, steps, error);
+
     world_log_stop();
     return ret;
 }

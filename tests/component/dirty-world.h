@@ -68,6 +68,9 @@ void world_end(void);
 
 /* Random steps, and a migration with more of them. Returns 0, or -errno */
 int world_migrate(char **error);
+/* The device's alone, with a step in front of its set-up, and one behind it */
+int world_migrate_with(VFIOHostStep *at_begin, VFIOHostStep *in_round,
+                       char **error);
 
 /* Has the copy all that is in @ram? */
 bool world_ram_is_same(Ram *ram);
@@ -100,6 +103,8 @@ void world_guest_unmap(void);
 void world_check_records(void);
 
 void world_log_start(void);
+/* The same, as a step */
+void world_log_starts(VFIOHostRun *run);
 void world_log_stop(void);
 /* Sync all sections and copy what is dirty. */
 void world_sync(void);

@@ -486,7 +486,7 @@ static void test_off(void)
 
     world_begin(LOGS, 5);
     expect_tracking(world->vbasedev, "device-log", 0);
-    vfio_host_set(&settings);
+    vfio_host_settings = settings;
     expect_tracking(world->vbasedev, "final-pass-all", world_mapped_pages());
     world_log_start();
     g_assert_cmpuint(comp_transcript_count("log-start"), ==, 0);

@@ -140,35 +140,26 @@ static void test_fault(gconstpointer data)
 /* ---- single things ---- */
 
 /* Pages that the device did not write are not sent again. */
-static void exact_hook(VFIOHostPhase phase, unsigned round, void *opaque)
+static void write_exactly(VFIOHostRun *run)
 {
-    if (phase == VFIO_HOST_PHASE_SETUP) {
-        world_log_start();
-    } else if (phase == VFIO_HOST_PHASE_ITERATE && round == 0) {
-        for (uint64_t at = 0; at < 10 * PAGE; at += PAGE) {
-            g_assert_true(vfio_sim_dma_write("src", world->ram.iova + at,
-                                             3 * PAGE));
-            world_sync();
-            g_assert_true(vfio_sim_dma_write("src", world->ram.iova + at,
-                                             3 * PAGE));
-            world_ram_goes(&world->ram);
-            world_expect_dirty(&world->ram, at, 3 * PAGE);
-            world_ram_appears(&world->ram);
-            g_assert_cmpuint(vfio_host_ram_dirty_count(), ==, 0);
-        }
+    for (uint64_t at = 0; at < 10 * PAGE; at += PAGE) {
+        g_assert_true(vfio_sim_dma_write("src", world->ram.iova + at,
+                                         3 * PAGE));
+        world_sync();
+        g_assert_true(vfio_sim_dma_write("src", world->ram.iova + at,
+                                         3 * PAGE));
+        world_ram_goes(&world->ram);
+        world_expect_dirty(&world->ram, at, 3 * PAGE);
+        world_ram_appears(&world->ram);
+        g_assert_cmpuint(vfio_host_ram_dirty_count(), ==, 0);
     }
 }
 
 static void test_exact(void)
 {
-    VFIOHostSaveOptions options = {
-        .min_rounds = 1, .hook = exact_hook,
-    };
-    g_autoptr(GByteArray) bytes = g_byte_array_new();
-
     world_begin(SRC, 1);
-    g_assert_cmpint(comp_save(bytes, &options, NULL), ==, 0);
-    world_log_stop();
+    g_assert_cmpint(world_migrate_with(world_log_starts, write_exactly, NULL),
+                    ==, 0);
     world_end();
 }
 
@@ -360,39 +351,37 @@ static void test_remap(void)
     world_end();
 }
 
-typedef struct Stray {
-    bool unmapped;              /* found when the guest unmaps, not at a sync */
-    bool written;
-    bool clean;                 /* the bitmap, for those who use it next */
-} Stray;
+static void write_stray(void)
+{
+    g_assert_true(vfio_sim_dma_write("src", GIOVA + UNIT, PAGE));
+}
 
-static void stray_hook(VFIOHostPhase phase, unsigned round, void *opaque)
+/* For those who use the bitmap next */
+static void expect_clean_bitmap(void)
 {
     VFIODirtyTracker *t = vfio_dirty_tracker_of(world->container);
-    Stray *stray = opaque;
 
-    if (phase == VFIO_HOST_PHASE_SETUP) {
-        world_log_start();
-    } else if (phase == VFIO_HOST_PHASE_ITERATE && round == 0) {
-        stray->written = vfio_sim_dma_write("src", GIOVA + UNIT, PAGE);
-        if (stray->unmapped) {
-            memset(world->mapped, 0, sizeof(world->mapped));
-            vfio_host_iommu_unmap(world->iommu, GIOVA, 4 * UNIT);
-        } else {
-            world_sync();
-        }
-        stray->clean = vfio_dirty_is_clear(t->bitmap, t->bitmap_bytes * 8);
-    }
+    g_assert_true(vfio_dirty_is_clear(t->bitmap, t->bitmap_bytes * 8));
+}
+
+static void stray_at_unmap(VFIOHostRun *run)
+{
+    write_stray();
+    memset(world->mapped, 0, sizeof(world->mapped));
+    vfio_host_iommu_unmap(world->iommu, GIOVA, 4 * UNIT);
+    expect_clean_bitmap();
+}
+
+static void stray_at_sync(VFIOHostRun *run)
+{
+    write_stray();
+    world_sync();
+    expect_clean_bitmap();
 }
 
 /* What the kernel has mapped and nobody knows of: no guess, an error. */
 static void test_stray(gconstpointer data)
 {
-    Stray stray = { .unmapped = GPOINTER_TO_INT(data) };
-    VFIOHostSaveOptions options = {
-        .min_rounds = 1, .hook = stray_hook, .opaque = &stray,
-    };
-    g_autoptr(GByteArray) bytes = g_byte_array_new();
     g_autofree char *error = NULL;
 
     world_begin(SRC, 6);
@@ -402,11 +391,10 @@ static void test_stray(gconstpointer data)
     g_assert_cmpint(vfio_dirty_map(world->container, GIOVA + UNIT, UNIT,
                                    vfio_host_ram_ptr(world->ram.mr), false),
                     ==, 0);
-    g_assert_cmpint(comp_save(bytes, &options, &error), <, 0);
-    g_assert_true(stray.written);
-    g_assert_true(stray.clean);
+    g_assert_cmpint(world_migrate_with(world_log_starts, data
+                                       ? stray_at_unmap : stray_at_sync,
+                                       &error), <, 0);
     comp_assert_has(error, "outside of what the guest's IOMMU");
-    world_log_stop();
     world_end();
 }
 
@@ -556,35 +544,35 @@ static void end_tracking(VFIOGroup *group)
     g_assert_null(vfio_dirty_tracker_of(container));
 }
 
-static void unannounced_hook(VFIOHostPhase phase, unsigned round, void *opaque)
-{
-    VFIODirtyTracker *t = vfio_dirty_tracker_of(opaque);
+static VFIOContainer *unannounced;
 
-    if (phase == VFIO_HOST_PHASE_SETUP) {
-        world_log_start();
-        t->container->listener.log_global_start(&t->container->listener);
-    } else if (phase == VFIO_HOST_PHASE_ITERATE) {
-        g_assert_nonnull(t);
-        g_assert_true(t->wanted && t->started);
-    }
+static void start_logs(VFIOHostRun *run)
+{
+    MemoryListener *listener = &unannounced->listener;
+
+    world_log_start();
+    listener->log_global_start(listener);
+}
+
+static void expect_tracked(VFIOHostRun *run)
+{
+    VFIODirtyTracker *t = vfio_dirty_tracker_of(unannounced);
+
+    g_assert_true(t && t->wanted && t->started);
 }
 
 /* A failover primary has no probe; its container is tracked all the same. */
 static void test_unannounced(void)
 {
-    VFIOHostSaveOptions options = {
-        .min_rounds = 1, .hook = unannounced_hook,
-    };
-    g_autoptr(GByteArray) bytes = g_byte_array_new();
     VFIODevice *other;
 
     world_begin(SRC "[device other]\ngroup=2\niommu=1\nmigration=no\n", 13);
     other = comp_open("other");
     vfio_migration_finalize(other);
     end_tracking(other->group);
-    options.opaque = other->group->container;
-    g_assert_cmpint(comp_save(bytes, &options, NULL), ==, 0);
-    world_log_stop();
+    unannounced = other->group->container;
+    g_assert_cmpint(world_migrate_with(start_logs, expect_tracked, NULL), ==,
+                    0);
     world_end();
 }
 

@@ -172,14 +172,10 @@ static void check_failed_save(const FaultCase *c, VFIODevice *vbasedev,
     comp_assert_has(error, last);
     comp_assert_state("src", running ? "running" : "stop");
     g_assert_true(runstate_is_running() == running);
-    g_assert_cmpint(vfio_host_migration_status(), ==,
-                    VFIO_HOST_STATUS_FAILED);
 }
 
 static void run_source(const FaultCase *c, const char *areas, bool running)
 {
-    /* Some devices never have little enough for the switch-over. */
-    VFIOHostSaveOptions options = { .max_rounds = 100 };
     gint64 start = g_get_monotonic_time();
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     g_autofree char *error = NULL;
@@ -191,7 +187,7 @@ static void run_source(const FaultCase *c, const char *areas, bool running)
     if (running) {
         vfio_host_vm_start();
     }
-    ret = comp_save(bytes, &options, &error);
+    ret = comp_save(bytes, NULL, &error);
     g_assert_cmpfloat((g_get_monotonic_time() - start) / 1e6, <,
                       SECONDS_MAX);
     if (!running && vfio_sim_fault_fired("f") < 1) {
@@ -253,7 +249,7 @@ static void test_acknowledged(void)
     comp_open("src");
     vfio_host_vm_start();
     vfio_host_file_fail_after(f, 700 * 1024, EPIPE, NULL);
-    g_assert_cmpint(vfio_host_save(f, NULL, NULL), <, 0);
+    g_assert_cmpint(vfio_host_run(f, vfio_host_migrate, NULL, NULL), <, 0);
     comp_assert_state("src", "running");
     g_assert_cmpuint(comp_status("src").unacked_chunks, ==, 0);
     g_assert_cmpuint(comp_status("src").resets, ==, 0);
@@ -294,7 +290,8 @@ static void test_stream_breaks(void)
 
         g_byte_array_set_size(bytes, 0);
         vfio_host_file_fail_after(f, n, EPIPE, &fired);
-        g_assert_cmpint(vfio_host_save(f, NULL, NULL), ==, -EIO);
+        g_assert_cmpint(vfio_host_run(f, vfio_host_migrate, NULL, NULL), ==,
+                        -EIO);
         g_assert_true(fired);
         g_assert_cmpuint(bytes->len, ==, n);
         comp_assert_state("src", "running");
@@ -504,7 +501,8 @@ static void test_channel_breaks(void)
 
         vfio_host_file_fail_after(f, n, ECONNRESET, &fired);
         comp_open("dst");
-        g_assert_cmpint(vfio_host_load(f, NULL), <, 0);
+        g_assert_cmpint(vfio_host_run(f, vfio_host_incoming, NULL, NULL), <,
+                        0);
         g_assert_true(fired);
         comp_close_all();
     }
@@ -679,14 +677,9 @@ static void test_hostile_order(void)
 
 /* ---- resets of the VM ---- */
 
-static void reset_in_round(VFIOHostPhase phase, unsigned round, void *opaque)
+static void reset(VFIOHostRun *run)
 {
-    unsigned *when = opaque;
-
-    if (phase == VFIO_HOST_PHASE_ITERATE && round == *when) {
-        *when = UINT_MAX;
-        vfio_host_reset_devices();
-    }
+    vfio_host_reset_devices();
 }
 
 /*
@@ -695,19 +688,22 @@ static void reset_in_round(VFIOHostPhase phase, unsigned round, void *opaque)
  */
 static void test_vm_reset(gconstpointer data)
 {
-    unsigned when = GPOINTER_TO_UINT(data);
-    bool late = when > 0;
-    VFIOHostSaveOptions options = {
-        .hook = reset_in_round, .opaque = &when, .min_rounds = 3,
+    static VFIOHostStep *const early_steps[] = {
+        VFIO_HOST_BEGIN, reset, vfio_host_rounds, VFIO_HOST_END
     };
+    static VFIOHostStep *const late_steps[] = {
+        VFIO_HOST_BEGIN, vfio_host_round, vfio_host_round, reset,
+        vfio_host_rounds, VFIO_HOST_END
+    };
+    bool late = data != NULL;
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     g_autofree char *error = NULL;
 
     begin(AREAS_MIXED, "event=bar-read\nerrno=EIO\n", "src");
     comp_open("src");
     vfio_host_vm_start();
-    g_assert_cmpint(comp_save(bytes, &options, &error) != 0, ==, late);
-    g_assert_cmpuint(when, ==, UINT_MAX);
+    g_assert_cmpint(comp_save(bytes, late ? late_steps : early_steps,
+                              &error) != 0, ==, late);
     if (late) {
         comp_assert_has(error, "src: the device was reset after data of it had been sent");
         comp_assert_state("src", "running");
@@ -742,18 +738,13 @@ static void test_loadvm_fails(gconstpointer data)
 {
     bool start_between = data != NULL;
     g_autoptr(GByteArray) bytes = g_byte_array_new();
-    Error *err = NULL;
 
     comp_sim(SMALL_PAIR);
     comp_allow_violations();
     comp_open("src");
     vfio_host_vm_start();
-    g_assert_cmpint(vfio_host_savevm(vfio_host_file_new_memory_output(bytes),
-                                     NULL), ==, 0);
-    g_assert_cmpint(
-        vfio_host_loadvm(vfio_host_file_new_memory_input(bytes->data, 150),
-                         &err), <, 0);
-    error_free(err);
+    g_assert_cmpint(comp_save(bytes, vfio_host_savevm, NULL), ==, 0);
+    g_assert_cmpint(comp_loadvm(bytes->data, 150), <, 0);
     comp_assert_message("src: ");
     g_assert_false(runstate_is_running());
 
@@ -763,11 +754,7 @@ static void test_loadvm_fails(gconstpointer data)
         comp_assert_state("src", "running");
         g_assert_true(runstate_is_running());
     }
-    err = NULL;
-    g_assert_cmpint(
-        vfio_host_loadvm(vfio_host_file_new_memory_input(bytes->data,
-                                                         bytes->len), &err),
-        ==, 0);
+    g_assert_cmpint(comp_loadvm(bytes->data, bytes->len), ==, 0);
     vfio_host_vm_start();
     comp_assert_state("src", "running");
     g_assert_true(comp_status("src").loaded);
@@ -790,7 +777,7 @@ static void test_other_device_fails(gconstpointer data)
     g_autofree char *error = NULL;
 
     comp_sim(config);
-    vfio_host_set(&settings);
+    vfio_host_settings = settings;
     comp_open("src");
     g_assert_nonnull(comp_try_open("other", options, NULL));
     vfio_host_vm_start();
@@ -841,10 +828,8 @@ int main(int argc, char **argv)
     g_test_add_func("/faults/stream/config", test_hostile_config);
     g_test_add_func("/faults/stream/pin", test_hostile_pin);
     g_test_add_func("/faults/stream/order", test_hostile_order);
-    g_test_add_data_func("/faults/vm-reset/early", GUINT_TO_POINTER(0),
-                         test_vm_reset);
-    g_test_add_data_func("/faults/vm-reset/late", GUINT_TO_POINTER(2),
-                         test_vm_reset);
+    g_test_add_data_func("/faults/vm-reset/early", NULL, test_vm_reset);
+    g_test_add_data_func("/faults/vm-reset/late", "late", test_vm_reset);
     g_test_add_func("/faults/vm-reset/loaded", test_vm_reset_loaded);
     g_test_add_data_func("/faults/loadvm/again", NULL, test_loadvm_fails);
     g_test_add_data_func("/faults/loadvm/start", GINT_TO_POINTER(1),

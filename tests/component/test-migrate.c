@@ -298,8 +298,10 @@ static void put_golden(GByteArray *to, unsigned empty_rounds,
 
 static void test_golden(gconstpointer data)
 {
-    unsigned empty_rounds = GPOINTER_TO_UINT(data);
-    VFIOHostSaveOptions options = { .min_rounds = empty_rounds };
+    static VFIOHostStep *const two_rounds[] = {
+        VFIO_HOST_BEGIN, vfio_host_round, vfio_host_round, VFIO_HOST_END
+    };
+    unsigned empty_rounds = data ? 2 : 0;
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     g_autoptr(GByteArray) golden = g_byte_array_new();
     uint8_t config[256], whole[24];
@@ -312,7 +314,7 @@ static void test_golden(gconstpointer data)
                           (off_t)VFIO_PCI_CONFIG_REGION_INDEX << 40), ==,
                     sizeof(config));
     vfio_host_vm_start();
-    g_assert_cmpint(comp_save(bytes, &options, NULL), ==, 0);
+    g_assert_cmpint(comp_save(bytes, data ? two_rounds : NULL, NULL), ==, 0);
 
     /* The state's bytes are the device's business: 10, 10 and 4 of them. */
     state = bytes->data + 60 + 34 * empty_rounds + 5 + 16;
@@ -324,43 +326,9 @@ static void test_golden(gconstpointer data)
     comp_sim_end();
 }
 
-/* An iterate that has nothing writes DATA, 0, END_OF_STATE. */
-static void test_empty_rounds_load(void)
-{
-    VFIOHostSaveOptions options = { .min_rounds = 3 };
-    g_autoptr(GByteArray) bytes = g_byte_array_new();
-
-    comp_sim("[device src]\ngroup=1\n" CHUNKS
-             "[device dst]\ngroup=2\n" CHUNKS);
-    comp_open("src");
-    g_assert_cmpint(comp_save(bytes, &options, NULL), ==, 0);
-    comp_close_all();
-    comp_open("dst");
-    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
-    comp_run_same("src", "dst");
-    comp_sim_end();
-}
-
 /* ---- cancel, stop and go on ---- */
 
-typedef struct Act {
-    VFIOHostPhase phase;
-    unsigned round;
-    bool done;
-    void (*act)(struct Act *act);
-} Act;
-
-static void act_hook(VFIOHostPhase phase, unsigned round, void *opaque)
-{
-    Act *act = opaque;
-
-    if (!act->done && phase == act->phase && round == act->round) {
-        act->done = true;
-        act->act(act);
-    }
-}
-
-static void act_cancel(Act *act)
+static void cancel(VFIOHostRun *run)
 {
     vfio_host_cancel();
     vfio_host_cancel();     /* idempotent */
@@ -378,23 +346,21 @@ static void begin_pair(const char *more)
 
 typedef struct CancelCase {
     const char *name;
-    VFIOHostPhase phase;
-    unsigned round;
+    VFIOHostStep *steps[14];
 } CancelCase;
 
 static const CancelCase cancel_cases[] = {
-    { "setup", VFIO_HOST_PHASE_SETUP, 0 },
-    { "iterate-0", VFIO_HOST_PHASE_ITERATE, 0 },
-    { "iterate-2", VFIO_HOST_PHASE_ITERATE, 2 },
-    { "switchover", VFIO_HOST_PHASE_SWITCHOVER, 0 },
+    { "setup", { vfio_host_begin, vfio_host_notify, cancel,
+                 VFIO_HOST_STOPPED } },
+    { "iterate-0", { VFIO_HOST_BEGIN, cancel, VFIO_HOST_STOPPED } },
+    { "iterate-2", { VFIO_HOST_BEGIN, vfio_host_round, vfio_host_round,
+                     cancel, VFIO_HOST_STOPPED } },
+    { "switchover", { VFIO_HOST_BEGIN, vfio_host_round, vfio_host_stop,
+                      cancel, VFIO_HOST_STOPPED } },
 };
 
 static void run_cancel(const CancelCase *c, bool running, const char *strict)
 {
-    Act act = { .phase = c->phase, .round = c->round, .act = act_cancel };
-    VFIOHostSaveOptions options = {
-        .hook = act_hook, .opaque = &act, .min_rounds = 3,
-    };
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     g_autofree char *path = NULL;
 
@@ -403,12 +369,7 @@ static void run_cancel(const CancelCase *c, bool running, const char *strict)
     if (running) {
         vfio_host_vm_start();
     }
-    g_assert_cmpint(comp_save(bytes, &options, NULL), ==, -ECANCELED);
-    g_assert_true(act.done);
-    g_assert_cmpint(vfio_host_runstate(), ==,
-                    running ? RUN_STATE_RUNNING :
-                    c->phase == VFIO_HOST_PHASE_SWITCHOVER
-                    ? RUN_STATE_POSTMIGRATE : RUN_STATE_PRELAUNCH);
+    g_assert_cmpint(comp_save(bytes, c->steps, NULL), ==, -ECANCELED);
     comp_assert_state("src", running ? "running" : "stop");
     g_assert_cmpuint(comp_status("src").resets, ==, 0);
     path = comp_path("src");
@@ -443,31 +404,28 @@ static void test_cancel(gconstpointer data)
     run_cancel(data, true, "strictness=lenient\n");
 }
 
-static void act_stop(Act *act)
+static void pause_vm(VFIOHostRun *run)
 {
     vfio_host_vm_stop(RUN_STATE_PAUSED);
 }
 
-static void act_stop_continue(Act *act)
+static void continue_vm(VFIOHostRun *run)
 {
-    vfio_host_vm_stop(RUN_STATE_PAUSED);
     vfio_host_vm_start();
 }
 
 /* The user pauses the VM in mid-migration: it goes on, and arrives. */
 static void test_stop_in_precopy(void)
 {
-    Act act = {
-        .phase = VFIO_HOST_PHASE_ITERATE, .round = 1, .act = act_stop,
+    static VFIOHostStep *const steps[] = {
+        VFIO_HOST_BEGIN, vfio_host_round, pause_vm, vfio_host_rounds, VFIO_HOST_END
     };
-    VFIOHostSaveOptions options = { .hook = act_hook, .opaque = &act };
     g_autoptr(GByteArray) bytes = g_byte_array_new();
 
     begin_pair("");
     comp_open("src");
     vfio_host_vm_start();
-    g_assert_cmpint(comp_save(bytes, &options, NULL), ==, 0);
-    g_assert_true(act.done);
+    g_assert_cmpint(comp_save(bytes, steps, NULL), ==, 0);
     comp_assert_path("src", "running>pre-copy>stop-copy>stop");
     comp_close_all();
     comp_open("dst");
@@ -479,18 +437,15 @@ static void test_stop_in_precopy(void)
 /* Stopped and continued before data has left: a new session, and fine. */
 static void test_stop_continue_early(void)
 {
-    Act act = {
-        .phase = VFIO_HOST_PHASE_ITERATE, .round = 0,
-        .act = act_stop_continue,
+    static VFIOHostStep *const steps[] = {
+        VFIO_HOST_BEGIN, pause_vm, continue_vm, vfio_host_rounds, VFIO_HOST_END
     };
-    VFIOHostSaveOptions options = { .hook = act_hook, .opaque = &act };
     g_autoptr(GByteArray) bytes = g_byte_array_new();
 
     begin_pair("");
     comp_open("src");
     vfio_host_vm_start();
-    g_assert_cmpint(comp_save(bytes, &options, NULL), ==, 0);
-    g_assert_true(act.done);
+    g_assert_cmpint(comp_save(bytes, steps, NULL), ==, 0);
     comp_close_all();
     comp_open("dst");
     g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
@@ -501,18 +456,17 @@ static void test_stop_continue_early(void)
 /* After data has left it cannot go on; it says so, and the retry works. */
 static void test_stop_continue_late(void)
 {
-    Act act = {
-        .phase = VFIO_HOST_PHASE_ITERATE, .round = 2,
-        .act = act_stop_continue,
+    static VFIOHostStep *const steps[] = {
+        VFIO_HOST_BEGIN, vfio_host_round, vfio_host_round, pause_vm,
+        continue_vm, vfio_host_rounds, VFIO_HOST_END
     };
-    VFIOHostSaveOptions options = { .hook = act_hook, .opaque = &act };
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     g_autofree char *error = NULL;
 
     begin_pair("");
     comp_open("src");
     vfio_host_vm_start();
-    g_assert_cmpint(comp_save(bytes, &options, &error), <, 0);
+    g_assert_cmpint(comp_save(bytes, steps, &error), <, 0);
     comp_assert_has(error, "src: ");
     comp_assert_has(error, "start the migration again");
     comp_assert_state("src", "running");
@@ -594,26 +548,11 @@ static void test_ping_pong(void)
 
 /* ---- snapshots ---- */
 
-static QEMUFile *snapshot_file(char **path, bool write)
-{
-    int fd;
-
-    if (write) {
-        fd = g_file_open_tmp("vfio-component-XXXXXX", path, NULL);
-    } else {
-        fd = open(*path, O_RDONLY | O_CLOEXEC);
-        unlink(*path);
-    }
-    g_assert_cmpint(fd, >=, 0);
-    return write ? vfio_host_file_new_output(fd)
-                 : vfio_host_file_new_input(fd);
-}
-
 static void test_snapshot(gconstpointer data)
 {
     bool running = data != NULL;
-    g_autofree char *path = NULL;
-    Error *err = NULL;
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_autofree char *error = NULL;
 
     begin_pair("");
     comp_open("src");
@@ -622,8 +561,8 @@ static void test_snapshot(gconstpointer data)
         vfio_host_vm_stop(RUN_STATE_PAUSED);
     }
     comp_path_forget();
-    if (vfio_host_savevm(snapshot_file(&path, true), &err)) {
-        g_error("%s", error_get_pretty(err));
+    if (comp_save(bytes, vfio_host_savevm, &error)) {
+        g_error("%s", error);
     }
     /* Not over stop, where the VM was running */
     comp_assert_path("src", running ? "running>stop-copy>stop>running"
@@ -635,9 +574,7 @@ static void test_snapshot(gconstpointer data)
         vfio_host_vm_start();
     }
     comp_path_forget();
-    if (vfio_host_loadvm(snapshot_file(&path, false), &err)) {
-        g_error("%s: %s", error_get_pretty(err), comp_messages());
-    }
+    g_assert_cmpint(comp_loadvm(bytes->data, bytes->len), ==, 0);
     g_assert_true(runstate_is_running() == running);
     comp_run_same("src", "src");
     g_assert_true(comp_status("src").loaded);
@@ -650,7 +587,6 @@ static void test_snapshot_fails(gconstpointer data)
 {
     bool running = data != NULL;
     g_autoptr(GByteArray) bytes = g_byte_array_new();
-    Error *err = NULL;
 
     begin_pair("[fault p]\nevent=data-size-read\nerrno=EFAULT\n");
     comp_open("src");
@@ -658,18 +594,14 @@ static void test_snapshot_fails(gconstpointer data)
     if (!running) {
         vfio_host_vm_stop(RUN_STATE_PAUSED);
     }
-    g_assert_cmpint(vfio_host_savevm(vfio_host_file_new_memory_output(bytes),
-                                     &err), <, 0);
+    g_assert_cmpint(comp_save(bytes, vfio_host_savevm, NULL), <, 0);
     g_assert_cmpint(vfio_sim_fault_fired("p"), ==, 1);
-    error_free(err);
     comp_assert_message("src: ");
     comp_assert_message(strerror(EFAULT));
     comp_assert_state("src", running ? "running" : "stop");
     g_assert_true(runstate_is_running() == running);
 
-    err = NULL;
-    g_assert_cmpint(vfio_host_savevm(vfio_host_file_new_memory_output(bytes),
-                                     &err), ==, 0);
+    g_assert_cmpint(comp_save(bytes, vfio_host_savevm, NULL), ==, 0);
     comp_sim_end();
 }
 
@@ -689,8 +621,7 @@ static void test_figures_reset(void)
     first = vfio_mig_bytes_transferred();
     g_assert_cmpuint(first, ==, comp_status("src").saved_bytes);
     vfio_host_vm_start();
-    g_assert_cmpint(vfio_host_savevm(vfio_host_file_new_memory_output(bytes),
-                                     NULL), ==, 0);
+    g_assert_cmpint(comp_save(bytes, vfio_host_savevm, NULL), ==, 0);
     g_assert_cmpuint(first + vfio_mig_bytes_transferred(), ==,
                      comp_status("src").saved_bytes);
     g_assert_cmpint(comp_property_int(vbasedev, "transferred-bytes"), ==,
@@ -712,7 +643,7 @@ static void test_refused(gconstpointer data)
     begin_pair("");
     comp_open("src");
     vfio_host_vm_start();
-    vfio_host_set(&settings);
+    vfio_host_settings = settings;
     g_assert_cmpint(comp_save(bytes, NULL, &error), <, 0);
     comp_assert_has(error, "src: ");
     comp_assert_has(error, what);
@@ -720,7 +651,7 @@ static void test_refused(gconstpointer data)
     g_assert_cmpint(vfio_host_runstate(), ==, RUN_STATE_RUNNING);
 
     settings = (VFIOHostSettings) { .postcopy_ram = false };
-    vfio_host_set(&settings);
+    vfio_host_settings = settings;
     g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
     comp_sim_end();
 }
@@ -734,22 +665,21 @@ static void test_tells_no_size(gconstpointer data)
         "[device dst]\ngroup=2\nseed=99\nstate-size=1000003\n"
         "window-size=256K\n";
     VFIOHostSettings settings = { .empty_chunk_pending = data != NULL };
-    VFIOHostSaveOptions options = { .max_rounds = 20 };
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     g_autofree char *error = NULL;
 
     comp_sim(config);
     comp_open("src");
     vfio_host_vm_start();
-    vfio_host_set(&settings);
+    vfio_host_settings = settings;
     if (!data) {
-        g_assert_cmpint(comp_save(bytes, &options, &error), <, 0);
+        g_assert_cmpint(comp_save(bytes, NULL, &error), <, 0);
         comp_assert_has(error, "does not tell sizes");
         comp_assert_has(error, vfio_mig_empty_chunk_option);
         comp_sim_end();
         return;
     }
-    g_assert_cmpint(comp_save(bytes, &options, NULL), ==, 0);
+    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
     comp_close_all();
     comp_open("dst");
     g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
@@ -788,7 +718,7 @@ static void test_four_devices(void)
                                i % 2 ? "none" : "stripes:4K");
     }
     comp_sim(config->str);
-    vfio_host_set(&settings);
+    vfio_host_settings = settings;
     open_four("src");
     vfio_host_vm_start();
     g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
@@ -839,8 +769,7 @@ int main(int argc, char **argv)
                     test_small_only_remembered);
     g_test_add_data_func("/migrate/golden/direct", NULL, test_golden);
     g_test_add_data_func("/migrate/golden/empty-rounds",
-                         GUINT_TO_POINTER(2), test_golden);
-    g_test_add_func("/migrate/empty-rounds", test_empty_rounds_load);
+                         yes, test_golden);
     g_test_add_func("/migrate/stop-in-pre-copy", test_stop_in_precopy);
     g_test_add_func("/migrate/stop-continue/early", test_stop_continue_early);
     g_test_add_func("/migrate/stop-continue/late", test_stop_continue_late);

@@ -51,9 +51,6 @@ static const Model models[] = {
       "precopy-next=info\n", 14, 13 },
 };
 
-/* What a device of v2 gives once it is stopped is never less in pre-copy. */
-static const VFIOHostSaveOptions rounds = { .max_rounds = 20 };
-
 /* Thousands of migrations, and none has anything to wait for. */
 void __wrap_g_usleep(gulong us);
 void __wrap_g_usleep(gulong us)
@@ -152,7 +149,7 @@ static bool try_save(const Kind *kind, bool running, GByteArray *bytes)
     if (running) {
         vfio_host_vm_start();
     }
-    ret = comp_save(bytes, &rounds, &error);
+    ret = comp_save(bytes, NULL, &error);
     if (!ret) {
         comp_assert_state("src", "stop");
         return false;
@@ -191,7 +188,7 @@ static unsigned save_with_every_fault(const Case *c, bool running)
             failed++;
             vfio_host_set_runstate(running ? RUN_STATE_RUNNING
                                            : RUN_STATE_PAUSED);
-            g_assert_cmpint(comp_save(bytes, &rounds, NULL), ==, 0);
+            g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
         }
         done = !fired();
         check_arrives(bytes);
@@ -225,7 +222,7 @@ static void make_stream(const Model *model, GByteArray *bytes)
     comp_sim(devices);
     comp_open("src");
     vfio_host_vm_start();
-    g_assert_cmpint(comp_save(bytes, &rounds, NULL), ==, 0);
+    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
     comp_sim_end();
 }
 
@@ -246,14 +243,11 @@ static bool try_start(const Kind *kind)
 /* Returns true where the device runs with what was loaded. */
 static bool try_load(const Kind *kind, const GByteArray *bytes)
 {
-    g_autofree char *error = NULL;
-
-    if (!comp_load(bytes, &error)) {
+    if (!comp_load(bytes, NULL)) {
         return try_start(kind);
     }
     g_assert_true(fired());
     check_text(kind, comp_messages(), "dst");
-    comp_assert_has(error, "load of migration failed");
     return false;
 }
 

@@ -56,20 +56,14 @@ static void test_blocker(gconstpointer data)
 {
     const BlockerCase *c = data;
     VFIODevice *vbasedev = open_case(c, NULL);
-    g_autoptr(GByteArray) bytes = g_byte_array_new();
-    g_autofree char *error = NULL;
     g_autofree char *state = NULL;
     g_autofree char *reason = NULL;
 
     g_assert_nonnull(vbasedev);
     g_assert_cmpuint(vfio_host_nr_blockers(), ==, 1);
     g_assert_cmpuint(vfio_host_nr_handlers(), ==, 0);
-    g_assert_true(g_str_has_prefix(vfio_host_blocker(0), "src: "));
-    comp_assert_has(vfio_host_blocker(0), c->reason);
-
-    g_assert_cmpint(comp_save(bytes, NULL, &error), ==, -EPERM);
-    comp_assert_has(error, c->reason);
-    g_assert_cmpuint(bytes->len, ==, 0);
+    g_assert_true(g_str_has_prefix(vfio_host_blocker(), "src: "));
+    comp_assert_has(vfio_host_blocker(), c->reason);
 
     reason = comp_property_str(vbasedev, "blocked-reason");
     comp_assert_has(reason, c->reason);
@@ -91,12 +85,12 @@ static void test_only_migratable(gconstpointer data)
     Error *err = NULL;
 
     comp_sim(c->config);
-    vfio_host_set(&settings);
+    vfio_host_settings = settings;
     g_assert_null(comp_try_open("src", options, &err));
     g_assert_nonnull(err);
     comp_assert_has(error_get_pretty(err), "src: ");
     comp_assert_has(error_get_pretty(err), c->reason);
-    comp_assert_has(error_get_pretty(err), "--only-migratable");
+    comp_assert_has(error_get_pretty(err), "only_migratable");
     error_free(err);
     g_assert_cmpuint(vfio_host_nr_blockers(), ==, 0);
     g_assert_cmpuint(vfio_host_nr_handlers(), ==, 0);
@@ -124,7 +118,7 @@ static void test_not_type1(void)
     attach_dirty_tracking();
     g_assert_null(vbasedev->migration);
     g_assert_cmpuint(vfio_host_nr_blockers(), ==, 1);
-    comp_assert_has(vfio_host_blocker(0), "src: cannot migrate: its IOMMU is "
+    comp_assert_has(vfio_host_blocker(), "src: cannot migrate: its IOMMU is "
                     "not of type1");
     g_assert_true(container->listener.log_sync == before.log_sync);
     g_assert_true(container->listener.region_del == before.region_del);
@@ -162,7 +156,7 @@ static void test_only_migratable_good(void)
     VFIOHostSettings settings = { .only_migratable = true };
 
     comp_sim(ONE_DEVICE);
-    vfio_host_set(&settings);
+    vfio_host_settings = settings;
     comp_open("src");
     g_assert_cmpuint(vfio_host_nr_handlers(), ==, 1);
     comp_sim_end();
@@ -232,7 +226,6 @@ static void test_two_devices(void)
 {
     VFIOHostDeviceOptions options = { .id = "0000:00:05.0" };
     g_autoptr(GByteArray) bytes = g_byte_array_new();
-    g_autofree char *error = NULL;
     VFIODevice *other;
 
     comp_sim(TWO_DEVICES);
@@ -240,12 +233,9 @@ static void test_two_devices(void)
     other = comp_try_open("other", options, NULL);
     g_assert_nonnull(other);
     g_assert_cmpuint(vfio_host_nr_blockers(), ==, 1);
-    g_assert_true(g_str_has_prefix(vfio_host_blocker(0), "other: "));
-    comp_assert_has(vfio_host_blocker(0), "src");
-    comp_assert_has(vfio_host_blocker(0), "peer-to-peer");
-    g_assert_cmpint(comp_save(bytes, NULL, &error), ==, -EPERM);
-    comp_assert_has(error, "peer-to-peer");
-
+    g_assert_true(g_str_has_prefix(vfio_host_blocker(), "other: "));
+    comp_assert_has(vfio_host_blocker(), "src");
+    comp_assert_has(vfio_host_blocker(), "peer-to-peer");
     comp_close(other);
     g_assert_cmpuint(vfio_host_nr_blockers(), ==, 0);
     g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
@@ -296,7 +286,7 @@ static void test_two_devices_only_migratable(void)
     Error *err = NULL;
 
     comp_sim(TWO_DEVICES);
-    vfio_host_set(&settings);
+    vfio_host_settings = settings;
     comp_open("src");
     g_assert_null(comp_try_open("other", options, &err));
     comp_assert_has(error_get_pretty(err), "other: ");
@@ -314,7 +304,7 @@ static void test_two_devices_opt_in(void)
     VFIOSimStatus src, other;
 
     comp_sim(TWO_DEVICES "seed=2\n");
-    vfio_host_set(&settings);
+    vfio_host_settings = settings;
     comp_open("src");
     g_assert_nonnull(comp_try_open("other", options, NULL));
     g_assert_cmpuint(vfio_host_nr_blockers(), ==, 0);
@@ -340,7 +330,7 @@ static void test_blocked_beside_good(void)
     blocked = comp_try_open("other", options, NULL);
     g_assert_nonnull(blocked);
     g_assert_cmpuint(vfio_host_nr_blockers(), ==, 1);
-    comp_assert_has(vfio_host_blocker(0), "other: ");
+    comp_assert_has(vfio_host_blocker(), "other: ");
     g_assert_false(vfio_mig_active());
     comp_close(blocked);
     g_assert_true(vfio_mig_active());
@@ -387,51 +377,29 @@ static void test_finalize_twice(void)
     comp_sim_end();
 }
 
-static void unplug_in_setup(VFIOHostPhase phase, unsigned round, void *opaque)
+static VFIODevice *unplugged;
+
+static void unplug(VFIOHostRun *run)
 {
-    if (phase == VFIO_HOST_PHASE_SETUP) {
-        comp_close(opaque);
-    }
+    comp_close(unplugged);
 }
 
 static void test_unplug_as_migration_begins(void)
 {
+    static VFIOHostStep *const steps[] = {
+        vfio_host_begin, vfio_host_notify, unplug, vfio_host_setup,
+        vfio_host_activate, vfio_host_rounds, VFIO_HOST_END
+    };
     g_autoptr(GByteArray) bytes = g_byte_array_new();
-    VFIOHostSaveOptions options = { .hook = unplug_in_setup };
     g_autofree char *error = NULL;
 
     comp_sim(ONE_DEVICE);
-    options.opaque = comp_open("src");
-    g_assert_cmpint(comp_save(bytes, &options, &error), <, 0);
+    unplugged = comp_open("src");
+    g_assert_cmpint(comp_save(bytes, steps, &error), <, 0);
     comp_assert_has(error, "src: the device was unplugged during the "
                     "migration; start the migration again");
     g_assert_cmpuint(vfio_host_nr_handlers(), ==, 0);
     g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
-    comp_sim_end();
-}
-
-/* While a migration runs, a device that cannot migrate is not let in. */
-static void plug_blocked(VFIOHostPhase phase, unsigned round, void *opaque)
-{
-    VFIOHostDeviceOptions options = { .disable_migration = true };
-    Error *err = NULL;
-
-    if (phase == VFIO_HOST_PHASE_ITERATE && round == 0) {
-        g_assert_null(comp_try_open("other", options, &err));
-        comp_assert_has(error_get_pretty(err), "in progress");
-        comp_assert_has(error_get_pretty(err), "disable_migration");
-        error_free(err);
-    }
-}
-
-static void test_plug_while_migrating(void)
-{
-    g_autoptr(GByteArray) bytes = g_byte_array_new();
-    VFIOHostSaveOptions options = { .hook = plug_blocked };
-
-    comp_sim(TWO_DEVICES);
-    comp_open("src");
-    g_assert_cmpint(comp_save(bytes, &options, NULL), ==, 0);
     comp_sim_end();
 }
 
@@ -465,6 +433,5 @@ int main(int argc, char **argv)
     g_test_add_func("/probe/unplug/finalize-twice", test_finalize_twice);
     g_test_add_func("/probe/unplug/as-migration-begins",
                     test_unplug_as_migration_begins);
-    g_test_add_func("/probe/plug-while-migrating", test_plug_while_migrating);
     return comp_run();
 }

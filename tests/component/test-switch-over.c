@@ -1,9 +1,8 @@
 /*
  * Component test: when the VM is stopped, and what the user is told
  *
- * The stand-alone host stops the VM at the threshold that a test gives it, in
- * the place of QEMU's figure; what devices report beside it is the
- * subsystem's.
+ * The VM is stopped at the threshold that a test gives, in the place of QEMU's
+ * figure; what devices report beside it is the subsystem's.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -22,7 +21,9 @@
 #define IDLE_RATE       1000
 
 typedef struct Run {
-    VFIOHostSaveOptions options;
+    uint64_t threshold_bytes;
+    unsigned min_rounds;
+    unsigned max_rounds;        /* 0: no limit */
     VFIOHostSettings settings;
     VFIODevice *device;         /* whose warning is waited for, or NULL */
     uint64_t told_ms;           /* the downtime-limit that it names */
@@ -31,11 +32,13 @@ typedef struct Run {
     gint64 begin_us;
 } Run;
 
+static Run *run_now;
+
 static void set_limit(Run *run, uint64_t limit_ms)
 {
     run->settings.downtime_limit_ms = limit_ms;
-    vfio_host_set(&run->settings);
-    run->options.threshold_bytes = IDLE_RATE * limit_ms;
+    vfio_host_settings = run->settings;
+    run->threshold_bytes = IDLE_RATE * limit_ms;
 }
 
 /* The user does what the warning says. */
@@ -51,39 +54,53 @@ static void obey(Run *run)
     }
 }
 
-static void in_round(VFIOHostPhase phase, unsigned round, void *opaque)
+static bool is_time_to_stop(VFIOHostRun *migration)
 {
-    Run *run = opaque;
+    const Run *run = run_now;
+    uint64_t pending = vfio_host_pending(migration, run->threshold_bytes);
 
-    if (phase == VFIO_HOST_PHASE_SWITCHOVER) {
-        run->before_stop_bytes = vfio_mig_bytes_transferred();
+    return run->rounds >= run->min_rounds &&
+           (!pending || pending < run->threshold_bytes ||
+            (run->max_rounds && run->rounds >= run->max_rounds));
+}
+
+/* QEMU's rounds, and a user who gives up */
+static void rounds(VFIOHostRun *migration)
+{
+    Run *run = run_now;
+
+    for (;; run->rounds++) {
+        if (run->device) {
+            obey(run);
+        }
+        if (run->told_ms > QEMU_MAX_MS ||
+            g_get_monotonic_time() - run->begin_us > GIVE_UP_US) {
+            vfio_host_cancel();
+        }
+        if (vfio_host_run_error(migration) || is_time_to_stop(migration)) {
+            break;
+        }
+        vfio_host_iterate(migration);
     }
-    if (phase != VFIO_HOST_PHASE_ITERATE) {
-        return;
-    }
-    run->rounds = round;
-    if (run->device) {
-        obey(run);
-    }
-    if (run->told_ms > QEMU_MAX_MS ||
-        g_get_monotonic_time() - run->begin_us > GIVE_UP_US) {
-        vfio_host_cancel();
-    }
+    run->before_stop_bytes = vfio_mig_bytes_transferred();
 }
 
 /* Returns comp_save()'s. @device: whose warning is obeyed, or NULL */
 static int run_with_limit(Run *run, GByteArray *bytes, VFIODevice *device,
                           uint64_t limit_ms)
 {
+    static VFIOHostStep *const steps[] = {
+        VFIO_HOST_BEGIN, rounds, VFIO_HOST_END
+    };
     g_autofree char *error = NULL;
     int ret;
 
-    run->options.hook = in_round;
-    run->options.opaque = run;
+    run_now = run;
+    run->rounds = 0;
     run->device = device;
     run->begin_us = g_get_monotonic_time();
     set_limit(run, limit_ms);
-    ret = comp_save(bytes, &run->options, &error);
+    ret = comp_save(bytes, steps, &error);
     if (ret < 0) {
         g_test_message("%s", error);
     }
@@ -133,7 +150,7 @@ static void check_arrives(GByteArray *bytes)
 static void test_fits(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
-    Run run = { .options.min_rounds = 3 };
+    Run run = { .min_rounds = 3 };
 
     begin(VGPU, NULL);
     comp_open("src");
@@ -148,7 +165,7 @@ static void test_fits(void)
 static void test_no_figure_yet(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
-    Run run = { .options.max_rounds = 5 };
+    Run run = { .max_rounds = 5 };
 
     begin(VGPU, NULL);
     comp_open("src");
@@ -196,7 +213,7 @@ static void test_two_share(void)
     Run run = { .settings.multi_device = true };
 
     comp_sim("[device a]\ngroup=1\n" VGPU "[device b]\ngroup=2\n" VGPU);
-    vfio_host_set(&run.settings);
+    vfio_host_settings = run.settings;
     comp_open("a");
     vbasedev = comp_try_open("b", other, NULL);
     vfio_host_vm_start();
@@ -214,7 +231,7 @@ static void test_two_share(void)
 static void test_unknown(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
-    Run run = { .options.min_rounds = 5 };
+    Run run = { .min_rounds = 5 };
     VFIODevice *vbasedev;
 
     begin(MLX5_61, NULL);

@@ -349,7 +349,7 @@ static void test_save_paused(void)
     start(&run, (const char *[]) { TOOL_PROGRAM, "--paused", "save", device,
                                    path, NULL }, true);
     g_assert_cmpint(run.exit_status, ==, 3);
-    assert_says(&run, "vfio-migrate: migration failed: dev0: cannot change the "
+    assert_says(&run, "vfio-migrate: dev0: cannot change the "
                 "device's state from stop to stop-copy: Invalid argument; the "
                 "device is in state stop\nA driver may refuse to save a device "
                 "whose VM is paused: continue the VM, then migrate.\n");
@@ -488,11 +488,11 @@ static const Bad bad_drivers[] = {
     { "no-reset", "reset=no\n",
       "not ok 2 - runs after a reset\n# no VFIO_DEVICE_RESET" },
     { "save-fails", "[fault f]\nevent=data-size-read\nerrno=EIO\nonce=no\n",
-      "not ok 3 - saves a running VM\n# migration failed: dev0: cannot read "
+      "not ok 3 - saves a running VM\n# dev0: cannot read "
       "data_size of the migration region: Input/output error" },
     { "window-outside", "[fault f]\nevent=data-offset-read\nonce=no\n"
-      "value=0x100000000\n", "not ok 3 - saves a running VM\n# migration "
-      "failed: dev0: the driver put its data at offset 0x100000000 of" },
+      "value=0x100000000\n", "not ok 3 - saves a running VM\n# "
+      "dev0: the driver put its data at offset 0x100000000 of" },
     { "does-not-run-on", "[fault f]\nevent=state-write\nfrom=stop\n"
       "to=running\nonce=no\nerrno=EIO\n",
       "not ok 4 - runs on at the source after its migration\n" },

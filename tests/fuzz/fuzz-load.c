@@ -47,9 +47,9 @@ static int load_sections(VFIODevice *vbasedev, const FuzzInput *stream)
 static int load_stream(const FuzzInput *stream)
 {
     Error *err = NULL;
-    int ret = vfio_host_load(vfio_host_file_new_memory_input(stream->data,
-                                                             stream->size),
-                             &err);
+    int ret = vfio_host_run(vfio_host_file_new_memory_input(stream->data,
+                                                            stream->size),
+                            vfio_host_incoming, NULL, &err);
 
     g_assert_cmpint(ret < 0, ==, err != NULL);
     error_free(err);

@@ -89,9 +89,9 @@ VFIODevice *tool_open_migratable(const char *name, ToolExit *answer,
     VFIODevice *vbasedev = tool_open(name, errp);
 
     *answer = TOOL_FAILED;
-    if (vbasedev && vfio_host_blocker(0)) {
+    if (vbasedev && vfio_host_blocker()) {
         *answer = TOOL_NO;
-        error_setg(errp, "%s", vfio_host_blocker(0));
+        error_setg(errp, "%s", vfio_host_blocker());
         tool_close(vbasedev);
         return NULL;
     }
@@ -110,9 +110,7 @@ typedef struct Saving {
     const ToolSave *options;
     ToolSaved *saved;
     VFIODeviceMigration *mig;
-    VFIOHostSaveOptions how;
     int64_t phase_us;           /* when the phase began */
-    uint64_t round_bytes;       /* that were there when the round began */
 } Saving;
 
 static int64_t take_time(Saving *saving)
@@ -124,49 +122,49 @@ static int64_t take_time(Saving *saving)
     return spent;
 }
 
+static void begin_setup(VFIOHostRun *run)
+{
+    take_time(run->opaque);
+}
+
 /*
  * There is no downtime limit here: the VM stops when a device that runs has
  * no more to give. v1 says so; v2 only of what is there when it stops.
  */
-static void end_precopy(Saving *saving, unsigned round)
+static void rounds(VFIOHostRun *run)
 {
-    uint64_t bytes = saving->mig->stats.transferred_bytes;
+    Saving *saving = run->opaque;
+    unsigned cancel = saving->options->cancel_in_round;
+    bool v2 = saving->mig->protocol == &vfio_mig_protocol_v2;
+    bool given = true;
 
-    if (round && bytes == saving->round_bytes &&
-        saving->mig->protocol == &vfio_mig_protocol_v2) {
-        saving->how.max_rounds = round;
+    saving->saved->setup_us = take_time(saving);
+    while (saving->saved->rounds < (cancel ?: saving->options->max_rounds) &&
+           (given || !v2) && !vfio_host_run_error(run) &&
+           vfio_host_pending(run, 0)) {
+        given = vfio_host_iterate(run);
+        saving->saved->rounds++;
     }
-    saving->round_bytes = bytes;
-}
-
-static void save_hook(VFIOHostPhase phase, unsigned round, void *opaque)
-{
-    Saving *saving = opaque;
-    ToolSaved *saved = saving->saved;
-
-    switch (phase) {
-    case VFIO_HOST_PHASE_SETUP:
-        saving->phase_us = g_get_monotonic_time();
-        break;
-    case VFIO_HOST_PHASE_ITERATE:
-        if (round == 0) {
-            saved->setup_us = take_time(saving);
-        }
-        saved->rounds = round;
-        end_precopy(saving, round);
-        if (round && round == saving->options->cancel_in_round) {
-            vfio_host_cancel();
-        }
-        break;
-    case VFIO_HOST_PHASE_SWITCHOVER:
-        saved->precopy_us = take_time(saving);
-        saved->precopy_bytes = saving->mig->stats.transferred_bytes;
-        if (saving->options->cancel_at_switchover) {
-            vfio_host_cancel();
-        }
-        break;
+    if (cancel) {
+        vfio_host_cancel();
     }
 }
+
+static void at_switchover(VFIOHostRun *run)
+{
+    Saving *saving = run->opaque;
+
+    saving->saved->precopy_us = take_time(saving);
+    saving->saved->precopy_bytes = saving->mig->stats.transferred_bytes;
+    if (saving->options->cancel_at_switchover) {
+        vfio_host_cancel();
+    }
+}
+
+static VFIOHostStep *const save_steps[] = {
+    vfio_host_begin, vfio_host_notify, begin_setup, vfio_host_setup,
+    vfio_host_activate, rounds, vfio_host_stop, at_switchover, VFIO_HOST_STOPPED
+};
 
 QEMUFile *tool_stream(int fd, bool output, Error **errp)
 {
@@ -184,15 +182,7 @@ int tool_save(VFIODevice *vbasedev, int fd, const ToolSave *options,
               ToolSaved *saved, Error **errp)
 {
     VFIODeviceMigration *mig = vfio_mig_of(vbasedev);
-    Saving saving = {
-        .options = options, .saved = saved, .mig = mig,
-        .how = {
-            .min_rounds = options->cancel_in_round,
-            .max_rounds = MAX(options->max_rounds, options->cancel_in_round),
-            .hook = save_hook,
-            .opaque = &saving,
-        },
-    };
+    Saving saving = { .options = options, .saved = saved, .mig = mig };
     QEMUFile *f = tool_stream(fd, true, errp);
     int ret;
 
@@ -203,7 +193,7 @@ int tool_save(VFIODevice *vbasedev, int fd, const ToolSave *options,
     if (options->break_after_bytes) {
         vfio_host_file_fail_after(f, options->break_after_bytes, ENOSPC, NULL);
     }
-    ret = vfio_host_save(f, &saving.how, errp);
+    ret = vfio_host_run(f, save_steps, &saving, errp);
     if (mig) {
         saved->stopped_us = take_time(&saving);
         saved->device_bytes = mig->stats.transferred_bytes;
@@ -227,5 +217,5 @@ int tool_load(int fd, uint64_t cut_after_bytes, Error **errp)
     if (cut_after_bytes) {
         vfio_host_file_fail_after(f, cut_after_bytes, 0, NULL);
     }
-    return vfio_host_load(f, errp);
+    return vfio_host_run(f, vfio_host_incoming, NULL, errp);
 }

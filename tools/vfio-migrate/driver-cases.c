@@ -202,14 +202,14 @@ static bool case_snapshot(DriverRun *run)
     }
     vfio_host_vm_start();
     f = tool_stream(run->fd, true, &err);
-    if (!f || vfio_host_savevm(f, &err) < 0) {
+    if (!f || vfio_host_run(f, vfio_host_savevm, NULL, &err) < 0) {
         return run_fail_error(run, err);
     }
     if (!run_rewind(run, false)) {
         return false;
     }
     f = tool_stream(run->fd, false, &err);
-    if (!f || vfio_host_loadvm(f, &err) < 0) {
+    if (!f || vfio_host_run(f, vfio_host_loadvm, NULL, &err) < 0) {
         return run_fail_error(run, err);
     }
     return run_expect(run, VFIO_MIG_STATE_RUNNING, "after loadvm");

@@ -47,8 +47,8 @@ bool run_open(DriverRun *run, const char *name)
     if (!run->device) {
         return run_fail_error(run, err);
     }
-    if (vfio_host_blocker(0)) {
-        return run_fail(run, "%s", vfio_host_blocker(0));
+    if (vfio_host_blocker()) {
+        return run_fail(run, "%s", vfio_host_blocker());
     }
     return true;
 }

@@ -28,9 +28,9 @@ bool facts_add_device(JsonObject *facts, const char *dir)
         probe_device(vbasedev, device);
         json_object_set_object_member(
             facts, "migration",
-            probe_migration(vbasedev, vfio_host_blocker(0)));
+            probe_migration(vbasedev, vfio_host_blocker()));
         json_object_set_object_member(facts, "iommu", probe_iommu(vbasedev));
-        can = !vfio_host_blocker(0);
+        can = !vfio_host_blocker();
         tool_close(vbasedev);
     } else {
         g_autofree char *hint = tool_driver_hint(dir);

@@ -1,9 +1,9 @@
 /*
- * Run state of the stand-alone host's VM
+ * The VM of the stand-alone host: run state and main loop
  *
- * Owns: the run state, who is called when the VM starts or stops, and
- * requests to stop it. There are no virtual CPUs: "running" is what the
- * devices are told.
+ * Owns: the run state, who is called when the VM starts or stops, requests to
+ * stop it, and what is put off to the main loop. There are no virtual CPUs:
+ * "running" is what the devices are told.
  *
  * Lock: the BQL, for all of it.
  *
@@ -29,11 +29,10 @@ static RunState run_state = RUN_STATE_PRELAUNCH;
 static RunState stop_request = RUN_STATE__MAX;
 static GList *change_handlers;      /* of VMChangeStateEntry; in order */
 
+/* Those that this host knows */
 static const char *const run_state_names[RUN_STATE__MAX] = {
-    [RUN_STATE_DEBUG] = "debug",
     [RUN_STATE_INMIGRATE] = "inmigrate",
     [RUN_STATE_INTERNAL_ERROR] = "internal-error",
-    [RUN_STATE_IO_ERROR] = "io-error",
     [RUN_STATE_PAUSED] = "paused",
     [RUN_STATE_POSTMIGRATE] = "postmigrate",
     [RUN_STATE_PRELAUNCH] = "prelaunch",
@@ -41,11 +40,6 @@ static const char *const run_state_names[RUN_STATE__MAX] = {
     [RUN_STATE_RESTORE_VM] = "restore-vm",
     [RUN_STATE_RUNNING] = "running",
     [RUN_STATE_SAVE_VM] = "save-vm",
-    [RUN_STATE_SHUTDOWN] = "shutdown",
-    [RUN_STATE_SUSPENDED] = "suspended",
-    [RUN_STATE_WATCHDOG] = "watchdog",
-    [RUN_STATE_GUEST_PANICKED] = "guest-panicked",
-    [RUN_STATE_COLO] = "colo",
 };
 
 const QEnumLookup RunState_lookup = {
@@ -64,14 +58,14 @@ bool runstate_check(RunState state)
     return run_state == state;
 }
 
-/* A program that loads is told nothing of it. */
-void global_state_store_running(void)
-{
-}
-
 bool runstate_is_running(void)
 {
     return runstate_check(RUN_STATE_RUNNING);
+}
+
+/* A program that loads is told nothing of it. */
+void global_state_store_running(void)
+{
 }
 
 RunState vfio_host_runstate(void)
@@ -84,11 +78,13 @@ void vfio_host_set_runstate(RunState state)
     run_state = state;
 }
 
+/* ---- who is told of a start and a stop ---- */
+
+/* 1 for equal ones: in the order of registration */
 static gint by_priority(gconstpointer a, gconstpointer b)
 {
     const VMChangeStateEntry *x = a, *y = b;
 
-    /* 1 for equal ones: in the order of registration */
     return x->priority < y->priority ? -1 : 1;
 }
 
@@ -97,19 +93,17 @@ VMChangeStateEntry *qemu_add_vm_change_state_handler_prio(
 {
     VMChangeStateEntry *entry = g_new0(VMChangeStateEntry, 1);
 
-    entry->cb = cb;
-    entry->opaque = opaque;
-    entry->priority = priority;
+    *entry = (VMChangeStateEntry) { cb, opaque, priority };
     change_handlers = g_list_insert_sorted(change_handlers, entry,
                                            by_priority);
     return entry;
 }
 
+/* All devices of this host have one depth. */
 VMChangeStateEntry *qdev_add_vm_change_state_handler(DeviceState *dev,
                                                      VMChangeStateHandler *cb,
                                                      void *opaque)
 {
-    /* All devices of this host have one depth. */
     return qemu_add_vm_change_state_handler_prio(cb, opaque, 0);
 }
 
@@ -120,50 +114,33 @@ void qemu_del_vm_change_state_handler(VMChangeStateEntry *e)
     g_free(e);
 }
 
-static void call_handler(gpointer data, gpointer running)
+static void change_state(RunState state)
 {
-    VMChangeStateEntry *entry = data;
+    g_autoptr(GList) order = g_list_copy(change_handlers);
 
-    entry->cb(entry->opaque, running != NULL, run_state);
-}
+    assert(qemu_mutex_iothread_locked());
+    run_state = state;
+    order = runstate_is_running() ? order : g_list_reverse(order);
+    for (GList *l = order; l; l = l->next) {
+        VMChangeStateEntry *entry = l->data;
 
-static void change_notify(bool running)
-{
-    GList *order = g_list_copy(change_handlers);
-
-    if (!running) {
-        order = g_list_reverse(order);
+        entry->cb(entry->opaque, runstate_is_running(), state);
     }
-    g_list_foreach(order, call_handler, running ? order : NULL);
-    g_list_free(order);
 }
 
 void vfio_host_vm_start(void)
 {
-    assert(qemu_mutex_iothread_locked());
     stop_request = RUN_STATE__MAX;
     if (!runstate_is_running()) {
-        run_state = RUN_STATE_RUNNING;
-        change_notify(true);
+        change_state(RUN_STATE_RUNNING);
     }
     vfio_host_run_requests();
 }
 
 void vfio_host_vm_stop(RunState state)
 {
-    assert(qemu_mutex_iothread_locked());
     if (runstate_is_running()) {
-        run_state = state;
-        change_notify(false);
-    }
-}
-
-void vfio_host_vm_stop_force(RunState state)
-{
-    if (runstate_is_running()) {
-        vfio_host_vm_stop(state);
-    } else {
-        run_state = state;
+        change_state(state);
     }
 }
 
@@ -186,9 +163,10 @@ typedef struct BottomHalf {
 
 static GQueue bottom_halves = G_QUEUE_INIT;     /* of BottomHalf */
 
+/* There is one loop. */
 AioContext *qemu_get_aio_context(void)
 {
-    return NULL;        /* there is one loop */
+    return NULL;
 }
 
 void aio_bh_schedule_oneshot_full(AioContext *ctx, QEMUBHFunc *cb,
@@ -197,26 +175,19 @@ void aio_bh_schedule_oneshot_full(AioContext *ctx, QEMUBHFunc *cb,
     BottomHalf *bh = g_new(BottomHalf, 1);
 
     assert(qemu_mutex_iothread_locked());
-    bh->cb = cb;
-    bh->opaque = opaque;
+    *bh = (BottomHalf) { cb, opaque };
     g_queue_push_tail(&bottom_halves, bh);
 }
 
-static void run_bottom_halves(void)
+void vfio_host_run_requests(void)
 {
+    RunState reason = stop_request;
     BottomHalf *bh;
 
     while ((bh = g_queue_pop_head(&bottom_halves))) {
         bh->cb(bh->opaque);
         g_free(bh);
     }
-}
-
-void vfio_host_run_requests(void)
-{
-    RunState reason = stop_request;
-
-    run_bottom_halves();
     stop_request = RUN_STATE__MAX;
     if (reason != RUN_STATE__MAX) {
         vfio_host_vm_stop(reason);
