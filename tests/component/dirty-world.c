@@ -24,7 +24,7 @@ static int map_part(MemoryRegionSection *section, void *opaque)
     uint64_t size = int128_get64(section->size), done, piece;
 
     for (done = 0; done < size; done += piece) {
-        uint8_t *ram = vfio_host_ram_ptr(section->mr) +
+        uint8_t *ram = dirty_ram_ptr(section->mr) +
                        section->offset_within_region + done;
 
         piece = memory_region_has_ram_discard_manager(section->mr)
@@ -113,7 +113,7 @@ static MemoryRegionSection iommu_section(unsigned half)
 
 static void section_appears(MemoryRegionSection *section)
 {
-    vfio_host_section_add(section);
+    dirty_section_add(section);
     world->listener->region_add(world->listener, section);
 }
 
@@ -121,7 +121,7 @@ static void section_appears(MemoryRegionSection *section)
 static void section_goes(MemoryRegionSection *section)
 {
     world->listener->region_del(world->listener, section);
-    vfio_host_section_del(section);
+    dirty_section_del(section);
 }
 
 void world_ram_comes_back(Ram *ram)
@@ -200,7 +200,7 @@ void world_guest_map(void)
     }
     world->mapped[first] = true;
     world->length[first] = length;
-    vfio_host_iommu_map(world->iommu, GIOVA + first * UNIT, world->ram.mr,
+    dirty_iommu_map(world->iommu, GIOVA + first * UNIT, world->ram.mr,
                         from * UNIT, length * UNIT);
 }
 
@@ -228,7 +228,7 @@ void world_guest_unmap(void)
         world->mapped[first] = false;
         length = world->length[first];
     }
-    vfio_host_iommu_unmap(world->iommu, GIOVA + first * UNIT, length * UNIT);
+    dirty_iommu_unmap(world->iommu, GIOVA + first * UNIT, length * UNIT);
     if (world->translated) {
         g_assert_false(vfio_sim_dma_write("src", GIOVA + first * UNIT, 8));
     }
@@ -275,11 +275,11 @@ static bool is_there(Ram *ram, uint64_t at)
 static void copy_ram(Ram *ram, bool all)
 {
     for (uint64_t at = 0; at < ram->units * UNIT; at += PAGE) {
-        bool dirty = vfio_host_ram_dirty(ram->mr, at, true);
+        bool dirty = dirty_ram_dirty(ram->mr, at, true);
 
         g_assert_true(!dirty || is_there(ram, at));
         if (dirty || all) {
-            memcpy(ram->copy + at, vfio_host_ram_ptr(ram->mr) + at, PAGE);
+            memcpy(ram->copy + at, dirty_ram_ptr(ram->mr) + at, PAGE);
         }
     }
 }
@@ -319,7 +319,7 @@ void world_sync(void)
 
 bool world_ram_is_same(Ram *ram)
 {
-    return !memcmp(ram->copy, vfio_host_ram_ptr(ram->mr), ram->units * UNIT);
+    return !memcmp(ram->copy, dirty_ram_ptr(ram->mr), ram->units * UNIT);
 }
 
 void world_expect_dirty(Ram *ram, uint64_t from, uint64_t bytes)
@@ -327,7 +327,7 @@ void world_expect_dirty(Ram *ram, uint64_t from, uint64_t bytes)
     for (uint64_t at = 0; at < ram->units * UNIT; at += PAGE) {
         bool inside = at >= from && at < from + bytes;
 
-        g_assert_cmpint(vfio_host_ram_dirty(ram->mr, at, true), ==, inside);
+        g_assert_cmpint(dirty_ram_dirty(ram->mr, at, true), ==, inside);
     }
 }
 
@@ -417,20 +417,20 @@ static void last_sync(VFIOHostRun *run)
 
 void world_ram_init(Ram *ram, uint64_t units)
 {
-    ram->mr = vfio_host_ram_new(units * UNIT);
+    ram->mr = dirty_ram_new(units * UNIT);
     ram->units = units;
     ram->copy = g_malloc0(units * UNIT);
 }
 
 void world_ram_destroy(Ram *ram)
 {
-    vfio_host_ram_free(ram->mr);
+    dirty_ram_free(ram->mr);
     g_free(ram->copy);
 }
 
 void world_populate(uint64_t at, bool populated)
 {
-    vfio_host_ram_populate(world->parts.mr, at, PARTS_GRANULE, populated);
+    dirty_ram_populate(world->parts.mr, at, PARTS_GRANULE, populated);
     for (uint64_t i = 0; i < PARTS_GRANULE / UNIT; i++) {
         world->populated[at / UNIT + i] = populated;
     }
@@ -457,15 +457,15 @@ void world_begin(const char *config, uint32_t seed)
                       hostwin_next);
 
     /* RAM offsets are no addresses, and not aligned to words of a bitmap */
-    vfio_host_ram_skip(any(3) * UNIT + any(2) * PAGE * 7);
+    dirty_ram_skip(any(3) * UNIT + any(2) * PAGE * 7);
     world_ram_init(&world->ram, RAM_UNITS);
-    vfio_host_ram_skip(any(70) * PAGE);
+    dirty_ram_skip(any(70) * PAGE);
     world_ram_init(&world->parts, PARTS_UNITS);
-    vfio_host_ram_in_parts(world->parts.mr, PARTS_GRANULE);
+    dirty_ram_in_parts(world->parts.mr, PARTS_GRANULE);
     for (uint64_t at = 0; at < PARTS_UNITS * UNIT; at += PARTS_GRANULE) {
         world_populate(at, any(2));
     }
-    world->iommu = vfio_host_iommu_new();
+    world->iommu = dirty_iommu_new();
     world_ram_appears(&world->ram);
     world_ram_appears(&world->parts);
     world->running = true;
@@ -481,7 +481,7 @@ void world_end(void)
     world_ram_goes(&world->parts);
     QLIST_REMOVE(&world->window, hostwin_next);
     comp_close_all();
-    vfio_host_iommu_free(world->iommu);
+    dirty_iommu_free(world->iommu);
     world_ram_destroy(&world->ram);
     world_ram_destroy(&world->parts);
     g_rand_free(world->rand);
@@ -503,7 +503,7 @@ int world_migrate(char **error)
     int ret;
 
     some_steps(NULL);
-    vfio_host_ram_dirty_count();
+    dirty_ram_dirty_count();
     ret = comp_save(bytes, steps, error);
     world_log_stop();
     return ret;

@@ -16,8 +16,8 @@
 #include "hw/vfio/dirty-container.h"
 #include "hw/vfio/dirty-tracking.h"
 #include "hw/vfio/vfio-common.h"
-#include "migration/memory.h"
 #include "component.h"
+#include "dirty-memory.h"
 
 #define UNIT            UINT64_C(0x10000)   /* of what is mapped */
 #define PAGE            UINT64_C(4096)

@@ -69,7 +69,7 @@ static void sync_section(Ram *ram)
 static uint64_t synced_pages(void)
 {
     sync_section(&world->ram);
-    return vfio_host_ram_dirty_count();
+    return dirty_ram_dirty_count();
 }
 
 static void device_writes(const char *name, Ram *ram, uint64_t at)
@@ -223,7 +223,7 @@ static void begin(const char *config)
 {
     world_begin(config, 1);
     world_log_start();
-    vfio_host_ram_dirty_count();
+    dirty_ram_dirty_count();
 }
 
 static void end(void)
@@ -254,7 +254,7 @@ static void test_exact(gconstpointer data)
         device_writes("src", &world->ram, at);
         world_ram_goes(&world->ram);
         world_expect_dirty(&world->ram, at, PAGE);
-        g_assert_cmpuint(vfio_host_ram_dirty_count(), ==, 0);
+        g_assert_cmpuint(dirty_ram_dirty_count(), ==, 0);
         world_ram_comes_back(&world->ram);
     }
     vfio_host_vm_stop(RUN_STATE_PAUSED);
@@ -271,14 +271,14 @@ static void test_appears(void)
     world_begin(LOGS, 2);
     world_ram_goes(&world->ram);
     world_log_start();
-    vfio_host_ram_dirty_count();
+    dirty_ram_dirty_count();
     world_ram_appears(&world->ram);
     device_writes("src", &world->ram, 5 * PAGE);
     g_assert_cmpuint(synced_pages(), ==, 0);
     vfio_host_vm_stop(RUN_STATE_PAUSED);
     sync_section(&world->ram);
     world_expect_dirty(&world->ram, 0, RAM_UNITS * UNIT);
-    g_assert_cmpuint(vfio_host_ram_dirty_count(), ==, 0);
+    g_assert_cmpuint(dirty_ram_dirty_count(), ==, 0);
     g_assert_cmpuint(synced_pages(), ==, 0);
     /* And if it goes before */
     vfio_host_vm_start();
@@ -332,7 +332,7 @@ static void test_comes_unseen(void)
     vfio_migration_finalize(other);
     QLIST_REMOVE(other, next);
     world_log_start();
-    vfio_host_ram_dirty_count();
+    dirty_ram_dirty_count();
     QLIST_INSERT_HEAD(&other->group->device_list, other, next);
     g_assert_cmpint(vfio_dirty_check(NULL), ==, 0);
     vfio_host_vm_stop(RUN_STATE_PAUSED);
@@ -349,7 +349,7 @@ static void test_appears_in_part(void)
     world->ram.units = 5;
     world_ram_comes_back(&world->ram);
     world_log_start();
-    vfio_host_ram_dirty_count();
+    dirty_ram_dirty_count();
     world_ram_goes(&world->ram);
     world->ram.units = RAM_UNITS;
     world_ram_comes_back(&world->ram);
@@ -389,11 +389,11 @@ static void test_reports_all_once(void)
     world->ram.units = 5;
     world_ram_comes_back(&world->ram);
     world_log_start();
-    vfio_host_ram_dirty_count();
+    dirty_ram_dirty_count();
     g_assert_cmpuint(synced_pages(), ==, 80);
     g_assert_cmpint(vfio_sim_fault_fired("more"), ==, 1);
     sync_section(&world->parts);
-    g_assert_cmpuint(vfio_host_ram_dirty_count(), ==, 0);
+    g_assert_cmpuint(dirty_ram_dirty_count(), ==, 0);
     g_assert_cmpuint(synced_pages(), ==, 0);
     device_writes("src", &world->ram, 3 * PAGE);
     sync_section(&world->ram);
@@ -430,7 +430,7 @@ static void test_mix(void)
     expect_tracking(world->vbasedev, "device-log", 0);
     expect_tracking(other, "final-pass-all", world_mapped_pages());
     world_log_start();
-    vfio_host_ram_dirty_count();
+    dirty_ram_dirty_count();
     expect_tracking(world->vbasedev, "device-log", 0);
     expect_tracking(other, "final-pass-all", world_mapped_pages());
     device_writes("src", &world->ram, 3 * PAGE);
@@ -456,7 +456,7 @@ static void test_mix_mdev(void)
     make_mdev(other);
     expect_tracking(other, "pre-copy", 0);
     world_log_start();
-    vfio_host_ram_dirty_count();
+    dirty_ram_dirty_count();
     expect_tracking(world->vbasedev, "device-log", 0);
     expect_tracking(other, "pre-copy", 0);
     device_writes("src", &world->ram, 3 * PAGE);
@@ -500,14 +500,14 @@ static void test_opt_out(void)
     world->vbasedev->pre_copy_dirty_page_tracking = ON_OFF_AUTO_OFF;
     expect_tracking(world->vbasedev, "final-pass", 0);
     world_log_start();
-    vfio_host_ram_dirty_count();
+    dirty_ram_dirty_count();
     device_writes("src", &world->ram, 3 * PAGE);
     g_assert_cmpuint(synced_pages(), ==, 0);
     g_assert_cmpuint(comp_transcript_count("log-report"), ==, 0);
     vfio_host_vm_stop(RUN_STATE_PAUSED);
     sync_section(&world->ram);
     world_expect_dirty(&world->ram, 3 * PAGE, PAGE);
-    g_assert_cmpuint(vfio_host_ram_dirty_count(), ==, 0);
+    g_assert_cmpuint(dirty_ram_dirty_count(), ==, 0);
     end();
 }
 
@@ -578,7 +578,7 @@ static void test_gone(void)
     vfio_migration_finalize(other);
     g_assert_null(other->migration);
     world_log_start();
-    vfio_host_ram_dirty_count();
+    dirty_ram_dirty_count();
     g_assert_cmpuint(comp_transcript_count("log-start"), ==, 2);
     device_writes("other", &world->ram, 3 * PAGE);
     sync_section(&world->ram);
@@ -613,7 +613,7 @@ static void test_lost_for_good(void)
                 11);
     make_mdev(world->vbasedev);
     world_log_start();
-    vfio_host_ram_dirty_count();
+    dirty_ram_dirty_count();
     for (unsigned i = 0; i < 2; i++) {
         expect_tracking(world->vbasedev, "device-log", 0);
         g_assert_cmpuint(synced_pages(), ==, world_mapped_pages());
@@ -643,15 +643,15 @@ static void test_lost_at_unmap(void)
 {
     world_begin(LOGS "[fault first]\nevent=log-report\nerrno=EIO\n", 12);
     world_log_start();
-    vfio_host_ram_dirty_count();
+    dirty_ram_dirty_count();
     world_ram_goes(&world->ram);
     world_expect_dirty(&world->ram, 0, RAM_UNITS * UNIT);
-    g_assert_cmpuint(vfio_host_ram_dirty_count(), ==, 0);
+    g_assert_cmpuint(dirty_ram_dirty_count(), ==, 0);
     g_assert_cmpuint(comp_transcript_count("log-start"), ==, 2);
     vfio_host_vm_stop(RUN_STATE_PAUSED);
     vfio_host_vm_start();
     sync_section(&world->parts);
-    g_assert_cmpuint(vfio_host_ram_dirty_count(), ==,
+    g_assert_cmpuint(dirty_ram_dirty_count(), ==,
                      world_mapped_pages() - RAM_UNITS * UNIT / PAGE);
     world_ram_comes_back(&world->ram);
     end();
@@ -664,7 +664,7 @@ static void test_unmap_fails(void)
     world_ram_goes(&world->ram);
     g_assert_cmpint(vfio_sim_fault_fired("unmap"), ==, 1);
     world_expect_dirty(&world->ram, 0, RAM_UNITS * UNIT);
-    g_assert_cmpuint(vfio_host_ram_dirty_count(), ==, 0);
+    g_assert_cmpuint(dirty_ram_dirty_count(), ==, 0);
     world_ram_comes_back(&world->ram);
     end();
 }
@@ -685,13 +685,13 @@ static void test_lost_in_the_middle(void)
     world_begin(LOGS "[fault last]\nevent=log-report\ncount=2\nerrno=EIO\n",
                 8);
     world_log_start();
-    vfio_host_ram_dirty_count();
+    dirty_ram_dirty_count();
     vfio_host_vm_stop(RUN_STATE_PAUSED);
     sync_section(&world->ram);
-    g_assert_cmpuint(vfio_host_ram_dirty_count(), ==, 0);
+    g_assert_cmpuint(dirty_ram_dirty_count(), ==, 0);
     sync_section(&world->parts);
     g_assert_cmpint(vfio_sim_fault_fired("last"), ==, 1);
-    g_assert_cmpuint(vfio_host_ram_dirty_count(), ==, world_mapped_pages());
+    g_assert_cmpuint(dirty_ram_dirty_count(), ==, world_mapped_pages());
     end();
 }
 

@@ -151,7 +151,7 @@ static void write_exactly(VFIOHostRun *run)
         world_ram_goes(&world->ram);
         world_expect_dirty(&world->ram, at, 3 * PAGE);
         world_ram_appears(&world->ram);
-        g_assert_cmpuint(vfio_host_ram_dirty_count(), ==, 0);
+        g_assert_cmpuint(dirty_ram_dirty_count(), ==, 0);
     }
 }
 
@@ -173,7 +173,7 @@ static void test_exact_parts(void)
     }
     world_ram_appears(&world->parts);
     world_log_start();
-    vfio_host_ram_dirty_count();
+    dirty_ram_dirty_count();
     for (uint64_t at = 2 * PARTS_GRANULE; at < PARTS_UNITS * UNIT;
          at += PARTS_GRANULE) {
         MemoryRegionSection section = world_ram_section(&world->parts);
@@ -183,7 +183,7 @@ static void test_exact_parts(void)
         world->listener->log_sync(world->listener, &section);
         world_expect_dirty(&world->parts, at, PAGE);
     }
-    g_assert_cmpuint(vfio_host_ram_dirty_count(), ==, 0);
+    g_assert_cmpuint(dirty_ram_dirty_count(), ==, 0);
     world_log_stop();
     world_end();
 }
@@ -202,7 +202,7 @@ static void begin_big(Ram *big)
     world_ram_init(big, BIG_UNITS);
     world_ram_appears(big);
     world_log_start();
-    vfio_host_ram_dirty_count();
+    dirty_ram_dirty_count();
 }
 
 static void end_big(Ram *big)
@@ -248,10 +248,10 @@ static void test_all_at_end(void)
     world_expect_dirty(&world->ram, 0, RAM_UNITS * UNIT);
     world_expect_dirty(&big, 0, BIG_UNITS * UNIT);
     full_round(&big, BIG_UNITS * UNIT);
-    g_assert_cmpuint(vfio_host_ram_dirty_count(), ==, 0);
+    g_assert_cmpuint(dirty_ram_dirty_count(), ==, 0);
     g_assert_false(t->started);
     full_round(&big, PAGE);
-    g_assert_cmpuint(vfio_host_ram_dirty_count(), ==, 0);
+    g_assert_cmpuint(dirty_ram_dirty_count(), ==, 0);
     g_assert_cmpstr(vfio_dirty_describe(world->vbasedev), ==,
                     "final-pass-all");
 
@@ -276,7 +276,7 @@ static void test_all_but_one_page(void)
 
     begin_big(&big);
     full_round(&big, BIG_UNITS * UNIT);
-    vfio_host_ram_dirty_count();
+    dirty_ram_dirty_count();
     full_round(&big, BIG_UNITS * UNIT - PAGE);
     world_expect_dirty(&world->ram, 0, RAM_UNITS * UNIT);
     world_expect_dirty(&big, 0, BIG_UNITS * UNIT - PAGE);
@@ -293,23 +293,23 @@ static void test_all_and_interrupted(void)
 
     begin_big(&big);
     full_round(&big, BIG_UNITS * UNIT);
-    vfio_host_ram_dirty_count();
+    dirty_ram_dirty_count();
     write_all(&world->ram);
     sync_one(&world->ram);
-    g_assert_cmpuint(vfio_host_ram_dirty_count(), ==, 0);
+    g_assert_cmpuint(dirty_ram_dirty_count(), ==, 0);
     world_ram_goes(&world->ram);
     world_expect_dirty(&world->ram, 0, RAM_UNITS * UNIT);
     world_ram_appears(&world->ram);
     world->listener->log_global_after_sync(world->listener);
-    vfio_host_ram_dirty_count();
+    dirty_ram_dirty_count();
 
     full_round(&big, BIG_UNITS * UNIT);
     full_round(&big, PAGE);
     full_round(&big, BIG_UNITS * UNIT);
-    vfio_host_ram_dirty_count();
+    dirty_ram_dirty_count();
     write_all(&world->ram);
     sync_one(&world->ram);
-    g_assert_cmpuint(vfio_host_ram_dirty_count(), ==, 0);
+    g_assert_cmpuint(dirty_ram_dirty_count(), ==, 0);
     vfio_host_vm_stop(RUN_STATE_PAUSED);
     sync_one(&big);
     world_expect_dirty(&world->ram, 0, RAM_UNITS * UNIT);
@@ -324,14 +324,14 @@ static void begin_translated(const char *config, uint32_t seed)
     world_begin(config, seed);
     world_switch_translation();
     world_log_start();
-    vfio_host_ram_dirty_count();
+    dirty_ram_dirty_count();
 }
 
 static void map_at(uint64_t giova_unit, uint64_t ram_unit, uint64_t units)
 {
     world->mapped[giova_unit] = true;
     world->length[giova_unit] = units;
-    vfio_host_iommu_map(world->iommu, GIOVA + giova_unit * UNIT,
+    dirty_iommu_map(world->iommu, GIOVA + giova_unit * UNIT,
                         world->ram.mr, ram_unit * UNIT, units * UNIT);
 }
 
@@ -368,7 +368,7 @@ static void stray_at_unmap(VFIOHostRun *run)
 {
     write_stray();
     memset(world->mapped, 0, sizeof(world->mapped));
-    vfio_host_iommu_unmap(world->iommu, GIOVA, 4 * UNIT);
+    dirty_iommu_unmap(world->iommu, GIOVA, 4 * UNIT);
     expect_clean_bitmap();
 }
 
@@ -389,7 +389,7 @@ static void test_stray(gconstpointer data)
     map_at(0, 3, 1);
     map_at(2, 5, 1);
     g_assert_cmpint(vfio_dirty_map(world->container, GIOVA + UNIT, UNIT,
-                                   vfio_host_ram_ptr(world->ram.mr), false),
+                                   dirty_ram_ptr(world->ram.mr), false),
                     ==, 0);
     g_assert_cmpint(world_migrate_with(world_log_starts, data
                                        ? stray_at_unmap : stray_at_sync,
@@ -411,9 +411,9 @@ static void test_iommu_offset(void)
     world_begin(SRC, 7);
     section.mr = world->iommu;
     world->listener->region_add(world->listener, &section);
-    vfio_host_iommu_map(world->iommu, UNIT, world->ram.mr, UNIT, UNIT);
+    dirty_iommu_map(world->iommu, UNIT, world->ram.mr, UNIT, UNIT);
     world_log_start();
-    vfio_host_ram_dirty_count();
+    dirty_ram_dirty_count();
     g_assert_true(vfio_sim_dma_write("src", base + UNIT, PAGE));
     world->listener->log_sync(world->listener, &section);
     world_expect_dirty(&world->ram, UNIT, PAGE);
@@ -439,7 +439,7 @@ static uint64_t synced_pages(void)
     MemoryRegionSection section = world_ram_section(&world->ram);
 
     world->listener->log_sync(world->listener, &section);
-    return vfio_host_ram_dirty_count();
+    return dirty_ram_dirty_count();
 }
 
 /*
@@ -454,7 +454,7 @@ static void test_no_object(void)
     g_assert_null(world->vbasedev->migration);
     g_assert_true(comp_open("other")->group->container != world->container);
     world_log_start();
-    vfio_host_ram_dirty_count();
+    dirty_ram_dirty_count();
     for (unsigned i = 0; i < 2; i++) {
         g_assert_cmpuint(synced_pages(), ==, 0);
         vfio_host_vm_stop(RUN_STATE_PAUSED);
@@ -492,7 +492,7 @@ static void test_untracked_again(void)
 {
     world_begin("[container]\ndirty-tracking=no\n" SRC, 10);
     world_log_start();
-    vfio_host_ram_dirty_count();
+    dirty_ram_dirty_count();
     for (unsigned i = 0; i < 3; i++) {
         g_assert_cmpuint(synced_pages(), ==, 0);
         vfio_host_vm_stop(RUN_STATE_PAUSED);
@@ -524,10 +524,10 @@ static void test_beside(void)
     g_assert_nonnull(vfio_dirty_tracker_of(world->container));
     g_assert_true(other->group->container == world->container);
     world_log_start();
-    vfio_host_ram_dirty_count();
+    dirty_ram_dirty_count();
     g_assert_true(vfio_sim_dma_write("other", world->ram.iova, PAGE));
     world_sync();
-    g_assert_cmpint(memcmp(world->ram.copy, vfio_host_ram_ptr(world->ram.mr),
+    g_assert_cmpint(memcmp(world->ram.copy, dirty_ram_ptr(world->ram.mr),
                            PAGE), ==, 0);
     world_log_stop();
     world_end();
@@ -640,7 +640,7 @@ static void test_device_goes(void)
 {
     world_begin(SRC, 11);
     world_log_start();
-    vfio_host_ram_dirty_count();
+    dirty_ram_dirty_count();
     g_assert_true(vfio_sim_dma_write("src", world->ram.iova, PAGE));
     vfio_migration_finalize(world->vbasedev);
     world_ram_goes(&world->ram);
@@ -668,7 +668,7 @@ static void test_attach_late(void)
     world_ram_goes(&world->parts);
     /* It has left the guest's tables, but nobody was told yet */
     g_assert_cmpint(vfio_dirty_map(world->container, stale, UNIT,
-                                   vfio_host_ram_ptr(world->ram.mr), false),
+                                   dirty_ram_ptr(world->ram.mr), false),
                     ==, 0);
     giommu.container = world->container;
     giommu.iommu_mr = memory_region_get_iommu(world->iommu);

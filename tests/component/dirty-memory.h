@@ -1,53 +1,53 @@
 /*
- * Guest memory of the stand-alone host, for programs that want some
+ * Guest memory for tests of dirty tracking
  *
  * RAM with dirty bits, RAM that is plugged in parts, and a guest's IOMMU.
- * What is dirty for a migration is read with vfio_host_ram_dirty().
+ * What is dirty for a migration is read with dirty_ram_dirty().
  *
  * Locks: the BQL for everything.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#ifndef MIGRATION_MEMORY_H
-#define MIGRATION_MEMORY_H
+#ifndef TESTS_COMPONENT_DIRTY_MEMORY_H
+#define TESTS_COMPONENT_DIRTY_MEMORY_H
 
 #include "qemu/osdep.h"
 #include "exec/memory.h"
 
 /* RAM of @size_bytes, a multiple of 4 KiB; at the next free RAM offset */
-MemoryRegion *vfio_host_ram_new(uint64_t size_bytes);
-void vfio_host_ram_free(MemoryRegion *mr);
-uint8_t *vfio_host_ram_ptr(MemoryRegion *mr);
+MemoryRegion *dirty_ram_new(uint64_t size_bytes);
+void dirty_ram_free(MemoryRegion *mr);
+uint8_t *dirty_ram_ptr(MemoryRegion *mr);
 
 /* Leave a hole between the RAM before and the RAM after. */
-void vfio_host_ram_skip(uint64_t size_bytes);
+void dirty_ram_skip(uint64_t size_bytes);
 
 /* From now on @mr has parts of @granule_bytes, none of them populated. */
-void vfio_host_ram_in_parts(MemoryRegion *mr, uint64_t granule_bytes);
-void vfio_host_ram_populate(MemoryRegion *mr, uint64_t offset,
+void dirty_ram_in_parts(MemoryRegion *mr, uint64_t granule_bytes);
+void dirty_ram_populate(MemoryRegion *mr, uint64_t offset,
                             uint64_t size_bytes, bool populated);
 
 /* Is the page of 4 KiB at @offset of @mr dirty? @clear: and forget it */
-bool vfio_host_ram_dirty(MemoryRegion *mr, uint64_t offset, bool clear);
+bool dirty_ram_dirty(MemoryRegion *mr, uint64_t offset, bool clear);
 /* Pages of all RAM that are dirty; forgets them all */
-uint64_t vfio_host_ram_dirty_count(void);
+uint64_t dirty_ram_dirty_count(void);
 
 /*
  * A section is there, or is not any more: what a listener is told of that
  * registers. Those that are registered are told by the caller.
  */
-void vfio_host_section_add(const MemoryRegionSection *section);
-void vfio_host_section_del(const MemoryRegionSection *section);
+void dirty_section_add(const MemoryRegionSection *section);
+void dirty_section_del(const MemoryRegionSection *section);
 
 /* A guest's IOMMU over all of 2^64, with nothing mapped */
-MemoryRegion *vfio_host_iommu_new(void);
-void vfio_host_iommu_free(MemoryRegion *mr);
+MemoryRegion *dirty_iommu_new(void);
+void dirty_iommu_free(MemoryRegion *mr);
 /* The guest maps: what is told to a notifier, and again by each replay */
-void vfio_host_iommu_map(MemoryRegion *mr, uint64_t iova, MemoryRegion *ram,
+void dirty_iommu_map(MemoryRegion *mr, uint64_t iova, MemoryRegion *ram,
                          uint64_t offset, uint64_t size_bytes);
 /* ... and unmaps; as of intel_iommu, the event does not say where it led */
-void vfio_host_iommu_unmap(MemoryRegion *mr, uint64_t iova,
+void dirty_iommu_unmap(MemoryRegion *mr, uint64_t iova,
                            uint64_t size_bytes);
-unsigned vfio_host_iommu_notifiers(MemoryRegion *mr);
+unsigned dirty_iommu_notifiers(MemoryRegion *mr);
 
-#endif /* MIGRATION_MEMORY_H */
+#endif /* TESTS_COMPONENT_DIRTY_MEMORY_H */

@@ -1,9 +1,9 @@
 /*
- * Guest memory of the stand-alone host
+ * Guest memory for tests of dirty tracking
  *
  * Owns: RAM and its dirty bits, RAM in parts, where RAM is seen, a guest's
- * IOMMU, as far as dirty tracking asks for them. A host that makes none of
- * them has none.
+ * IOMMU, as far as dirty tracking asks for them. Takes the place of
+ * migration/no-memory.c.
  *
  * Lock: the BQL.
  *
@@ -16,7 +16,7 @@
 #include "qemu/error-report.h"
 #include "exec/address-spaces.h"
 #include "exec/ram_addr.h"
-#include "migration/memory.h"
+#include "dirty-memory.h"
 
 #define PAGE_BYTES      4096
 #define RAM_ALIGN_BYTES 65536
@@ -70,7 +70,7 @@ static void grow_dirty_memory(ram_addr_t end)
     have = MAX(have, blocks);
 }
 
-MemoryRegion *vfio_host_ram_new(uint64_t size_bytes)
+MemoryRegion *dirty_ram_new(uint64_t size_bytes)
 {
     HostMemory *memory = g_new0(HostMemory, 1);
 
@@ -89,7 +89,7 @@ MemoryRegion *vfio_host_ram_new(uint64_t size_bytes)
     return &memory->mr;
 }
 
-void vfio_host_ram_free(MemoryRegion *mr)
+void dirty_ram_free(MemoryRegion *mr)
 {
     HostMemory *memory = host_memory(mr);
     HostMemory **link = &all_ram;
@@ -107,12 +107,12 @@ void vfio_host_ram_free(MemoryRegion *mr)
     g_free(memory);
 }
 
-void vfio_host_ram_skip(uint64_t size_bytes)
+void dirty_ram_skip(uint64_t size_bytes)
 {
     next_ram_addr += size_bytes;
 }
 
-uint8_t *vfio_host_ram_ptr(MemoryRegion *mr)
+uint8_t *dirty_ram_ptr(MemoryRegion *mr)
 {
     return host_memory(mr)->ram;
 }
@@ -147,7 +147,7 @@ void memory_region_unref(MemoryRegion *mr)
 
 static GArray *sections;        /* MemoryRegionSection */
 
-void vfio_host_section_add(const MemoryRegionSection *section)
+void dirty_section_add(const MemoryRegionSection *section)
 {
     if (!sections) {
         sections = g_array_new(FALSE, FALSE, sizeof(*section));
@@ -155,7 +155,7 @@ void vfio_host_section_add(const MemoryRegionSection *section)
     g_array_append_val(sections, *section);
 }
 
-void vfio_host_section_del(const MemoryRegionSection *section)
+void dirty_section_del(const MemoryRegionSection *section)
 {
     for (guint i = 0; i < sections->len; i++) {
         if (g_array_index(sections, MemoryRegionSection, i).
@@ -199,7 +199,7 @@ static unsigned long *dirty_word(ram_addr_t page)
               [page % DIRTY_MEMORY_BLOCK_SIZE / 64];
 }
 
-bool vfio_host_ram_dirty(MemoryRegion *mr, uint64_t offset, bool clear)
+bool dirty_ram_dirty(MemoryRegion *mr, uint64_t offset, bool clear)
 {
     ram_addr_t page = (host_memory(mr)->ram_addr + offset) / PAGE_BYTES;
     unsigned long *word = dirty_word(page);
@@ -212,7 +212,7 @@ bool vfio_host_ram_dirty(MemoryRegion *mr, uint64_t offset, bool clear)
     return dirty;
 }
 
-uint64_t vfio_host_ram_dirty_count(void)
+uint64_t dirty_ram_dirty_count(void)
 {
     ram_addr_t pages = next_ram_addr / PAGE_BYTES;
     uint64_t count = 0;
@@ -228,7 +228,7 @@ uint64_t vfio_host_ram_dirty_count(void)
 
 /* ---- RAM in parts; the manager is the memory itself ---- */
 
-void vfio_host_ram_in_parts(MemoryRegion *mr, uint64_t granule_bytes)
+void dirty_ram_in_parts(MemoryRegion *mr, uint64_t granule_bytes)
 {
     HostMemory *memory = host_memory(mr);
 
@@ -236,7 +236,7 @@ void vfio_host_ram_in_parts(MemoryRegion *mr, uint64_t granule_bytes)
     memory->populated = g_new0(bool, memory->size_bytes / granule_bytes);
 }
 
-void vfio_host_ram_populate(MemoryRegion *mr, uint64_t offset,
+void dirty_ram_populate(MemoryRegion *mr, uint64_t offset,
                             uint64_t size_bytes, bool populated)
 {
     HostMemory *memory = host_memory(mr);
@@ -291,7 +291,7 @@ int ram_discard_manager_replay_populated(const RamDiscardManager *rdm,
 
 /* ---- a guest's IOMMU ---- */
 
-MemoryRegion *vfio_host_iommu_new(void)
+MemoryRegion *dirty_iommu_new(void)
 {
     HostMemory *memory = g_new0(HostMemory, 1);
 
@@ -302,7 +302,7 @@ MemoryRegion *vfio_host_iommu_new(void)
     return &memory->mr;
 }
 
-void vfio_host_iommu_free(MemoryRegion *mr)
+void dirty_iommu_free(MemoryRegion *mr)
 {
     HostMemory *memory = host_memory(mr);
 
@@ -312,7 +312,7 @@ void vfio_host_iommu_free(MemoryRegion *mr)
     g_free(memory);
 }
 
-unsigned vfio_host_iommu_notifiers(MemoryRegion *mr)
+unsigned dirty_iommu_notifiers(MemoryRegion *mr)
 {
     return host_memory(mr)->notifiers->len;
 }
@@ -368,7 +368,7 @@ static void tell_notifiers(HostMemory *memory, IOMMUTLBEntry entry)
     }
 }
 
-void vfio_host_iommu_map(MemoryRegion *mr, uint64_t iova, MemoryRegion *ram,
+void dirty_iommu_map(MemoryRegion *mr, uint64_t iova, MemoryRegion *ram,
                          uint64_t offset, uint64_t size_bytes)
 {
     HostMemory *memory = host_memory(mr);
@@ -385,7 +385,7 @@ void vfio_host_iommu_map(MemoryRegion *mr, uint64_t iova, MemoryRegion *ram,
     tell_notifiers(memory, entry);
 }
 
-void vfio_host_iommu_unmap(MemoryRegion *mr, uint64_t iova,
+void dirty_iommu_unmap(MemoryRegion *mr, uint64_t iova,
                            uint64_t size_bytes)
 {
     HostMemory *memory = host_memory(mr);
