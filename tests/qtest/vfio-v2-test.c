@@ -263,7 +263,11 @@ static void test_refused(const void *opaque)
     vfio_side_start(pair->src);
     why = migrate_refused(pair->src->qts, pair->dst->incoming);
     vfio_expect_text(pair->src, "migrate", why, a->words);
-    vfio_expect_text(pair->src, "migrate", why, "dev0;dev1;MULTI");
+    vfio_expect_text(pair->src, "migrate", why, "dev0;dev1");
+    vfio_expect_text(pair->src, "migrate", why,
+                     g_getenv("VFIO_BUILT_QEMU")
+                     ? "x-multi-device-migration=on"
+                     : "VFIO_MIGRATION_MULTI=allow");
     vfio_side_unplug(pair->src, 1);
     after = migrate_blocked_reasons(pair->src->qts);
     g_assert_cmpstr(after, ==, "");
