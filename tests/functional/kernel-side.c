@@ -114,10 +114,14 @@ static char *command_line(KernelSide *side)
     return g_string_free(line, false);
 }
 
-static char *wrapper(void)
+char *kernel_attached_qemu(void)
 {
     const char *build = g_getenv("VM_TESTBED_BUILD");
+    const char *other = g_getenv("VFIO_ATTACHED_QEMU");
 
+    if (other) {
+        return g_strdup(other);
+    }
     if (!build) {
         qtest_fail("VM_TESTBED_BUILD is not set: run this by "
                    "scripts/vm-testbed");
@@ -128,7 +132,7 @@ static char *wrapper(void)
 void kernel_side_start(KernelSide *side)
 {
     g_autofree char *line = command_line(side);
-    g_autofree char *attached = wrapper();
+    g_autofree char *attached = kernel_attached_qemu();
     g_autofree char *output = g_strconcat(side->dir, ".stderr", NULL);
     const char *real = g_getenv("QEMU");
 

@@ -52,6 +52,12 @@ typedef struct KernelPair {
 bool kernel_builtin(void);
 
 /*
+ * kernel_attached_qemu: the program that runs a QEMU with our code: that of
+ * the build, or the one that VFIO_ATTACHED_QEMU names. Caller frees.
+ */
+char *kernel_attached_qemu(void);
+
+/*
  * kernel_pair_new: two sides without devices. kernel_pair_new_mdev: with a
  * mediated device each. kernel_pair_new_pci: with a PCI device each.
  * kernel_pair_free ends QEMUs that run, which must be well, and removes the

@@ -710,8 +710,7 @@ static void test_opt_out(void)
 
     if (ready()) {
         s.emulator = "arguments='-global vfio-pci.x-enable-migration=off'\n";
-        check_blocked(&s, "cannot migrate: its property x-enable-migration "
-                      "is off");
+        check_blocked(&s, "enable-migration is off");
     }
 }
 
@@ -751,6 +750,10 @@ static void test_not_attached(void)
     g_auto(Virsh) run = { 0 };
     g_autofree char *xml = NULL;
 
+    if (g_getenv("VFIO_BUILT_QEMU")) {
+        g_test_skip("VFIO_BUILT_QEMU has our code built in");
+        return;
+    }
     if (!ready()) {
         return;
     }

@@ -5,7 +5,7 @@
  * and fault rules through debugfs, what they say of themselves.
  * Does not own: the driver (tests/kernel). The emulator is the wrapper
  * itself, without a script and without a preloaded simulation; QEMU's own
- * code is switched on by a script.
+ * code is switched on, and another QEMU with our code run, by a script.
  *
  * Both libvirtd see the devices of the one kernel. A migration is from one
  * to another, as `virsh migrate --xml` has it.
@@ -109,11 +109,24 @@ static char *kernel_lacking(void)
     return why || !node_shipped ? why : shipped_lacking();
 }
 
+static const char *find_emulator(GError **error)
+{
+    if (node_shipped) {
+        return SHIPPED_EMULATOR;
+    }
+    if (world_builtin()) {
+        return world_write_emulator("exec \"$QEMU\" \"$@\" $arguments\n",
+                                    error);
+    }
+    return g_getenv("VFIO_ATTACHED_QEMU")
+           ? world_write_emulator("exec \"$VFIO_ATTACHED_QEMU\" \"$@\"\n",
+                                  error)
+           : WRAPPER;
+}
+
 static bool kernel_prepare(GError **error)
 {
-    world_kernel.emulator = node_shipped ? SHIPPED_EMULATOR
-        : !world_builtin() ? WRAPPER
-        : world_write_emulator("exec \"$QEMU\" \"$@\" $arguments\n", error);
+    world_kernel.emulator = find_emulator(error);
     return (!node_shipped || shipped_prepare(error)) &&
            world_kernel.emulator &&
            bind_pci(addresses[0], error) && bind_pci(addresses[1], error);

@@ -161,7 +161,9 @@ static bool sim_prepare(GError **error)
         "export LD_PRELOAD='%s' VFIO_SIM_CONFIG=%s\n"
         ". %s\n"
         "exec %s \"$@\" $arguments\n", SIM_LIBRARY, SIM_CONFIG,
-        EMULATOR_LINES, world_builtin() ? "\"$QEMU\"" : "'" WRAPPER "'");
+        EMULATOR_LINES, world_builtin() ? "\"$QEMU\""
+                                        : "\"${VFIO_ATTACHED_QEMU:-" WRAPPER
+                                          "}\"");
 
     world_sim.emulator = world_write_emulator(lines, error);
     return world_sim.emulator != NULL;

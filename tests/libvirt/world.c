@@ -29,18 +29,32 @@ bool world_builtin(void)
     return g_str_has_prefix(code(), "builtin");
 }
 
+/* libvirt starts it with an empty environment. */
+static void export_variable(GString *text, const char *name,
+                            const char *otherwise)
+{
+    const char *value = g_getenv(name) ? g_getenv(name) : otherwise;
+
+    if (value) {
+        g_autofree char *quoted = g_shell_quote(value);
+
+        g_string_append_printf(text, "export %s=%s\n", name, quoted);
+    }
+}
+
 char *world_write_emulator(const char *lines, GError **error)
 {
     g_autofree char *path = g_build_filename(sandbox_dir(), "emulator", NULL);
-    g_autofree char *qemu = g_shell_quote(g_getenv("QEMU")
-                                          ? g_getenv("QEMU")
-                                          : "qemu-system-x86_64");
-    g_autofree char *text = g_strdup_printf(
-        "#!/bin/sh\nexport QEMU=%s\narguments=%s\n%s", qemu,
-        strcmp(code(), "builtin-on") == 0
-            ? "'-global vfio-pci.x-enable-migration=on'" : "", lines);
+    g_autoptr(GString) text = g_string_new("#!/bin/sh\n");
 
-    if (!sandbox_write(path, text, error)) {
+    export_variable(text, "QEMU", "qemu-system-x86_64");
+    export_variable(text, "VFIO_ATTACHED_QEMU", NULL);
+    export_variable(text, "VFIO_BUILT_QEMU", NULL);
+    g_string_append_printf(text, "arguments=%s\n%s",
+                           strcmp(code(), "builtin-on") == 0
+                           ? "'-global vfio-pci.x-enable-migration=on'" : "",
+                           lines);
+    if (!sandbox_write(path, text->str, error)) {
         return NULL;
     }
     if (g_chmod(path, 0755) < 0) {

@@ -69,7 +69,8 @@ bool world_builtin(void);
 /**
  * world_write_emulator: a script that libvirt takes for QEMU
  * @lines: end it with an exec; $QEMU is the real QEMU, and $arguments what
- * it needs besides "$@" for the code that is run
+ * it needs besides "$@" for the code that is run; $VFIO_ATTACHED_QEMU, if it
+ * is set, is what runs our code in the place of the build's wrapper
  *
  * Returns: its path, NULL with @error set. Caller frees.
  */

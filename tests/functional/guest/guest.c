@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "kernel-side.h"
 #include "qtest-json.h"
 
 #define RAM_MIB 96
@@ -132,20 +133,17 @@ static void side_free(GuestSide *side)
 
 static void side_start(GuestSide *side)
 {
-    const char *build = g_getenv("VM_TESTBED_BUILD");
+    g_autofree char *attached = kernel_attached_qemu();
     const char *real = g_getenv("QEMU");
-    g_autofree char *wrapper = NULL;
     g_autofree char *line = NULL;
     g_autofree char *output = g_strdup_printf("%s/%s.stderr", qtest_tmpdir(),
                                               side->name);
 
-    g_assert_nonnull(build);
-    wrapper = g_build_filename(build, "qemu-system-x86_64", NULL);
     unlink(side->console);
     kernel_device_apply(side->device);
     line = command_line(side);
     g_setenv("VFIO_MIGRATION_ATTACH", is_builtin() ? "off" : "require", true);
-    side->qts = qtest_start(!is_builtin() ? wrapper :
+    side->qts = qtest_start(!is_builtin() ? attached :
                             real ? real : "qemu-system-x86_64", line, output);
     g_unsetenv("VFIO_MIGRATION_ATTACH");
     if (!qtest_probe_child(side->qts)) {
