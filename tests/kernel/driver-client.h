@@ -68,8 +68,7 @@ void driver_dirty_get(DriverDevice *dev, uint64_t *bits);
 bool driver_wait_eventfd(int fd, int ms);
 
 /* ---- the tests, by file ---- */
-void driver_add_region_tests(void);
-void driver_add_v2_tests(void);
+void driver_add_file_tests(void);
 void driver_add_log_tests(void);
 void driver_add_device_tests(void);
 void driver_add_life_tests(void);

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "driver-client.h"
-#include "sim-client-v2.h"
+#include "device-play.h"
 
 #define BUSY_LINES "dma-rate=64M\ndma-size=1M\npinned=0+64K\n" \
                    "precopy-size=1M\n"
@@ -159,6 +159,74 @@ static void test_edu_removed(void)
     remove_under_use(dev);
 }
 
+/* ------------------------------------------------------------------------ */
+/* The tables' devices                                                      */
+
+static DriverDevice *table_dev[2];
+
+static SimClient *table_open(const DeviceRow *row, unsigned n)
+{
+    DriverDevice *dev = driver_new(n ? row->keys_b : row->keys);
+
+    driver_open(dev);
+    if (!n && row->faults) {
+        g_assert_cmpint(driver_write(dev, "faults", row->faults), ==, 0);
+    }
+    table_dev[n] = dev;
+    return dev->client;
+}
+
+static SimClient *table_reopen(unsigned n)
+{
+    driver_close(table_dev[n]);
+    driver_open(table_dev[n]);
+    return table_dev[n]->client;
+}
+
+static void table_close(unsigned count)
+{
+    while (count) {
+        driver_free(table_dev[--count]);
+    }
+}
+
+static gint64 table_number(unsigned n, const char *path)
+{
+    return driver_number(table_dev[n], path);
+}
+
+static char *table_text(unsigned n, const char *path)
+{
+    return driver_text(table_dev[n], path);
+}
+
+static gint64 table_fired(const char *rule)
+{
+    return driver_fired(table_dev[0], rule);
+}
+
+static char *table_transcript(unsigned n)
+{
+    char *text = driver_read(table_dev[n], "transcript");
+
+    g_assert_cmpint(driver_write(table_dev[n], "transcript", "clear"), ==, 0);
+    return text;
+}
+
+static const DeviceHost table_host = {
+    .open = table_open, .reopen = table_reopen, .close = table_close,
+    .number = table_number, .text = table_text, .fired = table_fired,
+    .transcript = table_transcript,
+};
+
+static void add_tables(void)
+{
+    device_play_add("/driver/v1", device_rows_v1, &table_host);
+    device_play_add("/driver/v2", device_rows_v2, &table_host);
+    device_play_add("/driver/log", device_rows_log, &table_host);
+    device_play_add("/driver/memory", device_rows_memory, &table_host);
+}
+
 void driver_add_life_tests(void)
 {
     g_test_add_func("/driver/life/rounds", test_rounds);
@@ -177,9 +245,9 @@ int main(int argc, char **argv)
                "scripts/vm-testbed\n");
         return 0;
     }
-    driver_add_region_tests();
+    add_tables();
+    driver_add_file_tests();
     driver_add_device_tests();
-    driver_add_v2_tests();
     driver_add_log_tests();
     driver_add_life_tests();
     return g_test_run();

@@ -1,7 +1,8 @@
 /*
  * Tests of the simulated device: guest memory
  *
- * Owns: mappings with the kernel's refusals, dirty bits, DMA.
+ * Owns: the IOMMU's capabilities, and DMA by threads of the device. Mappings
+ * and dirty bits are in device-table.c and sim-table.c.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -45,65 +46,6 @@ static int64_t unmap(SimClient *c, uint64_t iova, uint64_t size)
     int ret = result(ioctl(c->container, VFIO_IOMMU_UNMAP_DMA, &arg));
 
     return ret ? ret : (int64_t)arg.size;
-}
-
-static void test_map(void)
-{
-    struct vfio_iommu_type1_dma_map small = { .argsz = 8 };
-    void *ram = (void *)0x10000000;
-    SimClient *c = sim_test_open("max-mappings=4\niova-ranges=0+1M;2M+1M", "");
-
-    g_assert_cmpint(map(c, 0x10000, ram, 0x10000), ==, 0);
-    g_assert_cmpint(map(c, 0x10000, ram, 0x10000), ==, -EEXIST);
-    g_assert_cmpint(map(c, 0xf000, ram, 0x2000), ==, -EEXIST);
-    g_assert_cmpint(map(c, 0x1f000, ram, 0x2000), ==, -EEXIST);
-    g_assert_cmpint(map(c, 0x0, ram, 0x100000), ==, -EEXIST);
-    g_assert_cmpint(map(c, 0x20000, ram, 0), ==, -EINVAL);
-    g_assert_cmpint(map(c, 0x20001, ram, PAGE), ==, -EINVAL);
-    g_assert_cmpint(map(c, 0x20000, ram, PAGE + 1), ==, -EINVAL);
-    g_assert_cmpint(map(c, 0x20000, (void *)0x1001, PAGE), ==, -EINVAL);
-    g_assert_cmpint(map_flags(c, 0x20000, ram, PAGE, 0), ==, -EINVAL);
-    g_assert_cmpint(map_flags(c, 0x20000, ram, PAGE, 0x11), ==, -EINVAL);
-    g_assert_cmpint(map(c, -PAGE, ram, 2 * PAGE), ==, -EINVAL);
-    g_assert_cmpint(map(c, 0x20000, (void *)-PAGE, 2 * PAGE), ==, -EINVAL);
-    g_assert_cmpint(map(c, 0x180000, ram, PAGE), ==, -EINVAL);
-    g_assert_cmpint(map(c, 0xff000, ram, 2 * PAGE), ==, -EINVAL);
-    g_assert_cmpint(result(ioctl(c->container, VFIO_IOMMU_MAP_DMA, &small)),
-                    ==, -EINVAL);
-    g_assert_cmpint(map(c, 0x20000, ram, PAGE), ==, 0);
-    g_assert_cmpint(map(c, 0x200000, ram, PAGE), ==, 0);
-    g_assert_cmpint(map(c, 0x0, ram, PAGE), ==, 0);
-    g_assert_cmpint(map(c, 0x8000, ram, PAGE), ==, -ENOSPC);
-    client_close(c);
-}
-
-static void test_unmap(void)
-{
-    struct vfio_iommu_type1_dma_unmap arg = { .argsz = sizeof(arg) };
-    void *ram = (void *)0x10000000;
-    SimClient *c = sim_test_open("", "");
-
-    g_assert_cmpint(map(c, 0x10000, ram, 0x10000), ==, 0);
-    g_assert_cmpint(map(c, 0x20000, ram, 0x10000), ==, 0);
-    g_assert_cmpint(unmap(c, 0x10000, PAGE), ==, -EINVAL);
-    g_assert_cmpint(unmap(c, 0x18000, 0x8000), ==, -EINVAL);
-    g_assert_cmpint(unmap(c, 0x10000, 0x18000), ==, -EINVAL);
-    g_assert_cmpint(unmap(c, 0x10001, PAGE), ==, -EINVAL);
-    g_assert_cmpint(unmap(c, 0x10000, 0), ==, -EINVAL);
-    g_assert_cmpint(unmap(c, -PAGE, 2 * PAGE), ==, -EINVAL);
-    arg.flags = VFIO_DMA_UNMAP_FLAG_VADDR;
-    g_assert_cmpint(result(ioctl(c->container, VFIO_IOMMU_UNMAP_DMA, &arg)),
-                    ==, -EINVAL);
-    arg.argsz = 16;
-    g_assert_cmpint(result(ioctl(c->container, VFIO_IOMMU_UNMAP_DMA, &arg)),
-                    ==, -EINVAL);
-    g_assert_cmpint(unmap(c, 0x40000, 0x10000), ==, 0);
-    g_assert_cmpint(unmap(c, 0x0, 0x100000), ==, 0x20000);
-    g_assert_cmpint(unmap(c, 0x0, 0x100000), ==, 0);
-    /* Up to the very end of the address space. */
-    g_assert_cmpint(map(c, -PAGE, ram, PAGE), ==, 0);
-    g_assert_cmpint(unmap(c, -PAGE, PAGE), ==, PAGE);
-    client_close(c);
 }
 
 /* ------------------------------------------------------------------------ */
@@ -174,119 +116,6 @@ static SimDirtyRequest get_arg(uint64_t iova, uint64_t size, uint64_t *bits,
 static int get(SimClient *c, SimDirtyRequest arg)
 {
     return result(ioctl(c->container, VFIO_IOMMU_DIRTY_PAGES, &arg));
-}
-
-static int get_bits(SimClient *c, uint64_t iova, uint64_t size,
-                    uint64_t *bits)
-{
-    return get(c, get_arg(iova, size, bits, 8));
-}
-
-static void test_dirty_arguments(void)
-{
-    uint64_t bits[2];
-    SimDirtyRequest arg;
-    SimClient *c = sim_test_open("max-bitmap-size=16", "");
-
-    g_assert_cmpint(map(c, 0x10000, (void *)0x10000000, 16 * PAGE), ==, 0);
-    g_assert_cmpint(get_bits(c, 0x10000, 16 * PAGE, bits), ==, -EINVAL);
-    g_assert_cmpint(dirty_flags(c, VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP), ==, 0);
-    g_assert_cmpint(dirty_start(c), ==, 0);
-    g_assert_cmpint(dirty_start(c), ==, 0);
-    g_assert_cmpint(dirty_flags(c, 0), ==, -EINVAL);
-    g_assert_cmpint(dirty_flags(c, 3), ==, -EINVAL);
-    g_assert_cmpint(dirty_flags(c, 8), ==, -EINVAL);
-    g_assert_cmpint(dirty_flags(c, 4), ==, -EINVAL);
-    g_assert_cmpint(get_bits(c, 0x10000, 16 * PAGE, bits), ==, 0);
-    g_assert_cmpint(get_bits(c, 0x0, 64 * PAGE, bits), ==, 0);
-    g_assert_cmpint(get_bits(c, 0x10000, 8 * PAGE, bits), ==, -EINVAL);
-    g_assert_cmpint(get_bits(c, 0x18000, 8 * PAGE, bits), ==, -EINVAL);
-    g_assert_cmpint(get_bits(c, 0x10001, 16 * PAGE, bits), ==, -EINVAL);
-    g_assert_cmpint(get_bits(c, 0x10000, 100, bits), ==, -EINVAL);
-    g_assert_cmpint(get_bits(c, 0x10000, 0, bits), ==, -EINVAL);
-    g_assert_cmpint(get_bits(c, 0, 65 * PAGE, bits), ==, -EINVAL);
-    g_assert_cmpint(get(c, get_arg(0, 65 * PAGE, bits, 16)), ==, 0);
-    g_assert_cmpint(get(c, get_arg(0, 65 * PAGE, bits, 24)), ==, -EINVAL);
-    g_assert_cmpint(get_bits(c, -PAGE, 2 * PAGE, bits), ==, -EINVAL);
-    g_assert_cmpint(get_bits(c, 0x10000, 16 * PAGE, NULL), ==, -EINVAL);
-    arg = get_arg(0x10000, 16 * PAGE, bits, 8);
-    arg.bitmap.pgsize = 8192;
-    g_assert_cmpint(get(c, arg), ==, -EINVAL);
-    arg = get_arg(0x10000, 16 * PAGE, bits, 8);
-    arg.argsz = sizeof(arg) - 1;
-    g_assert_cmpint(get(c, arg), ==, -EINVAL);
-    arg.argsz = 4;
-    g_assert_cmpint(get(c, arg), ==, -EINVAL);
-    client_close(c);
-}
-
-static void test_pinned(void)
-{
-    uint64_t bits = 0;
-    SimClient *c = sim_test_open("", "pinned=0x12000+0x1001;0x1f000+0x5000");
-
-    g_assert_cmpint(map(c, 0x10000, (void *)0x10000000, 16 * PAGE), ==, 0);
-    g_assert_cmpint(dirty_start(c), ==, 0);
-    for (int i = 0; i < 2; i++) {
-        bits = ~0ull;
-        g_assert_cmpint(get_bits(c, 0x10000, 16 * PAGE, &bits), ==, 0);
-        g_assert_cmphex(bits, ==, 0xffffffffffff800cull);
-    }
-    /* A mapping that comes while tracking is on has its pinned pages. */
-    g_assert_cmpint(map(c, 0x20000, (void *)0x10000000, 16 * PAGE), ==, 0);
-    bits = 0;
-    g_assert_cmpint(get_bits(c, 0x20000, 16 * PAGE, &bits), ==, 0);
-    g_assert_cmphex(bits, ==, 0xf);
-    /* Bits of a range begin at its start, whatever is mapped there. */
-    bits = 0;
-    g_assert_cmpint(get_bits(c, 0xd000, 64 * PAGE, &bits), ==, 0);
-    g_assert_cmphex(bits, ==, 0x7c0060);
-    client_close(c);
-}
-
-static void test_dirty_all(void)
-{
-    uint64_t bits = 0;
-    SimClient *c = sim_test_open("dirty-mode=all", "");
-
-    g_assert_cmpint(map(c, 0x10000, (void *)0x10000000, 4 * PAGE), ==, 0);
-    g_assert_cmpint(dirty_start(c), ==, 0);
-    for (int i = 0; i < 2; i++) {
-        bits = 0;
-        g_assert_cmpint(get_bits(c, 0x10000, 4 * PAGE, &bits), ==, 0);
-        g_assert_cmphex(bits, ==, 0xf);
-    }
-    client_close(c);
-}
-
-static int unmap_dirty(SimClient *c, uint64_t size, uint64_t *bits,
-                       uint32_t argsz)
-{
-    SimUnmapRequest arg = {
-        .argsz = argsz ? argsz : sizeof(arg),
-        .flags = VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP,
-        .iova = 0x10000,
-        .size = size,
-        .bitmap = { .pgsize = PAGE, .size = 8, .data = (void *)bits },
-    };
-
-    return result(ioctl(c->container, VFIO_IOMMU_UNMAP_DMA, &arg));
-}
-
-static void test_unmap_dirty(void)
-{
-    uint64_t bits = 0;
-    SimClient *c = sim_test_open("", "pinned=0x11000+0x1000");
-
-    g_assert_cmpint(map(c, 0x10000, (void *)0x10000000, 4 * PAGE), ==, 0);
-    g_assert_cmpint(unmap_dirty(c, 4 * PAGE, &bits, 0), ==, -EINVAL);
-    g_assert_cmpint(dirty_start(c), ==, 0);
-    g_assert_cmpint(unmap_dirty(c, 4 * PAGE, &bits, 24), ==, -EINVAL);
-    g_assert_cmpint(unmap_dirty(c, 65 * PAGE, &bits, 0), ==, -EINVAL);
-    g_assert_cmpint(unmap_dirty(c, 4 * PAGE, &bits, 0), ==, 0);
-    g_assert_cmphex(bits, ==, 2);
-    g_assert_cmpint(unmap(c, 0x10000, 4 * PAGE), ==, 0);
-    client_close(c);
 }
 
 /* ------------------------------------------------------------------------ */
@@ -447,13 +276,7 @@ static void test_dma_bus_master_off(void)
 
 void sim_test_memory_add(void)
 {
-    g_test_add_func("/sim/iommu/map", test_map);
-    g_test_add_func("/sim/iommu/unmap", test_unmap);
     g_test_add_func("/sim/iommu/info", test_iommu_info);
-    g_test_add_func("/sim/dirty/arguments", test_dirty_arguments);
-    g_test_add_func("/sim/dirty/pinned", test_pinned);
-    g_test_add_func("/sim/dirty/all", test_dirty_all);
-    g_test_add_func("/sim/dirty/unmap", test_unmap_dirty);
     g_test_add_func("/sim/dma/run", test_dma);
     g_test_add_func("/sim/dma/digest", test_dma_digest);
     g_test_add_func("/sim/dma/bus-master", test_dma_bus_master);

@@ -12,7 +12,7 @@
 #include <errno.h>
 #include <json-glib/json-glib.h>
 
-#include "sim-client.h"
+#include "device-play.h"
 
 #define PAGE 4096ull
 
@@ -47,12 +47,6 @@ JsonObject *sim_test_status_device(JsonParser *parser, const char *text,
 void sim_test_faults_add(void);
 void sim_test_host_add(void);
 void sim_test_memory_add(void);
-void sim_test_migration_add(void);
-void sim_test_v2_add(void);
-void sim_test_v2_arcs_add(void);
-void sim_test_v2_faults_add(void);
-void sim_test_v2_load_add(void);
-void sim_test_v2_log_add(void);
-void sim_test_v2_order_add(void);
+void sim_test_table_add(const DeviceHost *host);
 
 #endif /* TESTS_SIM_SIM_TEST_H */

@@ -1,0 +1,54 @@
+/*
+ * Tests of the test devices: tables that the simulated device and the kernel's
+ * test driver both have to pass
+ *
+ * A row has the device's keys, rules of faults and a script: calls, each with
+ * what it has to return. Who plays it says how a device is made and where its
+ * status is (DeviceHost): tests/sim/sim-test.c, tests/kernel/test-driver.c.
+ *
+ * One thread.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef TESTS_SIM_DEVICE_PLAY_H
+#define TESTS_SIM_DEVICE_PLAY_H
+
+#include "sim-client-v2.h"
+
+typedef struct DeviceRow {
+    const char *name;
+    const char *keys;       /* of device a, one a line */
+    const char *keys_b;     /* of device b; NULL: there is none */
+    const char *faults;     /* "NAME event=E errno=N", one a line, or NULL */
+    const char *script;     /* see device-play.c for the words of it */
+} DeviceRow;
+
+typedef struct DeviceHost {
+    /* Make device @n (0 or 1) of @row and open it. */
+    SimClient *(*open)(const DeviceRow *row, unsigned n);
+    /* Close device @n and open it again. */
+    SimClient *(*reopen)(unsigned n);
+    /* Close and remove the first @count devices. */
+    void (*close)(unsigned count);
+    /* A member of a device's status, "key" or "object.key" */
+    gint64 (*number)(unsigned n, const char *path);
+    char *(*text)(unsigned n, const char *path);
+    gint64 (*fired)(const char *rule);
+    /* What the device logged since it was last asked */
+    char *(*transcript)(unsigned n);
+    /* The device writes to memory by itself; NULL where a test cannot ask. */
+    bool (*dma)(unsigned n, uint64_t iova, uint64_t bytes);
+} DeviceHost;
+
+/*
+ * device_play_add: add the cases @prefix/NAME of @rows, the last of which has
+ * no name. @host and @rows have to last.
+ */
+void device_play_add(const char *prefix, const DeviceRow *rows,
+                     const DeviceHost *host);
+
+/* Rows for every test device (device-table.c) */
+extern const DeviceRow device_rows_v1[], device_rows_v2[], device_rows_log[],
+                       device_rows_memory[];
+
+#endif /* TESTS_SIM_DEVICE_PLAY_H */
