@@ -3,14 +3,13 @@
  *
  * The linker leads the pread and pwrite of the code under test to a device
  * in this file (--wrap): it keeps a transcript of each access and breaks by
- * rule. What it cannot break runs on real files.
+ * rule.
  *
  * Source: docs/contract.md, Registers and The data window.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "qemu/osdep.h"
-#include <sys/mman.h>
 #include "qemu/units.h"
 #include "hw/vfio/migration-v1-access.h"
 #include "wrap.h"
@@ -95,9 +94,7 @@ ssize_t __wrap_pread64(int fd, void *buf, size_t size, off64_t position)
 {
     ssize_t ret;
 
-    if (fd != FAKE_FD) {
-        return __real_pread64(fd, buf, size, position);
-    }
+    g_assert_cmpint(fd, ==, FAKE_FD);
     ret = device_judge(position - REGION_START, size);
     if (ret > 0) {
         memcpy(buf, dev.data + (position - REGION_START), ret);
@@ -110,9 +107,7 @@ ssize_t __wrap_pwrite64(int fd, const void *buf, size_t size,
 {
     ssize_t ret;
 
-    if (fd != FAKE_FD) {
-        return __real_pwrite64(fd, buf, size, position);
-    }
+    g_assert_cmpint(fd, ==, FAKE_FD);
     ret = device_judge(position - REGION_START, size);
     if (ret > 0) {
         memcpy(dev.data + (position - REGION_START), buf, ret);
@@ -370,155 +365,89 @@ static void test_refused_large_access(void)
     }
 }
 
-/* Small accesses are as wide as offset and rest allow. */
-static void test_small_accesses_are_few(void)
-{
-    static const unsigned sizes[] = { 1, 2, 4, 8, 8, 8, 4, 2, 1 };
-    uint8_t buf[38];
-    VFIOMigAccess access = fake_access();
-    unsigned i;
-
-    device_reset();
-    dev.refuses_large = true;
-    access.small_only = true;
-    g_assert_cmpint(vfio_mig_data_read(&access, 1, buf, sizeof(buf)), ==, 0);
-    g_assert_cmpuint(dev.calls, ==, ARRAY_SIZE(sizes));
-    for (i = 0; i < ARRAY_SIZE(sizes); i++) {
-        g_assert_cmpuint(dev.log[i].size, ==, sizes[i]);
-    }
-}
-
-/* Short ones that leave an odd position behind, then a refusal. */
-static void test_refused_after_a_short_one(void)
-{
-    VFIOMigAccess access = fake_access();
-    uint8_t buf[100];
-
-    device_reset();
-    dev.max_bytes = 13;
-    dev.fail_at = 1;
-    dev.fail_errno = EINVAL;
-    fill(dev.data, 200, 1);
-    g_assert_cmpint(vfio_mig_data_read(&access, 3, buf, sizeof(buf)), ==, 0);
-    g_assert_true(dev.fired);
-    g_assert_true(access.small_only);
-    g_assert_cmpmem(buf, sizeof(buf), dev.data + 3, sizeof(buf));
-    g_assert_cmpuint(dev.log[1].offset, ==, 16);
-    g_assert_cmpuint(dev.log[1].size, ==, 87);
-    g_assert_cmpuint(dev.log[2].size, ==, 8);
-}
-
-static void test_einval_of_a_small_access_is_an_error(void)
-{
-    VFIOMigAccess access = fake_access();
-    uint8_t buf[64] = { 0 };
-
-    device_reset();
-    dev.fail_at = 0;
-    dev.fail_errno = EINVAL;
-    dev.fail_always = true;
-    g_assert_cmpint(vfio_mig_data_read(&access, 8, buf, 8), ==, -EINVAL);
-    g_assert_cmpuint(dev.calls, ==, 1);
-    /* that says nothing about large ones */
-    g_assert_false(access.small_only);
-
-    /* nor does a large one that is refused in small parts, too */
-    g_assert_cmpint(vfio_mig_data_write(&access, 8, buf, 64), ==, -EINVAL);
-    g_assert_cmpuint(dev.calls, ==, 3);
-    g_assert_cmpuint(dev.log[1].size, ==, 64);
-    g_assert_cmpuint(dev.log[2].size, ==, 8);
-    g_assert_false(access.small_only);
-
-    /* which the next transfer shows: it begins with a large one again */
-    dev.fail_at = NEVER;
-    dev.fail_always = false;
-    g_assert_cmpint(vfio_mig_data_write(&access, 8, buf, 64), ==, 0);
-    g_assert_cmpuint(dev.calls, ==, 4);
-}
-
-static void test_other_errors_are_no_refusal(void)
-{
-    static const int errors[] = { EIO, EFAULT, ENODEV, EPERM, EAGAIN, 0 };
-    unsigned i;
-
-    for (i = 0; i < ARRAY_SIZE(errors); i++) {
-        VFIOMigAccess access = fake_access();
-        uint8_t buf[64] = { 0 };
-
-        device_reset();
-        dev.fail_at = 0;
-        dev.fail_errno = errors[i];
-        g_assert_cmpint(vfio_mig_data_write(&access, 0, buf, 64), ==,
-                        errors[i] ? -errors[i] : -EIO);
-        g_assert_true(dev.fired);
-        g_assert_cmpuint(dev.calls, ==, 1);
-        g_assert_false(access.small_only);
-    }
-}
-
-/* Fail the n-th access of a transfer, for every n, in both directions. */
-static void fail_nth(unsigned nth, bool small_only, bool write, int error)
-{
-    const size_t size = 160;
-    VFIOMigAccess access = fake_access();
-    uint8_t device[160], buf[160] = { 0 };
-    size_t part = small_only ? 8 : 16;
+/* One transfer, read and written, by a device that breaks in one way */
+typedef struct Transfer {
+    const char *name;
+    uint64_t offset;
+    size_t size;
+    uint64_t end, max_bytes;        /* of the device; 0: as always */
+    unsigned fail_at;               /* counted from 1; 0: never */
+    int fail_errno;                 /* 0: end of file */
+    bool fail_always, small_only;
     int ret;
+    unsigned calls;
+    bool small_after;
+} Transfer;
 
-    device_reset();
-    dev.max_bytes = part;
-    dev.fail_at = nth;
-    dev.fail_errno = error;
-    access.small_only = small_only;
-    fill(device, size, nth);
-    memcpy(dev.data, device, size);
+#define FAILS(name, at, err, ret, calls) \
+    { name, 0, 160, 0, 16, at, err, false, false, ret, calls, false }
+#define ENDS(name, offset, size, ret, calls) \
+    { name, offset, size, 1000, 0, 0, 0, false, false, ret, calls, false }
 
-    ret = write ? vfio_mig_data_write(&access, 0, buf, size)
-                : vfio_mig_data_read(&access, 0, buf, size);
-    if (nth >= size / part) {
-        g_assert_cmpint(ret, ==, 0);
-        g_assert_false(dev.fired);
-        return;
-    }
-    g_assert_true(dev.fired);
-    g_assert_cmpint(ret, ==, error ? -error : -EIO);
-    g_assert_cmpuint(dev.calls, ==, nth + 1);
-    /* what had passed has passed, and nothing behind it was touched */
-    if (write) {
-        g_assert_cmpmem(dev.data, nth * part, buf, nth * part);
-        g_assert_cmpmem(dev.data + nth * part, size - nth * part,
-                        device + nth * part, size - nth * part);
-    } else {
-        g_assert_cmpmem(buf, nth * part, device, nth * part);
-    }
-}
+static const Transfer transfers[] = {
+    /* as wide as offset and rest allow: 1, 2, 4, 8, 8, 8, 4, 2, 1 */
+    { "small-accesses-are-few", 1, 38, 0, 0, 0, 0, false, true, 0, 9, true },
+    /* a short one, that leaves an odd position behind, then a refusal */
+    { "refused-after-a-short-one", 3, 100, 0, 13, 2, EINVAL, false, false, 0,
+      15, true },
+    /* that says nothing about large ones, nor does one refused in any size */
+    { "einval-of-a-small-access", 8, 8, 0, 0, 1, EINVAL, true, false, -EINVAL,
+      1, false },
+    { "einval-of-any-size", 8, 64, 0, 0, 1, EINVAL, true, false, -EINVAL, 2,
+      false },
+    FAILS("other-errors/io", 1, EIO, -EIO, 1),
+    FAILS("other-errors/fault", 1, EFAULT, -EFAULT, 1),
+    FAILS("other-errors/again", 1, EAGAIN, -EAGAIN, 1),
+    FAILS("other-errors/end", 1, 0, -EIO, 1),
+    FAILS("fail-the-nth-access/5", 5, EIO, -EIO, 5),
+    FAILS("fail-the-nth-access/last", 10, ENODEV, -ENODEV, 10),
+    FAILS("fail-the-nth-access/none", 11, EIO, 0, 10),
+    { "fail-the-nth-access/small", 0, 160, 0, 0, 7, EINVAL, false, true,
+      -EINVAL, 7, true },
+    ENDS("end-of-file/at", 900, 100, 0, 1),
+    ENDS("end-of-file/before", 901, 100, -EIO, 2),
+    ENDS("end-of-file/behind", 1000, 1, -EIO, 1),
+    ENDS("end-of-file/nothing", 1000, 0, 0, 0),
+};
 
-static void test_fail_the_nth_access(void)
-{
-    unsigned nth;
-
-    for (nth = 0; nth <= 21; nth++) {
-        fail_nth(nth, false, false, EIO);
-        fail_nth(nth, false, true, EIO);
-        fail_nth(nth, true, false, EIO);
-        fail_nth(nth, true, true, EINVAL);
-        fail_nth(nth, false, false, 0);
-        fail_nth(nth, false, true, 0);
-    }
-}
-
-static void test_end_of_file_in_the_middle(void)
+static void transfer(const Transfer *t, bool write)
 {
     VFIOMigAccess access = fake_access();
-    uint8_t buf[100] = { 0 };
+    uint8_t buf[160], device[160];
 
     device_reset();
-    dev.end = 1000;
-    g_assert_cmpint(vfio_mig_data_read(&access, 900, buf, 100), ==, 0);
-    g_assert_cmpint(vfio_mig_data_read(&access, 901, buf, 100), ==, -EIO);
-    g_assert_cmpint(vfio_mig_data_write(&access, 901, buf, 100), ==, -EIO);
-    g_assert_cmpint(vfio_mig_data_read(&access, 1000, buf, 1), ==, -EIO);
-    g_assert_cmpint(vfio_mig_data_read(&access, 1000, buf, 0), ==, 0);
+    dev.end = t->end ?: DEVICE_BYTES;
+    dev.max_bytes = t->max_bytes ?: DEVICE_BYTES;
+    dev.fail_at = t->fail_at ? t->fail_at - 1 : NEVER;
+    dev.fail_errno = t->fail_errno;
+    dev.fail_always = t->fail_always;
+    access.small_only = t->small_only;
+    fill(buf, sizeof(buf), 1);
+    fill(dev.data + t->offset, t->size, 2);
+    memcpy(device, dev.data + t->offset, t->size);
+
+    g_assert_cmpint(write ? vfio_mig_data_write(&access, t->offset, buf,
+                                                t->size)
+                          : vfio_mig_data_read(&access, t->offset, buf,
+                                               t->size), ==, t->ret);
+    g_assert_cmpuint(dev.calls, ==, t->calls);
+    g_assert_cmpint(access.small_only, ==, t->small_after);
+    if (!t->ret) {
+        g_assert_cmpmem(buf, t->size, dev.data + t->offset, t->size);
+    } else if (write && t->max_bytes == 16) {
+        /* what had passed has passed, and nothing behind it was touched */
+        size_t passed = (t->calls - 1) * 16;
+
+        g_assert_cmpmem(dev.data, passed, buf, passed);
+        g_assert_cmpmem(dev.data + passed, t->size - passed, device + passed,
+                        t->size - passed);
+    }
+}
+
+static void test_transfer(const void *opaque)
+{
+    transfer(opaque, false);
+    transfer(opaque, true);
 }
 
 static void test_data_eintr(void)
@@ -572,58 +501,6 @@ static void test_positions_beyond_all_files(void)
     }
 }
 
-/* ---- real files ---- */
-
-static void test_real_file(void)
-{
-    VFIOMigAccess access = { .fd = memfd_create("access", MFD_CLOEXEC),
-                             .fd_offset = UINT64_C(2) << 40 };
-    const size_t size = 3 * MiB + 5;
-    g_autofree uint8_t *out = g_malloc(size), *in = g_malloc0(size);
-    uint64_t value = 0;
-
-    g_assert_cmpint(access.fd, >=, 0);
-    fill(out, size, 3);
-    g_assert_cmpint(vfio_mig_data_write(&access, 4096, out, size), ==, 0);
-    g_assert_cmpint(vfio_mig_data_read(&access, 4096, in, size), ==, 0);
-    g_assert_cmpmem(in, size, out, size);
-    g_assert_cmpint(vfio_mig_data_read(&access, 4097, in, size), ==, -EIO);
-    g_assert_cmpint(vfio_mig_register_write(&access, 0, 4, 0xfffffff8), ==,
-                    0);
-    g_assert_cmpint(vfio_mig_register_read(&access, 0, 4, &value), ==, 0);
-    g_assert_cmpuint(value, ==, 0xfffffff8);
-    /* the end of the file cuts a register in two */
-    g_assert_cmpint(vfio_mig_register_read(&access, 4096 + size - 4, 8,
-                                           &value), ==, -EIO);
-    close(access.fd);
-    g_assert_cmpint(vfio_mig_register_read(&access, 0, 4, &value), ==,
-                    -EBADF);
-    g_assert_cmpint(vfio_mig_data_read(&access, 0, in, 64), ==, -EBADF);
-}
-
-static void test_real_file_without_rights(void)
-{
-    VFIOMigAccess access = { .fd = open("/dev/null", O_RDONLY | O_CLOEXEC) };
-    VFIOMigAccess pipe_access = { 0 };
-    uint8_t buf[64] = { 0 };
-    uint64_t value;
-    int fds[2];
-
-    g_assert_cmpint(access.fd, >=, 0);
-    g_assert_cmpint(vfio_mig_data_write(&access, 0, buf, 64), ==, -EBADF);
-    g_assert_cmpint(vfio_mig_data_read(&access, 0, buf, 64), ==, -EIO);
-    close(access.fd);
-
-    g_assert_cmpint(pipe(fds), ==, 0);
-    pipe_access.fd = fds[0];
-    g_assert_cmpint(vfio_mig_register_read(&pipe_access, 0, 8, &value), ==,
-                    -ESPIPE);
-    g_assert_cmpint(vfio_mig_data_read(&pipe_access, 0, buf, 64), ==,
-                    -ESPIPE);
-    close(fds[0]);
-    close(fds[1]);
-}
-
 int main(int argc, char **argv)
 {
     int ret;
@@ -640,24 +517,15 @@ int main(int argc, char **argv)
     g_test_add_func("/access/data/short-goes-on", test_short_data_goes_on);
     g_test_add_func("/access/data/refused-large-access",
                     test_refused_large_access);
-    g_test_add_func("/access/data/small-accesses-are-few",
-                    test_small_accesses_are_few);
-    g_test_add_func("/access/data/refused-after-a-short-one",
-                    test_refused_after_a_short_one);
-    g_test_add_func("/access/data/einval-of-a-small-access",
-                    test_einval_of_a_small_access_is_an_error);
-    g_test_add_func("/access/data/other-errors",
-                    test_other_errors_are_no_refusal);
-    g_test_add_func("/access/data/fail-the-nth-access",
-                    test_fail_the_nth_access);
-    g_test_add_func("/access/data/end-of-file",
-                    test_end_of_file_in_the_middle);
+    for (size_t i = 0; i < ARRAY_SIZE(transfers); i++) {
+        g_autofree char *path = g_strconcat("/access/data/",
+                                            transfers[i].name, NULL);
+
+        g_test_add_data_func(path, &transfers[i], test_transfer);
+    }
     g_test_add_func("/access/data/eintr", test_data_eintr);
     g_test_add_func("/access/positions-beyond-all-files",
                     test_positions_beyond_all_files);
-    g_test_add_func("/access/real-file", test_real_file);
-    g_test_add_func("/access/real-file-without-rights",
-                    test_real_file_without_rights);
     ret = g_test_run();
     g_free(dev.data);
     return ret;

@@ -10,10 +10,7 @@
 #include "qemu/typedefs.h"
 
 /* test-migration-access.c */
-ssize_t __real_pread64(int fd, void *buf, size_t size, off64_t position);
 ssize_t __wrap_pread64(int fd, void *buf, size_t size, off64_t position);
-ssize_t __real_pwrite64(int fd, const void *buf, size_t size,
-                        off64_t position);
 ssize_t __wrap_pwrite64(int fd, const void *buf, size_t size,
                         off64_t position);
 
