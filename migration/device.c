@@ -29,29 +29,26 @@ static void container_read_info(VFIOContainer *container)
 {
     struct vfio_iommu_type1_info head = { .argsz = sizeof(head) };
     g_autofree struct vfio_iommu_type1_info *info = NULL;
-    uint32_t at;
+    struct vfio_iommu_type1_info_cap_migration *mig;
 
     if (ioctl(container->fd, VFIO_IOMMU_GET_INFO, &head)) {
         return;
     }
-    info = g_malloc0(MAX(head.argsz, sizeof(head)));
-    info->argsz = MAX(head.argsz, sizeof(head));
+    head.argsz = MAX(head.argsz, sizeof(head));
+    info = g_malloc0(head.argsz);
+    info->argsz = head.argsz;
     if (ioctl(container->fd, VFIO_IOMMU_GET_INFO, info) ||
         !(info->flags & VFIO_IOMMU_INFO_CAPS)) {
         return;
     }
     container->pgsizes = info->iova_pgsizes;
-    for (at = info->cap_offset; at && at < info->argsz;) {
-        struct vfio_info_cap_header *cap = (void *)((char *)info + at);
-
-        if (cap->id == VFIO_IOMMU_TYPE1_INFO_CAP_MIGRATION) {
-            struct vfio_iommu_type1_info_cap_migration *mig = (void *)cap;
-
-            container->dirty_pages_supported = true;
-            container->dirty_pgsizes = mig->pgsize_bitmap;
-            container->max_dirty_bitmap_size = mig->max_dirty_bitmap_size;
-        }
-        at = cap->next > at ? cap->next : 0;
+    mig = (void *)host_info_cap(info, head.argsz, info->cap_offset,
+                                VFIO_IOMMU_TYPE1_INFO_CAP_MIGRATION,
+                                sizeof(*mig));
+    if (mig) {
+        container->dirty_pages_supported = true;
+        container->dirty_pgsizes = mig->pgsize_bitmap;
+        container->max_dirty_bitmap_size = mig->max_dirty_bitmap_size;
     }
 }
 
@@ -107,21 +104,14 @@ static bool group_join_container(VFIOGroup *group, Error **errp)
     return true;
 }
 
-/* What QEMU's memory_listener_unregister() ends with; no section is left. */
-static void listener_release(MemoryListener *listener)
-{
-    if (listener->commit) {
-        listener->commit(listener);
-    }
-}
-
 static void group_leave_container(VFIOGroup *group)
 {
     VFIOContainer *container = group->container;
 
     QLIST_REMOVE(group, container_next);
-    if (QLIST_EMPTY(&container->group_list)) {
-        listener_release(&container->listener);
+    if (QLIST_EMPTY(&container->group_list) && container->listener.commit) {
+        /* What QEMU's memory_listener_unregister() ends with */
+        container->listener.commit(&container->listener);
     }
     ioctl(group->fd, VFIO_GROUP_UNSET_CONTAINER, &container->fd);
     if (QLIST_EMPTY(&container->group_list)) {

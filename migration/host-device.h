@@ -44,6 +44,16 @@ void host_object_init(Object *obj, void (*finalize)(Object *obj));
 /* What init has made, from within finalize */
 void host_object_destroy(Object *obj);
 
+/*
+ * host_info_cap: the capability @id of what a GET_INFO has filled
+ *
+ * @argsz: bytes of @info; @offset: of its first capability, 0: it has none;
+ * @size: bytes that the capability has to have
+ */
+struct vfio_info_cap_header *host_info_cap(void *info, uint32_t argsz,
+                                           uint32_t offset, uint16_t id,
+                                           size_t size);
+
 /* Read the whole config space from the device. Returns 0 or -errno. */
 int host_pci_read_config(PCIDevice *pci_dev);
 

@@ -30,8 +30,6 @@
 
 #define FILE_BUFFER_BYTES   (32 * KiB)
 #define FILE_SEGMENTS       64
-/* A GByteArray counts in 32 bits; stay well below. */
-#define FILE_MEMORY_BYTES   (2 * GiB)
 
 struct QEMUFile {
     Object channel;             /* no more than its type */
@@ -46,9 +44,8 @@ struct QEMUFile {
     uint64_t passed_bytes;      /* through the channel */
     uint64_t taken_bytes;       /* by or from the user of the stream */
 
-    bool fault;                 /* fault_after and fault_error hold */
     bool *fault_fired;          /* of whoever asked for it; may be NULL */
-    uint64_t fault_after_bytes;
+    uint64_t fault_after_bytes; /* UINT64_MAX: none */
     int fault_error;
 
     int error;                  /* -errno */
@@ -70,6 +67,7 @@ static QEMUFile *file_new(int fd, bool writable)
 
     f->fd = fd;
     f->writable = writable;
+    f->fault_after_bytes = UINT64_MAX;
     f->is_socket = fd >= 0 && !fstat(fd, &st) && S_ISSOCK(st.st_mode);
     f->channel.type = fd < 0 ? "qio-channel-buffer" :
                       f->is_socket ? "qio-channel-socket"
@@ -103,24 +101,6 @@ int64_t qemu_file_get_rate_limit(QEMUFile *f)
 
 void qemu_file_acct_rate_limit(QEMUFile *f, int64_t len)
 {
-}
-
-int qio_channel_write_all(QIOChannel *ioc, const char *buf, size_t buflen,
-                          Error **errp)
-{
-    QEMUFile *f = container_of((Object *)ioc, QEMUFile, channel);
-    size_t done = 0;
-    ssize_t n;
-
-    while (done < buflen) {
-        n = send(f->fd, buf + done, buflen - done, MSG_NOSIGNAL);
-        if (n < 0 && errno != EINTR) {
-            error_setg_errno(errp, errno, "cannot write to the channel");
-            return -1;
-        }
-        done += MAX(n, 0);
-    }
-    return 0;
 }
 
 QEMUFile *vfio_host_file_new_output(int fd)
@@ -209,7 +189,6 @@ void vfio_host_file_shutdown(QEMUFile *f)
 void vfio_host_file_fail_after(QEMUFile *f, uint64_t bytes, int error,
                                bool *fired)
 {
-    f->fault = true;
     f->fault_fired = fired;
     f->fault_after_bytes = bytes;
     f->fault_error = error;
@@ -218,30 +197,6 @@ void vfio_host_file_fail_after(QEMUFile *f, uint64_t bytes, int error,
 uint64_t vfio_host_file_bytes(QEMUFile *f)
 {
     return f->taken_bytes;
-}
-
-/*
- * How much of @size the channel may move now; 0: @size is 0 or the fault is
- * reached, which *error tells apart (-errno, 1 for end of file).
- */
-static size_t file_allow(QEMUFile *f, size_t size, int *error)
-{
-    uint64_t left;
-
-    *error = 0;
-    if (!f->fault || !size) {
-        return size;
-    }
-    left = f->fault_after_bytes > f->passed_bytes ?
-           f->fault_after_bytes - f->passed_bytes : 0;
-    if (!left) {
-        if (f->fault_fired) {
-            *f->fault_fired = true;
-        }
-        *error = f->fault_error ? -f->fault_error : 1;
-        return 0;
-    }
-    return MIN(size, left);
 }
 
 /* ---- the channel ---- */
@@ -256,68 +211,47 @@ static void file_wait(QEMUFile *f)
     poll(&p, 1, -1);
 }
 
-/* Write some of @size bytes; returns how many, or -errno. */
-static ssize_t channel_write(QEMUFile *f, const uint8_t *data, size_t size)
+/* Some of @size bytes, to or from memory */
+static ssize_t memory_move(QEMUFile *f, uint8_t *data, size_t size)
 {
-    ssize_t ret;
-    int error;
-
-    size = file_allow(f, size, &error);
-    if (error) {
-        return error < 0 ? error : -EPIPE;
-    }
-    if (f->fd < 0) {
-        if (f->out->len + (uint64_t)size > FILE_MEMORY_BYTES) {
-            return -EFBIG;
-        }
+    if (f->writable) {
         g_byte_array_append(f->out, data, size);
         return size;
     }
-    for (;;) {
-        ret = f->is_socket ? send(f->fd, data, size, MSG_NOSIGNAL)
-                           : write(f->fd, data, size);
-        if (ret >= 0) {
-            return ret;
-        }
-        if (errno == EAGAIN) {
-            file_wait(f);
-        } else if (errno != EINTR) {
-            return -errno;
-        }
+    size = MIN(size, f->in_size - f->passed_bytes);
+    if (size) {
+        memcpy(data, f->in + f->passed_bytes, size);
     }
+    return size;
 }
 
 /*
- * Read up to @size bytes; returns how many, 0 at the end, or -errno. It waits
- * for them, so that -EAGAIN does not come.
+ * Write, or read, some of @size bytes. Returns how many, 0 at the end, or
+ * -errno. It waits for them, so that -EAGAIN does not come.
  */
-static ssize_t channel_read(QEMUFile *f, uint8_t *data, size_t size)
+static ssize_t channel_move(QEMUFile *f, uint8_t *data, size_t size)
 {
     ssize_t ret;
-    int error;
 
-    size = file_allow(f, size, &error);
-    if (error) {
-        return MIN(error, 0);
-    }
-    if (f->fd < 0) {
-        size = MIN(size, f->in_size - f->passed_bytes);
-        if (size) {
-            memcpy(data, f->in + f->passed_bytes, size);
+    if (size && f->passed_bytes >= f->fault_after_bytes) {
+        if (f->fault_fired) {
+            *f->fault_fired = true;
         }
-        return size;
+        return -f->fault_error;
     }
-    for (;;) {
-        ret = read(f->fd, data, size);
-        if (ret >= 0) {
-            return ret;
-        }
-        if (errno == EAGAIN) {
+    size = MIN(size, f->fault_after_bytes - f->passed_bytes);
+    do {
+        ret = f->fd < 0 ? memory_move(f, data, size) :
+              !f->writable ? read(f->fd, data, size) :
+              f->is_socket ? send(f->fd, data, size, MSG_NOSIGNAL)
+                           : write(f->fd, data, size);
+        if (ret < 0 && errno == EAGAIN) {
             file_wait(f);
-        } else if (errno != EINTR) {
-            return -errno;
         }
-    }
+    } while (ret < 0 && (errno == EAGAIN || errno == EINTR));
+    ret = ret < 0 ? -errno : ret;
+    f->passed_bytes += MAX(ret, 0);
+    return ret;
 }
 
 /* Of QEMUFile's own channel alone: there are no others here. */
@@ -325,13 +259,12 @@ ssize_t qio_channel_read(QIOChannel *ioc, char *buf, size_t buflen,
                          Error **errp)
 {
     QEMUFile *f = container_of((Object *)ioc, QEMUFile, channel);
-    ssize_t n = channel_read(f, (uint8_t *)buf, buflen);
+    ssize_t n = channel_move(f, (uint8_t *)buf, buflen);
 
     if (n < 0) {
         error_setg_errno(errp, -n, "Unable to read from the stream");
         return -1;
     }
-    f->passed_bytes += n;
     return n;
 }
 
@@ -339,6 +272,19 @@ GSource *qio_channel_create_watch(QIOChannel *ioc, GIOCondition condition)
 {
     return g_unix_fd_source_new(
         container_of((Object *)ioc, QEMUFile, channel)->fd, condition);
+}
+
+/* To the source, which nobody of this host waits at */
+int qio_channel_write_all(QIOChannel *ioc, const char *buf, size_t buflen,
+                          Error **errp)
+{
+    QEMUFile *f = container_of((Object *)ioc, QEMUFile, channel);
+
+    if (send(f->fd, buf, buflen, MSG_NOSIGNAL) != buflen) {
+        error_setg_errno(errp, errno, "cannot write to the channel");
+        return -1;
+    }
+    return 0;
 }
 
 void qio_channel_wait(QIOChannel *ioc, GIOCondition condition)
@@ -369,19 +315,26 @@ void qemu_file_credit_transfer(QEMUFile *f, size_t size)
 
 /* ---- writing ---- */
 
-static bool file_write_all(QEMUFile *f, const uint8_t *data, size_t size)
+/* -EIO; @err: of the channel, 0: it has ended, of which there is no text */
+static void file_fail(QEMUFile *f, ssize_t err, const char *what)
+{
+    Error *reason = NULL;
+
+    if (err) {
+        error_setg_errno(&reason, -err, "%s", what);
+    }
+    qemu_file_set_error_obj(f, -EIO, reason);
+}
+
+static bool file_write_all(QEMUFile *f, uint8_t *data, size_t size)
 {
     while (size) {
-        ssize_t done = channel_write(f, data, size);
+        ssize_t done = channel_move(f, data, size);
 
-        if (done < 0) {
-            Error *err = NULL;
-
-            error_setg_errno(&err, -done, "Unable to write to the stream");
-            qemu_file_set_error_obj(f, -EIO, err);
+        if (done <= 0) {
+            file_fail(f, done ?: -EPIPE, "Unable to write to the stream");
             return false;
         }
-        f->passed_bytes += done;
         data += done;
         size -= done;
     }
@@ -464,16 +417,14 @@ void qemu_put_byte(QEMUFile *f, int v)
 
 void qemu_put_be32(QEMUFile *f, unsigned int v)
 {
-    uint32_t be = GUINT32_TO_BE(v);
-
-    qemu_put_buffer(f, (const uint8_t *)&be, sizeof(be));
+    v = GUINT32_TO_BE(v);
+    qemu_put_buffer(f, (const uint8_t *)&v, sizeof(v));
 }
 
 void qemu_put_be64(QEMUFile *f, uint64_t v)
 {
-    uint64_t be = GUINT64_TO_BE(v);
-
-    qemu_put_buffer(f, (const uint8_t *)&be, sizeof(be));
+    v = GUINT64_TO_BE(v);
+    qemu_put_buffer(f, (const uint8_t *)&v, sizeof(v));
 }
 
 /* ---- reading ---- */
@@ -491,21 +442,13 @@ static bool file_fill(QEMUFile *f)
         return false;
     }
 
-    ret = channel_read(f, f->buf + f->end, sizeof(f->buf) - f->end);
-    if (ret > 0) {
-        f->end += ret;
-        f->passed_bytes += ret;
-        return true;
+    ret = channel_move(f, f->buf + f->end, sizeof(f->buf) - f->end);
+    if (ret <= 0) {
+        file_fail(f, ret, "Unable to read from the stream");
+        return false;
     }
-    if (ret == 0) {
-        qemu_file_set_error(f, -EIO);
-    } else {
-        Error *err = NULL;
-
-        error_setg_errno(&err, -ret, "Unable to read from the stream");
-        qemu_file_set_error_obj(f, -EIO, err);
-    }
-    return false;
+    f->end += ret;
+    return true;
 }
 
 /* Make @size bytes from the next one on be there; false: fewer are. */
@@ -518,11 +461,6 @@ static bool file_need(QEMUFile *f, size_t size)
         }
     }
     return true;
-}
-
-int qemu_peek_byte(QEMUFile *f, int offset)
-{
-    return file_need(f, (size_t)offset + 1) ? f->buf[f->start + offset] : 0;
 }
 
 int qemu_get_byte(QEMUFile *f)

@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include "hw/vfio/vfio-common.h"
+#include "migration/host-device.h"
 
 int vfio_get_region_info(VFIODevice *vbasedev, int index,
                          struct vfio_region_info **info)
@@ -41,26 +42,30 @@ int vfio_get_region_info(VFIODevice *vbasedev, int index,
     }
 }
 
-/* The capability @id of @info, of at least @size bytes, or NULL. */
-static struct vfio_info_cap_header *
-region_cap(struct vfio_region_info *info, uint16_t id, size_t size)
+struct vfio_info_cap_header *host_info_cap(void *info, uint32_t argsz,
+                                           uint32_t offset, uint16_t id,
+                                           size_t size)
 {
-    uint32_t at = info->flags & VFIO_REGION_INFO_FLAG_CAPS ? info->cap_offset
-                                                           : 0;
+    uint32_t at = offset;
 
-    while (at && at + (uint64_t)sizeof(struct vfio_info_cap_header) <=
-                 info->argsz) {
+    while (at && at + (uint64_t)sizeof(struct vfio_info_cap_header) <= argsz) {
         struct vfio_info_cap_header *cap = (void *)((char *)info + at);
 
         if (cap->id == id) {
-            return at + (uint64_t)size <= info->argsz ? cap : NULL;
+            return at + (uint64_t)size <= argsz ? cap : NULL;
         }
-        if (cap->next <= at) {
-            break;
-        }
-        at = cap->next;
+        at = cap->next > at ? cap->next : 0;
     }
     return NULL;
+}
+
+static void *region_cap(struct vfio_region_info *info, uint16_t id,
+                        size_t size)
+{
+    bool caps = info->flags & VFIO_REGION_INFO_FLAG_CAPS;
+
+    return host_info_cap(info, info->argsz, caps ? info->cap_offset : 0, id,
+                         size);
 }
 
 int vfio_get_dev_region_info(VFIODevice *vbasedev, uint32_t type,
@@ -74,8 +79,7 @@ int vfio_get_dev_region_info(VFIODevice *vbasedev, uint32_t type,
         if (vfio_get_region_info(vbasedev, i, info)) {
             continue;
         }
-        cap = (void *)region_cap(*info, VFIO_REGION_INFO_CAP_TYPE,
-                                 sizeof(*cap));
+        cap = region_cap(*info, VFIO_REGION_INFO_CAP_TYPE, sizeof(*cap));
         if (cap && cap->type == type && cap->subtype == subtype) {
             return 0;
         }
@@ -92,7 +96,7 @@ static void region_find_areas(VFIORegion *region,
     struct vfio_region_info_cap_sparse_mmap *cap;
     uint32_t i, nr;
 
-    cap = (void *)region_cap(info, VFIO_REGION_INFO_CAP_SPARSE_MMAP,
+    cap = region_cap(info, VFIO_REGION_INFO_CAP_SPARSE_MMAP,
                              sizeof(*cap));
     if (!cap) {
         region->nr_mmaps = 1;
@@ -138,14 +142,6 @@ int vfio_region_setup(Object *obj, VFIODevice *vbasedev, VFIORegion *region,
     return 0;
 }
 
-static void area_unmap(VFIOMmap *m)
-{
-    if (m->mmap) {
-        munmap(m->mmap, m->size);
-        m->mmap = NULL;
-    }
-}
-
 /* All or nothing, as in QEMU: one area that fails takes the others along. */
 int vfio_region_mmap(VFIORegion *region)
 {
@@ -174,10 +170,13 @@ int vfio_region_mmap(VFIORegion *region)
 
 void vfio_region_unmap(VFIORegion *region)
 {
-    uint32_t i;
+    for (uint32_t i = 0; i < region->nr_mmaps; i++) {
+        VFIOMmap *m = &region->mmaps[i];
 
-    for (i = 0; i < region->nr_mmaps; i++) {
-        area_unmap(&region->mmaps[i]);
+        if (m->mmap) {
+            munmap(m->mmap, m->size);
+            m->mmap = NULL;
+        }
     }
 }
 
@@ -195,10 +194,5 @@ void vfio_region_finalize(VFIORegion *region)
     vfio_region_unmap(region);
     g_free(region->mmaps);
     g_free(region->mem);
-    region->mem = NULL;
-    region->mmaps = NULL;
-    region->nr_mmaps = 0;
-    region->size = 0;
-    region->flags = 0;
-    region->nr = 0;
+    *region = (VFIORegion) { .vbasedev = region->vbasedev };
 }

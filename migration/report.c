@@ -37,19 +37,15 @@ void vfio_host_set_report_hook(VFIOHostReportHook *hook, void *opaque)
 
 static void report_to_stderr(VFIOHostReport kind, const char *text)
 {
-    static const char *const prefix[] = {
-        [VFIO_HOST_ERROR] = "",
-        [VFIO_HOST_WARNING] = "warning: ",
-        [VFIO_HOST_INFO] = "info: ",
-    };
     const char *program = g_get_prgname();
 
     if (kind == VFIO_HOST_LOG) {
         fputs(text, stderr);
         return;
     }
-    fprintf(stderr, "%s%s%s%s\n", program ? program : "",
-            program ? ": " : "", prefix[kind], text);
+    fprintf(stderr, "%s%s%s%s\n", program ? program : "", program ? ": " : "",
+            kind == VFIO_HOST_WARNING ? "warning: " :
+            kind == VFIO_HOST_INFO ? "info: " : "", text);
 }
 
 static void G_GNUC_PRINTF(2, 0)
@@ -73,50 +69,25 @@ report(VFIOHostReport kind, const char *fmt, va_list ap)
     errno = saved_errno;
 }
 
-void error_report(const char *fmt, ...)
-{
-    va_list ap;
+#define REPORT(name, kind) \
+    void name(const char *fmt, ...) \
+    { \
+        va_list ap; \
+        va_start(ap, fmt); \
+        report(kind, fmt, ap); \
+        va_end(ap); \
+    }
 
-    va_start(ap, fmt);
-    report(VFIO_HOST_ERROR, fmt, ap);
-    va_end(ap);
-}
-
-void warn_report(const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    report(VFIO_HOST_WARNING, fmt, ap);
-    va_end(ap);
-}
-
-void info_report(const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    report(VFIO_HOST_INFO, fmt, ap);
-    va_end(ap);
-}
-
-void qemu_log(const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    report(VFIO_HOST_LOG, fmt, ap);
-    va_end(ap);
-}
+REPORT(error_report, VFIO_HOST_ERROR)
+REPORT(warn_report, VFIO_HOST_WARNING)
+REPORT(info_report, VFIO_HOST_INFO)
+REPORT(qemu_log, VFIO_HOST_LOG)
 
 /* VFIO_TRACE=1 or "all" turns on every event, else a pattern with * and ? */
 void trace_event_register_group(TraceEvent **events)
 {
-    const char *wanted = g_getenv("VFIO_TRACE");
+    const char *wanted = g_getenv("VFIO_TRACE") ?: "0";
 
-    if (!wanted || !*wanted || !strcmp(wanted, "0")) {
-        return;
-    }
     if (!strcmp(wanted, "1") || !strcmp(wanted, "all")) {
         wanted = "*";
     }

@@ -18,11 +18,10 @@
 static QemuMutex bql;
 static __thread bool bql_held;
 
-static void thread_fail(int err, const char *what, const char *file, int line)
+static void check(int err, const char *what)
 {
     if (err) {
-        fprintf(stderr, "%s:%d: %s: %s\n", file, line, what, strerror(err));
-        abort();
+        g_error("%s: %s", what, strerror(err));
     }
 }
 
@@ -32,8 +31,7 @@ void qemu_mutex_init(QemuMutex *mutex)
 
     pthread_mutexattr_init(&attr);
     pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ERRORCHECK);
-    thread_fail(pthread_mutex_init(&mutex->lock, &attr), "mutex init",
-                __FILE__, __LINE__);
+    check(pthread_mutex_init(&mutex->lock, &attr), "mutex init");
     pthread_mutexattr_destroy(&attr);
     mutex->initialized = true;
 }
@@ -42,31 +40,25 @@ void qemu_mutex_destroy(QemuMutex *mutex)
 {
     assert(mutex->initialized);
     mutex->initialized = false;
-    thread_fail(pthread_mutex_destroy(&mutex->lock), "mutex destroy",
-                __FILE__, __LINE__);
+    check(pthread_mutex_destroy(&mutex->lock), "mutex destroy");
 }
 
 void qemu_mutex_lock_impl(QemuMutex *mutex, const char *file, const int line)
 {
     assert(mutex->initialized);
-    thread_fail(pthread_mutex_lock(&mutex->lock), "mutex lock", file, line);
-    mutex->file = file;
-    mutex->line = line;
+    check(pthread_mutex_lock(&mutex->lock), "mutex lock");
 }
 
 void qemu_mutex_unlock_impl(QemuMutex *mutex, const char *file,
                             const int line)
 {
     assert(mutex->initialized);
-    mutex->file = NULL;
-    thread_fail(pthread_mutex_unlock(&mutex->lock), "mutex unlock", file,
-                line);
+    check(pthread_mutex_unlock(&mutex->lock), "mutex unlock");
 }
 
 void qemu_cond_init(QemuCond *cond)
 {
-    thread_fail(pthread_cond_init(&cond->cond, NULL), "condition init",
-                __FILE__, __LINE__);
+    check(pthread_cond_init(&cond->cond, NULL), "condition init");
     cond->initialized = true;
 }
 
@@ -74,8 +66,7 @@ void qemu_cond_destroy(QemuCond *cond)
 {
     assert(cond->initialized);
     cond->initialized = false;
-    thread_fail(pthread_cond_destroy(&cond->cond), "condition destroy",
-                __FILE__, __LINE__);
+    check(pthread_cond_destroy(&cond->cond), "condition destroy");
 }
 
 void qemu_cond_broadcast(QemuCond *cond)
@@ -87,23 +78,18 @@ void qemu_cond_broadcast(QemuCond *cond)
 bool qemu_cond_timedwait_impl(QemuCond *cond, QemuMutex *mutex, int ms,
                               const char *file, const int line)
 {
-    struct timespec until;
+    int64_t until_ns = qemu_clock_get_ns(QEMU_CLOCK_HOST) +
+                       ms * INT64_C(1000000);
+    struct timespec until = {
+        .tv_sec = until_ns / 1000000000,
+        .tv_nsec = until_ns % 1000000000,
+    };
     int err;
 
     assert(cond->initialized);
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += (ms % 1000) * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000L;
-    }
     err = pthread_cond_timedwait(&cond->cond, &mutex->lock, &until);
-    if (err == ETIMEDOUT) {
-        return false;
-    }
-    thread_fail(err, "condition wait", file, line);
-    return true;
+    check(err == ETIMEDOUT ? 0 : err, "condition wait");
+    return !err;
 }
 
 /* ---- threads ---- */
@@ -113,16 +99,14 @@ void qemu_thread_create(QemuThread *thread, const char *name,
                         void *(*start_routine)(void *), void *arg, int mode)
 {
     assert(mode == QEMU_THREAD_JOINABLE);
-    thread_fail(pthread_create(&thread->thread, NULL, start_routine, arg),
-                name, __FILE__, __LINE__);
+    check(pthread_create(&thread->thread, NULL, start_routine, arg), name);
 }
 
 void *qemu_thread_join(QemuThread *thread)
 {
     void *ret;
 
-    thread_fail(pthread_join(thread->thread, &ret), "thread join", __FILE__,
-                __LINE__);
+    check(pthread_join(thread->thread, &ret), "thread join");
     return ret;
 }
 
