@@ -485,30 +485,6 @@ static void test_truncated(void)
     comp_sim_end();
 }
 
-/* The same, while the channel breaks with an errno in place of its end. */
-static void test_channel_breaks(void)
-{
-    g_autoptr(GByteArray) bytes = g_byte_array_new();
-    unsigned n;
-
-    save_small(bytes);
-    comp_sim(SMALL_PAIR);
-    comp_allow_violations();
-    for (n = 60; n < bytes->len; n += 7) {
-        QEMUFile *f = vfio_host_file_new_memory_input(bytes->data,
-                                                      bytes->len);
-        bool fired = false;
-
-        vfio_host_file_fail_after(f, n, ECONNRESET, &fired);
-        comp_open("dst");
-        g_assert_cmpint(vfio_host_run(f, vfio_host_incoming, NULL, NULL), <,
-                        0);
-        g_assert_true(fired);
-        comp_close_all();
-    }
-    comp_sim_end();
-}
-
 /* ---- a hostile stream ---- */
 
 static void put_be64_at(uint8_t *at, uint64_t value)
@@ -821,7 +797,6 @@ int main(int argc, char **argv)
                          "from=resuming\nto=running\nerrno=EIO\n"
                          "device-state=error\n", test_start_fails);
     g_test_add_func("/faults/stream/truncated", test_truncated);
-    g_test_add_func("/faults/stream/channel-breaks", test_channel_breaks);
     g_test_add_func("/faults/stream/sizes", test_hostile_sizes);
     g_test_add_func("/faults/stream/tags", test_hostile_tags);
     g_test_add_func("/faults/stream/setup", test_hostile_setup);

@@ -2,7 +2,7 @@
  * Component test: migrations that work, and what they leave behind
  *
  * Every layout of the data window, both kinds of VM, cancel and retry,
- * snapshots, several devices; the device's state arrives word by word (the
+ * snapshots; the device's state arrives word by word (the
  * simulated device looks), chunks keep their boundaries, and the bytes on
  * the wire are those of QEMU 6.0 to 7.2.
  *
@@ -481,7 +481,7 @@ static void test_stop_continue_late(void)
     comp_sim_end();
 }
 
-/* ---- onward, back and forth ---- */
+/* ---- onward ---- */
 
 /* Migrated here, never run, and away again. */
 static void test_onward_never_run(gconstpointer data)
@@ -517,32 +517,6 @@ static void test_onward_never_run(gconstpointer data)
         g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
     }
     g_assert_cmpuint(comp_status("dst").resets, ==, 0);
-    comp_sim_end();
-}
-
-static void test_ping_pong(void)
-{
-    g_autoptr(GByteArray) bytes = g_byte_array_new();
-    const char *names[] = { "src", "dst" };
-    int round;
-
-    begin_pair("");
-    comp_open("src");
-    vfio_host_vm_start();
-    for (round = 0; round < 20; round++) {
-        const char *from = names[round % 2];
-        const char *to = names[(round + 1) % 2];
-
-        g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
-        comp_close_all();
-        comp_open(to);
-        g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
-        vfio_host_vm_start();
-        g_assert_cmpstr(comp_status(from).saved_digest, ==,
-                        comp_status(to).loaded_digest);
-        comp_assert_state(to, "running");
-    }
-    g_assert_cmpstr(comp_messages(), ==, "");
     comp_sim_end();
 }
 
@@ -689,52 +663,6 @@ static void test_tells_no_size(gconstpointer data)
     comp_sim_end();
 }
 
-/* ---- several devices ---- */
-
-static void open_four(const char *side)
-{
-    int i;
-
-    for (i = 0; i < 4; i++) {
-        g_autofree char *name = g_strdup_printf("%s%d", side, i);
-        g_autofree char *id = g_strdup_printf("0000:00:0%d.0", i + 4);
-        VFIOHostDeviceOptions options = { .id = id };
-
-        g_assert_nonnull(comp_try_open(name, options, NULL));
-    }
-}
-
-static void test_four_devices(void)
-{
-    VFIOHostSettings settings = { .multi_device = true };
-    g_autoptr(GByteArray) bytes = g_byte_array_new();
-    g_autoptr(GString) config = g_string_new(NULL);
-    int i;
-
-    for (i = 0; i < 8; i++) {
-        g_string_append_printf(config, "[device %s%d]\ngroup=%d\nseed=%d\n%s"
-                               "areas=%s\n", i < 4 ? "src" : "dst", i % 4,
-                               i + 1, i, CHUNKS,
-                               i % 2 ? "none" : "stripes:4K");
-    }
-    comp_sim(config->str);
-    vfio_host_settings = settings;
-    open_four("src");
-    vfio_host_vm_start();
-    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
-    comp_close_all();
-    open_four("dst");
-    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
-    for (i = 0; i < 4; i++) {
-        g_autofree char *src = g_strdup_printf("src%d", i);
-        g_autofree char *dst = g_strdup_printf("dst%d", i);
-
-        comp_run_same(src, dst);
-    }
-    g_assert_cmpstr(comp_messages(), ==, "");
-    comp_sim_end();
-}
-
 static void add_layouts(void)
 {
     size_t i;
@@ -777,7 +705,6 @@ int main(int argc, char **argv)
                          test_onward_never_run);
     g_test_add_data_func("/migrate/onward/lenient", yes,
                          test_onward_never_run);
-    g_test_add_func("/migrate/ping-pong", test_ping_pong);
     g_test_add_data_func("/migrate/snapshot/paused", NULL, test_snapshot);
     g_test_add_data_func("/migrate/snapshot/running", yes, test_snapshot);
     g_test_add_data_func("/migrate/snapshot-fails/paused", NULL,
@@ -790,7 +717,6 @@ int main(int argc, char **argv)
     g_test_add_data_func("/migrate/refused/x-colo", "x-colo", test_refused);
     g_test_add_data_func("/migrate/refused/background-snapshot",
                          "background-snapshot", test_refused);
-    g_test_add_func("/migrate/four-devices", test_four_devices);
     g_test_add_data_func("/migrate/tells-no-size/refused", NULL,
                          test_tells_no_size);
     g_test_add_data_func("/migrate/tells-no-size/allowed", "allowed",
