@@ -61,6 +61,11 @@ bool sim_chunk_head_at(SimMig *m, uint64_t position, uint64_t size,
            size - *at >= sizeof(SimChunkHead);
 }
 
+/*
+ * What one sleep was too long is taken off the next, so that the rate is kept;
+ * but no more than half of it: no device is ever as fast as memory because its
+ * machine was busy before.
+ */
 void sim_pace(SimMig *m, int64_t start_us, uint64_t bytes, uint64_t rate)
 {
     int64_t takes_us, end_us, late_us;
@@ -70,7 +75,7 @@ void sim_pace(SimMig *m, int64_t start_us, uint64_t bytes, uint64_t rate)
         end_us = start_us + takes_us - m->late_us;
         sim_host_sleep_until_us(end_us);
         late_us = sim_host_now_us() - end_us;
-        m->late_us = late_us < takes_us ? late_us : takes_us;
+        m->late_us = SIM_MIN(late_us, takes_us / 2);
     }
 }
 
