@@ -75,7 +75,7 @@ void sim_pace(SimMig *m, int64_t start_us, uint64_t bytes, uint64_t rate)
         end_us = start_us + takes_us - m->late_us;
         sim_host_sleep_until_us(end_us);
         late_us = sim_host_now_us() - end_us;
-        m->late_us = SIM_MIN(late_us, takes_us / 2);
+        m->late_us = late_us < takes_us / 2 ? late_us : takes_us / 2;
     }
 }
 
