@@ -314,28 +314,27 @@ static gint64 value(int ret, uint64_t n)
     return ret ? ret : (gint64)n;
 }
 
-static gint64 do_pending(void)
+static gint64 asked(int (*ask)(SimClient *device, uint64_t *n))
 {
     uint64_t n = 0;
-    int ret = client_pending(dev(), &n);
+    int ret = ask(dev(), &n);
 
     return value(ret, n);
+}
+
+static gint64 do_pending(void)
+{
+    return asked(client_pending);
 }
 
 static gint64 do_offset(void)
 {
-    uint64_t n = 0;
-    int ret = client_data_offset(dev(), &n);
-
-    return value(ret, n);
+    return asked(client_data_offset);
 }
 
 static gint64 do_size(void)
 {
-    uint64_t n = 0;
-    int ret = client_data_size(dev(), &n);
-
-    return value(ret, n);
+    return asked(client_data_size);
 }
 
 static gint64 do_tell(void)
@@ -480,18 +479,12 @@ static gint64 do_merge(void)
 
 static gint64 do_flags(void)
 {
-    uint64_t n = 0;
-    int ret = v2_flags(dev(), &n);
-
-    return value(ret, n);
+    return asked(v2_flags);
 }
 
 static gint64 do_told(void)
 {
-    uint64_t n = 0;
-    int ret = v2_data_size(dev(), &n);
-
-    return value(ret, n);
+    return asked(v2_data_size);
 }
 
 static bool begins_session(unsigned from, unsigned to)
