@@ -31,9 +31,6 @@
  */
 #define RAW_BLOCK_BYTES  (256 * 1024)
 
-/* A window's memory, up to that size, is there before it is used. */
-#define RAW_POPULATED_BYTES (32 * 1024 * 1024)
-
 typedef struct RawSide {
     const BenchCase *spec;
     int socket;
@@ -55,10 +52,8 @@ static bool raw_open(RawSide *side)
         ftruncate(side->window_fd, side->window_bytes)) {
         return false;
     }
-    /* As the simulated device's, see there */
     side->window = mmap(NULL, side->window_bytes, PROT_READ | PROT_WRITE,
-                        MAP_SHARED | (side->window_bytes <= RAW_POPULATED_BYTES
-                                      ? MAP_POPULATE : 0),
+                        MAP_SHARED | SIM_MAP_POPULATE(side->window_bytes),
                         side->window_fd, 0);
     side->buffer = g_malloc0(side->window_bytes);
     return side->window != MAP_FAILED;
