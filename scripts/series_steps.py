@@ -460,6 +460,8 @@ class Result:
         present = {name for where, name in self.added if where == place}
         text = own_text(source, present)
         later = self.steps[self.steps.index(step) + 1:]
+        renewed = [n for n, s in enumerate(later) if target in s.again]
+        later = later[:renewed[0]] if renewed else later
         changes = [(origin, edit.apply)
                    for edit in origin.shapes.get(target, [])]
         changes += [(s, growth.undo) for s in reversed(later)
