@@ -292,6 +292,26 @@ static void test_order(Fixture *f, const void *data)
     for_each_commit(f, headers);
 }
 
+/* Each commit of part dirty calls what it brings: a bisection finds it. */
+static void test_callers(Fixture *f, const void *data)
+{
+    g_auto(Outcome) core = series(f->tree, OPTIONS("--part", "core"));
+    g_auto(Outcome) dirty = series(f->tree, OPTIONS("--part", "dirty"));
+
+    assert_done(&core);
+    assert_done(&dirty);
+    do_sh(f, "for c in $(git rev-list vfio-migration-core.."
+             "vfio-migration-dirty); do "
+             "git grep -hoE 'vfio_dirty_[a-z0-9_]+\\(' $c -- "
+             "'include/hw/vfio/dirty-*.h' | sort -u > ../declared; "
+             "test -s ../declared; "
+             "git grep -hE '^ .*vfio_dirty_' $c -- 'hw/vfio/*.c' | "
+             "grep -oE 'vfio_dirty_[a-z0-9_]+[(,)]' | tr ',)' '((' | "
+             "sort -u | comm -13 - ../declared | grep . && "
+             "{ git log -1 --format='nobody calls what is above: %s' $c; "
+             "exit 1; } || true; done");
+}
+
 static void test_again(Fixture *f, const void *data)
 {
     g_auto(Outcome) first = series(f->tree, NULL);
@@ -857,6 +877,7 @@ int main(int argc, char **argv)
     add("/series/contents", NULL, test_contents);
     add("/series/each-commit", NULL, test_each_commit);
     add("/series/order", NULL, test_order);
+    add("/series/callers", NULL, test_callers);
     add("/series/again", NULL, test_again);
     add("/series/mails", NULL, test_mails);
     add("/series/part", NULL, test_part);
