@@ -25,16 +25,16 @@ static bool demo_is_settled(JsonNode *info)
 }
 
 /* What query-migrate says once the source has ended the migration, or NULL */
-static JsonNode *demo_settle(Vm *source)
+static JsonNode *demo_settle(Qmp *source)
 {
     int64_t end_us = g_get_monotonic_time() + DEMO_SETTLE_TIMEOUT_US;
-    JsonNode *info = vm_execute(source, "query-migrate", NULL, NULL);
+    JsonNode *info = qmp_execute(source, "query-migrate", NULL, NULL);
 
     while (!demo_is_settled(info) && !qmp_interrupted &&
            g_get_monotonic_time() < end_us) {
         g_usleep(DEMO_SETTLE_TICK_US);
         json_node_unref(info);
-        info = vm_execute(source, "query-migrate", NULL, NULL);
+        info = qmp_execute(source, "query-migrate", NULL, NULL);
     }
     return info;
 }
@@ -42,7 +42,7 @@ static JsonNode *demo_settle(Vm *source)
 /* The first line of @log that has @word in it; NULL if there is none */
 static char *demo_log_line(const Vm *vm, const char *word)
 {
-    g_autofree char *log = vm_log(vm);
+    g_autofree char *log = g_strstrip(child_output(vm->child));
     g_auto(GStrv) lines = g_strsplit(log, "\n", -1);
 
     for (int i = 0; lines[i]; i++) {
@@ -80,7 +80,7 @@ char *demo_cause(Demo *demo)
     if (!demo->begin_us || !source || !destination) {
         return NULL;
     }
-    info = demo_settle(source);
+    info = demo_settle(source->qmp);
     why = demo_device_error(demo, PAIR_SOURCE);
     if (!why) {
         side = PAIR_DESTINATION;

@@ -70,8 +70,8 @@ static void demo_print_phases(const Demo *demo)
 {
     const DeviceStatus *source = &demo->status[PAIR_SOURCE];
     PairTimes times = pair_times(&demo->pair);
-    int64_t resume_us = vm_event_us(demo->pair.vm[PAIR_DESTINATION], "RESUME",
-                                    NULL) - demo->resume_us;
+    int64_t resume_us = qmp_event_us(demo->pair.qmp[PAIR_DESTINATION], "RESUME",
+                                     NULL) - demo->resume_us;
     g_autofree char *ram = screen_size(demo->ram_bytes);
     g_autofree char *downtime = screen_time(times.stop_us + resume_us);
     g_autofree char *head = g_strdup_printf("  %-12s%9s%13s%13s", "phase",
@@ -244,7 +244,7 @@ void demo_print_failure(const Demo *demo, const char *why)
     fprintf(stderr, "\n%s: %s\n", word, why);
     for (int side = 0; side < PAIR_SIDES; side++) {
         const Vm *vm = demo->pair.vm[side];
-        g_autofree char *log = vm ? vm_log(vm) : NULL;
+        g_autofree char *log = vm ? g_strstrip(child_output(vm->child)) : NULL;
 
         if (log && *log && !strstr(why, log)) {
             fprintf(stderr, "The %s QEMU said:\n%s\n", pair_sides[side],

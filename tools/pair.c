@@ -127,17 +127,17 @@ static Vm *pair_start_side(const Pair *pair, const PairConfig *config,
     return program ? vm_start(&vm, error) : NULL;
 }
 
-static bool pair_set_up(Vm *vm, const PairConfig *config, GError **error)
+static bool pair_set_up(Qmp *qmp, const PairConfig *config, GError **error)
 {
-    return vm_run(vm, "migrate-set-capabilities", g_variant_new_parsed(
-                  "{'capabilities': <[{'capability': <'events'>, "
-                  "'state': <true>}]>}"), error) &&
-           vm_run(vm, "migrate-set-parameters", g_variant_new_parsed(
-                  "{'max-bandwidth': <%x>}", config->bandwidth_bytes ?:
-                  PAIR_BANDWIDTH_BYTES), error) &&
+    return qmp_run(qmp, "migrate-set-capabilities", g_variant_new_parsed(
+                   "{'capabilities': <[{'capability': <'events'>, "
+                   "'state': <true>}]>}"), error) &&
+           qmp_run(qmp, "migrate-set-parameters", g_variant_new_parsed(
+                   "{'max-bandwidth': <%x>}", config->bandwidth_bytes ?:
+                   PAIR_BANDWIDTH_BYTES), error) &&
            (!config->downtime_ms ||
-            vm_run(vm, "migrate-set-parameters", g_variant_new_parsed(
-                   "{'downtime-limit': <%i>}", config->downtime_ms), error));
+            qmp_run(qmp, "migrate-set-parameters", g_variant_new_parsed(
+                    "{'downtime-limit': <%i>}", config->downtime_ms), error));
 }
 
 static bool pair_link_preload(const Pair *pair, const PairConfig *config,
@@ -202,8 +202,11 @@ bool pair_start(Pair *pair, const PairConfig *config, GError **error)
 {
     for (int side = 0; side < PAIR_SIDES; side++) {
         pair->vm[side] = pair_start_side(pair, config, side, error);
-        if (!pair->vm[side] ||
-            !pair_set_up(pair->vm[side], config, error)) {
+        if (!pair->vm[side]) {
+            return false;
+        }
+        pair->qmp[side] = pair->vm[side]->qmp;
+        if (!pair_set_up(pair->qmp[side], config, error)) {
             return false;
         }
     }
@@ -219,18 +222,18 @@ static const char *const pair_uri[][PAIR_SIDES] = {
     [PAIR_FILE] = { "exec:exec cat >state", "exec:exec cat state" },
 };
 
-static bool pair_run_migration(Vm *vm, const char *command, const char *uri,
-                               GError **error)
+static bool pair_run_migration(Qmp *qmp, const char *command,
+                               const char *uri, GError **error)
 {
-    return vm_run(vm, command, g_variant_new_parsed("{'uri': <%s>}", uri),
-                  error);
+    return qmp_run(qmp, command, g_variant_new_parsed("{'uri': <%s>}", uri),
+                   error);
 }
 
 /* The port that the destination listens at; to be freed. */
 static char *pair_tcp_uri(const Pair *pair, GError **error)
 {
-    g_autoptr(JsonNode) info = vm_execute(pair->vm[PAIR_DESTINATION],
-                                          "query-migrate", NULL, error);
+    g_autoptr(JsonNode) info = qmp_execute(pair->qmp[PAIR_DESTINATION],
+                                           "query-migrate", NULL, error);
     JsonArray *addresses = info
         ? json_object_get_array_member(json_node_get_object(info),
                                        "socket-address") : NULL;
@@ -249,7 +252,7 @@ static char *pair_tcp_uri(const Pair *pair, GError **error)
 
 bool pair_take_file(Pair *pair, GError **error)
 {
-    return pair_run_migration(pair->vm[PAIR_DESTINATION], "migrate-incoming",
+    return pair_run_migration(pair->qmp[PAIR_DESTINATION], "migrate-incoming",
                               pair_uri[pair->way][PAIR_DESTINATION], error);
 }
 
@@ -264,7 +267,7 @@ bool pair_migrate(Pair *pair, GError **error)
     if (pair->way == PAIR_TCP) {
         uri = tcp = pair_tcp_uri(pair, error);
     }
-    return uri && pair_run_migration(pair->vm[PAIR_SOURCE], "migrate", uri,
+    return uri && pair_run_migration(pair->qmp[PAIR_SOURCE], "migrate", uri,
                                      error);
 }
 
@@ -283,8 +286,8 @@ bool pair_check_info(JsonNode *info, GError **error)
 
 bool pair_is_moved(const Pair *pair)
 {
-    return vm_event_us(pair->vm[PAIR_SOURCE], "MIGRATION", "completed") &&
-           vm_event_us(pair->vm[PAIR_DESTINATION], "MIGRATION", "completed");
+    return qmp_event_us(pair->qmp[PAIR_SOURCE], "MIGRATION", "completed") &&
+           qmp_event_us(pair->qmp[PAIR_DESTINATION], "MIGRATION", "completed");
 }
 
 bool pair_wait_device(Pair *pair, int side, unsigned number,
@@ -294,7 +297,7 @@ bool pair_wait_device(Pair *pair, int side, unsigned number,
     int64_t end_us = g_get_monotonic_time() + PAIR_DEVICE_TIMEOUT_US;
 
     do {
-        if (!vm_pump(pair->vm[side], PAIR_TICK_MS, error) ||
+        if (!qmp_pump(pair->qmp[side], PAIR_TICK_MS, error) ||
             !device_read_status(pair->directory, pair_sides[side], number,
                                 status, error)) {
             return false;
@@ -311,12 +314,12 @@ bool pair_wait_device(Pair *pair, int side, unsigned number,
 
 PairTimes pair_times(const Pair *pair)
 {
-    const Vm *source = pair->vm[PAIR_SOURCE];
-    int64_t setup_us = vm_event_us(source, "MIGRATION", "setup");
-    int64_t active_us = vm_event_us(source, "MIGRATION", "active");
-    int64_t stop_us = vm_event_us(source, "STOP", NULL);
-    int64_t loaded_us = vm_event_us(pair->vm[PAIR_DESTINATION], "MIGRATION",
-                                    "completed");
+    const Qmp *source = pair->qmp[PAIR_SOURCE];
+    const Qmp *destination = pair->qmp[PAIR_DESTINATION];
+    int64_t setup_us = qmp_event_us(source, "MIGRATION", "setup");
+    int64_t active_us = qmp_event_us(source, "MIGRATION", "active");
+    int64_t stop_us = qmp_event_us(source, "STOP", NULL);
+    int64_t loaded_us = qmp_event_us(destination, "MIGRATION", "completed");
 
     return (PairTimes) {
         .setup_us = active_us - setup_us,
@@ -341,8 +344,8 @@ static int pair_remove(const char *path, const struct stat *info, int type,
 void pair_end(Pair *pair, bool keep)
 {
     for (int side = 0; side < PAIR_SIDES; side++) {
-        vm_end(pair->vm[side]);
-        pair->vm[side] = NULL;
+        g_clear_pointer(&pair->vm[side], vm_end);
+        pair->qmp[side] = NULL;
     }
     if (pair->directory && !keep) {
         nftw(pair->directory, pair_remove, 8, FTW_DEPTH | FTW_PHYS);

@@ -39,7 +39,8 @@ typedef struct PairConfig {
 
 typedef struct Pair {
     char *directory;
-    Vm *vm[PAIR_SIDES];
+    Vm *vm[PAIR_SIDES];       /* NULL: not started */
+    Qmp *qmp[PAIR_SIDES];     /* theirs */
     PairWay way;
 } Pair;
 

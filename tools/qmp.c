@@ -19,20 +19,18 @@
 
 /* A command may wait for a whole stop-and-copy phase. */
 #define QMP_COMMAND_TIMEOUT_MS 120000
-
-typedef struct QmpEvent {
-    char *name;
-    char *status;
-    int64_t time_us;
-} QmpEvent;
+/* A socket is closed a moment before its process is gone. */
+#define QMP_END_MS             1000
 
 struct Qmp {
     char *name;
-    int fd;
+    Child *child;             /* NULL: not ours */
+    int fd;                   /* -1 once the other end is closed */
     GString *input;
-    GPtrArray *events;
+    GPtrArray *events;        /* JsonNode */
     bool greeted;
     bool asked;
+    bool logs;
     JsonNode *reply;          /* whole answer, with "return" or "error" */
 };
 
@@ -128,23 +126,16 @@ JsonNode *qmp_unwrap(JsonNode *answer, GError **error)
 
 /* --- the connection ----------------------------------------------------- */
 
-static void qmp_event_free(void *opaque)
-{
-    QmpEvent *event = opaque;
-
-    g_free(event->name);
-    g_free(event->status);
-    g_free(event);
-}
-
-Qmp *qmp_new(int fd, const char *name)
+Qmp *qmp_new(int fd, const char *name, Child *child)
 {
     Qmp *qmp = g_new0(Qmp, 1);
 
     qmp->fd = fd;
-    qmp->name = g_strdup(name);
     qmp->input = g_string_new(NULL);
-    qmp->events = g_ptr_array_new_with_free_func(qmp_event_free);
+    qmp->name = g_strdup(name);
+    qmp->child = child;
+    qmp->events = g_ptr_array_new_with_free_func(
+        (GDestroyNotify)json_node_unref);
     return qmp;
 }
 
@@ -171,7 +162,25 @@ Qmp *qmp_connect(const char *path, GError **error)
         }
         return NULL;
     }
-    return qmp_new(fd, name);
+    return qmp_new(fd, name, NULL);
+}
+
+void qmp_log(Qmp *qmp)
+{
+    qmp->logs = true;
+}
+
+int qmp_socket(const Qmp *qmp)
+{
+    return qmp->fd;
+}
+
+static void qmp_close(Qmp *qmp)
+{
+    if (qmp->fd >= 0) {
+        close(qmp->fd);
+        qmp->fd = -1;
+    }
 }
 
 void qmp_free(Qmp *qmp)
@@ -179,80 +188,101 @@ void qmp_free(Qmp *qmp)
     if (!qmp) {
         return;
     }
-    close(qmp->fd);
+    qmp_close(qmp);
+    g_string_free(qmp->input, true);
     g_clear_pointer(&qmp->reply, json_node_unref);
     g_ptr_array_unref(qmp->events);
-    g_string_free(qmp->input, true);
     g_free(qmp->name);
     g_free(qmp);
 }
 
+/* Who closes the connection has mostly ended, and has said why. */
 static bool qmp_set_ended(Qmp *qmp, GError **error)
 {
-    g_set_error(error, QMP_ERROR, QMP_ERROR_ENDED,
-                "%s closed its QMP connection", qmp->name);
+    bool ended = qmp->child && child_wait(qmp->child, QMP_END_MS);
+    g_autofree char *how = ended ? child_life(qmp->child)
+                                 : g_strdup("closed its QMP connection");
+    g_autofree char *said = qmp->child ? g_strstrip(child_output(qmp->child))
+                                      : NULL;
+
+    g_set_error(error, QMP_ERROR, QMP_ERROR_ENDED, "%s %s%s%s", qmp->name,
+                how, !said ? "" : *said ? ". It said:\n" : " without a word",
+                said ? said : "");
     return false;
 }
 
-static void qmp_take_line(Qmp *qmp, const char *line)
+static bool qmp_take_line(Qmp *qmp, const char *line, GError **error)
 {
     g_autoptr(JsonNode) node = json_from_string(line, NULL);
     JsonObject *object;
 
+    if (qmp->logs) {
+        g_printerr("[%s] <- %s\n", qmp->name, line);
+    }
     if (!node || !JSON_NODE_HOLDS_OBJECT(node)) {
-        return;
+        g_set_error(error, QMP_ERROR, QMP_ERROR_COMMAND,
+                    "%s sent what is not QMP: %.200s", qmp->name, line);
+        return false;
     }
     object = json_node_get_object(node);
     if (json_object_has_member(object, "QMP")) {
         qmp->greeted = true;
     } else if (json_object_has_member(object, "event")) {
-        QmpEvent *event = g_new0(QmpEvent, 1);
-
-        event->name = g_strdup(qmp_json_string(node, "event"));
-        event->status = g_strdup(qmp_json_string(node, "data.status"));
-        event->time_us = qmp_json_int(node, "timestamp.seconds") * 1000000 +
-                         qmp_json_int(node, "timestamp.microseconds");
-        g_ptr_array_add(qmp->events, event);
+        g_ptr_array_add(qmp->events, g_steal_pointer(&node));
     } else {
         g_clear_pointer(&qmp->reply, json_node_unref);
         qmp->reply = g_steal_pointer(&node);
         qmp->asked = false;
     }
+    return true;
+}
+
+/* Takes in what has come. False: the other end is closed. */
+static bool qmp_fill(Qmp *qmp, int timeout_ms)
+{
+    GPollFD poll_fd = { .fd = qmp->fd, .events = G_IO_IN };
+    char buffer[4096];
+    ssize_t got;
+
+    if (qmp->fd >= 0 && g_poll(&poll_fd, 1, timeout_ms) > 0) {
+        got = recv(qmp->fd, buffer, sizeof(buffer), MSG_DONTWAIT);
+        if (got > 0) {
+            g_string_append_len(qmp->input, buffer, got);
+        } else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
+            qmp_close(qmp);
+        }
+    }
+    return qmp->fd >= 0;
 }
 
 bool qmp_pump(Qmp *qmp, int timeout_ms, GError **error)
 {
-    GPollFD poll_fd = { .fd = qmp->fd, .events = G_IO_IN };
-    char buffer[4096];
     char *end;
-    ssize_t got;
 
-    if (g_poll(&poll_fd, 1, timeout_ms) <= 0) {
-        return true;
-    }
-    got = recv(qmp->fd, buffer, sizeof(buffer), MSG_DONTWAIT);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
-        return true;
-    }
-    if (got <= 0) {
+    if (!qmp_fill(qmp, timeout_ms)) {
         return qmp_set_ended(qmp, error);
     }
-    g_string_append_len(qmp->input, buffer, got);
     while ((end = strchr(qmp->input->str, '\n'))) {
-        *end = '\0';
-        qmp_take_line(qmp, qmp->input->str);
+        g_autofree char *line = g_strndup(qmp->input->str,
+                                          end - qmp->input->str);
+
         g_string_erase(qmp->input, 0, end - qmp->input->str + 1);
+        if (!qmp_take_line(qmp, line, error)) {
+            return false;
+        }
     }
     return true;
 }
 
-static bool qmp_send(Qmp *qmp, const char *command, GVariant *arguments,
-                     GError **error)
+bool qmp_send(Qmp *qmp, const char *text, GError **error)
 {
-    g_autofree char *text = qmp_command_text(command, arguments);
     g_autofree char *line = g_strconcat(text, "\n", NULL);
     size_t length = strlen(line), done = 0;
 
+    if (qmp->logs) {
+        g_printerr("[%s] -> %s", qmp->name, line);
+    }
+    g_clear_pointer(&qmp->reply, json_node_unref);
     while (done < length) {
         ssize_t sent = send(qmp->fd, line + done, length - done,
                             MSG_NOSIGNAL);
@@ -312,26 +342,50 @@ JsonNode *qmp_take_reply(Qmp *qmp, GError **error)
     return reply ? qmp_unwrap(reply, error) : NULL;
 }
 
+JsonNode *qmp_answer(Qmp *qmp, int timeout_ms, const char *what,
+                     GError **error)
+{
+    return qmp_wait(qmp, qmp_is_answered, NULL, timeout_ms, what, error)
+        ? g_steal_pointer(&qmp->reply) : NULL;
+}
+
+static JsonNode *qmp_execute_within(Qmp *qmp, const char *command,
+                                    GVariant *arguments, int timeout_ms,
+                                    GError **error)
+{
+    g_autofree char *text = qmp_command_text(command, arguments);
+    g_autoptr(JsonNode) answer = NULL;
+
+    /* An answer to an open question comes first. */
+    if (qmp_wait(qmp, qmp_is_answered, NULL, timeout_ms, "answer", error) &&
+        qmp_send(qmp, text, error)) {
+        answer = qmp_answer(qmp, timeout_ms, command, error);
+    }
+    return answer ? qmp_unwrap(answer, error) : NULL;
+}
+
 JsonNode *qmp_execute(Qmp *qmp, const char *command, GVariant *arguments,
                       GError **error)
 {
-    /* An answer to an open question comes first. */
-    if (!qmp_wait(qmp, qmp_is_answered, NULL, QMP_COMMAND_TIMEOUT_MS,
-                  "answer", error) ||
-        !qmp_send(qmp, command, arguments, error) ||
-        !qmp_wait(qmp, qmp_is_answered, NULL, QMP_COMMAND_TIMEOUT_MS,
-                  command, error)) {
-        return NULL;
-    }
-    return qmp_take_reply(qmp, error);
+    return qmp_execute_within(qmp, command, arguments, QMP_COMMAND_TIMEOUT_MS,
+                              error);
+}
+
+bool qmp_run(Qmp *qmp, const char *command, GVariant *arguments,
+             GError **error)
+{
+    g_autoptr(JsonNode) reply = qmp_execute(qmp, command, arguments, error);
+
+    return reply != NULL;
 }
 
 bool qmp_query(Qmp *qmp, const char *command, GVariant *arguments,
                GError **error)
 {
+    g_autofree char *text = qmp_command_text(command, arguments);
+
     g_return_val_if_fail(!qmp->asked, false);
-    g_clear_pointer(&qmp->reply, json_node_unref);
-    return qmp_send(qmp, command, arguments, error);
+    return qmp_send(qmp, text, error);
 }
 
 bool qmp_query_is_open(const Qmp *qmp)
@@ -346,23 +400,42 @@ bool qmp_begin(Qmp *qmp, int timeout_ms, GError **error)
     if (!qmp_wait(qmp, qmp_is_greeted, NULL, timeout_ms, "greeting", error)) {
         return false;
     }
-    reply = qmp_execute(qmp, "qmp_capabilities", NULL, error);
+    reply = qmp_execute_within(qmp, "qmp_capabilities", NULL, timeout_ms,
+                               error);
     return reply != NULL;
 }
 
 /* --- events ------------------------------------------------------------- */
 
-int64_t qmp_event_us(const Qmp *qmp, const char *name, const char *status)
+static int qmp_find_event(const Qmp *qmp, const char *name,
+                          const char *status)
 {
     for (unsigned i = 0; i < qmp->events->len; i++) {
-        QmpEvent *event = g_ptr_array_index(qmp->events, i);
+        JsonNode *event = qmp->events->pdata[i];
 
-        if (g_strcmp0(event->name, name) == 0 &&
-            (!status || g_strcmp0(event->status, status) == 0)) {
-            return event->time_us;
+        if (!g_strcmp0(qmp_json_string(event, "event"), name) &&
+            (!status ||
+             !g_strcmp0(qmp_json_string(event, "data.status"), status))) {
+            return i;
         }
     }
-    return 0;
+    return -1;
+}
+
+int64_t qmp_event_us(const Qmp *qmp, const char *name, const char *status)
+{
+    int at = qmp_find_event(qmp, name, status);
+    JsonNode *event = at < 0 ? NULL : qmp->events->pdata[at];
+
+    return qmp_json_int(event, "timestamp.seconds") * 1000000 +
+           qmp_json_int(event, "timestamp.microseconds");
+}
+
+JsonNode *qmp_take_event(Qmp *qmp, const char *name)
+{
+    int at = qmp_find_event(qmp, name, NULL);
+
+    return at < 0 ? NULL : g_ptr_array_steal_index(qmp->events, at);
 }
 
 typedef struct QmpWanted {
@@ -374,7 +447,7 @@ static bool qmp_has_event(Qmp *qmp, const void *opaque)
 {
     const QmpWanted *wanted = opaque;
 
-    return qmp_event_us(qmp, wanted->event, wanted->status) != 0;
+    return qmp_find_event(qmp, wanted->event, wanted->status) >= 0;
 }
 
 bool qmp_wait_event(Qmp *qmp, const char *event, const char *status,

@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <json-glib/json-glib.h>
 
+#include "child.h"
+
 typedef struct Qmp Qmp;
 
 #define QMP_ERROR qmp_error_quark()
@@ -18,7 +20,8 @@ GQuark qmp_error_quark(void);
 
 typedef enum QmpError {
     QMP_ERROR_ENDED,          /* the other end is gone */
-    QMP_ERROR_COMMAND,        /* QEMU refused a command; message is QEMU's */
+    QMP_ERROR_COMMAND,        /* QEMU refused a command; message is QEMU's; or
+                                 what it said is not QMP */
     QMP_ERROR_TIMEOUT,
     QMP_ERROR_INTERRUPTED,
 } QmpError;
@@ -36,10 +39,12 @@ void qmp_catch_signals(void);
  * qmp_new: a connection over a socket.
  * @fd: closed with the connection
  * @name: for messages: "the source QEMU"
+ * @child: the QEMU, which outlives the connection: that it has ended, and its
+ *         last words, are in @error then; NULL: it is not ours
  *
  * Nothing has been said yet: qmp_begin() comes next.
  */
-Qmp *qmp_new(int fd, const char *name);
+Qmp *qmp_new(int fd, const char *name, Child *child);
 
 /**
  * qmp_connect: the same to a monitor's Unix socket.
@@ -50,6 +55,12 @@ Qmp *qmp_new(int fd, const char *name);
 Qmp *qmp_connect(const char *path, GError **error);
 
 void qmp_free(Qmp *qmp);
+
+/** qmp_log: show on stderr all that is said from now on. */
+void qmp_log(Qmp *qmp);
+
+/** qmp_socket: for who wants to pass descriptors; -1: it is closed. */
+int qmp_socket(const Qmp *qmp);
 
 /** qmp_begin: wait for QEMU's greeting, and leave negotiation. */
 bool qmp_begin(Qmp *qmp, int timeout_ms, GError **error);
@@ -64,6 +75,25 @@ bool qmp_begin(Qmp *qmp, int timeout_ms, GError **error);
  */
 JsonNode *qmp_execute(Qmp *qmp, const char *command, GVariant *arguments,
                       GError **error);
+
+/** qmp_run: qmp_execute() for a command whose answer is of no interest. */
+bool qmp_run(Qmp *qmp, const char *command, GVariant *arguments,
+             GError **error);
+
+/**
+ * qmp_send: send a command as QMP has it, without a line feed. An answer that
+ * has not been taken is dropped.
+ */
+bool qmp_send(Qmp *qmp, const char *text, GError **error);
+
+/**
+ * qmp_answer: wait for the answer to qmp_send(): with "return" or "error".
+ * @what: for messages: what it is the answer to
+ *
+ * Returns NULL with @error set if none comes in time; else the caller owns it.
+ */
+JsonNode *qmp_answer(Qmp *qmp, int timeout_ms, const char *what,
+                     GError **error);
 
 /**
  * qmp_query: ask without waiting; the answer comes with qmp_take_reply().
@@ -96,6 +126,9 @@ bool qmp_pump(Qmp *qmp, int timeout_ms, GError **error);
  * @status: its member "status", for MIGRATION; NULL if any will do
  */
 int64_t qmp_event_us(const Qmp *qmp, const char *event, const char *status);
+
+/** qmp_take_event: the first of its name, no longer kept; NULL; freed. */
+JsonNode *qmp_take_event(Qmp *qmp, const char *event);
 
 /** qmp_wait_event: wait until an event came. */
 bool qmp_wait_event(Qmp *qmp, const char *event, const char *status,

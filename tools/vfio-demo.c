@@ -27,9 +27,9 @@
 
 /* --- start -------------------------------------------------------------- */
 
-static uint32_t demo_guest_counter(Vm *vm)
+static uint32_t demo_guest_counter(const Demo *demo, int side)
 {
-    const uint8_t *ram = vm_ram(vm, NULL);
+    const uint8_t *ram = vm_ram(demo->pair.vm[side], NULL);
     uint32_t counter = 0;
 
     if (ram) {
@@ -83,9 +83,9 @@ bool demo_pump(Demo *demo, GError **error)
         return false;
     }
     for (int side = 0; side < PAIR_SIDES; side++) {
-        Vm *vm = demo->pair.vm[side];
+        Qmp *qmp = demo->pair.qmp[side];
 
-        if (vm && !vm_pump(vm, DEMO_TICK_MS / 2, error)) {
+        if (qmp && !qmp_pump(qmp, DEMO_TICK_MS / 2, error)) {
             return false;
         }
     }
@@ -107,7 +107,8 @@ bool demo_wait(Demo *demo, int time_ms, GError **error)
 /* Takes in an answer to query-migrate. False once the migration failed. */
 static bool demo_take_info(Demo *demo, GError **error)
 {
-    g_autoptr(JsonNode) info = vm_take_reply(demo->pair.vm[PAIR_SOURCE]);
+    g_autoptr(JsonNode) info =
+        qmp_take_reply(demo->pair.qmp[PAIR_SOURCE], NULL);
 
     if (!info) {
         return true;
@@ -185,7 +186,7 @@ static void demo_print_progress_head(void)
 
 static bool demo_migrate(Demo *demo, GError **error)
 {
-    Vm *source = demo->pair.vm[PAIR_SOURCE];
+    Qmp *source = demo->pair.qmp[PAIR_SOURCE];
 
     demo_print_progress_head();
     demo->begin_us = g_get_monotonic_time();
@@ -193,8 +194,8 @@ static bool demo_migrate(Demo *demo, GError **error)
         return false;
     }
     while (!demo->completed || !pair_is_moved(&demo->pair)) {
-        if (!vm_query_is_open(source) &&
-            !vm_query(source, "query-migrate", error)) {
+        if (!qmp_query_is_open(source) &&
+            !qmp_query(source, "query-migrate", NULL, error)) {
             return false;
         }
         if (!demo_pump(demo, error) || !demo_take_info(demo, error)) {
@@ -234,8 +235,8 @@ static bool demo_compare_ram(Demo *demo, GError **error)
 /* What our code says of the device; absent with QEMU's own. */
 void demo_ask_property(Demo *demo, int side)
 {
-    demo->property[side] = vm_execute(
-        demo->pair.vm[side], "qom-get", g_variant_new_parsed(
+    demo->property[side] = qmp_execute(
+        demo->pair.qmp[side], "qom-get", g_variant_new_parsed(
         "{'path': <'/machine/peripheral/dev0'>, "
         "'property': <'vfio-migration'>}"), NULL);
 }
@@ -244,7 +245,7 @@ void demo_ask_property(Demo *demo, int side)
 static bool demo_compare(Demo *demo, GError **error)
 {
     for (int side = 0; side < PAIR_SIDES; side++) {
-        demo->counter[side] = demo_guest_counter(demo->pair.vm[side]);
+        demo->counter[side] = demo_guest_counter(demo, side);
         demo_ask_property(demo, side);
     }
     return demo_compare_ram(demo, error);
@@ -252,12 +253,12 @@ static bool demo_compare(Demo *demo, GError **error)
 
 static bool demo_resume(Demo *demo, GError **error)
 {
-    Vm *destination = demo->pair.vm[PAIR_DESTINATION];
+    Qmp *destination = demo->pair.qmp[PAIR_DESTINATION];
 
     demo->resume_us = g_get_real_time();
-    if (!vm_run(destination, "cont", NULL, error) ||
-        !vm_wait_event(destination, "RESUME", NULL, DEMO_RESUME_TIMEOUT_MS,
-                       error) ||
+    if (!qmp_run(destination, "cont", NULL, error) ||
+        !qmp_wait_event(destination, "RESUME", NULL, DEMO_RESUME_TIMEOUT_MS,
+                        error) ||
         !demo_wait(demo, DEMO_WORK_MS, error)) {
         return false;
     }
@@ -268,7 +269,7 @@ static bool demo_resume(Demo *demo, GError **error)
                           &demo->status[PAIR_DESTINATION], error)) {
         return false;
     }
-    demo->counter_after = demo_guest_counter(destination);
+    demo->counter_after = demo_guest_counter(demo, PAIR_DESTINATION);
     if (demo->counter_after == demo->counter[PAIR_DESTINATION]) {
         g_set_error(error, QMP_ERROR, QMP_ERROR_COMMAND, "the guest does not "
                     "run at the destination: it still counts %u",
@@ -310,17 +311,17 @@ static bool demo_prepare(Demo *demo, int *status)
 /* A migration that fails costs time, not the VM. */
 static void demo_look_back(Demo *demo)
 {
-    Vm *source = demo->pair.vm[PAIR_SOURCE];
+    Qmp *source = demo->pair.qmp[PAIR_SOURCE];
     g_autoptr(JsonNode) status = NULL;
     uint32_t before, after;
 
     if (!source || qmp_interrupted ||
-        !(status = vm_execute(source, "query-status", NULL, NULL))) {
+        !(status = qmp_execute(source, "query-status", NULL, NULL))) {
         return;
     }
-    before = demo_guest_counter(source);
+    before = demo_guest_counter(demo, PAIR_SOURCE);
     g_usleep(DEMO_WORK_MS * 1000);
-    after = demo_guest_counter(source);
+    after = demo_guest_counter(demo, PAIR_SOURCE);
     device_read_status(demo->pair.directory, pair_sides[PAIR_SOURCE], 0,
                        &demo->status[PAIR_SOURCE], NULL);
     screen_print("\nAt the source the VM is %s: its guest %s (%u, %u), its "
@@ -346,8 +347,10 @@ static void demo_end(Demo *demo)
 {
     screen_progress_end();
     for (int side = 0; side < PAIR_SIDES; side++) {
-        if (demo->verbose && demo->pair.vm[side]) {
-            g_autofree char *log = vm_log(demo->pair.vm[side]);
+        const Vm *vm = demo->pair.vm[side];
+
+        if (demo->verbose && vm) {
+            g_autofree char *log = g_strstrip(child_output(vm->child));
 
             screen_field(pair_sides[side], "stderr: %s",
                          *log ? log : "(empty)");

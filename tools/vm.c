@@ -1,40 +1,22 @@
 /*
  * A QEMU process of ours: start, talk to over QMP, end
  *
- * Owns: the process, its QMP connection (a socket pair, so that no path can
- * be too long or taken; what is said over it is qmp.c's), its log and the
- * mapping of its RAM. Does not know what is being measured or shown. One
- * thread, no locks.
+ * Owns: QEMU's command line, the whole guest, and the mapping of its RAM. The
+ * process is child.c's, what is said over QMP qmp.c's. Does not know what is
+ * being measured or shown. One thread, no locks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "vm.h"
 
 #define VM_START_TIMEOUT_MS     30000
 #define VM_BIOS_BYTES           65536
-/* Descriptor that QEMU finds its QMP socket at. */
-#define VM_QMP_FD                   3
-
-struct Vm {
-    char *name;
-    char *log_path;
-    char *ram_path;
-    uint64_t ram_bytes;
-    uint8_t *ram;
-    GPid pid;
-    Qmp *qmp;
-    bool ended;
-};
 
 /* --- the guest ---------------------------------------------------------- */
 
@@ -82,16 +64,11 @@ bool vm_write_bios(const char *path, bool busy, GError **error)
 
 /* --- the process -------------------------------------------------------- */
 
-static void vm_child_setup(void *opaque)
+static char *vm_file(const VmConfig *config, const char *suffix)
 {
-    pid_t parent = GPOINTER_TO_INT(opaque);
+    g_autofree char *name = g_strdup_printf("%s.%s", config->name, suffix);
 
-    /* Ctrl-C is for us: we end QEMU ourselves, after looking at it. */
-    setpgid(0, 0);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent) {
-        _exit(1);
-    }
+    return g_build_filename(config->directory, name, NULL);
 }
 
 /* With times, for report/trace-log.h. */
@@ -108,16 +85,17 @@ static void vm_add_traces(GStrvBuilder *argv, const VmConfig *config)
     }
 }
 
-static char **vm_arguments(const VmConfig *config, const char *ram_file)
+static char **vm_arguments(const VmConfig *config)
 {
     g_autoptr(GStrvBuilder) argv = g_strv_builder_new();
     g_autofree char *ram =
-        g_strdup_printf("memory-backend-file,id=ram0,mem-path=%s,share=on,"
-                        "size=%" G_GUINT64_FORMAT, ram_file,
+        g_strdup_printf("memory-backend-file,id=ram0,mem-path=%s.ram,share=on,"
+                        "size=%" G_GUINT64_FORMAT, config->name,
                         config->ram_bytes);
     g_autofree char *memory = g_strdup_printf("%" G_GUINT64_FORMAT "B",
                                               config->ram_bytes);
-    g_autofree char *qmp = g_strdup_printf("socket,id=qmp0,fd=%d", VM_QMP_FD);
+    g_autofree char *qmp = g_strdup_printf("socket,id=qmp0,fd=%d",
+                                           CHILD_SOCKET_FD);
 
     g_strv_builder_add_many(argv, config->program,
                             "-machine", "pc,memory-backend=ram0",
@@ -156,73 +134,23 @@ static char **vm_environment(const VmConfig *config)
 
 static bool vm_spawn(Vm *vm, const VmConfig *config, GError **error)
 {
-    g_autofree char *ram_file = g_strdup_printf("%s.ram", config->name);
-    g_auto(GStrv) argv = vm_arguments(config, ram_file);
+    g_auto(GStrv) argv = vm_arguments(config);
     g_auto(GStrv) envp = vm_environment(config);
-    g_autofree char *qmp_name = g_strdup_printf("the %s QEMU", vm->name);
-    int sockets[2], target_fd = VM_QMP_FD, log_fd;
-    bool done;
+    g_autofree char *who = g_strdup_printf("the %s QEMU", config->name);
+    g_autofree char *log = vm_file(config, "log");
+    ChildConfig child = {
+        .name = who, .argv = (const char *const *)argv,
+        .envp = (const char *const *)envp, .directory = config->directory,
+        .output = log, .sockets = 1,
+    };
+    int qmp_fd;
 
-    log_fd = open(vm->log_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (log_fd < 0 ||
-        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets)) {
-        g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno),
-                    "%s: %s", vm->log_path, g_strerror(errno));
-        if (log_fd >= 0) {
-            close(log_fd);
-        }
+    vm->child = child_start(&child, &qmp_fd, error);
+    if (!vm->child) {
         return false;
     }
-    vm->qmp = qmp_new(sockets[0], qmp_name);
-    done = g_spawn_async_with_pipes_and_fds(
-        config->directory, (const char *const *)argv,
-        (const char *const *)envp, G_SPAWN_DO_NOT_REAP_CHILD,
-        vm_child_setup, GINT_TO_POINTER(getpid()), -1, log_fd, log_fd,
-        &sockets[1], &target_fd, 1, &vm->pid, NULL, NULL, NULL, error);
-    close(sockets[1]);
-    close(log_fd);
-    if (!done) {
-        vm->pid = 0;
-    }
-    return done;
-}
-
-char *vm_log(const Vm *vm)
-{
-    char *text = NULL;
-
-    if (!g_file_get_contents(vm->log_path, &text, NULL, NULL)) {
-        return g_strdup("");
-    }
-    return g_strstrip(text);
-}
-
-/* Names the way a process ended, with what it said last. */
-static void vm_set_ended(Vm *vm, GError **error)
-{
-    g_autofree char *log = vm_log(vm);
-    g_autofree char *how = NULL;
-    int status = 0;
-    pid_t reaped = 0;
-
-    /* The socket closes a moment before the process is gone. */
-    for (int i = 0; i < 100 && reaped == 0 && !vm->ended; i++) {
-        reaped = waitpid(vm->pid, &status, WNOHANG);
-        if (reaped == 0) {
-            g_usleep(10000);
-        }
-    }
-    if (reaped > 0) {
-        vm->ended = true;
-        how = WIFSIGNALED(status)
-            ? g_strdup_printf("was ended by signal %d (%s)", WTERMSIG(status),
-                              g_strsignal(WTERMSIG(status)))
-            : g_strdup_printf("ended with exit status %d",
-                              WEXITSTATUS(status));
-    }
-    g_set_error(error, QMP_ERROR, QMP_ERROR_ENDED, "the %s QEMU %s%s%s",
-                vm->name, how ? how : "closed its QMP connection",
-                *log ? ". It said:\n" : " without a word", log);
+    vm->qmp = qmp_new(qmp_fd, who, vm->child);
+    return true;
 }
 
 void vm_end(Vm *vm)
@@ -230,25 +158,13 @@ void vm_end(Vm *vm)
     if (!vm) {
         return;
     }
-    if (vm->pid && !vm->ended) {
-        kill(vm->pid, SIGKILL);
-        while (waitpid(vm->pid, NULL, 0) < 0 && errno == EINTR) {
-            continue;
-        }
-    }
+    qmp_free(vm->qmp);
+    child_free(vm->child);
     if (vm->ram) {
         munmap(vm->ram, vm->ram_bytes);
     }
-    qmp_free(vm->qmp);
-    g_free(vm->name);
-    g_free(vm->log_path);
     g_free(vm->ram_path);
     g_free(vm);
-}
-
-GPid vm_pid(const Vm *vm)
-{
-    return vm->pid;
 }
 
 const uint8_t *vm_ram(Vm *vm, GError **error)
@@ -274,96 +190,13 @@ const uint8_t *vm_ram(Vm *vm, GError **error)
     return vm->ram;
 }
 
-/* --- QMP ---------------------------------------------------------------- */
-
-/* Who closes the connection has mostly ended, and has said why. */
-static bool vm_explain(Vm *vm, GError *cause, GError **error)
-{
-    if (g_error_matches(cause, QMP_ERROR, QMP_ERROR_ENDED)) {
-        g_error_free(cause);
-        vm_set_ended(vm, error);
-    } else {
-        g_propagate_error(error, cause);
-    }
-    return false;
-}
-
-JsonNode *vm_execute(Vm *vm, const char *command, GVariant *arguments,
-                     GError **error)
-{
-    GError *cause = NULL;
-    JsonNode *reply = qmp_execute(vm->qmp, command, arguments, &cause);
-
-    if (!reply) {
-        vm_explain(vm, cause, error);
-    }
-    return reply;
-}
-
-bool vm_run(Vm *vm, const char *command, GVariant *arguments, GError **error)
-{
-    g_autoptr(JsonNode) reply = vm_execute(vm, command, arguments, error);
-
-    return reply != NULL;
-}
-
-bool vm_query(Vm *vm, const char *command, GError **error)
-{
-    GError *cause = NULL;
-
-    return qmp_query(vm->qmp, command, NULL, &cause) ||
-           vm_explain(vm, cause, error);
-}
-
-bool vm_query_is_open(const Vm *vm)
-{
-    return qmp_query_is_open(vm->qmp);
-}
-
-JsonNode *vm_take_reply(Vm *vm)
-{
-    return qmp_take_reply(vm->qmp, NULL);
-}
-
-bool vm_pump(Vm *vm, int timeout_ms, GError **error)
-{
-    GError *cause = NULL;
-
-    return qmp_pump(vm->qmp, timeout_ms, &cause) ||
-           vm_explain(vm, cause, error);
-}
-
-int64_t vm_event_us(const Vm *vm, const char *event, const char *status)
-{
-    return qmp_event_us(vm->qmp, event, status);
-}
-
-bool vm_wait_event(Vm *vm, const char *event, const char *status,
-                   int timeout_ms, GError **error)
-{
-    GError *cause = NULL;
-
-    return qmp_wait_event(vm->qmp, event, status, timeout_ms, &cause) ||
-           vm_explain(vm, cause, error);
-}
-
 Vm *vm_start(const VmConfig *config, GError **error)
 {
     g_autoptr(Vm) vm = g_new0(Vm, 1);
-    g_autofree char *log_file = g_strdup_printf("%s.log", config->name);
-    g_autofree char *ram_file = g_strdup_printf("%s.ram", config->name);
-    GError *cause = NULL;
 
-    vm->name = g_strdup(config->name);
-    vm->log_path = g_build_filename(config->directory, log_file, NULL);
-    vm->ram_path = g_build_filename(config->directory, ram_file, NULL);
+    vm->ram_path = vm_file(config, "ram");
     vm->ram_bytes = config->ram_bytes;
-    if (!vm_spawn(vm, config, error)) {
-        return NULL;
-    }
-    if (!qmp_begin(vm->qmp, VM_START_TIMEOUT_MS, &cause)) {
-        vm_explain(vm, cause, error);
-        return NULL;
-    }
-    return g_steal_pointer(&vm);
+    return vm_spawn(vm, config, error) &&
+           qmp_begin(vm->qmp, VM_START_TIMEOUT_MS, error)
+        ? g_steal_pointer(&vm) : NULL;
 }

@@ -82,10 +82,15 @@ static void forget_peak(GPid pid)
     }
 }
 
+static GPid pid_of(const Pair *pair, int side)
+{
+    return child_pid(pair->vm[side]->child);
+}
+
 static BenchCalls calls_of(const Pair *pair, int side)
 {
     g_autofree char *name = g_strdup_printf(BENCH_CALLS_FILE,
-                                            (int)vm_pid(pair->vm[side]));
+                                            (int)pid_of(pair, side));
     g_autofree char *path = g_build_filename(pair->directory, name, NULL);
     g_autofree char *bytes = NULL;
     BenchCalls calls = { 0 };
@@ -100,7 +105,7 @@ static BenchCalls calls_of(const Pair *pair, int side)
 
 static Usage usage_of(const Pair *pair, int side)
 {
-    GPid pid = vm_pid(pair->vm[side]);
+    GPid pid = pid_of(pair, side);
 
     return (Usage) { cpu_ms(pid), peak_kib(pid), calls_of(pair, side) };
 }
@@ -108,7 +113,7 @@ static Usage usage_of(const Pair *pair, int side)
 static void begin_usage(const Pair *pair, Usage usage[PAIR_SIDES])
 {
     for (int side = 0; side < PAIR_SIDES; side++) {
-        forget_peak(vm_pid(pair->vm[side]));
+        forget_peak(pid_of(pair, side));
         usage[side] = usage_of(pair, side);
     }
 }
@@ -145,30 +150,30 @@ static bool out_of_time(int64_t end_us, GError **error)
 
 static bool wait_moved(Pair *pair, GError **error)
 {
-    Vm *source = pair->vm[PAIR_SOURCE];
+    Qmp *source = pair->qmp[PAIR_SOURCE];
     int64_t look_us = g_get_monotonic_time() + BENCH_LOOK_US;
     int64_t end_us = g_get_monotonic_time() + BENCH_TIMEOUT_US;
     bool taken = pair->way != PAIR_FILE;
 
     while (!pair_is_moved(pair)) {
-        g_autoptr(JsonNode) info = vm_take_reply(source);
+        g_autoptr(JsonNode) info = qmp_take_reply(source, NULL);
 
-        if (!taken && vm_event_us(source, "MIGRATION", "completed")) {
+        if (!taken && qmp_event_us(source, "MIGRATION", "completed")) {
             taken = true;
             if (!pair_take_file(pair, error)) {
                 return false;
             }
         }
-        if (g_get_monotonic_time() > look_us && !vm_query_is_open(source)) {
+        if (g_get_monotonic_time() > look_us && !qmp_query_is_open(source)) {
             look_us = g_get_monotonic_time() + BENCH_LOOK_US;
-            if (!vm_query(source, "query-migrate", error)) {
+            if (!qmp_query(source, "query-migrate", NULL, error)) {
                 return false;
             }
         }
         if (out_of_time(end_us, error) ||
             (info && !pair_check_info(info, error)) ||
-            !vm_pump(pair->vm[PAIR_DESTINATION], BENCH_TICK_MS, error) ||
-            !vm_pump(source, BENCH_TICK_MS, error)) {
+            !qmp_pump(pair->qmp[PAIR_DESTINATION], BENCH_TICK_MS, error) ||
+            !qmp_pump(source, BENCH_TICK_MS, error)) {
             return false;
         }
     }
@@ -283,7 +288,7 @@ static bool measure_move(Pair *pair, const BenchCase *spec,
         return false;
     }
     sample->value[BENCH_VALUE] =
-        (vm_event_us(pair->vm[PAIR_DESTINATION], "MIGRATION", "completed") -
+        (qmp_event_us(pair->qmp[PAIR_DESTINATION], "MIGRATION", "completed") -
          begin_us) / 1e3;
     if (!check_devices(pair, spec, error)) {
         return false;
@@ -297,22 +302,22 @@ static bool measure_answers(Pair *pair, const BenchCase *spec,
 {
     static const char *const questions[] = { "query-status",
                                              "query-migrate" };
-    Vm *source = pair->vm[PAIR_SOURCE];
+    Qmp *source = pair->qmp[PAIR_SOURCE];
     int64_t end_us = g_get_monotonic_time() + BENCH_TIMEOUT_US;
     int64_t longest_us = 0;
 
     if (!pair_migrate(pair, error) ||
-        !vm_wait_event(source, "STOP", NULL, BENCH_TIMEOUT_US / 1000,
-                       error)) {
+        !qmp_wait_event(source, "STOP", NULL, BENCH_TIMEOUT_US / 1000,
+                        error)) {
         return false;
     }
-    for (unsigned i = 0; !vm_event_us(source, "MIGRATION", "completed");
+    for (unsigned i = 0; !qmp_event_us(source, "MIGRATION", "completed");
          i++) {
         int64_t begin_us = g_get_monotonic_time();
 
         if (out_of_time(end_us, error) ||
-            !vm_run(source, questions[i % G_N_ELEMENTS(questions)], NULL,
-                    error)) {
+            !qmp_run(source, questions[i % G_N_ELEMENTS(questions)], NULL,
+                     error)) {
             return false;
         }
         longest_us = MAX(longest_us, g_get_monotonic_time() - begin_us);
@@ -329,24 +334,24 @@ static bool measure_answers(Pair *pair, const BenchCase *spec,
 static bool measure_cancel(Pair *pair, bool ours, BenchSample *sample,
                            GError **error)
 {
-    Vm *source = pair->vm[PAIR_SOURCE];
+    Qmp *source = pair->qmp[PAIR_SOURCE];
     g_auto(DeviceStatus) status = { 0 };
     int64_t begin_us;
 
     if (!pair_migrate(pair, error) ||
-        !vm_wait_event(source, "STOP", NULL, BENCH_TIMEOUT_US / 1000,
-                       error)) {
+        !qmp_wait_event(source, "STOP", NULL, BENCH_TIMEOUT_US / 1000,
+                        error)) {
         return false;
     }
     g_usleep(BENCH_CANCEL_US);
     begin_us = g_get_monotonic_time();
-    if (!vm_run(source, "migrate_cancel", NULL, error)) {
+    if (!qmp_run(source, "migrate_cancel", NULL, error)) {
         return false;
     }
     sample->value[BENCH_VALUE] = (g_get_monotonic_time() - begin_us) / 1e3;
     return !ours ||
-           (vm_wait_event(source, "MIGRATION", "cancelled",
-                          BENCH_TIMEOUT_US / 1000, error) &&
+           (qmp_wait_event(source, "MIGRATION", "cancelled",
+                           BENCH_TIMEOUT_US / 1000, error) &&
             pair_wait_device(pair, PAIR_SOURCE, 0, "running", &status,
                              error));
 }
@@ -368,10 +373,10 @@ static bool measure_limit(Pair *pair, bool smoke, BenchSample *sample,
     sent_bytes = calls_of(pair, PAIR_SOURCE).sent_bytes - sent_bytes;
     seconds = (g_get_monotonic_time() - begin_us) / 1e6;
     sample->value[BENCH_VALUE] = sent_bytes / seconds / (1 << 20);
-    if (!vm_pump(pair->vm[PAIR_SOURCE], 0, error)) {
+    if (!qmp_pump(pair->qmp[PAIR_SOURCE], 0, error)) {
         return false;
     }
-    if (vm_event_us(pair->vm[PAIR_SOURCE], "STOP", NULL)) {
+    if (qmp_event_us(pair->qmp[PAIR_SOURCE], "STOP", NULL)) {
         g_set_error(error, QMP_ERROR, QMP_ERROR_COMMAND,
                     "the VM was stopped before its pre-copy was over");
         return false;
@@ -397,9 +402,10 @@ static bool measure(Pair *pair, const BenchRun *run, const BenchCase *spec,
 
 /* --- the pair ----------------------------------------------------------- */
 
-static void take_version(BenchRun *run, Vm *vm)
+static void take_version(BenchRun *run, Qmp *qmp)
 {
-    g_autoptr(JsonNode) version = vm_execute(vm, "query-version", NULL, NULL);
+    g_autoptr(JsonNode) version = qmp_execute(qmp, "query-version", NULL,
+                                              NULL);
 
     if (version && !run->qemu) {
         run->qemu = g_strdup_printf(
@@ -456,7 +462,7 @@ bool bench_pair(BenchRun *run, const BenchCase *spec, BenchSide side,
     done = pair_prepare(&pair, &config, error) &&
            pair_start(&pair, &config, error);
     if (done) {
-        take_version(run, pair.vm[PAIR_SOURCE]);
+        take_version(run, pair.qmp[PAIR_SOURCE]);
         done = measure(&pair, run, spec, side, sample, error);
     }
     pair_end(&pair, false);
