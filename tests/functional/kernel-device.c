@@ -15,10 +15,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "edu-regs.h"
 #include "qtest-json.h"
-#include "transcript-helpers.h"
+#include "vfio-mig-test-regs.h"
 
 #define REMOVE_MS 5000
+/* Where the guest lets its devices write: 1 MiB each. */
+#define DMA_BASE (8u << 20)
+#define DMA_BYTES (1u << 20)
+#define DMA_INTERVAL_US 500
 
 /* ---- files of sysfs and debugfs ---- */
 
@@ -51,59 +56,53 @@ bool kernel_available(const char **why)
     return !*why;
 }
 
-char *kernel_device_path(const KernelDevice *dev)
+bool kernel_builtin(void)
 {
-    return g_build_filename(dev->is_pci ? PCI_DEVICES : MDEV_DEVICES,
-                            dev->name, NULL);
+    return !g_strcmp0(g_getenv("VM_TESTBED_BUILTIN"), "yes");
 }
 
-static KernelDevice *device_new(char *name, bool is_pci)
+KernelDevice *kernel_device(const VFIOSide *side, unsigned index)
+{
+    GPtrArray *devices = side->own;
+
+    g_assert_cmpuint(index, <, devices->len);
+    return devices->pdata[index];
+}
+
+/* Of the name that @side has for it: "dev0" */
+static KernelDevice *find_device(VFIOSide *side, const char *device)
+{
+    unsigned index;
+
+    g_assert_true(g_ptr_array_find_with_equal_func(side->devices, device,
+                                                   g_str_equal, &index));
+    return kernel_device(side, index);
+}
+
+static KernelDevice *mdev_new(void)
 {
     KernelDevice *dev = g_new0(KernelDevice, 1);
-
-    dev->name = name;
-    dev->is_pci = is_pci;
-    dev->config = g_string_new("clear\n");
-    dev->faults = g_string_new("clear\n");
-    kernel_device_set(dev, "window-size", "64K");
-    kernel_device_set(dev, "areas", "all");
-    kernel_device_set(dev, "chunk-size", "48K");
-    kernel_device_set(dev, "state-size", "256K");
-    kernel_device_set(dev, "precopy-size", "64K");
-    kernel_device_set(dev, "require-data", "yes");
-    return dev;
-}
-
-KernelDevice *kernel_mdev_new(void)
-{
     g_autoptr(GError) err = NULL;
-    char *uuid;
 
     /* glib's are the same in each case: a test's random numbers are. */
-    if (!g_file_get_contents("/proc/sys/kernel/random/uuid", &uuid, NULL,
+    if (!g_file_get_contents("/proc/sys/kernel/random/uuid", &dev->name, NULL,
                              &err)) {
         qtest_fail("%s", err->message);
     }
-    g_strchomp(uuid);
-    write_file(DRIVER_MDEV_CREATE, uuid);
-    return device_new(uuid, false);
+    g_strchomp(dev->name);
+    write_file(DRIVER_MDEV_CREATE, dev->name);
+    return dev;
 }
 
-KernelDevice *kernel_pci_new(const char *address)
+static KernelDevice *pci_new(const char *address)
 {
     g_autofree char *override = driver_override_path(address);
+    KernelDevice *dev = g_new0(KernelDevice, 1);
 
     write_file(override, DRIVER_PCI);
     write_file(PCI_PROBE, address);
-    return device_new(g_strdup(address), true);
-}
-
-KernelDevice *kernel_device_copy(const KernelDevice *from)
-{
-    KernelDevice *dev = from->is_pci ? kernel_pci_new(from->name)
-                                     : kernel_mdev_new();
-
-    g_string_assign(dev->config, from->config->str);
+    dev->name = g_strdup(address);
+    dev->is_pci = true;
     return dev;
 }
 
@@ -148,7 +147,8 @@ static bool is_there(const KernelDevice *dev)
     return !access(path, R_OK);
 }
 
-void kernel_device_free(KernelDevice *dev)
+/* It must be closed by then, or be within 5 s. */
+static void device_free(KernelDevice *dev)
 {
     if (is_there(dev)) {
         pid_t pid = kernel_device_remove(dev);
@@ -157,8 +157,6 @@ void kernel_device_free(KernelDevice *dev)
             qtest_fail("%s is still in use", dev->name);
         }
     }
-    g_string_free(dev->config, true);
-    g_string_free(dev->faults, true);
     g_free(dev->name);
     g_free(dev);
 }
@@ -189,97 +187,172 @@ void kernel_remove_all(void)
 
 /* ---- what it is told ---- */
 
-void kernel_device_set(KernelDevice *dev, const char *key, const char *fmt,
-                       ...)
+static char *device_path(VFIOSide *side, const char *device)
 {
-    va_list ap;
+    KernelDevice *dev = find_device(side, device);
 
-    g_string_append_printf(dev->config, "%s=", key);
-    va_start(ap, fmt);
-    g_string_append_vprintf(dev->config, fmt, ap);
-    va_end(ap);
-    g_string_append_c(dev->config, '\n');
+    return g_build_filename(dev->is_pci ? PCI_DEVICES : MDEV_DEVICES,
+                            dev->name, NULL);
 }
 
-void kernel_device_v2(KernelDevice *dev)
+/* The keys of a group, with @end behind each */
+static void append_keys(GString *text, VFIOSide *side, const char *group,
+                        char end)
 {
-    kernel_device_set(dev, "protocol", "v2");
-    kernel_device_set(dev, "p2p", "yes");
-    kernel_device_set(dev, "log", "yes");
+    g_auto(GStrv) keys = g_key_file_get_keys(side->config, group, NULL, NULL);
+
+    for (char **key = keys; key && *key; key++) {
+        g_autofree char *value = g_key_file_get_value(side->config, group,
+                                                      *key, NULL);
+
+        g_string_append_printf(text, "%s=%s%c", *key, value, end);
+    }
 }
 
-void kernel_device_fault(KernelDevice *dev, const char *name,
-                         const char *keys)
+static void apply_config(VFIOSide *side, const char *device)
 {
-    g_autofree char *words = g_strdelimit(g_strdup(keys), ";", ' ');
+    g_autofree char *group = g_strconcat("device ", device, NULL);
+    KernelDevice *dev = find_device(side, device);
+    g_autofree char *path = driver_debug_path(dev->name, "config");
+    g_autoptr(GString) text = g_string_new("clear\n");
 
-    g_string_append_printf(dev->faults, "%s %s\n", name, words);
+    append_keys(text, side, group, '\n');
+    write_file(path, text->str);
 }
 
-void kernel_device_apply(KernelDevice *dev)
+/* The rules of a side are for its first device. */
+static void apply_faults(VFIOSide *side, unsigned index)
 {
-    g_autofree char *config = driver_debug_path(dev->name, "config");
-    g_autofree char *faults = driver_debug_path(dev->name, "faults");
+    g_autofree char *path = driver_debug_path(kernel_device(side, index)->name,
+                                              "faults");
+    g_autoptr(GString) text = g_string_new("clear\n");
+    g_auto(GStrv) groups = g_key_file_get_groups(side->config, NULL);
 
-    write_file(config, dev->config->str);
-    write_file(faults, dev->faults->str);
+    for (char **group = groups; *group && !index; group++) {
+        if (g_str_has_prefix(*group, "fault ")) {
+            g_string_append_printf(text, "%s ", *group + strlen("fault "));
+            append_keys(text, side, *group, ' ');
+            g_string_append_c(text, '\n');
+        }
+    }
+    write_file(path, text->str);
+}
+
+static void apply(VFIOSide *side)
+{
+    for (unsigned i = 0; i < side->devices->len; i++) {
+        apply_config(side, side->devices->pdata[i]);
+        apply_faults(side, i);
+    }
+}
+
+static uint64_t reg_address(unsigned index, unsigned reg)
+{
+    return MACHINE_BAR0(MACHINE_FIRST_SLOT + index) + reg;
+}
+
+uint32_t kernel_reg(VFIOSide *side, unsigned index, unsigned reg)
+{
+    return qtest_readl(side->qts, reg_address(index, reg));
+}
+
+void kernel_set_reg(VFIOSide *side, unsigned index, unsigned reg,
+                    uint32_t value)
+{
+    qtest_writel(side->qts, reg_address(index, reg), value);
+}
+
+static void program_mdev(VFIOSide *side, unsigned index)
+{
+    g_assert_true(machine_program(side->qts, MACHINE_FIRST_SLOT + index));
+    g_assert_cmphex(kernel_reg(side, index, VMT_REG_ID), ==, VMT_ID);
+    kernel_set_reg(side, index, VMT_REG_SCRATCH, 0xfeed0000 + index);
+    for (unsigned i = 0; i < 3 + index; i++) {
+        kernel_set_reg(side, index, VMT_REG_DOORBELL, 1);
+    }
+    kernel_set_reg(side, index, VMT_REG_DMA_ADDR_LO,
+                   DMA_BASE + index * DMA_BYTES);
+    kernel_set_reg(side, index, VMT_REG_DMA_ADDR_HI, 0);
+    kernel_set_reg(side, index, VMT_REG_DMA_SIZE, DMA_BYTES);
+    kernel_set_reg(side, index, VMT_REG_DMA_INTERVAL_US, DMA_INTERVAL_US);
+    kernel_set_reg(side, index, VMT_REG_DMA_CTRL, VMT_DMA_CTRL_RUN);
+}
+
+static void program_edu(VFIOSide *side, unsigned index)
+{
+    machine_program(side->qts, MACHINE_FIRST_SLOT + index);
+    kernel_set_reg(side, index, EDU_LIVENESS, 0xfeed0000 + index);
+    kernel_set_reg(side, index, EDU_DMA_SRC, EDU_BUFFER);
+    kernel_set_reg(side, index, EDU_DMA_DST, DMA_BASE + index * DMA_BYTES);
+    kernel_set_reg(side, index, EDU_DMA_COUNT, EDU_COPY_BYTES);
+}
+
+static void program(VFIOSide *side, unsigned index)
+{
+    if (kernel_device(side, index)->is_pci) {
+        program_edu(side, index);
+    } else {
+        program_mdev(side, index);
+    }
 }
 
 /* ---- what it says ---- */
 
-QDict *kernel_device_status(const KernelDevice *dev)
+static bool has_msix(VFIOSide *side, const char *device)
 {
-    g_autofree char *text = read_debug_file(dev, "status");
+    return !find_device(side, device)->is_pci;
+}
+
+static QDict *read_status(VFIOSide *side, const char *device)
+{
+    g_autofree char *text = read_debug_file(find_device(side, device),
+                                            "status");
     QDict *status = qdict_from_text(text);
 
     if (!status) {
-        qtest_fail("not a status of %s: %s", dev->name, text);
+        vfio_side_fail(side, "not a status of %s: %s", device, text);
     }
     return status;
 }
 
-char *kernel_device_str(const KernelDevice *dev, const char *key)
+static int compare_times(gconstpointer a, gconstpointer b)
 {
-    QDict *status = kernel_device_status(dev);
-    char *value = g_strdup(qdict_get_str(status, key));
+    int64_t left = g_ascii_strtoll(*(char *const *)a, NULL, 10);
+    int64_t right = g_ascii_strtoll(*(char *const *)b, NULL, 10);
 
-    qobject_unref(status);
-    return value;
+    return left < right ? -1 : left > right;
 }
 
-int64_t kernel_device_int(const KernelDevice *dev, const char *key)
+/* Of all devices, in the order of the kernel's clock */
+static char *read_transcript(VFIOSide *side)
 {
-    QDict *status = kernel_device_status(dev);
-    int64_t value = qdict_get_int(status, key);
+    g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GString) text = g_string_new(NULL);
 
-    qobject_unref(status);
-    return value;
-}
+    for (unsigned i = 0; i < side->devices->len; i++) {
+        g_autofree char *one = NULL;
+        g_autofree char **lines = NULL;
 
-int64_t kernel_device_log_int(const KernelDevice *dev, const char *key)
-{
-    QDict *status = kernel_device_status(dev);
-    int64_t value = qdict_get_int(qdict_get_qdict(status, "log"), key);
+        if (is_there(kernel_device(side, i))) {
+            one = read_debug_file(kernel_device(side, i), "transcript");
+        }
+        lines = g_strsplit(one ? one : "", "\n", -1);
+        for (char **line = lines; *line; line++) {
+            g_ptr_array_add(all, *line);
+        }
+    }
+    g_ptr_array_sort(all, compare_times);
+    for (unsigned i = 0; i < all->len; i++) {
+        const char *line = all->pdata[i];
 
-    qobject_unref(status);
-    return value;
-}
-
-char *kernel_device_transcript(const KernelDevice *dev)
-{
-    return read_debug_file(dev, "transcript");
-}
-
-char *kernel_device_arcs(const KernelDevice *dev)
-{
-    g_autofree char *transcript = kernel_device_transcript(dev);
-
-    return transcript_arcs(transcript, NULL);
+        g_string_append_printf(text, "%s%s", line, *line ? "\n" : "");
+    }
+    return g_string_free(g_steal_pointer(&text), false);
 }
 
 int64_t kernel_device_arc_us(const KernelDevice *dev, const char *arc)
 {
-    g_autofree char *transcript = kernel_device_transcript(dev);
+    g_autofree char *transcript = read_debug_file(dev, "transcript");
     g_auto(GStrv) ends = g_strsplit(arc, ">", 2);
     g_autofree char *words = g_strdup_printf("state-write from=%s to=%s ret=0",
                                              ends[0], ends[1]);
@@ -294,9 +367,94 @@ int64_t kernel_device_arc_us(const KernelDevice *dev, const char *arc)
     return g_ascii_strtoll(at, NULL, 10);
 }
 
-unsigned kernel_device_fired(const KernelDevice *dev, const char *fault)
-{
-    g_autofree char *transcript = kernel_device_transcript(dev);
+/* ---- sides ---- */
 
-    return transcript_fired(transcript, fault);
+/* There is one PCI device for each side: it keeps its binding. */
+static void copy_devices(const VFIOSide *from, VFIOSide *side)
+{
+    GPtrArray *old = from->own, *new = g_ptr_array_new();
+
+    side->own = new;
+    for (unsigned i = 0; i < old->len; i++) {
+        KernelDevice *dev = old->pdata[i];
+
+        if (dev->is_pci) {
+            old->pdata[i] = NULL;
+        }
+        g_ptr_array_add(new, dev->is_pci ? dev : mdev_new());
+    }
+}
+
+static void drop_devices(VFIOSide *side)
+{
+    GPtrArray *devices = side->own;
+
+    for (unsigned i = 0; i < devices->len; i++) {
+        if (devices->pdata[i]) {
+            device_free(devices->pdata[i]);
+        }
+    }
+    g_ptr_array_unref(devices);
+}
+
+const VFIODeviceOps kernel_ops = {
+    .path = device_path,
+    .apply = apply,
+    .program = program,
+    .has_msix = has_msix,
+    .status = read_status,
+    .transcript = read_transcript,
+    .copy = copy_devices,
+    .drop = drop_devices,
+    .poll_ms = KERNEL_POLL_MS,
+    .state_ms = 30000,
+    .fail_ms = KERNEL_END_MS,
+    .end_ms = KERNEL_END_MS,
+};
+
+VFIOSide *kernel_side_new(const char *name)
+{
+    VFIOSide *side = vfio_side_new(name, kernel_builtin() ? SIDE_BUILTIN
+                                                          : SIDE_ATTACHED);
+    const char *build = g_getenv("VM_TESTBED_BUILD");
+    g_autofree char *wrapper = NULL;
+
+    if (!build) {
+        qtest_fail("VM_TESTBED_BUILD is not set: run this by "
+                   "scripts/vm-testbed");
+    }
+    wrapper = g_build_filename(build, "qemu-system-x86_64", NULL);
+    g_setenv("VFIO_ATTACHED_QEMU", wrapper, false);
+    vfio_side_drop_devices(side);
+    side->ops = &kernel_ops;
+    side->own = g_ptr_array_new();
+    side->ram_mib = 12;
+    /* In a VM that is busy memory may take longer than the device. */
+    side->downtime_ms = 20000;
+    return side;
+}
+
+void kernel_side_add(VFIOSide *side, const char *address)
+{
+    char *device = g_strdup_printf("dev%u", side->devices->len);
+
+    g_ptr_array_add(side->own, address ? pci_new(address) : mdev_new());
+    g_ptr_array_add(side->devices, device);
+    vfio_side_set_keys(side, device, "window-size=64K;areas=all;"
+                       "chunk-size=48K;state-size=256K;precopy-size=64K;"
+                       "require-data=yes");
+}
+
+void kernel_side_set(VFIOSide *side, const char *key, const char *value)
+{
+    for (unsigned i = 0; i < side->devices->len; i++) {
+        vfio_side_set(side, side->devices->pdata[i], key, "%s", value);
+    }
+}
+
+void kernel_side_v2(VFIOSide *side)
+{
+    kernel_side_set(side, "protocol", "v2");
+    kernel_side_set(side, "p2p", "yes");
+    kernel_side_set(side, "log", "yes");
 }

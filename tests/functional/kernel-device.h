@@ -1,10 +1,10 @@
 /*
  * A device of the kernel test driver (tests/kernel)
  *
- * Owns: making and removing mediated devices, binding PCI devices, their
- * configuration and fault rules, what they say of themselves, the kernel's
- * log.
- * Does not own: the QEMU that uses the device (kernel-side.h).
+ * Owns: making and removing mediated devices, binding PCI devices, giving the
+ * driver what a side has for them, reading what they say of themselves; the
+ * kernel's log.
+ * Does not own: the side, its configuration and its QEMU (sim-helpers.h).
  * Locks: none. Runs as root, in the testbed's VM (scripts/vm-testbed).
  * Source: docs/test-driver.md; keys and events are those of docs/sim.md.
  *
@@ -14,14 +14,23 @@
 #define TESTS_FUNCTIONAL_KERNEL_DEVICE_H
 
 #include "driver-files.h"
-#include "libqtest.h"
-#include "qtest-case.h"
+#include "sim-helpers.h"
+
+/*
+ * How long a migration may take to end or to say that it failed. The VM is
+ * an emulated machine on a host that may be busy.
+ */
+#define KERNEL_END_MS 90000
+
+/* Of a case: a migration that hangs ends before as one that has no end. */
+#define KERNEL_CASE_SECONDS 300
+
+/* Between looks: each costs the VM's one processor some milliseconds. */
+#define KERNEL_POLL_MS 50
 
 typedef struct KernelDevice {
     char *name;                 /* UUID or PCI address */
     bool is_pci;
-    GString *config;            /* lines, for the next start */
-    GString *faults;
 } KernelDevice;
 
 /*
@@ -30,20 +39,35 @@ typedef struct KernelDevice {
 bool kernel_available(const char **why);
 
 /*
- * kernel_mdev_new: a mediated device. kernel_pci_new: @address, bound to the
- * test driver. Small default sizes, as vfio_side_new() has them.
+ * kernel_side_new: a side whose devices are of the test driver, and which has
+ * none yet; with QEMU's own code if kernel_builtin(). kernel_builtin: was it
+ * asked for (--builtin)?
  */
-KernelDevice *kernel_mdev_new(void);
-KernelDevice *kernel_pci_new(const char *address);
+VFIOSide *kernel_side_new(const char *name);
+bool kernel_builtin(void);
 
-/* kernel_device_copy: another device of the kind, without fault rules. */
-KernelDevice *kernel_device_copy(const KernelDevice *from);
+/* kernel_ops: what such a side has. */
+extern const VFIODeviceOps kernel_ops;
 
 /*
- * kernel_device_free: remove it; it must be closed by then, or be within
- * 5 s.
+ * kernel_side_add: the side's next device, of small sizes, as those of
+ * vfio_side_new(): the PCI device at @address, or a mediated one (NULL).
  */
-void kernel_device_free(KernelDevice *dev);
+void kernel_side_add(VFIOSide *side, const char *address);
+
+/* kernel_side_v2: all its devices speak protocol v2, with P2P and a DMA log. */
+void kernel_side_v2(VFIOSide *side);
+
+/* kernel_side_set: a key of all its devices. */
+void kernel_side_set(VFIOSide *side, const char *key, const char *value);
+
+/* Registers of BAR 0 of the @index-th device, through the guest. */
+uint32_t kernel_reg(VFIOSide *side, unsigned index, unsigned reg);
+void kernel_set_reg(VFIOSide *side, unsigned index, unsigned reg,
+                    uint32_t value);
+
+/* kernel_device: the @index-th of @side. */
+KernelDevice *kernel_device(const VFIOSide *side, unsigned index);
 
 /*
  * kernel_device_remove: begin to remove it as an administrator would, by
@@ -57,45 +81,11 @@ bool kernel_device_removed(pid_t pid, int timeout_ms);
 /* kernel_remove_all: what an earlier case may have left. */
 void kernel_remove_all(void);
 
-/* kernel_device_set: a key, from the next start on. */
-void kernel_device_set(KernelDevice *dev, const char *key, const char *fmt,
-                       ...) G_GNUC_PRINTF(3, 4);
-
-/* kernel_device_fault: a rule, its keys as "event=data-read;errno=EIO". */
-void kernel_device_fault(KernelDevice *dev, const char *name,
-                         const char *keys);
-
-/* kernel_device_v2: it speaks protocol v2, with P2P and a DMA log. */
-void kernel_device_v2(KernelDevice *dev);
-
-/* kernel_device_apply: give the driver both. The device is closed. */
-void kernel_device_apply(KernelDevice *dev);
-
-/* Its status, and one word or number of it. Caller owns them. */
-QDict *kernel_device_status(const KernelDevice *dev);
-char *kernel_device_str(const KernelDevice *dev, const char *key);
-int64_t kernel_device_int(const KernelDevice *dev, const char *key);
-
-/* The same of its DMA log */
-int64_t kernel_device_log_int(const KernelDevice *dev, const char *key);
-
-/* kernel_device_transcript: all of it. Caller frees. */
-char *kernel_device_transcript(const KernelDevice *dev);
-
-/* kernel_device_arcs: its transitions as "running>pre-copy ...". */
-char *kernel_device_arcs(const KernelDevice *dev);
-
 /*
  * kernel_device_arc_us: when it made the transition "from>to" for the last
  * time, in microseconds of the kernel's clock; fails the case if never.
  */
 int64_t kernel_device_arc_us(const KernelDevice *dev, const char *arc);
-
-/* kernel_device_fired: how often a fault rule has fired. */
-unsigned kernel_device_fired(const KernelDevice *dev, const char *fault);
-
-/* kernel_device_path: where sysfs has it. Caller frees. */
-char *kernel_device_path(const KernelDevice *dev);
 
 /*
  * kernel_log_begin: what comes after this belongs to the case.

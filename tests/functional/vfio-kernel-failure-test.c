@@ -9,7 +9,7 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include "kernel-side.h"
+#include "kernel-pair.h"
 
 #include <string.h>
 
@@ -55,27 +55,27 @@ static bool is_v2(const Fault *f)
 
 /* ---- an error of the driver in each phase ---- */
 
-static void expect_failure(KernelPair *pair, Outcome outcome)
+static void expect_failure(VFIOPair *pair, Outcome outcome)
 {
-    KernelSide *side = outcome == FAILS ? pair->src : pair->dst;
-    KernelDevice *dev = side->devices->pdata[0];
+    VFIOSide *side = outcome == FAILS ? pair->src : pair->dst;
+    KernelDevice *dev = kernel_device(side, 0);
     /* The message names the device as QEMU does: by its UUID. */
     g_autofree char *words = g_strconcat(dev->name, ";" EIO_TEXT, NULL);
     if (outcome == FAILS) {
-        kernel_expect_failed(pair->src, words);
-        kernel_expect_load_failed(pair->dst, "");
+        vfio_expect_failed(pair->src, words);
+        vfio_expect_load_failed(pair->dst, "");
         return;
     }
     if (outcome == LOAD_FAILS) {
-        kernel_expect_load_failed(pair->dst, words);
-        kernel_expect_failed(pair->src, "");
+        vfio_expect_load_failed(pair->dst, words);
+        vfio_expect_failed(pair->src, "");
         return;
     }
-    kernel_pair_finish(pair);
+    vfio_pair_finish(pair);
     /* A destination that cannot run ends. */
     g_assert_null(qtest_qmp_timeout(pair->dst->qts, 10000,
                                     "{'execute': 'cont'}"));
-    kernel_expect_load_failed(pair->dst, words);
+    vfio_expect_load_failed(pair->dst, words);
     /* The source still has all of it. */
     qtest_qmp_assert_success(pair->src->qts, "{'execute': 'cont'}");
 }
@@ -83,73 +83,70 @@ static void expect_failure(KernelPair *pair, Outcome outcome)
 static void test_fault(const void *opaque)
 {
     const Fault *f = opaque;
-    KernelPair *pair = kernel_pair_new_mdev();
+    VFIOPair *pair = kernel_pair_new_mdev();
     bool at_source = f->outcome == FAILS || f->outcome == COPES;
-    KernelSide *side = at_source ? pair->src : pair->dst;
+    VFIOSide *side = at_source ? pair->src : pair->dst;
 
     if (is_v2(f)) {
         kernel_pair_v2(pair);
     }
-    kernel_device_fault(side->devices->pdata[0], "row", f->keys);
+    vfio_side_fault(side, "row", f->keys);
     if (strstr(f->keys, "data-read") || strstr(f->keys, "data-write")) {
         kernel_pair_set(pair, "areas", "none");
     }
     if (f->outcome == LOAD_FAILS) {
         /* So that the source hears of a load that failed at its end. */
-        g_string_append(pair->src->args,
-                        " -global migration.x-return-path=on");
-        g_string_append(pair->dst->args,
-                        " -global migration.x-return-path=on");
+        vfio_pair_return_path(pair);
     }
     if (strstr(f->keys, "state=pre-copy")) {
         kernel_pair_much_precopy(pair);
     }
-    kernel_pair_start(pair);
+    vfio_pair_start(pair);
     if (strstr(f->keys, "state=pre-copy")) {
         migrate_stay_in_precopy(pair->src->qts);
     }
-    kernel_pair_begin(pair);
+    vfio_pair_begin(pair);
     if (f->outcome == COPES) {
-        kernel_pair_finish(pair);
-        kernel_expect_fired(side, "row");
+        vfio_pair_finish(pair);
+        vfio_expect_fired(side, "row");
         kernel_pair_check(pair);
-        kernel_pair_free(pair);
+        vfio_pair_free(pair);
         return;
     }
     expect_failure(pair, f->outcome);
-    kernel_expect_fired(side, "row");
+    vfio_expect_fired(side, "row");
     if (f->outcome == FAILS && strstr(f->keys, "device-state=error")) {
         /* It was reset: the guest has to begin anew. */
-        g_assert_cmpint(kernel_device_int(pair->src->devices->pdata[0],
-                                          "resets"), >, 0);
-        kernel_side_program(pair->src);
+        g_assert_cmpint(vfio_side_status_int(pair->src, "dev0", "resets"), >,
+                        0);
+        vfio_side_program(pair->src);
     }
     kernel_pair_retry(pair);
-    kernel_pair_free(pair);
+    vfio_pair_free(pair);
 }
 
 /* ---- stopped, reset, removed: while it migrates ---- */
 
-static KernelPair *pair_in_precopy(KernelPair *pair)
+static VFIOPair *pair_in_precopy(VFIOPair *pair)
 {
     kernel_pair_much_precopy(pair);
-    kernel_pair_start(pair);
+    vfio_pair_start(pair);
     migrate_stay_in_precopy(pair->src->qts);
-    kernel_pair_begin(pair);
+    vfio_pair_begin(pair);
     kernel_pair_in_precopy(pair);
     return pair;
 }
 
-static void cancel(KernelPair *pair)
+static void cancel(VFIOPair *pair)
 {
     migrate_cancel(pair->src->qts);
-    kernel_expect_end(pair->src, "cancelled");
-    kernel_expect_load_failed(pair->dst, "");
+    vfio_expect_end(pair->src, "cancelled");
+    vfio_expect_load_failed(pair->dst, "");
 }
 
-static KernelPair *new_pair(const void *v2)
+static VFIOPair *new_pair(const void *v2)
 {
-    KernelPair *pair = kernel_pair_new_mdev();
+    VFIOPair *pair = kernel_pair_new_mdev();
 
     if (v2) {
         kernel_pair_v2(pair);
@@ -159,27 +156,27 @@ static KernelPair *new_pair(const void *v2)
 
 static void test_cancel(const void *v2)
 {
-    KernelPair *pair = pair_in_precopy(new_pair(v2));
+    VFIOPair *pair = pair_in_precopy(new_pair(v2));
 
     cancel(pair);
     kernel_pair_retry(pair);
-    kernel_pair_free(pair);
+    vfio_pair_free(pair);
 }
 
 /* The device stopped, none of it sent after that: back to running. */
 static void test_cancel_at_switchover(const void *v2)
 {
-    KernelPair *pair = new_pair(v2);
+    VFIOPair *pair = new_pair(v2);
 
-    kernel_pair_start(pair);
+    vfio_pair_start(pair);
     migrate_set_capability(pair->src->qts, "pause-before-switchover", true);
-    kernel_pair_begin(pair);
+    vfio_pair_begin(pair);
     wait_for_migration_status(pair->src->qts, "pre-switchover", NULL);
-    kernel_expect_state(pair->src, 0, "stop-copy");
+    vfio_side_expect_state(pair->src, "dev0", "stop-copy");
     cancel(pair);
     migrate_set_capability(pair->src->qts, "pause-before-switchover", false);
     kernel_pair_retry(pair);
-    kernel_pair_free(pair);
+    vfio_pair_free(pair);
 }
 
 /*
@@ -188,8 +185,8 @@ static void test_cancel_at_switchover(const void *v2)
  */
 static void test_reset(const void *v2)
 {
-    KernelPair *pair = new_pair(v2);
-    KernelDevice *dev = pair->src->devices->pdata[0];
+    VFIOPair *pair = new_pair(v2);
+    KernelDevice *dev = kernel_device(pair->src, 0);
     g_autofree char *end = NULL;
 
     if (v2) {
@@ -201,21 +198,21 @@ static void test_reset(const void *v2)
     pair_in_precopy(pair);
     qtest_qmp_assert_success(pair->src->qts, "{'execute': 'system_reset'}");
     qtest_qmp_eventwait(pair->src->qts, "RESET");
-    g_assert_cmpint(kernel_device_int(dev, "resets"), >, 0);
-    kernel_side_program(pair->src);
+    g_assert_cmpint(vfio_side_status_int(pair->src, "dev0", "resets"), >, 0);
+    vfio_side_program(pair->src);
     migrate_let_go(pair->src->qts);
     end = migrate_poll_end(pair->src->qts, KERNEL_END_MS, KERNEL_POLL_MS);
     if (!g_strcmp0(end, "completed")) {
-        kernel_pair_finish(pair);
+        vfio_pair_finish(pair);
         kernel_pair_check(pair);
     } else {
         /* A state that was lost must not look as if it had arrived. */
-        kernel_expect_failed(pair->src, dev->name);
-        kernel_expect_load_failed(pair->dst, "");
-        kernel_side_program(pair->src);
+        vfio_expect_failed(pair->src, dev->name);
+        vfio_expect_load_failed(pair->dst, "");
+        vfio_side_program(pair->src);
         kernel_pair_retry(pair);
     }
-    kernel_pair_free(pair);
+    vfio_pair_free(pair);
 }
 
 /*
@@ -223,20 +220,20 @@ static void test_reset(const void *v2)
  * let go of it, and waits. QEMU 7.2 unplugs nothing while it migrates: the
  * migration goes on, and the removal ends when the source does.
  */
-static void remove_in_precopy(KernelPair *pair)
+static void remove_in_precopy(VFIOPair *pair)
 {
     pid_t remover;
 
     pair_in_precopy(pair);
-    remover = kernel_device_remove(pair->src->devices->pdata[0]);
+    remover = kernel_device_remove(kernel_device(pair->src, 0));
     g_assert_false(kernel_device_removed(remover, 1000));
     migrate_let_go(pair->src->qts);
-    kernel_pair_finish(pair);
+    vfio_pair_finish(pair);
     kernel_pair_check(pair);
     g_assert_false(kernel_device_removed(remover, 100));
-    kernel_side_quit(pair->src);
+    vfio_side_quit(pair->src);
     g_assert_true(kernel_device_removed(remover, 10000));
-    kernel_pair_free(pair);
+    vfio_pair_free(pair);
 }
 
 static void test_remove(const void *opaque)
@@ -255,8 +252,8 @@ static void test_unbind(const void *opaque)
  */
 static void test_remove_and_cancel(const void *opaque)
 {
-    KernelPair *pair = pair_in_precopy(kernel_pair_new_mdev());
-    pid_t remover = kernel_device_remove(pair->src->devices->pdata[0]);
+    VFIOPair *pair = pair_in_precopy(kernel_pair_new_mdev());
+    pid_t remover = kernel_device_remove(kernel_device(pair->src, 0));
     int64_t end_us;
 
     g_assert_false(kernel_device_removed(remover, 1000));
@@ -264,26 +261,26 @@ static void test_remove_and_cancel(const void *opaque)
     end_us = g_get_monotonic_time() + 30 * G_USEC_PER_SEC;
     while (!kernel_device_removed(remover, 500)) {
         g_assert_cmpint(g_get_monotonic_time(), <, end_us);
-        kernel_side_eject(pair->src, 0);
+        machine_eject(pair->src->qts, MACHINE_FIRST_SLOT);
     }
     qtest_qmp_eventwait(pair->src->qts, "DEVICE_DELETED");
-    kernel_expect_run_state(pair->src, "running");
-    kernel_side_kill(pair->dst);
-    kernel_pair_free(pair);
+    vfio_side_expect_run_state(pair->src, "running");
+    vfio_side_kill(pair->dst);
+    vfio_pair_free(pair);
 }
 
 /* A QEMU that is killed while it migrates leaves nothing behind. */
 static void test_kill(const void *opaque)
 {
-    KernelPair *pair = pair_in_precopy(kernel_pair_new_mdev());
+    VFIOPair *pair = pair_in_precopy(kernel_pair_new_mdev());
     pid_t remover;
 
-    kernel_side_kill(pair->src);
-    kernel_expect_load_failed(pair->dst, "");
-    kernel_side_kill(pair->dst);
-    remover = kernel_device_remove(pair->src->devices->pdata[0]);
+    vfio_side_kill(pair->src);
+    vfio_expect_load_failed(pair->dst, "");
+    vfio_side_kill(pair->dst);
+    remover = kernel_device_remove(kernel_device(pair->src, 0));
     g_assert_true(kernel_device_removed(remover, 5000));
-    kernel_pair_free(pair);
+    vfio_pair_free(pair);
 }
 
 int main(int argc, char **argv)

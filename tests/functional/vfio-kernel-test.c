@@ -12,7 +12,7 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include "kernel-side.h"
+#include "kernel-pair.h"
 
 #include <string.h>
 
@@ -23,55 +23,50 @@
 
 static void test_layout(const void *areas)
 {
-    KernelPair *pair = kernel_pair_new_mdev();
+    VFIOPair *pair = kernel_pair_new_mdev();
     g_autofree char *arcs = NULL;
-    KernelDevice *dev = pair->src->devices->pdata[0];
     int64_t mapped, trapped;
 
     /* Chunks as large as the window: its last page counts too. */
     kernel_pair_set(pair, "chunk-size", "64K");
     kernel_pair_set(pair, "areas", areas);
-    kernel_pair_start(pair);
+    vfio_pair_start(pair);
     kernel_pair_migrate(pair);
-    arcs = kernel_device_arcs(dev);
-    kernel_expect_text(pair->src, "arcs", arcs,
+    arcs = vfio_side_arcs(pair->src, NULL);
+    vfio_expect_text(pair->src, "arcs", arcs,
                        "running>pre-copy;pre-copy>stop-copy");
-    mapped = kernel_device_int(dev, "saved-bytes")
-        - kernel_device_int(dev, "trapped-bytes");
-    trapped = kernel_device_int(dev, "trapped-bytes");
+    trapped = vfio_side_status_int(pair->src, "dev0", "trapped-bytes");
+    mapped = vfio_side_status_int(pair->src, "dev0", "saved-bytes") - trapped;
     g_assert_true((mapped > 0) == (strcmp(areas, "none") != 0));
     g_assert_true((trapped > 0) == (strcmp(areas, "all") != 0));
-    kernel_pair_free(pair);
+    vfio_pair_free(pair);
 }
 
 /* The destination's driver has another window than the source's. */
 static void test_other_window(const void *opaque)
 {
-    KernelPair *pair = kernel_pair_new_mdev();
-    KernelDevice *dst = pair->dst->devices->pdata[0];
+    VFIOPair *pair = kernel_pair_new_mdev();
 
-    kernel_device_set(dst, "window-size", "32K");
-    kernel_device_set(dst, "chunk-size", "32K");
-    kernel_device_set(dst, "areas", "stripes:4K");
-    kernel_device_set(dst, "split", "allow");
-    kernel_pair_start(pair);
+    vfio_side_set_keys(pair->dst, "dev0", "window-size=32K;chunk-size=32K;"
+                       "areas=stripes:4K;split=allow");
+    vfio_pair_start(pair);
     kernel_pair_migrate(pair);
-    kernel_pair_free(pair);
+    vfio_pair_free(pair);
 }
 
 /* 64 MiB of state, half of it mapped: sizes are not only small. */
 static void test_big(const void *opaque)
 {
-    KernelPair *pair = kernel_pair_new_mdev();
+    VFIOPair *pair = kernel_pair_new_mdev();
 
     kernel_pair_set(pair, "window-size", "1M");
     kernel_pair_set(pair, "chunk-size", "1M");
     kernel_pair_set(pair, "areas", "stripes:64K");
     kernel_pair_set(pair, "state-size", "64M");
     kernel_pair_set(pair, "verify", "sampled");
-    kernel_pair_start(pair);
+    vfio_pair_start(pair);
     kernel_pair_migrate(pair);
-    kernel_pair_free(pair);
+    vfio_pair_free(pair);
 }
 
 /* ---- DMA ---- */
@@ -82,70 +77,70 @@ static void test_big(const void *opaque)
  */
 static void test_dma(const void *opaque)
 {
-    KernelPair *pair = kernel_pair_new_mdev();
+    VFIOPair *pair = kernel_pair_new_mdev();
     uint32_t before, during;
 
     kernel_pair_much_precopy(pair);
-    kernel_pair_start(pair);
+    vfio_pair_start(pair);
     kernel_set_reg(pair->src, 0, VMT_REG_DMA_INTERVAL_US, 200);
     migrate_stay_in_precopy(pair->src->qts);
-    kernel_pair_begin(pair);
+    vfio_pair_begin(pair);
     kernel_pair_in_precopy(pair);
     before = kernel_reg(pair->src, 0, VMT_REG_DMA_BURSTS);
     g_usleep(500 * 1000);
     during = kernel_reg(pair->src, 0, VMT_REG_DMA_BURSTS);
     g_assert_cmpuint(during, >, before);
     migrate_let_go(pair->src->qts);
-    kernel_pair_finish(pair);
+    vfio_pair_finish(pair);
     g_assert_cmpuint(kernel_reg(pair->src, 0, VMT_REG_DMA_BURSTS), >=,
                      during);
     g_assert_cmpuint(kernel_reg(pair->src, 0, VMT_REG_DMA_ERRORS), ==, 0);
     kernel_pair_check(pair);
-    kernel_pair_free(pair);
+    vfio_pair_free(pair);
 }
 
 /* Pages that the driver keeps pinned stay dirty till the end. */
 static void test_pinned(const void *opaque)
 {
-    KernelPair *pair = kernel_pair_new_mdev();
+    VFIOPair *pair = kernel_pair_new_mdev();
 
     kernel_pair_set(pair, "pinned", "0xa00000+0x40000");
-    kernel_pair_start(pair);
+    vfio_pair_start(pair);
     kernel_pair_migrate(pair);
-    kernel_pair_free(pair);
+    vfio_pair_free(pair);
 }
 
 /* ---- several devices ---- */
 
 static void test_two_devices(const void *opaque)
 {
-    KernelPair *pair = kernel_pair_new_mdev();
+    VFIOPair *pair = kernel_pair_new_mdev();
 
     kernel_pair_add_mdev(pair);
     pair->src->multi = pair->dst->multi = true;
-    kernel_pair_start(pair);
+    vfio_pair_start(pair);
     kernel_pair_migrate(pair);
-    kernel_pair_free(pair);
+    vfio_pair_free(pair);
 }
 
 /* Not without the opt-in: the devices could reach each other. */
 static void test_two_devices_blocked(const void *opaque)
 {
-    KernelPair *pair = kernel_pair_new_mdev();
+    VFIOPair *pair = kernel_pair_new_mdev();
     g_autofree char *why = NULL;
 
     kernel_pair_add_mdev(pair);
-    kernel_pair_start(pair);
+    vfio_pair_start(pair);
     why = migrate_refused(pair->src->qts, pair->dst->incoming);
-    kernel_expect_text(pair->src, "the refusal", why,
+    vfio_expect_text(pair->src, "the refusal", why,
                        "cannot migrate together");
-    kernel_expect_well(pair->src);
-    kernel_pair_free(pair);
+    vfio_expect_source_well(pair);
+    vfio_pair_free(pair);
 }
 
 /* ---- a PCI device behind an IOMMU ---- */
 
-static void edu_wait(KernelSide *side, unsigned reg, uint32_t bit)
+static void edu_wait(VFIOSide *side, unsigned reg, uint32_t bit)
 {
     int64_t end_us = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
 
@@ -158,7 +153,7 @@ static void edu_wait(KernelSide *side, unsigned reg, uint32_t bit)
     }
 }
 
-static uint32_t edu_factorial(KernelSide *side, uint32_t of)
+static uint32_t edu_factorial(VFIOSide *side, uint32_t of)
 {
     kernel_set_reg(side, 0, EDU_FACTORIAL, of);
     edu_wait(side, EDU_STATUS, EDU_STATUS_BUSY);
@@ -166,7 +161,7 @@ static uint32_t edu_factorial(KernelSide *side, uint32_t of)
 }
 
 /* Its buffer goes to memory, through the IOMMU's tables. */
-static void edu_dma(KernelSide *side)
+static void edu_dma(VFIOSide *side)
 {
     kernel_set_reg(side, 0, EDU_DMA_CMD, EDU_DMA_RUN | EDU_DMA_TO_MEMORY);
     edu_wait(side, EDU_DMA_CMD, EDU_DMA_RUN);
@@ -174,15 +169,15 @@ static void edu_dma(KernelSide *side)
 
 static void test_pci(const void *opaque)
 {
-    KernelPair *pair = kernel_pair_new_pci();
+    VFIOPair *pair = kernel_pair_new_pci();
 
-    kernel_pair_start(pair);
+    vfio_pair_start(pair);
     g_assert_cmpuint(edu_factorial(pair->src, 6), ==, 720);
     edu_dma(pair->src);
     kernel_pair_migrate(pair);
     g_assert_cmpuint(edu_factorial(pair->dst, 5), ==, 120);
     edu_dma(pair->dst);
-    kernel_pair_free(pair);
+    vfio_pair_free(pair);
 }
 
 /* ---- protocol v2, as the kernel has it ---- */
@@ -191,39 +186,41 @@ static const char v2_stops[] = "running>running-p2p;running-p2p>stop;"
                                "stop>stop-copy";
 
 /* The log stays on until the VM runs again, which a source does not. */
-static void expect_log_used(KernelSide *side, unsigned index)
+static void expect_log_used(VFIOSide *side, unsigned index)
 {
-    KernelDevice *dev = side->devices->pdata[index];
+    QDict *status = vfio_side_status(side, side->devices->pdata[index]);
+    QDict *log = qdict_get_qdict(status, "log");
 
-    g_assert_cmpint(kernel_device_log_int(dev, "starts"), ==, 1);
-    g_assert_cmpint(kernel_device_log_int(dev, "reported-pages"), >, 0);
-    g_assert_cmpint(kernel_device_log_int(dev, "pages"), ==, 0);
+    g_assert_cmpint(qdict_get_int(log, "starts"), ==, 1);
+    g_assert_cmpint(qdict_get_int(log, "reported-pages"), >, 0);
+    g_assert_cmpint(qdict_get_int(log, "pages"), ==, 0);
+    qobject_unref(status);
 }
 
 /* As test_dma(): what tells of its writes is the log of the device. */
 static void test_v2(const void *opaque)
 {
-    KernelPair *pair = kernel_pair_new_mdev();
+    VFIOPair *pair = kernel_pair_new_mdev();
     g_autofree char *arcs = NULL;
     uint32_t before;
 
     kernel_pair_v2(pair);
     kernel_pair_set(pair, "state-size", "9M");
-    kernel_pair_start(pair);
+    vfio_pair_start(pair);
     kernel_set_reg(pair->src, 0, VMT_REG_DMA_INTERVAL_US, 200);
     migrate_stay_in_precopy(pair->src->qts);
-    kernel_pair_begin(pair);
+    vfio_pair_begin(pair);
     kernel_pair_in_precopy(pair);
     before = kernel_reg(pair->src, 0, VMT_REG_DMA_BURSTS);
     g_usleep(500 * 1000);
     g_assert_cmpuint(kernel_reg(pair->src, 0, VMT_REG_DMA_BURSTS), >, before);
     migrate_let_go(pair->src->qts);
-    kernel_pair_finish(pair);
-    arcs = kernel_device_arcs(pair->src->devices->pdata[0]);
-    kernel_expect_text(pair->src, "arcs", arcs, v2_stops);
+    vfio_pair_finish(pair);
+    arcs = vfio_side_arcs(pair->src, NULL);
+    vfio_expect_text(pair->src, "arcs", arcs, v2_stops);
     expect_log_used(pair->src, 0);
     kernel_pair_check(pair);
-    kernel_pair_free(pair);
+    vfio_pair_free(pair);
 }
 
 /*
@@ -232,19 +229,19 @@ static void test_v2(const void *opaque)
  */
 static void test_v2_devices(const void *opaque)
 {
-    KernelPair *pair = kernel_pair_new_pci();
+    VFIOPair *pair = kernel_pair_new_pci();
 
     kernel_pair_add_mdev(pair);
     kernel_pair_v2(pair);
-    kernel_pair_start(pair);
+    vfio_pair_start(pair);
     edu_dma(pair->src);
     migrate_stay_in_precopy(pair->src->qts);
-    kernel_pair_begin(pair);
+    vfio_pair_begin(pair);
     kernel_pair_in_precopy(pair);
     kernel_set_reg(pair->src, 0, EDU_DMA_CMD, EDU_DMA_RUN |
                    EDU_DMA_TO_MEMORY);
     migrate_let_go(pair->src->qts);
-    kernel_pair_finish(pair);
+    vfio_pair_finish(pair);
     expect_log_used(pair->src, 0);
     expect_log_used(pair->src, 1);
     kernel_pair_check(pair);
@@ -253,48 +250,47 @@ static void test_v2_devices(const void *opaque)
     kernel_expect_passes(pair->dst, "stop>running-p2p",
                          "running-p2p>running");
     edu_dma(pair->dst);
-    kernel_pair_free(pair);
+    vfio_pair_free(pair);
 }
 
 /* One of them has no P2P. */
 static void test_v2_blocked(const void *opaque)
 {
-    KernelPair *pair = kernel_pair_new_mdev();
-    KernelDevice *dev = pair->src->devices->pdata[0];
+    VFIOPair *pair = kernel_pair_new_mdev();
     g_autofree char *why = NULL, *words = NULL;
 
     kernel_pair_add_mdev(pair);
     kernel_pair_v2(pair);
-    kernel_device_set(dev, "p2p", "no");
-    kernel_side_start(pair->src);
+    vfio_side_set(pair->src, "dev0", "p2p", "no");
+    vfio_side_start(pair->src);
     why = migrate_refused(pair->src->qts, pair->dst->incoming);
     words = g_strdup_printf("%s has no state that stops peer-to-peer DMA",
-                            dev->name);
-    kernel_expect_text(pair->src, "the refusal", why, words);
-    kernel_expect_well(pair->src);
-    kernel_pair_free(pair);
+                            kernel_device(pair->src, 0)->name);
+    vfio_expect_text(pair->src, "the refusal", why, words);
+    vfio_expect_source_well(pair);
+    vfio_pair_free(pair);
 }
 
 /* ---- VMs that do not run ---- */
 
 static void test_paused(const void *v2)
 {
-    KernelPair *pair = kernel_pair_new_mdev();
+    VFIOPair *pair = kernel_pair_new_mdev();
 
     if (v2) {
         kernel_pair_v2(pair);
     }
-    kernel_pair_start(pair);
+    vfio_pair_start(pair);
     qtest_qmp_assert_success(pair->src->qts, "{'execute': 'stop'}");
-    kernel_expect_state(pair->src, 0, "stop");
+    vfio_side_expect_state(pair->src, "dev0", "stop");
     kernel_pair_migrate(pair);
-    kernel_pair_free(pair);
+    vfio_pair_free(pair);
 }
 
 /* To a file, and another QEMU from it. */
 static void test_file(const void *v2)
 {
-    KernelPair *pair = kernel_pair_new_mdev();
+    VFIOPair *pair = kernel_pair_new_mdev();
     g_autofree char *path = g_build_filename(qtest_tmpdir(), "state", NULL);
     g_autofree char *to = g_strconcat("exec:cat >", path, NULL);
 
@@ -302,15 +298,15 @@ static void test_file(const void *v2)
         kernel_pair_v2(pair);
     }
     g_free(pair->dst->incoming);
-    pair->dst->incoming = g_strdup_printf("'exec:cat %s'", path);
-    kernel_side_start(pair->src);
-    kernel_expect_state(pair->src, 0, "running");
+    pair->dst->incoming = g_strconcat("exec:cat ", path, NULL);
+    vfio_side_start(pair->src);
+    vfio_side_expect_state(pair->src, "dev0", "running");
     migrate_qmp(pair->src->qts, to, "{}");
-    kernel_expect_end(pair->src, "completed");
-    kernel_side_start(pair->dst);
-    kernel_expect_end(pair->dst, "completed");
+    vfio_expect_end(pair->src, "completed");
+    vfio_side_start(pair->dst);
+    vfio_expect_end(pair->dst, "completed");
     kernel_pair_check(pair);
-    kernel_pair_free(pair);
+    vfio_pair_free(pair);
 }
 
 int main(int argc, char **argv)

@@ -136,6 +136,7 @@ static void default_device(VFIOSide *side, const char *device)
 }
 
 static void describe_hook(gpointer opaque);
+static const VFIODeviceOps simulated;
 
 VFIOSide *vfio_side_new(const char *name, VFIOSideKind kind)
 {
@@ -143,6 +144,7 @@ VFIOSide *vfio_side_new(const char *name, VFIOSideKind kind)
 
     side->name = g_strdup(name);
     side->kind = kind;
+    side->ops = &simulated;
     side->dir = g_build_filename(qtest_tmpdir(), name, NULL);
     g_assert_cmpint(g_mkdir_with_parents(side->dir, 0700), ==, 0);
     side->config = g_key_file_new();
@@ -197,6 +199,10 @@ VFIOSide *vfio_side_copy(const VFIOSide *from, const char *name)
     side->mdevs = from->mdevs;
     side->downtime_ms = from->downtime_ms;
     side->attach = from->attach;
+    side->ops = from->ops;
+    if (side->ops->copy) {
+        side->ops->copy(from, side);
+    }
     return side;
 }
 
@@ -222,7 +228,7 @@ void vfio_side_add_spare(VFIOSide *side)
 
 void vfio_side_place(VFIOSide *side, const char *device, const char *where)
 {
-    g_autofree char *dir = vfio_side_sysfs(side, device);
+    g_autofree char *dir = side->ops->path(side, device);
 
     g_string_append_printf(side->args, " -device vfio-pci,sysfsdev=%s,id=%s,"
                            "%s", dir, device, where);
@@ -241,20 +247,6 @@ void vfio_side_drop_devices(VFIOSide *side)
 static char *side_file(VFIOSide *side, const char *name)
 {
     return g_build_filename(side->dir, name, NULL);
-}
-
-static void write_config(VFIOSide *side)
-{
-    g_autofree char *path = side_file(side, "sim.conf");
-    g_autofree char *status = side_file(side, "status.json");
-    g_autofree char *transcript = side_file(side, "transcript");
-    g_autoptr(GError) err = NULL;
-
-    g_key_file_set_value(side->config, "sim", "status", status);
-    g_key_file_set_value(side->config, "sim", "transcript", transcript);
-    if (!g_key_file_save_to_file(side->config, path, &err)) {
-        g_error("%s", err->message);
-    }
 }
 
 /* What vfio-pci looks at when it is given sysfsdev=: two links. */
@@ -276,12 +268,40 @@ char *vfio_side_sysfs(VFIOSide *side, const char *device)
     return dir;
 }
 
+static void set_or_unset(const char *var, const char *value)
+{
+    if (value) {
+        g_setenv(var, value, true);
+    } else {
+        g_unsetenv(var);
+    }
+}
+
+static void apply(VFIOSide *side)
+{
+    g_autofree char *library = build_file("VFIO_SIM_LIBRARY",
+                                          "../sim/libvfio-sim.so");
+    g_autofree char *path = side_file(side, "sim.conf");
+    g_autofree char *status = side_file(side, "status.json");
+    g_autofree char *transcript = side_file(side, "transcript");
+    g_autoptr(GError) err = NULL;
+
+    g_key_file_set_value(side->config, "sim", "status", status);
+    g_key_file_set_value(side->config, "sim", "transcript", transcript);
+    if (!g_key_file_save_to_file(side->config, path, &err)) {
+        g_error("%s", err->message);
+    }
+    g_setenv("LD_PRELOAD", library, true);
+    g_setenv("VFIO_SIM_CONFIG", path, true);
+}
+
 /* ---- life ---- */
 
 static char *command_line(VFIOSide *side)
 {
-    g_autofree char *machine = machine_args(side->machine, side->dir,
-                                            side->ram_mib, &side->ram);
+    g_autofree char *machine = side->ops->machine
+        ? side->ops->machine(side)
+        : machine_args(side->machine, side->dir, side->ram_mib, &side->ram);
     GString *line = g_string_new(machine);
 
     g_string_append_printf(line, "%s ", side->first_args->str);
@@ -290,7 +310,7 @@ static char *command_line(VFIOSide *side)
     }
     for (unsigned i = 0; i < side->devices->len; i++) {
         const char *device = side->devices->pdata[i];
-        g_autofree char *dir = vfio_side_sysfs(side, device);
+        g_autofree char *dir = side->ops->path(side, device);
 
         g_string_append_printf(line, "-device vfio-pci,sysfsdev=%s,id=%s,"
                                "addr=%x.0%s ", dir, device,
@@ -307,14 +327,6 @@ static char *command_line(VFIOSide *side)
     return g_string_free(line, false);
 }
 
-static void set_or_unset(const char *var, const char *value)
-{
-    if (value) {
-        g_setenv(var, value, true);
-    } else {
-        g_unsetenv(var);
-    }
-}
 
 /* As in QEMU's later tests, the two sides can be two versions of it. */
 static const char *real_qemu(VFIOSide *side)
@@ -327,11 +339,8 @@ static const char *real_qemu(VFIOSide *side)
 
 void vfio_side_try_start(VFIOSide *side)
 {
-    g_autofree char *library = build_file("VFIO_SIM_LIBRARY",
-                                          "../sim/libvfio-sim.so");
     g_autofree char *wrapper = build_file("VFIO_ATTACHED_QEMU",
                                           "../../qemu-system-x86_64");
-    g_autofree char *config = side_file(side, "sim.conf");
     g_autofree char *old_preload = g_strdup(g_getenv("LD_PRELOAD"));
     g_autofree char *line = command_line(side);
     g_autofree char *old_qemu = g_strdup(g_getenv("QEMU"));
@@ -339,9 +348,7 @@ void vfio_side_try_start(VFIOSide *side)
     const char *real = real_qemu(side);
 
     g_assert_null(side->qts);
-    write_config(side);
-    set_or_unset("LD_PRELOAD", library);
-    set_or_unset("VFIO_SIM_CONFIG", config);
+    side->ops->apply(side);
     set_or_unset("VFIO_MIGRATION_ATTACH", side->attach);
     set_or_unset("VFIO_MIGRATION_MULTI", side->multi ? "allow" : NULL);
     set_or_unset("VFIO_MIGRATION_DEVICE_DIRTY_TRACKING",
@@ -377,10 +384,15 @@ void vfio_side_start(VFIOSide *side)
     }
 }
 
+static void program(VFIOSide *side, unsigned index)
+{
+    machine_program(side->qts, MACHINE_FIRST_SLOT + index);
+}
+
 void vfio_side_program(VFIOSide *side)
 {
     for (unsigned i = 0; i < side->devices->len; i++) {
-        machine_program(side->qts, MACHINE_FIRST_SLOT + i);
+        side->ops->program(side, i);
     }
 }
 
@@ -431,6 +443,9 @@ void vfio_side_free(VFIOSide *side)
         vfio_side_quit(side);
     }
     qtest_remove_abrt_handler(side);
+    if (side->ops->drop) {
+        side->ops->drop(side);
+    }
     machine_drop_ram(&side->ram, side->ram_mib);
     g_key_file_unref(side->config);
     g_ptr_array_unref(side->devices);
@@ -444,7 +459,7 @@ void vfio_side_free(VFIOSide *side)
 
 /* ---- what the devices say ---- */
 
-char *vfio_side_transcript(VFIOSide *side)
+static char *read_transcript(VFIOSide *side)
 {
     g_autofree char *path = side_file(side, "transcript");
     char *text = NULL;
@@ -453,6 +468,11 @@ char *vfio_side_transcript(VFIOSide *side)
         return g_strdup("");
     }
     return text;
+}
+
+char *vfio_side_transcript(VFIOSide *side)
+{
+    return side->ops->transcript(side);
 }
 
 static void describe_hook(gpointer opaque)
@@ -479,33 +499,51 @@ void vfio_side_fail(VFIOSide *side, const char *fmt, ...)
     qtest_fail("%s: %s", side->name, text);
 }
 
-static QDict *read_status(VFIOSide *side)
+static QDict *read_status(VFIOSide *side, const char *device)
 {
     g_autofree char *path = side_file(side, "status.json");
     g_autofree char *text = NULL;
-    QDict *status;
+    QDict *all, *one;
 
     if (!g_file_get_contents(path, &text, NULL, NULL)) {
         vfio_side_fail(side, "the simulated device wrote no status");
     }
-    status = qdict_from_text(text);
-    if (!status) {
+    all = qdict_from_text(text);
+    if (!all) {
         vfio_side_fail(side, "not a status: %s", text);
     }
-    return status;
-}
-
-QDict *vfio_side_status(VFIOSide *side, const char *device)
-{
-    QDict *all = read_status(side);
-    QDict *one = qobject_ref(qdict_get_qdict(qdict_get_qdict(all, "devices"),
-                                             device));
-
+    one = qobject_ref(qdict_get_qdict(qdict_get_qdict(all, "devices"),
+                                      device));
     qobject_unref(all);
     if (!one) {
         vfio_side_fail(side, "the status has no device %s", device);
     }
     return one;
+}
+
+static bool has_msix(VFIOSide *side, const char *device)
+{
+    g_autofree char *vectors = vfio_side_get(side, device, "msix-vectors");
+
+    return g_strcmp0(vectors, "0");
+}
+
+static const VFIODeviceOps simulated = {
+    .path = vfio_side_sysfs,
+    .apply = apply,
+    .program = program,
+    .has_msix = has_msix,
+    .status = read_status,
+    .transcript = read_transcript,
+    .poll_ms = 2,
+    .state_ms = 5000,
+    .fail_ms = 5000,
+    .end_ms = 30000,
+};
+
+QDict *vfio_side_status(VFIOSide *side, const char *device)
+{
+    return side->ops->status(side, device);
 }
 
 char *vfio_side_status_str(VFIOSide *side, const char *device,
@@ -545,7 +583,7 @@ char *vfio_side_arcs(VFIOSide *side, const char *device)
 void vfio_side_expect_state(VFIOSide *side, const char *device,
                             const char *state)
 {
-    int64_t end_us = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
+    int64_t end_us = g_get_monotonic_time() + side->ops->state_ms * 1000;
 
     while (true) {
         g_autofree char *now = vfio_side_status_str(side, device, "state");
@@ -556,8 +594,14 @@ void vfio_side_expect_state(VFIOSide *side, const char *device,
         if (g_get_monotonic_time() > end_us) {
             vfio_side_fail(side, "%s is '%s', not '%s'", device, now, state);
         }
-        g_usleep(2000);
+        g_usleep(side->ops->poll_ms * 1000);
     }
+}
+
+void vfio_side_expect_run_state(VFIOSide *side, const char *state)
+{
+    migrate_poll_run_state(side->qts, state, side->ops->fail_ms,
+                           side->ops->poll_ms);
 }
 
 QDict *vfio_side_property(VFIOSide *side, const char *device)

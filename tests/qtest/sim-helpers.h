@@ -30,9 +30,39 @@ typedef enum VFIOSideReset {
     RESET_AROUND,               /* then, or just before */
 } VFIOSideReset;
 
-typedef struct VFIOSide {
+typedef struct VFIOSide VFIOSide;
+
+/*
+ * What the devices of a side are; without another one those of tests/sim. And
+ * how long it may take till something is seen there, and between two looks.
+ */
+typedef struct VFIODeviceOps {
+    /* QEMU's words for machine and guest; NULL: machine_args(). */
+    char *(*machine)(VFIOSide *side);
+    /* Where sysfs has @device. Caller frees. */
+    char *(*path)(VFIOSide *side, const char *device);
+    /* What was set is in force: QEMU is started next. */
+    void (*apply)(VFIOSide *side);
+    /* What a guest's driver does with it. */
+    void (*program)(VFIOSide *side, unsigned index);
+    bool (*has_msix)(VFIOSide *side, const char *device);
+    /* What @device, and what all of them say. Caller owns it. */
+    QDict *(*status)(VFIOSide *side, const char *device);
+    char *(*transcript)(VFIOSide *side);
+    /* After vfio_side_copy(), before vfio_side_free(); may be NULL. */
+    void (*copy)(const VFIOSide *from, VFIOSide *side);
+    void (*drop)(VFIOSide *side);
+    int poll_ms;
+    int state_ms;               /* till a device is in a state */
+    int fail_ms;                /* till a migration has failed, a VM runs */
+    int end_ms;                 /* till it has ended otherwise */
+} VFIODeviceOps;
+
+struct VFIOSide {
     char *name;                 /* "source" */
     VFIOSideKind kind;
+    const VFIODeviceOps *ops;
+    void *own;                  /* theirs */
     char *dir;
     GKeyFile *config;           /* of its simulated devices */
     GPtrArray *devices;         /* char *, ids */
@@ -52,7 +82,7 @@ typedef struct VFIOSide {
     const char *attach;         /* VFIO_MIGRATION_ATTACH, "require" */
     QTestState *qts;            /* NULL while no QEMU runs */
     uint8_t *ram;               /* the guest's memory, shared with QEMU */
-} VFIOSide;
+};
 
 /*
  * vfio_side_new: a side with one device `dev0` of small default sizes:
@@ -166,9 +196,12 @@ char *vfio_side_transcript(VFIOSide *side);
  */
 char *vfio_side_arcs(VFIOSide *side, const char *device);
 
-/* vfio_side_expect_state: wait up to 5 s till @device is in @state. */
+/* vfio_side_expect_state: wait till @device is in @state: simulated, 5 s. */
 void vfio_side_expect_state(VFIOSide *side, const char *device,
                             const char *state);
+
+/* vfio_side_expect_run_state: the same for the VM. */
+void vfio_side_expect_run_state(VFIOSide *side, const char *state);
 
 /* vfio_side_property: the QOM property `vfio-migration`. Caller owns it. */
 QDict *vfio_side_property(VFIOSide *side, const char *device);

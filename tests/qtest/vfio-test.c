@@ -13,7 +13,15 @@
 #include "transcript-helpers.h"
 
 /* Till the source's device has come to rest after a migration */
-#define REST_US     (5 * G_USEC_PER_SEC)
+static int64_t rest_end_us(VFIOSide *side)
+{
+    return g_get_monotonic_time() + side->ops->state_ms * 1000;
+}
+
+static void pause_a_moment(VFIOSide *side)
+{
+    g_usleep(side->ops->poll_ms * 1000);
+}
 
 static void set_incoming(VFIOPair *pair)
 {
@@ -22,15 +30,21 @@ static void set_incoming(VFIOPair *pair)
                                           pair->number);
 }
 
-VFIOPair *vfio_pair_new(VFIOSideKind src, VFIOSideKind dst)
+VFIOPair *vfio_pair_new_of(VFIOSide *src, VFIOSide *dst)
 {
     VFIOPair *pair = g_new0(VFIOPair, 1);
 
-    pair->src = vfio_side_new("source", src);
-    pair->dst = vfio_side_new("destination", dst);
-    pair->next_kind = dst;
+    pair->src = src;
+    pair->dst = dst;
+    pair->next_kind = dst->kind;
     set_incoming(pair);
     return pair;
+}
+
+VFIOPair *vfio_pair_new(VFIOSideKind src, VFIOSideKind dst)
+{
+    return vfio_pair_new_of(vfio_side_new("source", src),
+                            vfio_side_new("destination", dst));
 }
 
 void vfio_pair_free(VFIOPair *pair)
@@ -91,8 +105,10 @@ void vfio_pair_start(VFIOPair *pair)
 {
     vfio_side_start(pair->src);
     vfio_side_start(pair->dst);
-    if (!pair->src->paused) {
-        vfio_side_expect_state(pair->src, "dev0", "running");
+    for (unsigned i = 0; i < pair->src->devices->len && !pair->src->paused;
+         i++) {
+        vfio_side_expect_state(pair->src, pair->src->devices->pdata[i],
+                               "running");
     }
 }
 
@@ -126,10 +142,29 @@ void vfio_pair_begin(VFIOPair *pair)
     migrate_qmp(pair->src->qts, pair->dst->incoming, "{}");
 }
 
+static void expect_end(VFIOSide *side, const char *wanted, int timeout_ms)
+{
+    g_autofree char *end = migrate_poll_end(side->qts, timeout_ms,
+                                            side->ops->poll_ms);
+
+    if (g_strcmp0(end, wanted)) {
+        g_autofree char *why = end ? migrate_error(side->qts) : g_strdup("");
+
+        vfio_side_fail(side, "the migration should be '%s' within %d ms, it "
+                       "is '%s'%s%s", wanted, timeout_ms,
+                       end ? end : "without an end", *why ? ": " : "", why);
+    }
+}
+
+void vfio_expect_end(VFIOSide *side, const char *wanted)
+{
+    expect_end(side, wanted, side->ops->end_ms);
+}
+
 void vfio_pair_finish(VFIOPair *pair)
 {
-    wait_for_migration_complete(pair->src->qts);
-    wait_for_migration_complete(pair->dst->qts);
+    vfio_expect_end(pair->src, "completed");
+    vfio_expect_end(pair->dst, "completed");
 }
 
 /* ---- what must be true ---- */
@@ -166,10 +201,10 @@ void vfio_expect_source_well(VFIOPair *pair)
         g_autofree char *state = migrate_run_state(src->qts);
 
         if (strcmp(state, "postmigrate")) {
-            migrate_wait_run_state(src->qts, "paused");
+            vfio_side_expect_run_state(src, "paused");
         }
     } else {
-        migrate_wait_run_state(src->qts, "running");
+        vfio_side_expect_run_state(src, "running");
     }
     for (unsigned i = 0; i < src->devices->len; i++) {
         vfio_side_expect_state(src, src->devices->pdata[i],
@@ -190,7 +225,7 @@ int64_t vfio_ram_differs(VFIOPair *pair)
  */
 static char *saved_digest(VFIOSide *src, const char *device)
 {
-    int64_t end_us = g_get_monotonic_time() + REST_US;
+    int64_t end_us = rest_end_us(src);
 
     while (true) {
         g_autofree char *now = vfio_side_status_str(src, device,
@@ -199,7 +234,7 @@ static char *saved_digest(VFIOSide *src, const char *device)
         if (*now || g_get_monotonic_time() > end_us) {
             return g_steal_pointer(&now);
         }
-        g_usleep(2000);
+        pause_a_moment(src);
     }
 }
 
@@ -229,14 +264,14 @@ static void expect_zero_status(VFIOSide *side, const char *device,
 /* The source's QEMU may be about to close it; one that has ended did not. */
 static void expect_no_data_file(VFIOSide *side, const char *device)
 {
-    int64_t end_us = g_get_monotonic_time() + REST_US;
+    int64_t end_us = rest_end_us(side);
 
     if (!qtest_probe_child(side->qts)) {
         return;
     }
     while (vfio_side_status_int(side, device, "data-fds") &&
            g_get_monotonic_time() < end_us) {
-        g_usleep(2000);
+        pause_a_moment(side);
     }
     expect_zero_status(side, device, "data-fds");
 }
@@ -264,12 +299,12 @@ static void expect_same_number(VFIOPair *pair, const char *device,
                                const char *key)
 {
     int64_t to = vfio_side_status_int(pair->dst, device, key);
-    int64_t end_us = g_get_monotonic_time() + REST_US;
+    int64_t end_us = rest_end_us(pair->src);
     int64_t from;
 
     while ((from = vfio_side_status_int(pair->src, device, key)) != to &&
            g_get_monotonic_time() < end_us) {
-        g_usleep(2000);
+        pause_a_moment(pair->src);
     }
     if (!from || from != to) {
         vfio_side_fail(pair->dst, "%s of %s is %" G_GINT64_FORMAT
@@ -291,13 +326,6 @@ static void expect_programmed(VFIOPair *pair, const char *device,
     }
 }
 
-static bool has_msix(VFIOSide *side, const char *device)
-{
-    g_autofree char *vectors = vfio_side_get(side, device, "msix-vectors");
-
-    return g_strcmp0(vectors, "0");
-}
-
 static void check_device(VFIOPair *pair, const char *device)
 {
     if (!pair->src->never_ran) {
@@ -309,7 +337,7 @@ static void check_device(VFIOPair *pair, const char *device)
         expect_programmed(pair, device, "msix-armed", MACHINE_MSIX_VECTORS);
     } else {
         expect_same_number(pair, device, "command");
-        if (has_msix(pair->src, device)) {
+        if (pair->src->ops->has_msix(pair->src, device)) {
             expect_same_number(pair, device, "msix-armed");
         }
     }
@@ -341,7 +369,7 @@ void vfio_pair_check(VFIOPair *pair)
                        G_GINT64_MODIFIER "x", at);
     }
     qtest_qmp_assert_success(dst->qts, "{'execute': 'cont'}");
-    migrate_wait_run_state(dst->qts, "running");
+    vfio_side_expect_run_state(dst, "running");
     vfio_pair_check_running(pair);
 }
 
@@ -356,20 +384,17 @@ void vfio_pair_migrate(VFIOPair *pair)
 
 void vfio_expect_failed(VFIOSide *side, const char *words)
 {
-    g_autofree char *end = migrate_wait_end(side->qts, FAIL_MS);
     g_autofree char *why = NULL;
 
-    if (g_strcmp0(end, "failed")) {
-        vfio_side_fail(side, "the migration should have failed within %d ms; "
-                       "it is '%s'", FAIL_MS, end ? end : "without an answer");
-    }
+    expect_end(side, "failed", side->ops->fail_ms);
     why = migrate_error(side->qts);
     vfio_expect_text(side, "error-desc", why, words);
 }
 
 void vfio_expect_load_failed(VFIOSide *side, const char *words)
 {
-    migrate_expect_load_failed(side->qts, side->name, FAIL_MS, words);
+    migrate_expect_load_failed(side->qts, side->name, side->ops->fail_ms,
+                               words);
 }
 
 void vfio_pair_next_destination(VFIOPair *pair)

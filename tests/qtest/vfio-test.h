@@ -27,9 +27,10 @@ typedef struct VFIOPair {
 
 /*
  * vfio_pair_new: a source and a destination that waits with -S, neither
- * started. vfio_pair_free() ends QEMUs that run; they must be well.
+ * started. vfio_pair_new_of: of these two. vfio_pair_free() ends QEMUs that run; they must be well.
  */
 VFIOPair *vfio_pair_new(VFIOSideKind src, VFIOSideKind dst);
+VFIOPair *vfio_pair_new_of(VFIOSide *src, VFIOSide *dst);
 void vfio_pair_free(VFIOPair *pair);
 
 /* vfio_pair_set: a key of dev0 on both sides. */
@@ -54,7 +55,7 @@ void vfio_pair_profiles(VFIOPair *pair, const char *profiles);
  */
 void vfio_pair_return_path(VFIOPair *pair);
 
-/* vfio_pair_start: start both; the source's device must run. */
+/* vfio_pair_start: start both; the source's devices must run. */
 void vfio_pair_start(VFIOPair *pair);
 
 /*
@@ -69,7 +70,12 @@ void vfio_wait_transcript(VFIOSide *side, const char *words);
 /* vfio_pair_begin: start the migration, wait for nothing. */
 void vfio_pair_begin(VFIOPair *pair);
 
-/* vfio_pair_finish: wait till it has completed on both sides. */
+/*
+ * vfio_expect_end: wait till the side's migration has ended, which must be as
+ * @wanted ("completed", "cancelled"). vfio_pair_finish: till it has completed
+ * on both sides.
+ */
+void vfio_expect_end(VFIOSide *side, const char *wanted);
 void vfio_pair_finish(VFIOPair *pair);
 
 /*
@@ -102,14 +108,14 @@ void vfio_pair_retry(VFIOPair *pair);
 void vfio_pair_turn(VFIOPair *pair);
 
 /*
- * vfio_expect_failed: the outgoing migration of @side ends as failed within
- * FAIL_MS, and error-desc holds each of the words (';' between them).
+ * vfio_expect_failed: the outgoing migration of @side ends as failed, on
+ * simulated devices within FAIL_MS, and error-desc holds each of the words (';' between them).
  */
 void vfio_expect_failed(VFIOSide *side, const char *words);
 
 /*
- * vfio_expect_load_failed: the incoming QEMU ends with status 1 within
- * FAIL_MS, and its stderr holds each of the words.
+ * vfio_expect_load_failed: the incoming QEMU ends with status 1, likewise, and
+ * its stderr holds each of the words.
  */
 void vfio_expect_load_failed(VFIOSide *side, const char *words);
 

@@ -14,14 +14,17 @@
  * guest_wait_report: the newest report on the console of @side, of tick @tick
  * or later, without an error. Fails the case after @seconds.
  */
-GuestReport *guest_wait_report(GuestSide *side, int64_t tick,
+GuestReport *guest_wait_report(VFIOSide *side, int64_t tick,
                                unsigned seconds);
 void guest_report_free(GuestReport *report);
 
 /* guest_expect_no_error: neither the driver nor the kernel says one. */
-void guest_expect_no_error(GuestSide *side);
+void guest_expect_no_error(VFIOSide *side);
 
 /* guest_ram_path: the file that is the guest's RAM. Caller frees. */
-char *guest_ram_path(GuestSide *side);
+char *guest_ram_path(VFIOSide *side);
+
+/* guest_console: what stands on its console. Caller frees. */
+char *guest_console(VFIOSide *side);
 
 #endif /* TESTS_FUNCTIONAL_GUEST_INTERNAL_H */

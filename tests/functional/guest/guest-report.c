@@ -80,15 +80,7 @@ void guest_report_free(GuestReport *r)
     }
 }
 
-static char *read_console(GuestSide *side)
-{
-    char *text;
-
-    return g_file_get_contents(side->console, &text, NULL, NULL)
-        ? text : g_strdup("");
-}
-
-static void check_console(GuestSide *side, const char *text)
+static void check_console(VFIOSide *side, const char *text)
 {
     for (unsigned i = 0; i < G_N_ELEMENTS(bad_words); i++) {
         const char *found = strstr(text, bad_words[i]);
@@ -100,9 +92,9 @@ static void check_console(GuestSide *side, const char *text)
     }
 }
 
-void guest_expect_no_error(GuestSide *side)
+void guest_expect_no_error(VFIOSide *side)
 {
-    g_autofree char *text = read_console(side);
+    g_autofree char *text = guest_console(side);
 
     check_console(side, text);
 }
@@ -116,13 +108,13 @@ static GuestReport *newest(const char *text)
     return at ? parse(at) : NULL;
 }
 
-GuestReport *guest_wait_report(GuestSide *side, int64_t tick,
+GuestReport *guest_wait_report(VFIOSide *side, int64_t tick,
                                unsigned seconds)
 {
     int64_t end_us = g_get_monotonic_time() + seconds * G_USEC_PER_SEC;
 
     while (true) {
-        g_autofree char *text = read_console(side);
+        g_autofree char *text = guest_console(side);
         GuestReport *r = newest(text);
 
         check_console(side, text);
@@ -145,7 +137,7 @@ GuestReport *guest_wait_report(GuestSide *side, int64_t tick,
     }
 }
 
-static void grown(GuestSide *side, const GuestReport *now, const char *what,
+static void grown(VFIOSide *side, const GuestReport *now, const char *what,
                   int64_t before, int64_t after)
 {
     if (after <= before) {
@@ -154,7 +146,7 @@ static void grown(GuestSide *side, const GuestReport *now, const char *what,
     }
 }
 
-void guest_expect_use(GuestPair *pair, GuestSide *side, unsigned ticks)
+void guest_expect_use(GuestPair *pair, VFIOSide *side, unsigned ticks)
 {
     GuestReport *last = pair->last;
     GuestReport *now = guest_wait_report(side, last->tick + ticks,

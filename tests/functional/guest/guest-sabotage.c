@@ -20,7 +20,7 @@
 
 #include "vfio-mig-test-regs.h"
 
-#define DEVICE_ADDRESS 0x80002800u      /* 00:05.0 */
+#define DEVICE_ADDRESS (0x80000000u | MACHINE_FIRST_SLOT << 11)
 #define MSIX_VECTOR_CONTROL(vector) ((vector) * 16 + 12)
 #define RAM_FACTOR UINT64_C(0x9e3779b97f4a7c15)     /* of vmg-ram.c */
 #define PAGE_BYTES 4096
@@ -38,7 +38,7 @@ typedef struct Sabotage {
     uint64_t msix_table;
 } Sabotage;
 
-static uint64_t bar(GuestSide *side, unsigned reg)
+static uint64_t bar(VFIOSide *side, unsigned reg)
 {
     uint64_t address;
 
@@ -120,12 +120,11 @@ static void mask_interrupt(Sabotage *s)
                  s->msix_table + MSIX_VECTOR_CONTROL(1), 1);
 }
 
-static bool says(GuestSide *side, const char *words)
+static bool says(VFIOSide *side, const char *words)
 {
-    g_autofree char *text = NULL;
+    g_autofree char *text = guest_console(side);
 
-    return g_file_get_contents(side->console, &text, NULL, NULL)
-        && strstr(text, words);
+    return strstr(text, words);
 }
 
 /*

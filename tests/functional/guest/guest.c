@@ -13,7 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "kernel-side.h"
 #include "qtest-json.h"
 
 #define RAM_MIB 96
@@ -27,6 +26,9 @@
 #define GUEST_APPEND "console=ttyS0 quiet panic=1 nowatchdog mitigations=off " \
     "nokaslr no_timer_check random.trust_cpu=on cryptomgr.notests " \
     "init_on_free=1"
+
+/* What the guest's driver is to use: "msix", "msi", "intx" */
+static const char *irq;
 
 bool guest_available(const char **why)
 {
@@ -44,11 +46,6 @@ bool guest_available(const char **why)
         return false;
     }
     return true;
-}
-
-static bool is_builtin(void)
-{
-    return !g_strcmp0(g_getenv("VM_TESTBED_BUILTIN"), "yes");
 }
 
 /* ---- command line ---- */
@@ -70,87 +67,63 @@ static char *kernel_image(void)
     return unpacked;
 }
 
-char *guest_ram_path(GuestSide *side)
+char *guest_ram_path(VFIOSide *side)
 {
-    return g_strdup_printf("%s/%s.ram", qtest_tmpdir(), side->name);
+    return g_build_filename(side->dir, "ram", NULL);
 }
 
-static char *command_line(GuestSide *side)
+static char *console_path(VFIOSide *side)
+{
+    return g_build_filename(side->dir, "console", NULL);
+}
+
+char *guest_console(VFIOSide *side)
+{
+    g_autofree char *path = console_path(side);
+    char *text;
+
+    return g_file_get_contents(path, &text, NULL, NULL) ? text : g_strdup("");
+}
+
+static char *machine(VFIOSide *side)
 {
     g_autofree char *kernel = kernel_image();
-    g_autofree char *device = kernel_device_path(side->device);
     g_autofree char *ram = guest_ram_path(side);
-    GString *line = g_string_new(NULL);
+    g_autofree char *console = console_path(side);
 
-    g_string_append_printf(
-        line, "-accel kvm -cpu " GUEST_CPU " -machine pc,memory-backend=ram "
-        "-m %u -object memory-backend-file,id=ram,size=%uM,share=on,"
-        "mem-path=%s -nodefaults -vga none -no-reboot ",
-        RAM_MIB, RAM_MIB, ram);
-    g_string_append_printf(
-        line, "-kernel %s -initrd %s -append '" GUEST_APPEND " vmg.irq=%s' "
-        "-chardev file,id=console,path=%s -serial chardev:console ",
-        kernel, g_getenv("VM_TESTBED_GUEST"), side->irq, side->console);
-    if (is_builtin()) {
-        g_string_append(line, "-global vfio-pci.x-enable-migration=on ");
-    }
-    g_string_append_printf(line, "-device vfio-pci,sysfsdev=%s,id=dev0,"
-                           "addr=5.0 ", device);
-    if (side->incoming) {
-        g_string_append_printf(line, "-incoming %s ", side->incoming);
-    }
     /* Only what the source has left may be there. */
     unlink(ram);
-    return g_string_free(line, false);
+    unlink(console);
+    return g_strdup_printf(
+        "-accel kvm -cpu " GUEST_CPU " -machine pc,memory-backend=ram "
+        "-m %u -object memory-backend-file,id=ram,size=%uM,share=on,"
+        "mem-path=%s -nodefaults -vga none -no-reboot "
+        "-kernel %s -initrd %s -append '" GUEST_APPEND " vmg.irq=%s' "
+        "-chardev file,id=console,path=%s -serial chardev:console ",
+        side->ram_mib, side->ram_mib, ram, kernel,
+        g_getenv("VM_TESTBED_GUEST"), irq, console);
 }
 
-/* ---- sides ---- */
-
-static GuestSide *side_new(const char *name, KernelDevice *device,
-                           const char *irq)
+/* The guest's own driver does it. */
+static void leave_alone(VFIOSide *side, unsigned index)
 {
-    GuestSide *side = g_new0(GuestSide, 1);
+}
 
-    side->name = g_strdup(name);
-    side->device = device;
-    side->irq = irq;
-    side->console = g_strdup_printf("%s/%s.console", qtest_tmpdir(), name);
-    kernel_device_set(device, "seed", "%u", name[0]);
+static VFIOSide *side_new(const char *name, const char *address)
+{
+    static VFIODeviceOps ops;
+    VFIOSide *side = kernel_side_new(name);
+
+    ops = kernel_ops;
+    ops.machine = machine;
+    ops.program = leave_alone;
+    ops.end_ms = GUEST_END_MS;
+    side->ops = &ops;
+    side->ram_mib = RAM_MIB;
+    side->downtime_ms = 2000;
+    kernel_side_add(side, address);
+    vfio_side_set(side, "dev0", "seed", "%u", name[0]);
     return side;
-}
-
-static void side_free(GuestSide *side)
-{
-    if (side->qts) {
-        qtest_quit(side->qts);
-    }
-    kernel_device_free(side->device);
-    g_free(side->incoming);
-    g_free(side->console);
-    g_free(side->name);
-    g_free(side);
-}
-
-static void side_start(GuestSide *side)
-{
-    g_autofree char *attached = kernel_attached_qemu();
-    const char *real = g_getenv("QEMU");
-    g_autofree char *line = NULL;
-    g_autofree char *output = g_strdup_printf("%s/%s.stderr", qtest_tmpdir(),
-                                              side->name);
-
-    unlink(side->console);
-    kernel_device_apply(side->device);
-    line = command_line(side);
-    g_setenv("VFIO_MIGRATION_ATTACH", is_builtin() ? "off" : "require", true);
-    side->qts = qtest_start(!is_builtin() ? attached :
-                            real ? real : "qemu-system-x86_64", line, output);
-    g_unsetenv("VFIO_MIGRATION_ATTACH");
-    if (!qtest_probe_child(side->qts)) {
-        qtest_fail("%s: QEMU did not come up", side->name);
-    }
-    migrate_set_parameter_int(side->qts, "max-bandwidth", MIGRATE_FAST);
-    migrate_set_parameter_int(side->qts, "downtime-limit", 2000);
 }
 
 /* ---- pairs ---- */
@@ -159,32 +132,26 @@ static void side_start(GuestSide *side)
 static void describe_hook(gpointer opaque)
 {
     GuestPair *pair = opaque;
-    GuestSide *sides[] = { pair->here, pair->there };
+    VFIOSide *sides[] = { pair->here, pair->there };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(sides); i++) {
-        g_autofree char *text = NULL;
-        size_t len = 0;
+        g_autofree char *text = guest_console(sides[i]);
+        size_t len = strlen(text);
 
-        if (sides[i]->qts) {
-            migrate_describe(sides[i]->qts, sides[i]->name);
-        }
-        if (g_file_get_contents(sides[i]->console, &text, &len, NULL)) {
-            fprintf(stderr, "--- the guest at '%s', after %u moves:\n%s\n",
-                    sides[i]->name, pair->moves,
-                    len > 3000 ? text + len - 3000 : text);
-        }
+        fprintf(stderr, "--- the guest at '%s', after %u moves:\n%s\n",
+                sides[i]->name, pair->moves,
+                len > 3000 ? text + len - 3000 : text);
     }
 }
 
-GuestPair *guest_pair_new(bool pci, const char *irq)
+GuestPair *guest_pair_new(bool pci, const char *wanted_irq)
 {
     GuestPair *pair = g_new0(GuestPair, 1);
 
     kernel_remove_all();
-    pair->here = side_new("a", pci ? kernel_pci_new(KERNEL_PCI_SOURCE)
-                          : kernel_mdev_new(), irq);
-    pair->there = side_new("b", pci ? kernel_pci_new(KERNEL_PCI_DESTINATION)
-                           : kernel_mdev_new(), irq);
+    irq = wanted_irq;
+    pair->here = side_new("a", pci ? KERNEL_PCI_SOURCE : NULL);
+    pair->there = side_new("b", pci ? KERNEL_PCI_DESTINATION : NULL);
     qtest_add_abrt_handler(describe_hook, pair);
     return pair;
 }
@@ -192,33 +159,33 @@ GuestPair *guest_pair_new(bool pci, const char *irq)
 void guest_pair_free(GuestPair *pair)
 {
     qtest_remove_abrt_handler(pair);
-    side_free(pair->here);
-    side_free(pair->there);
+    vfio_side_free(pair->here);
+    vfio_side_free(pair->there);
     guest_report_free(pair->last);
     g_free(pair);
 }
 
 void guest_pair_set(GuestPair *pair, const char *key, const char *value)
 {
-    kernel_device_set(pair->here->device, key, "%s", value);
-    kernel_device_set(pair->there->device, key, "%s", value);
+    kernel_side_set(pair->here, key, value);
+    kernel_side_set(pair->there, key, value);
 }
 
 void guest_pair_boot(GuestPair *pair)
 {
-    side_start(pair->here);
+    vfio_side_start(pair->here);
     pair->last = guest_wait_report(pair->here, 0, GUEST_BOOT_SECONDS);
-    g_assert_cmpstr(pair->last->mode, ==, pair->here->irq);
+    g_assert_cmpstr(pair->last->mode, ==, irq);
 }
 
 void guest_pair_ready(GuestPair *pair)
 {
-    GuestSide *side = pair->there;
+    VFIOSide *side = pair->there;
 
     g_free(side->incoming);
     side->incoming = g_strdup_printf("unix:%s/move%u", qtest_tmpdir(),
                                      pair->moves);
-    side_start(side);
+    vfio_side_start(side);
 }
 
 void guest_pair_begin(GuestPair *pair)
@@ -226,26 +193,14 @@ void guest_pair_begin(GuestPair *pair)
     migrate_qmp(pair->here->qts, pair->there->incoming, "{}");
 }
 
-static void expect_completed(GuestSide *side)
-{
-    g_autofree char *end = migrate_wait_end(side->qts, GUEST_END_MS);
-
-    if (g_strcmp0(end, "completed")) {
-        g_autofree char *why = end ? migrate_error(side->qts) : NULL;
-
-        qtest_fail("%s: the migration should be 'completed', it is '%s' %s",
-                   side->name, end ? end : "without an end", why ? why : "");
-    }
-}
-
 int64_t guest_pair_finish(GuestPair *pair)
 {
-    GuestSide *left = pair->here;
+    VFIOSide *left = pair->here;
     int64_t downtime_ms;
     QDict *info;
 
-    expect_completed(left);
-    expect_completed(pair->there);
+    vfio_expect_end(left, "completed");
+    vfio_expect_end(pair->there, "completed");
     info = migrate_query(left->qts);
     downtime_ms = qdict_get_try_int(info, "downtime", -1);
     if (g_test_verbose()) {
@@ -255,8 +210,7 @@ int64_t guest_pair_finish(GuestPair *pair)
     }
     qobject_unref(info);
     guest_expect_no_error(left);
-    qtest_quit(left->qts);
-    left->qts = NULL;
+    vfio_side_quit(left);
     pair->here = pair->there;
     pair->there = left;
     pair->moves++;

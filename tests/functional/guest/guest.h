@@ -5,7 +5,7 @@
  * its console, what the guest's driver reports there, moving it to another
  * QEMU, how much memory all that takes.
  * Does not own: the guest's driver (vmg-main.c ...), the device
- * (kernel-device.h), QEMU (libqtest.h).
+ * (kernel-device.h), QEMU (sim-helpers.h).
  * Locks: none. Runs as root, in the testbed's VM (scripts/vm-testbed).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -13,8 +13,7 @@
 #ifndef TESTS_FUNCTIONAL_GUEST_H
 #define TESTS_FUNCTIONAL_GUEST_H
 
-#include "kernel-device.h"
-#include "migration-helpers.h"
+#include "kernel-pair.h"
 
 /*
  * The VM is an emulated machine with an emulated KVM, on a host that may be
@@ -41,22 +40,13 @@ typedef struct GuestReport {
     int64_t errors;
 } GuestReport;
 
-typedef struct GuestSide {
-    char *name;                 /* "source" */
-    KernelDevice *device;       /* owned by the pair */
-    char *console;              /* file */
-    char *incoming;             /* URI, NULL for the one that boots */
-    const char *irq;            /* wanted: "msix", "msi", "intx" */
-    QTestState *qts;            /* NULL while no QEMU runs */
-} GuestSide;
-
 /*
  * Two devices; the guest runs at @here, and moves to @there. Then the names
  * change.
  */
 typedef struct GuestPair {
-    GuestSide *here;
-    GuestSide *there;
+    VFIOSide *here;
+    VFIOSide *there;
     unsigned moves;
     GuestReport *last;          /* of the guest, wherever it was */
 } GuestPair;
@@ -74,7 +64,8 @@ typedef struct GuestMemory {
 bool guest_available(const char **why);
 
 /*
- * guest_pair_new: two devices, mediated or PCI; @irq as in GuestSide.
+ * guest_pair_new: two devices, mediated or PCI; @irq: of the guest's driver:
+ * "msix", "msi", "intx".
  * guest_pair_free: ends the QEMUs, removes the devices.
  */
 GuestPair *guest_pair_new(bool pci, const char *irq);
@@ -91,7 +82,7 @@ void guest_pair_boot(GuestPair *pair);
  * without an error: @ticks more reports, each number of which has grown
  * since @pair->last, which becomes the newest.
  */
-void guest_expect_use(GuestPair *pair, GuestSide *side, unsigned ticks);
+void guest_expect_use(GuestPair *pair, VFIOSide *side, unsigned ticks);
 
 /* guest_pair_ready: start a QEMU at @there that waits for the guest. */
 void guest_pair_ready(GuestPair *pair);
