@@ -59,75 +59,32 @@ static uint64_t read_value(QTestState *s, const char *op, uint64_t addr)
     return g_ascii_strtoull(answer, NULL, 0);
 }
 
-void qtest_outb(QTestState *s, uint16_t addr, uint8_t value)
-{
-    write_value(s, "outb", addr, value);
-}
+#define WRITE(op, AddressType, ValueType)                                    \
+    void qtest_ ## op(QTestState *s, AddressType addr, ValueType value)      \
+    {                                                                        \
+        write_value(s, #op, addr, value);                                    \
+    }
 
-void qtest_outw(QTestState *s, uint16_t addr, uint16_t value)
-{
-    write_value(s, "outw", addr, value);
-}
+#define READ(op, AddressType, ValueType)                                     \
+    ValueType qtest_ ## op(QTestState *s, AddressType addr)                  \
+    {                                                                        \
+        return read_value(s, #op, addr);                                     \
+    }
 
-void qtest_outl(QTestState *s, uint16_t addr, uint32_t value)
-{
-    write_value(s, "outl", addr, value);
-}
-
-uint8_t qtest_inb(QTestState *s, uint16_t addr)
-{
-    return read_value(s, "inb", addr);
-}
-
-uint16_t qtest_inw(QTestState *s, uint16_t addr)
-{
-    return read_value(s, "inw", addr);
-}
-
-uint32_t qtest_inl(QTestState *s, uint16_t addr)
-{
-    return read_value(s, "inl", addr);
-}
-
-void qtest_writeb(QTestState *s, uint64_t addr, uint8_t value)
-{
-    write_value(s, "writeb", addr, value);
-}
-
-void qtest_writew(QTestState *s, uint64_t addr, uint16_t value)
-{
-    write_value(s, "writew", addr, value);
-}
-
-void qtest_writel(QTestState *s, uint64_t addr, uint32_t value)
-{
-    write_value(s, "writel", addr, value);
-}
-
-void qtest_writeq(QTestState *s, uint64_t addr, uint64_t value)
-{
-    write_value(s, "writeq", addr, value);
-}
-
-uint8_t qtest_readb(QTestState *s, uint64_t addr)
-{
-    return read_value(s, "readb", addr);
-}
-
-uint16_t qtest_readw(QTestState *s, uint64_t addr)
-{
-    return read_value(s, "readw", addr);
-}
-
-uint32_t qtest_readl(QTestState *s, uint64_t addr)
-{
-    return read_value(s, "readl", addr);
-}
-
-uint64_t qtest_readq(QTestState *s, uint64_t addr)
-{
-    return read_value(s, "readq", addr);
-}
+WRITE(outb, uint16_t, uint8_t)
+WRITE(outw, uint16_t, uint16_t)
+WRITE(outl, uint16_t, uint32_t)
+READ(inb, uint16_t, uint8_t)
+READ(inw, uint16_t, uint16_t)
+READ(inl, uint16_t, uint32_t)
+WRITE(writeb, uint64_t, uint8_t)
+WRITE(writew, uint64_t, uint16_t)
+WRITE(writel, uint64_t, uint32_t)
+WRITE(writeq, uint64_t, uint64_t)
+READ(readb, uint64_t, uint8_t)
+READ(readw, uint64_t, uint16_t)
+READ(readl, uint64_t, uint32_t)
+READ(readq, uint64_t, uint64_t)
 
 void qtest_bufread(QTestState *s, uint64_t addr, void *data, size_t size)
 {
