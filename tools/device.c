@@ -246,11 +246,12 @@ static void device_copy(char *to, size_t size, const char *from)
     g_strlcpy(to, from ? from : "", size);
 }
 
-static void device_take_status(JsonNode *device, DeviceStatus *status)
+void device_take_status(JsonNode *device, DeviceStatus *status)
 {
     JsonArray *violations = json_object_get_array_member(
         json_node_get_object(device), "violations");
 
+    device_status_clear(status);
     device_copy(status->state, sizeof(status->state),
                 qmp_json_string(device, "state"));
     device_copy(status->saved_digest, sizeof(status->saved_digest),
@@ -270,12 +271,23 @@ static void device_take_status(JsonNode *device, DeviceStatus *status)
     }
 }
 
-bool device_read_status(const char *directory, const char *side,
-                        unsigned number, DeviceStatus *status,
-                        GError **error)
+/* How often all rules have fired */
+static uint64_t device_fired(JsonObject *root)
 {
-    g_autofree char *name = g_strdup_printf(DEVICE_NAME, number);
-    g_autofree char *path = device_path(directory, side, "status");
+    JsonObject *rules = json_object_has_member(root, "faults")
+        ? json_object_get_object_member(root, "faults") : NULL;
+    g_autoptr(GList) list = rules ? json_object_get_values(rules) : NULL;
+    uint64_t fired = 0;
+
+    for (GList *rule = list; rule; rule = rule->next) {
+        fired += qmp_json_int(rule->data, "fired");
+    }
+    return fired;
+}
+
+bool device_read_status(const char *path, const char *name,
+                        DeviceStatus *status, GError **error)
+{
     g_autoptr(JsonParser) parser = json_parser_new();
     JsonNode *root, *devices = NULL, *device = NULL;
 
@@ -296,10 +308,18 @@ bool device_read_status(const char *directory, const char *side,
                     "%s says nothing of device '%s'", path, name);
         return false;
     }
-    device_status_clear(status);
     device_take_status(device, status);
-    status->fault_fired = qmp_json_int(root, "faults." DEVICE_RULE ".fired");
+    status->fault_fired = device_fired(json_node_get_object(root));
     return true;
+}
+
+bool device_status_of(const char *directory, const char *side,
+                      unsigned number, DeviceStatus *status, GError **error)
+{
+    g_autofree char *name = g_strdup_printf(DEVICE_NAME, number);
+    g_autofree char *path = device_path(directory, side, "status");
+
+    return device_read_status(path, name, status, error);
 }
 
 /* --- transcript --------------------------------------------------------- */

@@ -94,20 +94,32 @@ typedef struct DeviceStatus {
     uint64_t incomplete;      /* loads that ended too early */
     uint64_t violations;      /* of the contract by QEMU */
     char *first_violation;
-    uint64_t fault_fired;     /* how often the user's rule did */
+    uint64_t fault_fired;     /* how often rules did, of all devices */
 } DeviceStatus;
 
 void device_status_clear(DeviceStatus *status);
 
 /**
- * device_read_status: read what the simulation says of a side's device.
- * @number: of the side's devices, from 0
+ * device_take_status: what a device says of itself, as docs/sim.md has it
+ *
+ * Rules that have fired are not in it.
+ */
+struct _JsonNode;
+void device_take_status(struct _JsonNode *device, DeviceStatus *status);
+
+/**
+ * device_read_status: read what the simulation says of a device.
+ * @path: the file that its configuration calls "status"
+ * @name: of the device there
  *
  * It is written when the device changes its state, and exact then.
+ * device_status_of: of a side's device that device_prepare() made; @number
+ * from 0.
  */
-bool device_read_status(const char *directory, const char *side,
-                        unsigned number, DeviceStatus *status,
-                        GError **error);
+bool device_read_status(const char *path, const char *name,
+                        DeviceStatus *status, GError **error);
+bool device_status_of(const char *directory, const char *side,
+                      unsigned number, DeviceStatus *status, GError **error);
 
 /* Where a device stands now, from what its transcript says so far. */
 typedef struct DeviceProgress {

@@ -298,8 +298,8 @@ bool pair_wait_device(Pair *pair, int side, unsigned number,
 
     do {
         if (!qmp_pump(pair->qmp[side], PAIR_TICK_MS, error) ||
-            !device_read_status(pair->directory, pair_sides[side], number,
-                                status, error)) {
+            !device_status_of(pair->directory, pair_sides[side], number,
+                              status, error)) {
             return false;
         }
         if (strcmp(status->state, state) == 0) {

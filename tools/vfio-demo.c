@@ -322,8 +322,8 @@ static void demo_look_back(Demo *demo)
     before = demo_guest_counter(demo, PAIR_SOURCE);
     g_usleep(DEMO_WORK_MS * 1000);
     after = demo_guest_counter(demo, PAIR_SOURCE);
-    device_read_status(demo->pair.directory, pair_sides[PAIR_SOURCE], 0,
-                       &demo->status[PAIR_SOURCE], NULL);
+    device_status_of(demo->pair.directory, pair_sides[PAIR_SOURCE], 0,
+                     &demo->status[PAIR_SOURCE], NULL);
     screen_print("\nAt the source the VM is %s: its guest %s (%u, %u), its "
                  "device is in state %s.", qmp_json_string(status, "status"),
                  before == after ? "stands still" : "counts on", before,

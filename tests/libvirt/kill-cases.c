@@ -76,46 +76,46 @@ static void check_source_gone(Setup *s)
     check_moves(s, NULL);
 }
 
-static void test_kill(const void *data)
+static void test_kill(Setup *s, const Case *c)
 {
-    const Kill *k = data;
-    g_auto(Setup) s = one_device(DEVICE_MDEV);
+    const Kill *k = c->data;
     g_auto(Virsh) run = { 0 };
     bool went_well;
 
-    if (!ready()) {
-        return;
-    }
-    s.source[0].fault = k->moment->source_fault;
-    s.target[0].fault = k->moment->target_fault;
-    NEED(start(&s, false), "the domain did not start");
-    went_well = migrate_and_kill(&s, k, &run);
+    NEED(start(s, false), "the domain did not start");
+    went_well = migrate_and_kill(s, k, &run);
     if (g_test_failed()) {
         return;
     }
     if (k->at_source && k->moment->moved) {
         NEED(went_well, "virsh migrate failed, and the VM is there");
-        NEED(runs_at(&s, dst), "the domain does not run at the destination");
-        NEED(devices_arrived(&s), "the device's state did not arrive");
+        NEED(runs_at(s, dst), "the domain does not run at the destination");
+        NEED(devices_arrived(s), "the device's state did not arrive");
         return;
     }
     NEED(!went_well, "virsh migrate said nothing of it");
     if (k->at_source) {
-        check_source_gone(&s);
+        check_source_gone(s);
     } else {
-        check_survives(&s, says(run.err, "error: "));
+        check_survives(s, says(run.err, "error: "));
     }
 }
 
 void add_kill_cases(void)
 {
-    for (unsigned i = 0; i < 2 * G_N_ELEMENTS(moments); i++) {
-        Kill k = { &moments[i / 2], i % 2 == 0 };
-        g_autofree char *name = g_strdup_printf(
-            "/libvirt/kill/%s-%s", k.at_source ? "source" : "destination",
-            k.moment->name);
+    static Kill kills[2 * G_N_ELEMENTS(moments)];
 
-        g_test_add_data_func_full(name, g_memdup2(&k, sizeof(k)), test_kill,
-                                  g_free);
+    for (unsigned i = 0; i < G_N_ELEMENTS(kills); i++) {
+        const Moment *m = &moments[i / 2];
+        bool at_source = i % 2 == 0;
+        g_autofree char *name = g_strdup_printf(
+            "kill/%s-%s", at_source ? "source" : "destination", m->name);
+        Case c = {
+            name, test_kill, .source_fault = m->source_fault,
+            .target_fault = m->target_fault, .data = &kills[i],
+        };
+
+        kills[i] = (Kill) { m, at_source };
+        add_case(&c);
     }
 }

@@ -1,7 +1,7 @@
 /*
  * What the cases share: a domain with devices, and its way
  *
- * Owns: the steps of a case, defined in libvirt-test.c.
+ * Owns: cases, and their steps, defined in steps.c.
  * Does not own: the domain (domain.h), the hosts (node.h), devices (world.h).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -22,6 +22,7 @@
 
 extern World *world;
 extern Node *src, *dst;
+extern char *missing;           /* why nothing can be run, or NULL */
 
 /* Devices of the case, and the domain made of them, at the source. */
 typedef struct Setup {
@@ -33,17 +34,45 @@ typedef struct Setup {
     uint64_t earlier_bytes;         /* saved by a try that failed */
 } Setup;
 
-void setup_clear(Setup *s);
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Setup, setup_clear)
+typedef struct Case {
+    const char *name;               /* without "/libvirt/" */
+    void (*run)(Setup *s, const struct Case *c);
+    DeviceKind kind;
+    unsigned devices;               /* on either side; 0: one */
+    const char *config;             /* NULL: it gives data in pre-copy */
+    const char *emulator;           /* as in Setup */
+    const char *source_fault, *target_fault;    /* rule of the first device */
+    const char *option;             /* of virsh migrate */
+    const char *reason;             /* what must be said; up to run() */
+    const char *instead;
+    const void *data;
+    bool sim_only;                  /* an emulator of the test's own, or it
+                                       says little more */
+} Case;
+
+/** add_case: a copy of it, if it can be run with the devices there are. */
+void add_case(const Case *c);
+void add_move_cases(void);
+void add_fail_cases(void);
+void add_shipped_cases(void);
+
+/** add_kill_cases: in which one side's QEMU is killed. */
+void add_kill_cases(void);
 
 /** fail_case: the case has failed, for a reason and at a line; for NEED(). */
 void fail_case(int line, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
-/** ready: false: the case is skipped, or has failed already. */
-bool ready(void);
+/** clear_away: no domain is left, as after each case. */
+void clear_away(void);
 
-/** one_device: a setup of one device that gives data in pre-copy. */
-Setup one_device(DeviceKind kind);
+/** arrange: make the setup's devices of @node ready. */
+bool arrange(Setup *s, const Node *node);
+
+/**
+ * describe: write what virsh needs. Returns the path of the source's domain,
+ * to be freed.
+ */
+char *describe(Setup *s);
 
 /**
  * start: bring the domain up at the source: `virsh create`; @persistent:
@@ -53,9 +82,22 @@ bool start(Setup *s, bool persistent);
 
 /** begin_migrate: virsh migrate with one more option, or NULL. */
 GSubprocess *begin_migrate(Setup *s, const char *option);
+bool migrate(Setup *s, const char *option, Virsh *run);
+#define MIGRATE_URI "tcp://127.0.0.1"
+
+/** read_status: what a device says; false, and a message, if it does not. */
+bool read_status(const Node *node, const Device *device,
+                 DeviceStatus *status);
 
 /** device_becomes: wait, for minutes if need be, till it is in @state. */
 bool device_becomes(const Node *node, const Device *device, const char *state);
+
+/** note_earlier: before another try: what was asked of the first device. */
+bool note_earlier(Setup *s);
+
+/** state_arrived: did each word that was saved get into @to? */
+bool state_arrived(const DeviceStatus *saved, uint64_t earlier_bytes,
+                   const Node *node, const Device *to);
 
 /** devices_arrived: did each word of their state get to the destination? */
 bool devices_arrived(const Setup *s);
@@ -74,8 +116,5 @@ void check_moves(Setup *s, const char *option);
  * succeeds. @said: whether the reason could be found.
  */
 void check_survives(Setup *s, bool said);
-
-/** add_kill_cases: in which one side's QEMU is killed (kill-cases.c). */
-void add_kill_cases(void);
 
 #endif /* TESTS_LIBVIRT_LIBVIRT_TEST_H */

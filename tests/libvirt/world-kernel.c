@@ -233,9 +233,8 @@ static bool kernel_status(const Node *node, const Device *device,
     if (!transcript || !json_parser_load_from_data(parser, text, -1, error)) {
         return false;
     }
-    world_parse_status(json_node_get_object(json_parser_get_root(parser)),
-                       NULL, status);
-    status->fired = count_fired(transcript);
+    device_take_status(json_parser_get_root(parser), status);
+    status->fault_fired = count_fired(transcript);
     return true;
 }
 

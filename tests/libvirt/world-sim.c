@@ -15,7 +15,6 @@
 
 #include <string.h>
 #include <unistd.h>
-#include <json-glib/json-glib.h>
 
 #include "sandbox.h"
 
@@ -224,20 +223,8 @@ static bool sim_status(const Node *node, const Device *device,
 {
     g_autofree char *path = g_build_filename(node->dir, "status.json", NULL);
     g_autofree char *name = sim_device_name(node, device);
-    g_autoptr(JsonParser) parser = json_parser_new();
-    JsonObject *top, *devices, *faults = NULL;
 
-    if (!json_parser_load_from_file(parser, path, error)) {
-        return false;
-    }
-    top = json_node_get_object(json_parser_get_root(parser));
-    devices = json_object_get_object_member(top, "devices");
-    if (json_object_has_member(top, "faults")) {
-        faults = json_object_get_object_member(top, "faults");
-    }
-    world_parse_status(json_object_get_object_member(devices, name), faults,
-                       status);
-    return true;
+    return device_read_status(path, name, status, error);
 }
 
 World world_sim = {

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <string.h>
 #include <glib/gstdio.h>
-#include <json-glib/json-glib.h>
 
 #include "sandbox.h"
 
@@ -65,39 +64,4 @@ char *world_write_emulator(const char *lines, GError **error)
         return NULL;
     }
     return g_steal_pointer(&path);
-}
-
-void device_status_clear(DeviceStatus *status)
-{
-    g_clear_pointer(&status->state, g_free);
-    g_clear_pointer(&status->saved, g_free);
-    g_clear_pointer(&status->loaded, g_free);
-}
-
-static char *text_of(JsonObject *object, const char *key)
-{
-    return g_strdup(json_object_get_string_member(object, key));
-}
-
-void world_parse_status(JsonObject *device, JsonObject *faults,
-                        DeviceStatus *status)
-{
-    device_status_clear(status);
-    status->state = text_of(device, "state");
-    status->saved = text_of(device, "saved-digest");
-    status->loaded = text_of(device, "loaded-digest");
-    status->saved_bytes = json_object_get_int_member(device, "saved-bytes");
-    status->loaded_bytes = json_object_get_int_member(device, "loaded-bytes");
-    status->wrong = json_object_get_int_member(device, "corrupt") +
-                    json_object_get_int_member(device, "incomplete") +
-                    json_object_get_int_member(device, "violation-count");
-    status->fired = 0;
-    if (faults) {
-        g_autoptr(GList) rules = json_object_get_values(faults);
-
-        for (GList *rule = rules; rule; rule = rule->next) {
-            status->fired += json_object_get_int_member(
-                json_node_get_object(rule->data), "fired");
-        }
-    }
 }

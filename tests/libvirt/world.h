@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <glib.h>
 
+#include "device.h"
 #include "node.h"
 
 typedef enum DeviceKind {
@@ -24,18 +25,6 @@ typedef struct Device {
     const char *config;         /* keys of docs/sim.md, "a=b;c=d"; or NULL */
     const char *fault;          /* a rule, "event=...;errno=..."; or NULL */
 } Device;
-
-/* What a device says of itself, as in docs/sim.md. */
-typedef struct DeviceStatus {
-    char *state;
-    char *saved, *loaded;       /* digests, empty where there is none */
-    uint64_t saved_bytes, loaded_bytes;
-    uint64_t wrong;             /* corrupt, incomplete, violations */
-    uint64_t fired;             /* of fault rules */
-} DeviceStatus;
-
-void device_status_clear(DeviceStatus *status);
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(DeviceStatus, device_status_clear)
 
 typedef struct World {
     const char *name;
@@ -75,13 +64,5 @@ bool world_builtin(void);
  * Returns: its path, NULL with @error set. Caller frees.
  */
 char *world_write_emulator(const char *lines, GError **error);
-
-/**
- * world_parse_status: take the status of a device out of the JSON of docs/
- * sim.md; @faults may be NULL.
- */
-struct _JsonObject;
-void world_parse_status(struct _JsonObject *device,
-                        struct _JsonObject *faults, DeviceStatus *status);
 
 #endif /* TESTS_LIBVIRT_WORLD_H */
