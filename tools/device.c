@@ -223,15 +223,15 @@ char *device_argument(const char *side, unsigned number)
 
 char **device_environment(const char *side)
 {
-    g_autoptr(GStrvBuilder) envp = g_strv_builder_new();
     const char *preloaded = g_getenv("LD_PRELOAD");
     g_autofree char *preload =
-        g_strconcat("LD_PRELOAD=./" DEVICE_LIBRARY,
+        g_strconcat("./" DEVICE_LIBRARY,
                     preloaded && *preloaded ? ":" : "", preloaded, NULL);
-    g_autofree char *config = g_strdup_printf("VFIO_SIM_CONFIG=%s.conf", side);
+    g_autofree char *config = g_strdup_printf("%s.conf", side);
+    char **envp = g_environ_setenv(g_get_environ(), "LD_PRELOAD", preload,
+                                   true);
 
-    g_strv_builder_add_many(envp, preload, config, NULL);
-    return g_strv_builder_end(envp);
+    return g_environ_setenv(envp, "VFIO_SIM_CONFIG", config, true);
 }
 
 /* --- status ------------------------------------------------------------- */

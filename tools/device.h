@@ -74,8 +74,8 @@ bool device_prepare(const char *build, const char *directory,
 char *device_argument(const char *side, unsigned number);
 
 /**
- * device_environment: the variables that put the simulation under a QEMU;
- * to be freed with g_strfreev().
+ * device_environment: this program's environment, with what puts the
+ * simulation under a QEMU; to be freed with g_strfreev().
  */
 char **device_environment(const char *side);
 

@@ -81,23 +81,19 @@ static char **pair_devices(const PairConfig *config, int side)
 
 static char **pair_environment(const PairConfig *config, int side)
 {
-    g_auto(GStrv) simulation = device_environment(pair_sides[side]);
-    g_autoptr(GStrvBuilder) envp = g_strv_builder_new();
+    char **envp = device_environment(pair_sides[side]);
 
-    for (int i = 0; simulation[i]; i++) {
-        g_autofree char *variable = config->preload &&
-            g_str_has_prefix(simulation[i], "LD_PRELOAD=")
-            ? g_strdup_printf("LD_PRELOAD=./" PAIR_PRELOAD ":%s",
-                              strchr(simulation[i], '=') + 1)
-            : g_strdup(simulation[i]);
+    if (config->preload) {
+        g_autofree char *all =
+            g_strconcat("./" PAIR_PRELOAD ":",
+                        g_environ_getenv(envp, "LD_PRELOAD"), NULL);
 
-        g_strv_builder_add(envp, variable);
+        envp = g_environ_setenv(envp, "LD_PRELOAD", all, true);
     }
-    g_strv_builder_add(envp, "VFIO_MIGRATION_ATTACH=require");
     if (config->device.count > 1) {
-        g_strv_builder_add(envp, "VFIO_MIGRATION_MULTI=allow");
+        envp = g_environ_setenv(envp, "VFIO_MIGRATION_MULTI", "allow", true);
     }
-    return g_strv_builder_end(envp);
+    return g_environ_setenv(envp, "VFIO_MIGRATION_ATTACH", "require", true);
 }
 
 static Vm *pair_start_side(const Pair *pair, const PairConfig *config,

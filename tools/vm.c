@@ -120,27 +120,14 @@ static char **vm_arguments(const VmConfig *config)
     return g_strv_builder_end(argv);
 }
 
-static char **vm_environment(const VmConfig *config)
-{
-    char **envp = g_get_environ();
-
-    for (int i = 0; config->environment && config->environment[i]; i++) {
-        g_auto(GStrv) pair = g_strsplit(config->environment[i], "=", 2);
-
-        envp = g_environ_setenv(envp, pair[0], pair[1], true);
-    }
-    return envp;
-}
-
 static bool vm_spawn(Vm *vm, const VmConfig *config, GError **error)
 {
     g_auto(GStrv) argv = vm_arguments(config);
-    g_auto(GStrv) envp = vm_environment(config);
     g_autofree char *who = g_strdup_printf("the %s QEMU", config->name);
     g_autofree char *log = vm_file(config, "log");
     ChildConfig child = {
         .name = who, .argv = (const char *const *)argv,
-        .envp = (const char *const *)envp, .directory = config->directory,
+        .envp = config->environment, .directory = config->directory,
         .output = log, .sockets = 1,
     };
     int qmp_fd;

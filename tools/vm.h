@@ -26,7 +26,7 @@ typedef struct VmConfig {
     bool paused;              /* and stays paused then */
     const char *const *devices;     /* values of -device, NULL at the end */
     const char *const *traces;      /* of -trace into NAME.trace; NULL: none */
-    const char *const *environment; /* NAME=VALUE, NULL at the end */
+    const char *const *environment; /* whole; NULL: as here */
     const char *const *more;        /* other arguments; NULL: none */
 } VmConfig;
 
