@@ -14,20 +14,7 @@
 #include "edu-regs.h"
 #include "vfio-mig-test-regs.h"
 
-typedef struct Case {
-    void (*fn)(const void *);
-    const void *data;
-} Case;
-
 /* ---- pairs ---- */
-
-VFIOPair *kernel_pair_new(void)
-{
-    qtest_set_case_seconds(KERNEL_CASE_SECONDS);
-    kernel_remove_all();
-    return vfio_pair_new_of(kernel_side_new("source"),
-                            kernel_side_new("destination"));
-}
 
 /* Their states differ from the start, so that no equality is by chance. */
 static void set_seed(VFIOSide *side, unsigned first)
@@ -45,31 +32,24 @@ static void add_devices(VFIOPair *pair, const char *src, const char *dst)
     set_seed(pair->dst, 101);
 }
 
-void kernel_pair_add_mdev(VFIOPair *pair)
+static VFIOPair *pair_new(const KernelCase *c)
 {
-    add_devices(pair, NULL, NULL);
-}
+    VFIOPair *pair;
 
-VFIOPair *kernel_pair_new_mdev(void)
-{
-    VFIOPair *pair = kernel_pair_new();
-
-    kernel_pair_add_mdev(pair);
+    qtest_set_case_seconds(KERNEL_CASE_SECONDS);
+    kernel_remove_all();
+    pair = vfio_pair_new_of(kernel_side_new("source"),
+                            kernel_side_new("destination"));
+    add_devices(pair, c->pci ? KERNEL_PCI_SOURCE : NULL,
+                c->pci ? KERNEL_PCI_DESTINATION : NULL);
+    if (c->two) {
+        add_devices(pair, NULL, NULL);
+    }
+    if (c->v2) {
+        kernel_side_v2(pair->src);
+        kernel_side_v2(pair->dst);
+    }
     return pair;
-}
-
-VFIOPair *kernel_pair_new_pci(void)
-{
-    VFIOPair *pair = kernel_pair_new();
-
-    add_devices(pair, KERNEL_PCI_SOURCE, KERNEL_PCI_DESTINATION);
-    return pair;
-}
-
-void kernel_pair_v2(VFIOPair *pair)
-{
-    kernel_side_v2(pair->src);
-    kernel_side_v2(pair->dst);
 }
 
 void kernel_pair_set(VFIOPair *pair, const char *key, const char *value)
@@ -219,24 +199,27 @@ void kernel_pair_retry(VFIOPair *pair)
 
 static void run_case(const void *opaque)
 {
-    const Case *c = opaque;
+    const KernelCase *c = opaque;
     const char *why;
+    VFIOPair *pair;
 
     if (!kernel_available(&why)) {
         qtest_skip(why);
         return;
     }
     kernel_log_begin();
-    c->fn(c->data);
+    pair = pair_new(c);
+    c->run(pair, c->data);
+    vfio_pair_free(pair);
     kernel_log_check();
 }
 
-void kernel_add_case(const char *name, void (*fn)(const void *),
-                     const void *data)
+void kernel_add_case(const KernelCase *c)
 {
-    Case c = { fn, data };
-    g_autofree char *path = g_strconcat("kernel/", name, NULL);
+    g_autofree char *path = g_strconcat("kernel/", c->name, NULL);
 
-    qtest_add_data_case_full(path, g_memdup2(&c, sizeof(c)), run_case,
-                             g_free);
+    if (!kernel_builtin() || !(c->v2 || c->ours)) {
+        qtest_add_data_case_full(path, g_memdup2(c, sizeof(*c)), run_case,
+                                 g_free);
+    }
 }

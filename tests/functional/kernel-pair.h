@@ -1,8 +1,8 @@
 /*
  * Pairs of QEMUs with devices of the kernel test driver
  *
- * Owns: what there is to a pair besides vfio-test.h: which devices it has,
- * their registers, which must be as they were and go on.
+ * Owns: cases with pairs, and what there is to a pair besides vfio-test.h: its
+ * registers, which must be as they were and go on.
  * Does not own: the devices (kernel-device.h), a side (sim-helpers.h).
  * Locks: none.
  *
@@ -13,21 +13,6 @@
 
 #include "kernel-device.h"
 #include "vfio-test.h"
-
-/*
- * kernel_pair_new: two sides without devices, for vfio_pair_free().
- * kernel_pair_new_mdev: with a mediated device each. kernel_pair_new_pci:
- * with a PCI device each.
- */
-VFIOPair *kernel_pair_new(void);
-VFIOPair *kernel_pair_new_mdev(void);
-VFIOPair *kernel_pair_new_pci(void);
-
-/* kernel_pair_add_mdev: one more device on each side. */
-void kernel_pair_add_mdev(VFIOPair *pair);
-
-/* kernel_pair_v2: all devices of both sides, see kernel_side_v2(). */
-void kernel_pair_v2(VFIOPair *pair);
 
 /* kernel_pair_set: a key of all devices of both sides, before the start. */
 void kernel_pair_set(VFIOPair *pair, const char *key, const char *value);
@@ -60,8 +45,18 @@ void kernel_pair_migrate(VFIOPair *pair);
 /* kernel_pair_retry: the source is well; a new destination; migrate. */
 void kernel_pair_retry(VFIOPair *pair);
 
-/* kernel_add_case: a case; the kernel's log is checked after it. */
-void kernel_add_case(const char *name, void (*fn)(const void *),
-                     const void *data);
+/* A case with a pair that has a mediated device on each side, but for: */
+typedef struct KernelCase {
+    const char *name;           /* without "kernel/" */
+    void (*run)(VFIOPair *pair, const void *data);
+    const void *data;
+    bool pci;                   /* PCI devices */
+    bool two;                   /* one more mediated device each */
+    bool v2;                    /* see kernel_side_v2() */
+    bool ours;                  /* means nothing for QEMU's own code */
+} KernelCase;
+
+/* kernel_add_case: a copy of it; the kernel's log is checked after it. */
+void kernel_add_case(const KernelCase *c);
 
 #endif /* TESTS_FUNCTIONAL_KERNEL_PAIR_H */

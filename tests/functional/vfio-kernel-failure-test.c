@@ -48,11 +48,6 @@ static const Fault faults[] = {
       "event=state-write;from=resuming;errno=EIO" },
 };
 
-static bool is_v2(const Fault *f)
-{
-    return g_str_has_prefix(f->name, "v2-");
-}
-
 /* ---- an error of the driver in each phase ---- */
 
 static void expect_failure(VFIOPair *pair, Outcome outcome)
@@ -80,16 +75,12 @@ static void expect_failure(VFIOPair *pair, Outcome outcome)
     qtest_qmp_assert_success(pair->src->qts, "{'execute': 'cont'}");
 }
 
-static void test_fault(const void *opaque)
+static void test_fault(VFIOPair *pair, const void *opaque)
 {
     const Fault *f = opaque;
-    VFIOPair *pair = kernel_pair_new_mdev();
     bool at_source = f->outcome == FAILS || f->outcome == COPES;
     VFIOSide *side = at_source ? pair->src : pair->dst;
 
-    if (is_v2(f)) {
-        kernel_pair_v2(pair);
-    }
     vfio_side_fault(side, "row", f->keys);
     if (strstr(f->keys, "data-read") || strstr(f->keys, "data-write")) {
         kernel_pair_set(pair, "areas", "none");
@@ -110,7 +101,6 @@ static void test_fault(const void *opaque)
         vfio_pair_finish(pair);
         vfio_expect_fired(side, "row");
         kernel_pair_check(pair);
-        vfio_pair_free(pair);
         return;
     }
     expect_failure(pair, f->outcome);
@@ -122,19 +112,17 @@ static void test_fault(const void *opaque)
         vfio_side_program(pair->src);
     }
     kernel_pair_retry(pair);
-    vfio_pair_free(pair);
 }
 
 /* ---- stopped, reset, removed: while it migrates ---- */
 
-static VFIOPair *pair_in_precopy(VFIOPair *pair)
+static void start_precopy(VFIOPair *pair)
 {
     kernel_pair_much_precopy(pair);
     vfio_pair_start(pair);
     migrate_stay_in_precopy(pair->src->qts);
     vfio_pair_begin(pair);
     kernel_pair_in_precopy(pair);
-    return pair;
 }
 
 static void cancel(VFIOPair *pair)
@@ -144,30 +132,16 @@ static void cancel(VFIOPair *pair)
     vfio_expect_load_failed(pair->dst, "");
 }
 
-static VFIOPair *new_pair(const void *v2)
+static void test_cancel(VFIOPair *pair, const void *opaque)
 {
-    VFIOPair *pair = kernel_pair_new_mdev();
-
-    if (v2) {
-        kernel_pair_v2(pair);
-    }
-    return pair;
-}
-
-static void test_cancel(const void *v2)
-{
-    VFIOPair *pair = pair_in_precopy(new_pair(v2));
-
+    start_precopy(pair);
     cancel(pair);
     kernel_pair_retry(pair);
-    vfio_pair_free(pair);
 }
 
 /* The device stopped, none of it sent after that: back to running. */
-static void test_cancel_at_switchover(const void *v2)
+static void test_cancel_at_switchover(VFIOPair *pair, const void *opaque)
 {
-    VFIOPair *pair = new_pair(v2);
-
     vfio_pair_start(pair);
     migrate_set_capability(pair->src->qts, "pause-before-switchover", true);
     vfio_pair_begin(pair);
@@ -176,16 +150,14 @@ static void test_cancel_at_switchover(const void *v2)
     cancel(pair);
     migrate_set_capability(pair->src->qts, "pause-before-switchover", false);
     kernel_pair_retry(pair);
-    vfio_pair_free(pair);
 }
 
 /*
  * The guest resets itself, and so the device, in pre-copy: it runs again,
  * and what is migrated is the state after the reset.
  */
-static void test_reset(const void *v2)
+static void test_reset(VFIOPair *pair, const void *v2)
 {
-    VFIOPair *pair = new_pair(v2);
     KernelDevice *dev = kernel_device(pair->src, 0);
     g_autofree char *end = NULL;
 
@@ -195,7 +167,7 @@ static void test_reset(const void *v2)
         kernel_pair_set(pair, "dma-start", "0xa00000");
         kernel_pair_set(pair, "dma-size", "1M");
     }
-    pair_in_precopy(pair);
+    start_precopy(pair);
     qtest_qmp_assert_success(pair->src->qts, "{'execute': 'system_reset'}");
     qtest_qmp_eventwait(pair->src->qts, "RESET");
     g_assert_cmpint(vfio_side_status_int(pair->src, "dev0", "resets"), >, 0);
@@ -212,7 +184,6 @@ static void test_reset(const void *v2)
         vfio_side_program(pair->src);
         kernel_pair_retry(pair);
     }
-    vfio_pair_free(pair);
 }
 
 /*
@@ -220,11 +191,11 @@ static void test_reset(const void *v2)
  * let go of it, and waits. QEMU 7.2 unplugs nothing while it migrates: the
  * migration goes on, and the removal ends when the source does.
  */
-static void remove_in_precopy(VFIOPair *pair)
+static void test_remove(VFIOPair *pair, const void *opaque)
 {
     pid_t remover;
 
-    pair_in_precopy(pair);
+    start_precopy(pair);
     remover = kernel_device_remove(kernel_device(pair->src, 0));
     g_assert_false(kernel_device_removed(remover, 1000));
     migrate_let_go(pair->src->qts);
@@ -233,29 +204,19 @@ static void remove_in_precopy(VFIOPair *pair)
     g_assert_false(kernel_device_removed(remover, 100));
     vfio_side_quit(pair->src);
     g_assert_true(kernel_device_removed(remover, 10000));
-    vfio_pair_free(pair);
-}
-
-static void test_remove(const void *opaque)
-{
-    remove_in_precopy(kernel_pair_new_mdev());
-}
-
-static void test_unbind(const void *opaque)
-{
-    remove_in_precopy(kernel_pair_new_pci());
 }
 
 /*
  * The same, but the migration is cancelled: the kernel asks again (after
  * 10 s at most), the guest lets go, and the VM runs on without the device.
  */
-static void test_remove_and_cancel(const void *opaque)
+static void test_remove_and_cancel(VFIOPair *pair, const void *opaque)
 {
-    VFIOPair *pair = pair_in_precopy(kernel_pair_new_mdev());
-    pid_t remover = kernel_device_remove(kernel_device(pair->src, 0));
+    pid_t remover;
     int64_t end_us;
 
+    start_precopy(pair);
+    remover = kernel_device_remove(kernel_device(pair->src, 0));
     g_assert_false(kernel_device_removed(remover, 1000));
     cancel(pair);
     end_us = g_get_monotonic_time() + 30 * G_USEC_PER_SEC;
@@ -266,45 +227,48 @@ static void test_remove_and_cancel(const void *opaque)
     qtest_qmp_eventwait(pair->src->qts, "DEVICE_DELETED");
     vfio_side_expect_run_state(pair->src, "running");
     vfio_side_kill(pair->dst);
-    vfio_pair_free(pair);
 }
 
 /* A QEMU that is killed while it migrates leaves nothing behind. */
-static void test_kill(const void *opaque)
+static void test_kill(VFIOPair *pair, const void *opaque)
 {
-    VFIOPair *pair = pair_in_precopy(kernel_pair_new_mdev());
     pid_t remover;
 
+    start_precopy(pair);
     vfio_side_kill(pair->src);
     vfio_expect_load_failed(pair->dst, "");
     vfio_side_kill(pair->dst);
     remover = kernel_device_remove(kernel_device(pair->src, 0));
     g_assert_true(kernel_device_removed(remover, 5000));
-    vfio_pair_free(pair);
 }
 
 int main(int argc, char **argv)
 {
+    static const KernelCase cases[] = {
+        { "cancel/pre-copy", test_cancel },
+        { "cancel/switchover", test_cancel_at_switchover },
+        { "reset/pre-copy", test_reset },
+        { "cancel/v2", test_cancel, .v2 = true },
+        { "cancel/v2-switchover", test_cancel_at_switchover, .v2 = true },
+        { "reset/v2", test_reset, "v2", .v2 = true },
+        { "remove/mdev", test_remove },
+        { "remove/pci", test_remove, .pci = true },
+        { "remove/and-cancel", test_remove_and_cancel },
+        { "kill/source", test_kill },
+    };
+
     g_test_init(&argc, &argv, NULL);
     for (unsigned i = 0; i < G_N_ELEMENTS(faults); i++) {
         g_autofree char *name = g_strconcat("fault/", faults[i].name, NULL);
+        KernelCase c = {
+            name, test_fault, &faults[i],
+            .v2 = g_str_has_prefix(faults[i].name, "v2-"),
+        };
 
-        if (!is_v2(&faults[i]) || !kernel_builtin()) {
-            kernel_add_case(name, test_fault, &faults[i]);
-        }
+        kernel_add_case(&c);
     }
-    kernel_add_case("cancel/pre-copy", test_cancel, NULL);
-    kernel_add_case("cancel/switchover", test_cancel_at_switchover, NULL);
-    kernel_add_case("reset/pre-copy", test_reset, NULL);
-    if (!kernel_builtin()) {
-        kernel_add_case("cancel/v2", test_cancel, "v2");
-        kernel_add_case("cancel/v2-switchover", test_cancel_at_switchover,
-                        "v2");
-        kernel_add_case("reset/v2", test_reset, "v2");
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        kernel_add_case(&cases[i]);
     }
-    kernel_add_case("remove/mdev", test_remove, NULL);
-    kernel_add_case("remove/pci", test_unbind, NULL);
-    kernel_add_case("remove/and-cancel", test_remove_and_cancel, NULL);
-    kernel_add_case("kill/source", test_kill, NULL);
     return g_test_run();
 }

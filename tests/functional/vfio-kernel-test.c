@@ -21,9 +21,8 @@
 
 /* ---- layouts of the data window ---- */
 
-static void test_layout(const void *areas)
+static void test_layout(VFIOPair *pair, const void *areas)
 {
-    VFIOPair *pair = kernel_pair_new_mdev();
     g_autofree char *arcs = NULL;
     int64_t mapped, trapped;
 
@@ -34,53 +33,39 @@ static void test_layout(const void *areas)
     kernel_pair_migrate(pair);
     arcs = vfio_side_arcs(pair->src, NULL);
     vfio_expect_text(pair->src, "arcs", arcs,
-                       "running>pre-copy;pre-copy>stop-copy");
+                     "running>pre-copy;pre-copy>stop-copy");
     trapped = vfio_side_status_int(pair->src, "dev0", "trapped-bytes");
     mapped = vfio_side_status_int(pair->src, "dev0", "saved-bytes") - trapped;
     g_assert_true((mapped > 0) == (strcmp(areas, "none") != 0));
     g_assert_true((trapped > 0) == (strcmp(areas, "all") != 0));
-    vfio_pair_free(pair);
 }
 
 /* The destination's driver has another window than the source's. */
-static void test_other_window(const void *opaque)
+static void test_other_window(VFIOPair *pair, const void *opaque)
 {
-    VFIOPair *pair = kernel_pair_new_mdev();
-
     vfio_side_set_keys(pair->dst, "dev0", "window-size=32K;chunk-size=32K;"
                        "areas=stripes:4K;split=allow");
     vfio_pair_start(pair);
     kernel_pair_migrate(pair);
-    vfio_pair_free(pair);
 }
 
-/* 64 MiB of state, half of it mapped: sizes are not only small. */
-static void test_big(const void *opaque)
+static void test_moves(VFIOPair *pair, const void *keys)
 {
-    VFIOPair *pair = kernel_pair_new_mdev();
-
-    kernel_pair_set(pair, "window-size", "1M");
-    kernel_pair_set(pair, "chunk-size", "1M");
-    kernel_pair_set(pair, "areas", "stripes:64K");
-    kernel_pair_set(pair, "state-size", "64M");
-    kernel_pair_set(pair, "verify", "sampled");
+    vfio_pair_set_keys(pair, keys);
     vfio_pair_start(pair);
     kernel_pair_migrate(pair);
-    vfio_pair_free(pair);
 }
 
 /* ---- DMA ---- */
 
 /*
  * The device writes in pre-copy and until it is stopped: each round of RAM
- * finds pages that only the kernel's dirty bits tell of.
+ * finds pages that only the kernel's dirty bits, or the device's log tell of.
  */
-static void test_dma(const void *opaque)
+static void migrate_with_dma(VFIOPair *pair)
 {
-    VFIOPair *pair = kernel_pair_new_mdev();
     uint32_t before, during;
 
-    kernel_pair_much_precopy(pair);
     vfio_pair_start(pair);
     kernel_set_reg(pair->src, 0, VMT_REG_DMA_INTERVAL_US, 200);
     migrate_stay_in_precopy(pair->src->qts);
@@ -95,47 +80,34 @@ static void test_dma(const void *opaque)
     g_assert_cmpuint(kernel_reg(pair->src, 0, VMT_REG_DMA_BURSTS), >=,
                      during);
     g_assert_cmpuint(kernel_reg(pair->src, 0, VMT_REG_DMA_ERRORS), ==, 0);
-    kernel_pair_check(pair);
-    vfio_pair_free(pair);
 }
 
-/* Pages that the driver keeps pinned stay dirty till the end. */
-static void test_pinned(const void *opaque)
+static void test_dma(VFIOPair *pair, const void *opaque)
 {
-    VFIOPair *pair = kernel_pair_new_mdev();
-
-    kernel_pair_set(pair, "pinned", "0xa00000+0x40000");
-    vfio_pair_start(pair);
-    kernel_pair_migrate(pair);
-    vfio_pair_free(pair);
+    kernel_pair_much_precopy(pair);
+    migrate_with_dma(pair);
+    kernel_pair_check(pair);
 }
 
 /* ---- several devices ---- */
 
-static void test_two_devices(const void *opaque)
+static void test_two_devices(VFIOPair *pair, const void *opaque)
 {
-    VFIOPair *pair = kernel_pair_new_mdev();
-
-    kernel_pair_add_mdev(pair);
     pair->src->multi = pair->dst->multi = true;
     vfio_pair_start(pair);
     kernel_pair_migrate(pair);
-    vfio_pair_free(pair);
 }
 
 /* Not without the opt-in: the devices could reach each other. */
-static void test_two_devices_blocked(const void *opaque)
+static void test_two_devices_blocked(VFIOPair *pair, const void *opaque)
 {
-    VFIOPair *pair = kernel_pair_new_mdev();
     g_autofree char *why = NULL;
 
-    kernel_pair_add_mdev(pair);
     vfio_pair_start(pair);
     why = migrate_refused(pair->src->qts, pair->dst->incoming);
     vfio_expect_text(pair->src, "the refusal", why,
-                       "cannot migrate together");
+                     "cannot migrate together");
     vfio_expect_source_well(pair);
-    vfio_pair_free(pair);
 }
 
 /* ---- a PCI device behind an IOMMU ---- */
@@ -167,17 +139,14 @@ static void edu_dma(VFIOSide *side)
     edu_wait(side, EDU_DMA_CMD, EDU_DMA_RUN);
 }
 
-static void test_pci(const void *opaque)
+static void test_pci(VFIOPair *pair, const void *opaque)
 {
-    VFIOPair *pair = kernel_pair_new_pci();
-
     vfio_pair_start(pair);
     g_assert_cmpuint(edu_factorial(pair->src, 6), ==, 720);
     edu_dma(pair->src);
     kernel_pair_migrate(pair);
     g_assert_cmpuint(edu_factorial(pair->dst, 5), ==, 120);
     edu_dma(pair->dst);
-    vfio_pair_free(pair);
 }
 
 /* ---- protocol v2, as the kernel has it ---- */
@@ -197,42 +166,24 @@ static void expect_log_used(VFIOSide *side, unsigned index)
     qobject_unref(status);
 }
 
-/* As test_dma(): what tells of its writes is the log of the device. */
-static void test_v2(const void *opaque)
+static void test_v2(VFIOPair *pair, const void *opaque)
 {
-    VFIOPair *pair = kernel_pair_new_mdev();
     g_autofree char *arcs = NULL;
-    uint32_t before;
 
-    kernel_pair_v2(pair);
     kernel_pair_set(pair, "state-size", "9M");
-    vfio_pair_start(pair);
-    kernel_set_reg(pair->src, 0, VMT_REG_DMA_INTERVAL_US, 200);
-    migrate_stay_in_precopy(pair->src->qts);
-    vfio_pair_begin(pair);
-    kernel_pair_in_precopy(pair);
-    before = kernel_reg(pair->src, 0, VMT_REG_DMA_BURSTS);
-    g_usleep(500 * 1000);
-    g_assert_cmpuint(kernel_reg(pair->src, 0, VMT_REG_DMA_BURSTS), >, before);
-    migrate_let_go(pair->src->qts);
-    vfio_pair_finish(pair);
+    migrate_with_dma(pair);
     arcs = vfio_side_arcs(pair->src, NULL);
     vfio_expect_text(pair->src, "arcs", arcs, v2_stops);
     expect_log_used(pair->src, 0);
     kernel_pair_check(pair);
-    vfio_pair_free(pair);
 }
 
 /*
  * Two that have P2P need no opt-in, and keep in step. One of them is a PCI
  * device, which writes through the IOMMU until just before it is stopped.
  */
-static void test_v2_devices(const void *opaque)
+static void test_v2_devices(VFIOPair *pair, const void *opaque)
 {
-    VFIOPair *pair = kernel_pair_new_pci();
-
-    kernel_pair_add_mdev(pair);
-    kernel_pair_v2(pair);
     vfio_pair_start(pair);
     edu_dma(pair->src);
     migrate_stay_in_precopy(pair->src->qts);
@@ -250,17 +201,13 @@ static void test_v2_devices(const void *opaque)
     kernel_expect_passes(pair->dst, "stop>running-p2p",
                          "running-p2p>running");
     edu_dma(pair->dst);
-    vfio_pair_free(pair);
 }
 
 /* One of them has no P2P. */
-static void test_v2_blocked(const void *opaque)
+static void test_v2_blocked(VFIOPair *pair, const void *opaque)
 {
-    VFIOPair *pair = kernel_pair_new_mdev();
     g_autofree char *why = NULL, *words = NULL;
 
-    kernel_pair_add_mdev(pair);
-    kernel_pair_v2(pair);
     vfio_side_set(pair->src, "dev0", "p2p", "no");
     vfio_side_start(pair->src);
     why = migrate_refused(pair->src->qts, pair->dst->incoming);
@@ -268,35 +215,24 @@ static void test_v2_blocked(const void *opaque)
                             kernel_device(pair->src, 0)->name);
     vfio_expect_text(pair->src, "the refusal", why, words);
     vfio_expect_source_well(pair);
-    vfio_pair_free(pair);
 }
 
 /* ---- VMs that do not run ---- */
 
-static void test_paused(const void *v2)
+static void test_paused(VFIOPair *pair, const void *opaque)
 {
-    VFIOPair *pair = kernel_pair_new_mdev();
-
-    if (v2) {
-        kernel_pair_v2(pair);
-    }
     vfio_pair_start(pair);
     qtest_qmp_assert_success(pair->src->qts, "{'execute': 'stop'}");
     vfio_side_expect_state(pair->src, "dev0", "stop");
     kernel_pair_migrate(pair);
-    vfio_pair_free(pair);
 }
 
 /* To a file, and another QEMU from it. */
-static void test_file(const void *v2)
+static void test_file(VFIOPair *pair, const void *opaque)
 {
-    VFIOPair *pair = kernel_pair_new_mdev();
     g_autofree char *path = g_build_filename(qtest_tmpdir(), "state", NULL);
     g_autofree char *to = g_strconcat("exec:cat >", path, NULL);
 
-    if (v2) {
-        kernel_pair_v2(pair);
-    }
     g_free(pair->dst->incoming);
     pair->dst->incoming = g_strconcat("exec:cat ", path, NULL);
     vfio_side_start(pair->src);
@@ -306,35 +242,39 @@ static void test_file(const void *v2)
     vfio_side_start(pair->dst);
     vfio_expect_end(pair->dst, "completed");
     kernel_pair_check(pair);
-    vfio_pair_free(pair);
 }
 
 int main(int argc, char **argv)
 {
+    static const KernelCase cases[] = {
+        { "layout/mapped", test_layout, "all" },
+        { "layout/mixed", test_layout, "stripes:4K" },
+        { "layout/all-but-last-page", test_layout, "all-but-last-page" },
+        { "layout/trapped", test_layout, "none" },
+        { "layout/other-window", test_other_window },
+        /* 64 MiB of state, half of it mapped: sizes are not only small. */
+        { "layout/big", test_moves, "window-size=1M;chunk-size=1M;"
+          "areas=stripes:64K;state-size=64M;verify=sampled" },
+        { "dma/until-stop", test_dma },
+        /* Pages that the driver keeps pinned stay dirty till the end. */
+        { "dma/pinned", test_moves, "pinned=0xa00000+0x40000" },
+        { "devices/two", test_two_devices, .two = true },
+        { "devices/two-blocked", test_two_devices_blocked, .two = true,
+          .ours = true },
+        { "devices/pci", test_pci, .pci = true },
+        { "vm/paused", test_paused },
+        { "vm/file", test_file },
+        { "v2/dma", test_v2, .v2 = true },
+        { "v2/devices", test_v2_devices, .pci = true, .two = true,
+          .v2 = true },
+        { "v2/blocked", test_v2_blocked, .two = true, .v2 = true },
+        { "v2/paused", test_paused, .v2 = true },
+        { "v2/file", test_file, .v2 = true },
+    };
+
     g_test_init(&argc, &argv, NULL);
-    kernel_add_case("layout/mapped", test_layout, "all");
-    kernel_add_case("layout/mixed", test_layout, "stripes:4K");
-    kernel_add_case("layout/all-but-last-page", test_layout,
-                    "all-but-last-page");
-    kernel_add_case("layout/trapped", test_layout, "none");
-    kernel_add_case("layout/other-window", test_other_window, NULL);
-    kernel_add_case("layout/big", test_big, NULL);
-    kernel_add_case("dma/until-stop", test_dma, NULL);
-    kernel_add_case("dma/pinned", test_pinned, NULL);
-    kernel_add_case("devices/two", test_two_devices, NULL);
-    if (!kernel_builtin()) {
-        kernel_add_case("devices/two-blocked", test_two_devices_blocked,
-                        NULL);
-    }
-    kernel_add_case("devices/pci", test_pci, NULL);
-    kernel_add_case("vm/paused", test_paused, NULL);
-    kernel_add_case("vm/file", test_file, NULL);
-    if (!kernel_builtin()) {
-        kernel_add_case("v2/dma", test_v2, NULL);
-        kernel_add_case("v2/devices", test_v2_devices, NULL);
-        kernel_add_case("v2/blocked", test_v2_blocked, NULL);
-        kernel_add_case("v2/paused", test_paused, "v2");
-        kernel_add_case("v2/file", test_file, "v2");
+    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+        kernel_add_case(&cases[i]);
     }
     return g_test_run();
 }
