@@ -10,21 +10,19 @@
 
 #include "vfio-test.h"
 
-char *snapshot_disk(void)
+void snapshot_add_disk(VFIOSide *side)
 {
-    char *path = g_build_filename(qtest_tmpdir(), "disk.qcow2", NULL);
+    g_autofree char *path = g_build_filename(qtest_tmpdir(), "disk.qcow2",
+                                             NULL);
     g_autofree char *command = g_strdup_printf(
         "qemu-img create -q -f qcow2 %s 1M", path);
-    int status = -1;
+    int status = 0;
 
-    g_assert_true(g_spawn_command_line_sync(command, NULL, NULL, &status,
-                                            NULL));
-    g_assert_cmpint(status, ==, 0);
-    return path;
-}
-
-void snapshot_add_disk(VFIOSide *side, const char *path)
-{
+    if (!g_file_test(path, G_FILE_TEST_EXISTS)) {
+        g_assert_true(g_spawn_command_line_sync(command, NULL, NULL, &status,
+                                                NULL));
+        g_assert_cmpint(status, ==, 0);
+    }
     g_string_append_printf(side->args, " -drive if=none,id=disk,format=qcow2,"
                            "file=%s", path);
 }
@@ -72,4 +70,14 @@ void snapshot_expect_loaded(VFIOSide *side, const char *device,
     g_assert_cmpstr(loaded, ==, device);
     g_assert_cmpstr(found, ==, memory);
     vfio_expect_clean(side);
+}
+
+void snapshot_start_loaded(VFIOSide *side, const char *device,
+                           const char *memory)
+{
+    g_string_append(side->args, " -loadvm one");
+    vfio_side_try_start(side);
+    g_assert_true(qtest_probe_child(side->qts));
+    qtest_qmp_assert_success(side->qts, "{'execute': 'cont'}");
+    snapshot_expect_loaded(side, device, memory);
 }

@@ -13,11 +13,11 @@
 
 #include "sim-helpers.h"
 
-/* snapshot_disk: make an empty disk; its path. Caller frees. */
-char *snapshot_disk(void);
-
-/* snapshot_add_disk: the side has the disk at @path; before its start. */
-void snapshot_add_disk(VFIOSide *side, const char *path);
+/*
+ * snapshot_add_disk: before its start: the side has a disk, which is empty if
+ * it is the first one in the case to have it.
+ */
+void snapshot_add_disk(VFIOSide *side);
 
 /* snapshot_do: "savevm" or "loadvm", which must succeed. */
 void snapshot_do(VFIOSide *side, const char *what);
@@ -31,5 +31,12 @@ void snapshot_save(VFIOSide *side, char **device, char **memory);
 /* snapshot_expect_loaded: the VM runs, and that has come back. */
 void snapshot_expect_loaded(VFIOSide *side, const char *device,
                             const char *memory);
+
+/*
+ * snapshot_start_loaded: the side, which must be paused, starts with what was
+ * saved, and goes on; all has come back.
+ */
+void snapshot_start_loaded(VFIOSide *side, const char *device,
+                           const char *memory);
 
 #endif /* TESTS_QTEST_SNAPSHOT_HELPERS_H */

@@ -25,11 +25,10 @@ typedef struct Snapshot {
 /* In one process: time goes back. Then the VM migrates. */
 static void test_snapshot_back(void)
 {
-    g_autofree char *disk = snapshot_disk();
     g_autofree char *device = NULL, *memory = NULL, *arcs = NULL;
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
 
-    snapshot_add_disk(pair->src, disk);
+    snapshot_add_disk(pair->src);
     vfio_side_start(pair->src);
     snapshot_save(pair->src, &device, &memory);
     arcs = vfio_side_arcs(pair->src, "dev0");
@@ -47,24 +46,19 @@ static void test_snapshot_back(void)
 static void test_snapshot_move(const void *opaque)
 {
     const Snapshot *s = opaque;
-    g_autofree char *disk = snapshot_disk();
     g_autofree char *device = NULL, *memory = NULL;
     VFIOSide *saver = vfio_side_new("saver", s->saver);
     VFIOSide *loader = vfio_side_new("loader", s->loader);
 
-    snapshot_add_disk(saver, disk);
+    snapshot_add_disk(saver);
     vfio_side_start(saver);
     snapshot_save(saver, &device, &memory);
     vfio_expect_clean(saver);
     vfio_side_free(saver);
 
-    snapshot_add_disk(loader, disk);
+    snapshot_add_disk(loader);
     loader->paused = true;
-    g_string_append(loader->args, " -loadvm one");
-    vfio_side_try_start(loader);
-    g_assert_true(qtest_probe_child(loader->qts));
-    qtest_qmp_assert_success(loader->qts, "{'execute': 'cont'}");
-    snapshot_expect_loaded(loader, device, memory);
+    snapshot_start_loaded(loader, device, memory);
     vfio_side_free(loader);
 }
 
@@ -83,12 +77,11 @@ static void expect_no_loadvm(VFIOSide *side, const char *words)
 static void test_snapshot_one_of_two(void)
 {
     VFIOSide *side = vfio_side_new("source", SIDE_ATTACHED);
-    g_autofree char *disk = snapshot_disk();
     g_autofree char *device = NULL, *memory = NULL;
 
     vfio_side_add_device(side);
     side->multi = true;
-    snapshot_add_disk(side, disk);
+    snapshot_add_disk(side);
     vfio_side_fault(side, "row", "device=dev1;event=state-write;to=resuming;"
                     "errno=EIO");
     vfio_side_start(side);

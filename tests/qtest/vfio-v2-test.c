@@ -119,10 +119,9 @@ static void test_there_and_back(const void *profile)
 static void test_loadvm(const void *profile)
 {
     VFIOPair *pair = new_pair(profile);
-    g_autofree char *disk = snapshot_disk();
     g_autofree char *device = NULL, *memory = NULL;
 
-    snapshot_add_disk(pair->src, disk);
+    snapshot_add_disk(pair->src);
     vfio_side_start(pair->src);
     snapshot_save(pair->src, &device, &memory);
     g_usleep(100 * 1000);           /* the device writes to memory */
@@ -136,21 +135,16 @@ static void test_loadvm(const void *profile)
 static void test_loadvm_elsewhere(const void *profile)
 {
     VFIOPair *pair = new_pair(profile);
-    g_autofree char *disk = snapshot_disk();
     g_autofree char *device = NULL, *memory = NULL;
 
-    snapshot_add_disk(pair->src, disk);
+    snapshot_add_disk(pair->src);
     vfio_side_start(pair->src);
     snapshot_save(pair->src, &device, &memory);
     end_side(pair->src);
 
     g_clear_pointer(&pair->dst->incoming, g_free);
-    snapshot_add_disk(pair->dst, disk);
-    g_string_append(pair->dst->args, " -loadvm one");
-    vfio_side_try_start(pair->dst);
-    g_assert_true(qtest_probe_child(pair->dst->qts));
-    qtest_qmp_assert_success(pair->dst->qts, "{'execute': 'cont'}");
-    snapshot_expect_loaded(pair->dst, device, memory);
+    snapshot_add_disk(pair->dst);
+    snapshot_start_loaded(pair->dst, device, memory);
     end_side(pair->dst);
     vfio_pair_free(pair);
 }
@@ -224,10 +218,9 @@ static void test_together_paused(const void *list)
 static void test_together_savevm(const void *list)
 {
     VFIOPair *pair = new_pair(list);
-    g_autofree char *disk = snapshot_disk();
     g_autofree char *device = NULL, *memory = NULL;
 
-    snapshot_add_disk(pair->src, disk);
+    snapshot_add_disk(pair->src);
     vfio_side_start(pair->src);
     snapshot_save(pair->src, &device, &memory);
     expect_stopped_in_order(pair->src);

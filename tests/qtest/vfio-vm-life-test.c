@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "snapshot-helpers.h"
 #include "vm-event-guest.h"
 
 /* ---- two functions come and go ---- */
@@ -242,25 +243,15 @@ static void test_quit(const void *fault)
 static void test_savevm_capability(const void *capability)
 {
     VFIOSide *side = vfio_side_new("source", SIDE_ATTACHED);
-    g_autofree char *disk = g_build_filename(side->dir, "disk", NULL);
-    g_autofree char *make = g_strdup_printf("qemu-img create -q -f qcow2 %s "
-                                            "1M", disk);
     g_autofree char *saved = NULL, *loaded = NULL;
-    int status = -1;
 
-    g_assert_true(g_spawn_command_line_sync(make, NULL, NULL, &status, NULL));
-    g_assert_cmpint(status, ==, 0);
-    g_string_append_printf(side->args, " -drive if=none,id=disk,format=qcow2,"
-                           "file=%s", disk);
+    snapshot_add_disk(side);
     vfio_side_start(side);
     migrate_set_capability(side->qts, capability, true);
-    for (unsigned i = 0; i < 2; i++) {
-        g_autofree char *answer = qtest_hmp(side->qts, i ? "loadvm one" :
-                                            "savevm one");
-
-        g_assert_cmpstr(answer, ==, "");
-        vfio_side_expect_state(side, "dev0", "running");
-    }
+    snapshot_do(side, "savevm");
+    vfio_side_expect_state(side, "dev0", "running");
+    snapshot_do(side, "loadvm");
+    vfio_side_expect_state(side, "dev0", "running");
     saved = vfio_side_status_str(side, "dev0", "saved-digest");
     loaded = vfio_side_status_str(side, "dev0", "loaded-digest");
     g_assert_cmpstr(saved, !=, "");

@@ -14,6 +14,8 @@
 
 #include <string.h>
 
+#include "snapshot-helpers.h"
+
 #define GONE "dev0;data window went away"
 #define SECRET "0123456789abcdef0123456789abcdef"
 
@@ -97,21 +99,6 @@ static void test_source(const void *opaque)
 
 /* ---- a snapshot ---- */
 
-static void add_disk(VFIOSide *side)
-{
-    g_autofree char *path = g_build_filename(qtest_tmpdir(), "disk.qcow2",
-                                             NULL);
-    g_autofree char *command = g_strdup_printf(
-        "qemu-img create -q -f qcow2 %s 1M", path);
-    int status = -1;
-
-    g_assert_true(g_spawn_command_line_sync(command, NULL, NULL, &status,
-                                            NULL));
-    g_assert_cmpint(status, ==, 0);
-    g_string_append_printf(side->args, " -drive if=none,id=disk,format=qcow2,"
-                           "file=%s", path);
-}
-
 static void expect_message(VFIOSide *side, const char *answer)
 {
     g_autofree char *err = qtest_stderr(side->qts);
@@ -120,21 +107,12 @@ static void expect_message(VFIOSide *side, const char *answer)
     vfio_expect_text(side, "answer and stderr", both, GONE);
 }
 
-static void snapshot(VFIOSide *side, const char *what)
-{
-    g_autofree char *answer = qtest_hmp(side->qts, "%s one", what);
-
-    if (*answer) {
-        vfio_side_fail(side, "%s: %s", what, answer);
-    }
-}
-
 static void test_savevm(void)
 {
     VFIOSide *side = vfio_side_new("source", SIDE_ATTACHED);
     g_autofree char *answer = NULL;
 
-    add_disk(side);
+    snapshot_add_disk(side);
     vfio_side_fault(side, "row",
                     "event=data-size-read;state=stop-copy;window=gone");
     vfio_side_start(side);
@@ -143,8 +121,8 @@ static void test_savevm(void)
     expect_message(side, answer);
     migrate_wait_run_state(side->qts, "running");
     vfio_side_expect_state(side, "dev0", "running");
-    snapshot(side, "savevm");
-    snapshot(side, "loadvm");
+    snapshot_do(side, "savevm");
+    snapshot_do(side, "loadvm");
     vfio_side_expect_state(side, "dev0", "running");
     vfio_expect_clean(side);
     vfio_side_free(side);
@@ -156,15 +134,15 @@ static void test_loadvm(void)
     VFIOSide *side = vfio_side_new("source", SIDE_ATTACHED);
     g_autofree char *answer = NULL;
 
-    add_disk(side);
+    snapshot_add_disk(side);
     vfio_side_fault(side, "row", "event=data-offset-read;state=resuming;"
                     "count=2;window=gone");
     vfio_side_start(side);
-    snapshot(side, "savevm");
+    snapshot_do(side, "savevm");
     answer = qtest_hmp(side->qts, "loadvm one");
     vfio_expect_fired(side, "row");
     expect_message(side, answer);
-    snapshot(side, "loadvm");
+    snapshot_do(side, "loadvm");
     vfio_expect_clean(side);
     vfio_side_free(side);
 }

@@ -14,6 +14,7 @@
 
 #include "failover-helpers.h"
 #include "monitor-helpers.h"
+#include "snapshot-helpers.h"
 #include "vm-event-guest.h"
 
 /*
@@ -411,18 +412,9 @@ static void do_io_error(VMScene *scene)
 
 static void build_savevm(VMScene *scene, VFIOSide *side)
 {
-    g_autofree char *disk = NULL, *make = NULL;
-    int status = -1;
-
-    if (side != scene->where) {
-        return;
+    if (side == scene->where) {
+        snapshot_add_disk(side);
     }
-    disk = g_build_filename(side->dir, "disk.qcow2", NULL);
-    make = g_strdup_printf("qemu-img create -q -f qcow2 %s 1M", disk);
-    g_assert_true(g_spawn_command_line_sync(make, NULL, NULL, &status, NULL));
-    g_assert_cmpint(status, ==, 0);
-    g_string_append_printf(side->args, " -drive if=none,id=disk,format=qcow2,"
-                           "file=%s", disk);
 }
 
 static void do_savevm(VMScene *scene)
