@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/un.h>
 
 #include "qtest-case.h"
 #include "qtest-json.h"
@@ -26,18 +25,10 @@ char *monitor_args(const char *path)
 
 static FILE *monitor_open(const char *path)
 {
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
     struct timeval limit = { .tv_sec = QTEST_ANSWER_SECONDS };
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = qtest_connect(path);
 
-    g_assert_cmpint(fd, >=, 0);
-    g_assert_cmpuint(g_strlcpy(address.sun_path, path,
-                               sizeof(address.sun_path)), <,
-                     sizeof(address.sun_path));
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-        qtest_fail("no second monitor at %s: %m", path);
-    }
     return fdopen(fd, "r+");
 }
 

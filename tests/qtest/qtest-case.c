@@ -27,6 +27,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -123,6 +125,21 @@ void qtest_expect_words(const char *who, const char *what, const char *text,
             qtest_fail("%s: %s lacks '%s': %s", who, what, *word, text);
         }
     }
+}
+
+int qtest_connect(const char *path)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpuint(g_strlcpy(address.sun_path, path,
+                               sizeof(address.sun_path)), <,
+                     sizeof(address.sun_path));
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address))) {
+        qtest_fail("cannot connect to %s: %s", path, strerror(errno));
+    }
+    return fd;
 }
 
 static void remove_tree(const char *path)

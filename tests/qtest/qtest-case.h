@@ -49,6 +49,9 @@ G_NORETURN void qtest_fail(const char *fmt, ...) G_GNUC_PRINTF(1, 2);
 void qtest_expect_words(const char *who, const char *what, const char *text,
                         const char *words);
 
+/* qtest_connect: a socket that is connected to @path, or the case fails. */
+int qtest_connect(const char *path);
+
 /*
  * qtest_take_part: which part of a table a program is to run
  *

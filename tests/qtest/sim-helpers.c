@@ -8,10 +8,7 @@
  */
 #include "sim-helpers.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "qtest-json.h"
@@ -407,18 +404,7 @@ void vfio_side_unplug(VFIOSide *side, unsigned index)
 
 int vfio_side_connect(VFIOSide *side)
 {
-    struct sockaddr_un addr = { .sun_family = AF_UNIX };
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    g_assert_cmpint(fd, >=, 0);
-    g_assert_cmpuint(g_strlcpy(addr.sun_path,
-                               side->incoming + strlen("unix:"),
-                               sizeof(addr.sun_path)), <,
-                     sizeof(addr.sun_path));
-    if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
-        vfio_side_fail(side, "cannot be connected to");
-    }
-    return fd;
+    return qtest_connect(side->incoming + strlen("unix:"));
 }
 
 void vfio_side_quit(VFIOSide *side)

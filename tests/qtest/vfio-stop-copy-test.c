@@ -13,8 +13,6 @@
 #include "vfio-test.h"
 
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 /* What a monitor may be kept waiting */
@@ -285,20 +283,6 @@ static void run_block_job(VFIOSide *side)
     qtest_qmp_eventwait(side->qts, "BLOCK_JOB_COMPLETED");
 }
 
-static int connect_to(const char *path)
-{
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-
-    g_assert_cmpuint(g_strlcpy(address.sun_path, path,
-                               sizeof(address.sun_path)), <,
-                     sizeof(address.sun_path));
-    g_assert_cmpint(fd, >=, 0);
-    g_assert_cmpint(connect(fd, (struct sockaddr *)&address,
-                            sizeof(address)), ==, 0);
-    return fd;
-}
-
 static void wait_serial_data(VFIOSide *side)
 {
     for (unsigned i = 0; i < 200; i++) {
@@ -329,7 +313,7 @@ static void test_main_loop(void)
     g_string_append_printf(pair->dst->args, "%s -chardev null,id=line "
                            "-device isa-serial,chardev=line", disks);
     vfio_pair_start(pair);
-    fd = connect_to(path);
+    fd = qtest_connect(path);
     bring_to_stop_copy(pair);
     migrate_set_parameter_int(pair->src->qts, "max-bandwidth", MIGRATE_SLOW);
     run_block_job(pair->src);
