@@ -50,14 +50,19 @@ QDict *migrate_query_not_failed(QTestState *who)
     return info;
 }
 
-char *migrate_status(QTestState *who)
+/* A member of @info, which goes, or @otherwise. */
+static char *take_text(QDict *info, const char *key, const char *otherwise)
 {
-    QDict *info = migrate_query(who);
-    const char *status = qdict_get_try_str(info, "status");
-    char *copy = g_strdup(status ? status : "none");
+    const char *text = qdict_get_try_str(info, key);
+    char *copy = g_strdup(text ? text : otherwise);
 
     qobject_unref(info);
     return copy;
+}
+
+char *migrate_status(QTestState *who)
+{
+    return take_text(migrate_query(who), "status", "none");
 }
 
 static bool is_ungoal(const char *status, const char *goal,
@@ -177,12 +182,7 @@ void migrate_expect_load_failed(QTestState *who, const char *name,
 
 char *migrate_error(QTestState *who)
 {
-    QDict *info = migrate_query(who);
-    const char *desc = qdict_get_try_str(info, "error-desc");
-    char *copy = g_strdup(desc ? desc : "");
-
-    qobject_unref(info);
-    return copy;
+    return take_text(migrate_query(who), "error-desc", "");
 }
 
 char *migrate_blocked_reasons(QTestState *who)
@@ -211,12 +211,9 @@ void migrate_describe(QTestState *who, const char *name)
 
 char *migrate_refused(QTestState *who, const char *uri)
 {
-    QDict *err = qtest_qmp_assert_failure_ref(
-        who, "{'execute': 'migrate', 'arguments': {'uri': %s}}", uri);
-    char *text = g_strdup(qdict_get_str(err, "desc"));
-
-    qobject_unref(err);
-    return text;
+    return take_text(qtest_qmp_assert_failure_ref(
+        who, "{'execute': 'migrate', 'arguments': {'uri': %s}}", uri),
+        "desc", "");
 }
 
 static void set_pace(QTestState *who, int64_t bytes_a_second,
@@ -243,12 +240,8 @@ void migrate_let_go(QTestState *who)
 
 char *migrate_run_state(QTestState *who)
 {
-    QDict *info = qtest_qmp_assert_success_ref(who,
-                                               "{'execute': 'query-status'}");
-    char *copy = g_strdup(qdict_get_str(info, "status"));
-
-    qobject_unref(info);
-    return copy;
+    return take_text(qtest_qmp_assert_success_ref(
+        who, "{'execute': 'query-status'}"), "status", "");
 }
 
 void migrate_poll_run_state(QTestState *who, const char *state,

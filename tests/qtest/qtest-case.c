@@ -20,7 +20,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <glib/gstdio.h>
+#include <ftw.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -142,22 +142,10 @@ int qtest_connect(const char *path)
     return fd;
 }
 
-static void remove_tree(const char *path)
+static int remove_entry(const char *path, const struct stat *info, int type,
+                        struct FTW *place)
 {
-    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
-    const char *name;
-
-    while (dir && (name = g_dir_read_name(dir))) {
-        g_autofree char *child = g_build_filename(path, name, NULL);
-
-        if (g_file_test(child, G_FILE_TEST_IS_SYMLINK)
-            || !g_file_test(child, G_FILE_TEST_IS_DIR)) {
-            g_unlink(child);
-        } else {
-            remove_tree(child);
-        }
-    }
-    g_rmdir(path);
+    return remove(path);
 }
 
 /* Guest memory is kept there: memory is the right place where it exists. */
@@ -334,7 +322,7 @@ static void run_case(gconstpointer opaque)
     if (g_getenv("QTEST_KEEP")) {
         g_test_message("%s: kept %s", c->name, self.dir);
     } else {
-        remove_tree(self.dir);
+        nftw(self.dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
     }
     g_clear_pointer(&self.dir, g_free);
     if (stop_signal) {

@@ -74,16 +74,24 @@ void vfio_side_unset(VFIOSide *side, const char *device, const char *key)
     g_key_file_remove_key(side->config, group, key, NULL);
 }
 
-void vfio_side_set_keys(VFIOSide *side, const char *device, const char *keys)
+/* All of "state-size=1M;p2p=yes" */
+static void set_pairs(VFIOSide *side, const char *group, const char *text)
 {
-    g_auto(GStrv) pairs = g_strsplit(keys, ";", -1);
+    g_auto(GStrv) pairs = g_strsplit(text, ";", -1);
 
     for (char **p = pairs; *p; p++) {
         g_auto(GStrv) pair = g_strsplit(*p, "=", 2);
 
         g_assert_nonnull(pair[1]);
-        vfio_side_set(side, device, pair[0], "%s", pair[1]);
+        g_key_file_set_value(side->config, group, pair[0], pair[1]);
     }
+}
+
+void vfio_side_set_keys(VFIOSide *side, const char *device, const char *keys)
+{
+    g_autofree char *group = device_group(device);
+
+    set_pairs(side, group, keys);
 }
 
 void vfio_side_profile(VFIOSide *side, const char *device,
@@ -107,29 +115,16 @@ void vfio_side_container(VFIOSide *side, const char *key, const char *value)
 void vfio_side_fault(VFIOSide *side, const char *name, const char *keys)
 {
     g_autofree char *group = g_strconcat("fault ", name, NULL);
-    g_auto(GStrv) pairs = g_strsplit(keys, ";", -1);
 
-    for (char **p = pairs; *p; p++) {
-        g_auto(GStrv) pair = g_strsplit(*p, "=", 2);
-
-        g_assert_nonnull(pair[1]);
-        g_key_file_set_value(side->config, group, pair[0], pair[1]);
-    }
+    set_pairs(side, group, keys);
 }
 
 static void default_device(VFIOSide *side, const char *device)
 {
-    vfio_side_set(side, device, "group", "1");
-    vfio_side_set(side, device, "window-size", "64K");
-    vfio_side_set(side, device, "areas", "all");
-    vfio_side_set(side, device, "chunk-size", "48K");
-    vfio_side_set(side, device, "state-size", "256K");
-    vfio_side_set(side, device, "precopy-size", "64K");
-    vfio_side_set(side, device, "require-data", "yes");
-    vfio_side_set(side, device, "dma-rate", "8M");
-    vfio_side_set(side, device, "dma-start", "16M");
-    vfio_side_set(side, device, "dma-size", "1M");
-    vfio_side_set(side, device, "dma-needs-bus-master", "yes");
+    vfio_side_set_keys(side, device, "group=1;window-size=64K;areas=all;"
+                       "chunk-size=48K;state-size=256K;precopy-size=64K;"
+                       "require-data=yes;dma-rate=8M;dma-start=16M;"
+                       "dma-size=1M;dma-needs-bus-master=yes");
 }
 
 static void describe_hook(gpointer opaque);

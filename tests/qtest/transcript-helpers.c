@@ -15,15 +15,21 @@
 
 #define END_BYTES 4000
 
+unsigned transcript_count(const char *transcript, const char *words)
+{
+    unsigned count = 0;
+
+    for (const char *p = transcript; (p = strstr(p, words)); p++) {
+        count++;
+    }
+    return count;
+}
+
 unsigned transcript_fired(const char *transcript, const char *fault)
 {
     g_autofree char *wanted = g_strdup_printf("fault name=%s ", fault);
-    unsigned fired = 0;
 
-    for (const char *p = transcript; (p = strstr(p, wanted)); p++) {
-        fired++;
-    }
-    return fired;
+    return transcript_count(transcript, wanted);
 }
 
 /* The word after @key in @line, or NULL. Caller frees. */

@@ -13,6 +13,9 @@
 
 #include "libqtest.h"
 
+/* transcript_count: how often @words stand in it, or in another text. */
+unsigned transcript_count(const char *transcript, const char *words);
+
 /* transcript_fired: how often the rule @fault has fired. */
 unsigned transcript_fired(const char *transcript, const char *fault);
 

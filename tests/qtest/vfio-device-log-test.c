@@ -15,6 +15,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "transcript-helpers.h"
+
 /* ---- pairs ---- */
 
 static void be_like(VFIOPair *pair, const char *device, const char *profile)
@@ -62,28 +64,18 @@ static void expect_tracking(VFIOSide *side, const char *device,
     qobject_unref(property);
 }
 
-static unsigned count_of(const char *text, const char *words)
-{
-    unsigned count = 0;
-
-    for (; (text = strstr(text, words)); text++) {
-        count++;
-    }
-    return count;
-}
-
 static unsigned count_said(VFIOSide *side, const char *words)
 {
     g_autofree char *text = qtest_stderr(side->qts);
 
-    return count_of(text, words);
+    return transcript_count(text, words);
 }
 
 static unsigned count_lines(VFIOSide *side, const char *words)
 {
     g_autofree char *text = vfio_side_transcript(side);
 
-    return count_of(text, words);
+    return transcript_count(text, words);
 }
 
 /* Lines of the transcript up to the device's stop */
@@ -94,7 +86,7 @@ static unsigned count_while_running(VFIOSide *side, const char *words)
 
     g_assert_nonnull(stopped);
     *stopped = '\0';
-    return count_of(text, words);
+    return transcript_count(text, words);
 }
 
 /* ---- RAM ---- */

@@ -17,6 +17,8 @@
 
 #include <string.h>
 
+#include "transcript-helpers.h"
+
 /* ---- scenes ---- */
 
 static void run_case(const DirtyScene *scene, VFIOSideKind kind)
@@ -246,16 +248,6 @@ static void test_stop_after_cancel(void)
 
 /* ---- an IOMMU that calls all pages dirty ---- */
 
-static unsigned count_of(const char *text, const char *words)
-{
-    unsigned count = 0;
-
-    for (; (text = strstr(text, words)); text++) {
-        count++;
-    }
-    return count;
-}
-
 #define ALL_DIRTY "the IOMMU says of every page that it is dirty"
 
 static int64_t throttle_percentage(VFIOSide *side)
@@ -302,7 +294,7 @@ static void test_all_dirty_at_end(void)
     }
     vfio_pair_finish(pair);
     text = qtest_stderr(pair->src->qts);
-    g_assert_cmpuint(count_of(text, ALL_DIRTY), ==, 1);
+    g_assert_cmpuint(transcript_count(text, ALL_DIRTY), ==, 1);
     vfio_expect_text(pair->src, "stderr", text, "container of dev0: the IOMMU;"
                      "bytes of memory;after the VM was stopped");
     vfio_pair_check(pair);
@@ -332,7 +324,7 @@ static void test_all_dirty_not_told(void)
     migrate_let_go(pair->src->qts);
     vfio_pair_finish(pair);
     text = qtest_stderr(pair->src->qts);
-    g_assert_cmpuint(count_of(text, ALL_DIRTY), ==, 0);
+    g_assert_cmpuint(transcript_count(text, ALL_DIRTY), ==, 0);
     vfio_pair_check(pair);
     vfio_pair_free(pair);
 }
