@@ -40,7 +40,7 @@ const char *sandbox_dir(void)
     return dir_path;
 }
 
-static bool fail(GError **error, const char *what, const char *path)
+bool sandbox_failed(GError **error, const char *what, const char *path)
 {
     int saved = errno;
 
@@ -161,7 +161,7 @@ bool sandbox_own_mounts(GError **error)
 {
     if (unshare(CLONE_NEWNS) < 0 ||
         mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
-        return fail(error, "make", "a mount namespace");
+        return sandbox_failed(error, "make", "a mount namespace");
     }
     return true;
 }
@@ -174,7 +174,7 @@ static bool make_parent(const char *path, GError **error)
     g_autofree char *parent = g_path_get_dirname(path);
 
     return g_mkdir_with_parents(parent, 0755) == 0 ||
-           fail(error, "create", parent);
+           sandbox_failed(error, "create", parent);
 }
 
 bool sandbox_write(const char *path, const char *text, GError **error)
@@ -186,13 +186,13 @@ bool sandbox_write(const char *path, const char *text, GError **error)
 bool sandbox_link(const char *target, const char *path, GError **error)
 {
     return make_parent(path, error) &&
-           (symlink(target, path) == 0 || fail(error, "link", path));
+           (symlink(target, path) == 0 || sandbox_failed(error, "link", path));
 }
 
 static bool bind_to(const char *from, const char *to, GError **error)
 {
     return mount(from, to, NULL, MS_BIND | MS_REC, NULL) == 0 ||
-           fail(error, "cover", to);
+           sandbox_failed(error, "cover", to);
 }
 
 /* One entry of a mirrored directory: @from shows up as @to. */
@@ -217,12 +217,13 @@ static bool mirror_entry(const char *from, const char *to, GError **error)
         return sandbox_link(whole, to, error);
     }
     if (S_ISDIR(st.st_mode)) {
-        return (g_mkdir(to, 0755) == 0 || fail(error, "create", to)) &&
+        return (g_mkdir(to, 0755) == 0 ||
+                sandbox_failed(error, "create", to)) &&
                bind_to(from, to, error);
     }
     fd = open(to, O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
     if (fd < 0) {
-        return fail(error, "create", to);
+        return sandbox_failed(error, "create", to);
     }
     close(fd);
     return bind_to(from, to, error);
@@ -256,16 +257,16 @@ bool sandbox_mirror(const char *dir, const char *const *except,
                                                 NULL);
 
     if (!g_mkdtemp(scratch)) {
-        return fail(error, "create", scratch);
+        return sandbox_failed(error, "create", scratch);
     }
     if (mount("tmpfs", scratch, "tmpfs", 0, "mode=0755") < 0) {
-        return fail(error, "mount on", scratch);
+        return sandbox_failed(error, "mount on", scratch);
     }
     if (!sandbox_fill(scratch, dir, except, error)) {
         return false;
     }
     if (mount(scratch, dir, NULL, MS_MOVE, NULL) < 0) {
-        return fail(error, "cover", dir);
+        return sandbox_failed(error, "cover", dir);
     }
     g_rmdir(scratch);
     return true;
@@ -280,7 +281,7 @@ bool sandbox_cover(const char *dir, const char *with, GError **error)
             return false;
         }
         if (g_mkdir(dir, 0755) < 0) {
-            return fail(error, "create", dir);
+            return sandbox_failed(error, "create", dir);
         }
     }
     return bind_to(with, dir, error);

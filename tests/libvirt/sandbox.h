@@ -55,6 +55,12 @@ bool sandbox_fill(const char *dir, const char *from,
                   const char *const *except, GError **error);
 
 /**
+ * sandbox_failed: set @error to "cannot WHAT PATH", and why, by errno.
+ * Returns false.
+ */
+bool sandbox_failed(GError **error, const char *what, const char *path);
+
+/**
  * sandbox_write: create a file with this text, and its directories.
  */
 bool sandbox_write(const char *path, const char *text, GError **error);

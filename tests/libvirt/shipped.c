@@ -23,6 +23,8 @@
 #include <unistd.h>
 #include <glib/gstdio.h>
 
+#include "sandbox.h"
+
 #define SECURITY "/sys/kernel/security"
 #define NAMESPACES SECURITY "/apparmor/policy/namespaces"
 #define CGROUPS "/sys/fs/cgroup"
@@ -33,15 +35,6 @@ static const char *const programs[] = {
     "/usr/lib/libvirt/virt-aa-helper", "/usr/sbin/apparmor_parser",
     SHIPPED_EMULATOR,
 };
-
-static bool fail(GError **error, const char *what, const char *path)
-{
-    int saved = errno;
-
-    g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(saved),
-                "cannot %s %s: %s", what, path, g_strerror(saved));
-    return false;
-}
 
 char *shipped_lacking(void)
 {
@@ -61,7 +54,7 @@ static bool put(const char *path, const char *text, GError **error)
     bool ok = fd >= 0 &&
               write(fd, text, strlen(text)) == (ssize_t)strlen(text);
 
-    ok = ok || fail(error, "write to", path);
+    ok = ok || sandbox_failed(error, "write to", path);
     if (fd >= 0) {
         close(fd);
     }
@@ -80,7 +73,7 @@ static bool run(GError **error, const char *const *argv)
 static bool mount_at(const char *type, const char *path, GError **error)
 {
     return mount(type, path, type, MS_NOSUID | MS_NOEXEC | MS_NODEV, NULL) ==
-           0 || errno == EBUSY || fail(error, "mount", path);
+           0 || errno == EBUSY || sandbox_failed(error, "mount", path);
 }
 
 bool shipped_prepare(GError **error)
@@ -106,7 +99,7 @@ bool shipped_copy(const char *from, const char *own, GError **error)
 static bool make_directory(const char *path, GError **error)
 {
     return mkdir(path, 0755) == 0 || errno == EEXIST ||
-           fail(error, "create", path);
+           sandbox_failed(error, "create", path);
 }
 
 /* Profiles are loaded into the namespace of who loads them */
@@ -138,9 +131,9 @@ static bool enter_cgroup(const char *name, GError **error)
     return make_directory(path, error) && make_directory(daemon, error) &&
            put(node_procs, "0", error) &&
            (unshare(CLONE_NEWCGROUP) == 0 ||
-            fail(error, "make", "a cgroup namespace")) &&
+            sandbox_failed(error, "make", "a cgroup namespace")) &&
            (umount2(CGROUPS, MNT_DETACH) == 0 ||
-            fail(error, "unmount", CGROUPS)) &&
+            sandbox_failed(error, "unmount", CGROUPS)) &&
            mount_at("cgroup2", CGROUPS, error) &&
            put(CGROUPS "/daemon/cgroup.procs", "0", error);
 }

@@ -7,7 +7,6 @@
  */
 #include "world.h"
 
-#include <errno.h>
 #include <string.h>
 #include <glib/gstdio.h>
 
@@ -57,10 +56,7 @@ char *world_write_emulator(const char *lines, GError **error)
         return NULL;
     }
     if (g_chmod(path, 0755) < 0) {
-        int err = errno;
-
-        g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(err),
-                    "cannot make %s executable: %s", path, g_strerror(err));
+        sandbox_failed(error, "make executable", path);
         return NULL;
     }
     return g_steal_pointer(&path);
