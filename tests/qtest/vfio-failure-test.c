@@ -263,6 +263,30 @@ static void test_one_of_two(const void *opaque)
 
 /* ---- resets ---- */
 
+/* The device comes into error in a migration, which fails, and says so. */
+static void fail_into_error(VFIOPair *pair, const char *message)
+{
+    vfio_side_fault(pair->src, "row",
+                    "event=state-write;to=pre-copy;device-state=error");
+    vfio_pair_start(pair);
+    vfio_pair_begin(pair);
+    vfio_expect_failed(pair->src, "dev0;" EIO_TEXT);
+    expect_message(pair->src, message);
+    vfio_expect_fired(pair->src, "row");
+    vfio_expect_load_failed(pair->dst, "");
+}
+
+/* No reset of the function works, or there is none. */
+static void refuse_reset(VFIOPair *pair, const void *absent)
+{
+    if (absent) {
+        vfio_pair_set(pair, "reset", "no");
+    } else {
+        vfio_side_fault(pair->src, "no-reset", "event=reset;state=error;"
+                        "errno=EBUSY;once=no");
+    }
+}
+
 /*
  * The device is in error and its reset fails too. One that works a second
  * time brings it back; if none does, the VM runs on without the device, and
@@ -272,63 +296,32 @@ static void test_reset_fails_once(void)
 {
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
 
-    vfio_side_fault(pair->src, "row",
-                    "event=state-write;to=pre-copy;device-state=error");
     vfio_side_fault(pair->src, "no-reset", "event=reset;state=error;"
                     "errno=EBUSY");
-    vfio_pair_start(pair);
-    vfio_pair_begin(pair);
-    vfio_expect_failed(pair->src, "dev0;" EIO_TEXT);
-    expect_message(pair->src, "reset");
-    vfio_expect_fired(pair->src, "row");
+    fail_into_error(pair, "reset");
     vfio_expect_fired(pair->src, "no-reset");
-    vfio_expect_load_failed(pair->dst, "");
     vfio_pair_retry(pair);
     vfio_pair_free(pair);
 }
 
 /* No reset of the function works, but one of the bus brings it back. */
-static void test_hot_reset(const void *without)
+static void test_hot_reset(const void *absent)
 {
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
 
-    vfio_side_fault(pair->src, "row",
-                    "event=state-write;to=pre-copy;device-state=error");
     vfio_pair_set(pair, "hot-reset", "alone");
-    if (without) {
-        vfio_pair_set(pair, "reset", "no");
-    } else {
-        vfio_side_fault(pair->src, "no-reset", "event=reset;state=error;"
-                        "errno=EBUSY;once=no");
-    }
-    vfio_pair_start(pair);
-    vfio_pair_begin(pair);
-    vfio_expect_failed(pair->src, "dev0;" EIO_TEXT);
-    expect_message(pair->src, "was reset and is in state running");
-    vfio_expect_fired(pair->src, "row");
-    vfio_expect_load_failed(pair->dst, "");
+    refuse_reset(pair, absent);
+    fail_into_error(pair, "was reset and is in state running");
     vfio_pair_retry(pair);
     vfio_pair_free(pair);
 }
 
-static void test_no_reset(const void *without)
+static void test_no_reset(const void *absent)
 {
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
 
-    vfio_side_fault(pair->src, "row",
-                    "event=state-write;to=pre-copy;device-state=error");
-    if (without) {
-        vfio_pair_set(pair, "reset", "no");
-    } else {
-        vfio_side_fault(pair->src, "no-reset", "event=reset;state=error;"
-                        "errno=EBUSY;once=no");
-    }
-    vfio_pair_start(pair);
-    vfio_pair_begin(pair);
-    vfio_expect_failed(pair->src, "dev0;" EIO_TEXT);
-    expect_message(pair->src, "reset");
-    vfio_expect_fired(pair->src, "row");
-    vfio_expect_load_failed(pair->dst, "");
+    refuse_reset(pair, absent);
+    fail_into_error(pair, "reset");
     migrate_wait_run_state(pair->src->qts, "running");
     vfio_side_expect_state(pair->src, "dev0", "error");
 
