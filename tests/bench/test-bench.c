@@ -10,6 +10,7 @@
 #include <glib/gstdio.h>
 #include <json-glib/json-glib.h>
 
+#include "../tools/run.h"
 #include "bench.h"
 
 static void check_stats(JsonObject *stats, unsigned n)
@@ -108,7 +109,6 @@ static void test_smoke(void)
     g_autofree char *qemu = g_find_program_in_path("qemu-system-x86_64");
     g_autofree char *directory = NULL, *path = NULL, *output = NULL;
     g_autoptr(JsonParser) parser = json_parser_new();
-    int status = -1;
 
     if (!qemu) {
         g_test_skip("qemu-system-x86_64 is not installed");
@@ -119,12 +119,8 @@ static void test_smoke(void)
     path = g_build_filename(directory, "report.json", NULL);
     const char *argv[] = { BENCH_PROGRAM, "--smoke", "--json", path, NULL };
 
-    g_spawn_sync(NULL, (char **)argv, NULL, 0, NULL, NULL, &output, NULL,
-                 &status, &error);
-    g_assert_no_error(error);
+    output = run_output(argv);
     g_test_message("%s", output);
-    g_spawn_check_wait_status(status, &error);
-    g_assert_no_error(error);
     json_parser_load_from_file(parser, path, &error);
     g_assert_no_error(error);
     check_report(json_node_get_object(json_parser_get_root(parser)));
@@ -148,17 +144,11 @@ static void test_usage(void)
     for (unsigned i = 0; i < G_N_ELEMENTS(wrong); i++) {
         const char *argv[] = { BENCH_PROGRAM, wrong[i][0], wrong[i][1],
                                NULL };
-        g_autofree char *output = NULL, *errors = NULL;
-        g_autoptr(GError) error = NULL;
-        int status = -1;
+        g_auto(Outcome) o = run_program(NULL, NULL, argv);
 
-        g_spawn_sync(NULL, (char **)argv, NULL, 0, NULL, NULL, &output,
-                     &errors, &status, &error);
-        g_assert_no_error(error);
-        g_assert_cmpstr(output, ==, "");
-        g_assert_nonnull(strstr(errors, wrong[i][2]));
-        g_assert_false(g_spawn_check_wait_status(status, &error));
-        g_assert_error(error, G_SPAWN_EXIT_ERROR, 2);
+        g_assert_cmpstr(o.output, ==, "");
+        g_assert_nonnull(strstr(o.errors, wrong[i][2]));
+        g_assert_cmpint(o.status, ==, 2);
     }
 }
 
@@ -166,12 +156,8 @@ static void test_usage(void)
 static void test_help(void)
 {
     const char *argv[] = { BENCH_PROGRAM, "--help", NULL };
-    g_autofree char *output = NULL;
-    g_autoptr(GError) error = NULL;
+    g_autofree char *output = run_output(argv);
 
-    g_spawn_sync(NULL, (char **)argv, NULL, 0, NULL, NULL, &output, NULL,
-                 NULL, &error);
-    g_assert_no_error(error);
     g_assert_nonnull(strstr(output, "--dirty"));
     g_assert_nonnull(strstr(output, "--full"));
     g_assert_nonnull(strstr(output, "--version"));

@@ -9,6 +9,8 @@
 #include <glib.h>
 #include <glib/gstdio.h>
 
+#include "../tools/run.h"
+
 typedef struct Run {
     char *output;             /* stdout and stderr */
     char *page;               /* the timeline; NULL if there is none */
@@ -40,22 +42,14 @@ static void run_demo(Run *run, const char *first, const char *second)
     const char *argv[] = { DEMO_PROGRAM, "--state-size", "2M",
                            "--precopy-size", "1M", "--timeline", page, first,
                            second, NULL };
-    g_autoptr(GError) error = NULL;
-    g_autofree char *text = NULL, *errors = NULL;
-    int status = -1;
+    g_auto(Outcome) o = run_program(NULL, NULL, argv);
 
-    g_spawn_sync(NULL, (char **)argv, NULL, 0, NULL, NULL, &text, &errors,
-                 &status, &error);
-    g_assert_no_error(error);
-    run->output = g_strconcat(text, errors, NULL);
+    run->output = g_strconcat(o.output, o.errors, NULL);
+    run->status = o.status;
     g_test_message("%s", run->output);
     g_file_get_contents(page, &run->page, NULL, NULL);
     g_unlink(page);
     g_rmdir(directory);
-    if (!g_spawn_check_wait_status(status, &error)) {
-        g_assert_cmpint(error->domain, ==, G_SPAWN_EXIT_ERROR);
-        run->status = error->code;
-    }
 }
 
 static void assert_says(const Run *run, const char *text)

@@ -14,11 +14,11 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <glib.h>
 #include <glib/gstdio.h>
 #include "../tools/golden.h"
+#include "../tools/run.h"
 
 typedef struct Case {
     const char *name;
@@ -419,20 +419,15 @@ static char *run(const char *dir, const char *line)
         "vfio-migrate() { LD_PRELOAD='%s' command vfio-migrate \"$@\"; }\n"
         "exec 2>&1\n%s", SIM_LIBRARY, line);
     const char *argv[] = { "/bin/bash", "-c", script, NULL };
-    g_autoptr(GError) error = NULL;
-    g_autofree char *text = NULL;
-    int status;
+    g_auto(Outcome) o = { 0 };
 
     env = g_environ_setenv(env, "PATH", path, true);
     env = g_environ_setenv(env, "VFIO_SIM_CONFIG", config, true);
     env = g_environ_setenv(env, "NO_COLOR", "1", true);
     env = g_environ_setenv(env, "LC_ALL", "C.UTF-8", true);
-    g_spawn_sync(dir, (char **)argv, env, 0, NULL, NULL, &text, NULL, &status,
-                 &error);
-    g_assert_no_error(error);
-    g_assert_true(WIFEXITED(status));
-    return g_strdup_printf("$ %s\n%s[exit status %d]\n", line, text,
-                           WEXITSTATUS(status));
+    o = run_program(dir, env, argv);
+    return g_strdup_printf("$ %s\n%s[exit status %d]\n", line, o.output,
+                           o.status);
 }
 
 /* What differs from run to run has the same word in each. */

@@ -8,30 +8,24 @@
  */
 #include <stdbool.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <glib.h>
+
+#include "../tools/run.h"
 
 /* What a command line of the shell prints; it must succeed. */
 static char *shell(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
 static char *shell(const char *format, ...)
 {
-    g_autoptr(GError) error = NULL;
     g_autofree char *script = NULL;
     const char *argv[] = { "/bin/bash", "-c", NULL, NULL };
-    char *text = NULL;
-    int status;
     va_list ap;
 
     va_start(ap, format);
     script = g_strdup_vprintf(format, ap);
     va_end(ap);
     argv[2] = script;
-    g_spawn_sync(NULL, (char **)argv, NULL, 0, NULL, NULL, &text, NULL,
-                 &status, &error);
-    g_assert_no_error(error);
-    g_assert_cmpint(status, ==, 0);
-    return text;
+    return run_output(argv);
 }
 
 /* First words of the lines that --help indents below "Commands:" */

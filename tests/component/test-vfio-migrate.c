@@ -19,6 +19,8 @@
 #include <glib/gstdio.h>
 #include <json-glib/json-glib.h>
 
+#include "../tools/run.h"
+
 typedef struct Run {
     char *dir;
     char *config;               /* path */
@@ -43,26 +45,18 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Run, run_clear)
 static void start(Run *run, const char *const *argv, bool simulated)
 {
     g_auto(GStrv) env = g_get_environ();
-    g_autoptr(GError) error = NULL;
-    g_autofree char *text = NULL, *errors = NULL;
-    int status = -1;
+    g_auto(Outcome) o = { 0 };
 
     if (simulated) {
         env = g_environ_setenv(env, "LD_PRELOAD", SIM_LIBRARY, TRUE);
         env = g_environ_setenv(env, "VFIO_SIM_CONFIG", run->config, TRUE);
     }
     env = g_environ_setenv(env, "NO_COLOR", "1", TRUE);
-    g_spawn_sync(NULL, (char **)argv, env, 0, NULL, NULL, &text, &errors,
-                 &status, &error);
-    g_assert_no_error(error);
+    o = run_program(NULL, env, argv);
     g_free(run->output);
-    run->output = g_strconcat(text, errors, NULL);
+    run->output = g_strconcat(o.output, o.errors, NULL);
     g_test_message("%s", run->output);
-    run->exit_status = 0;
-    if (!g_spawn_check_wait_status(status, &error)) {
-        g_assert_cmpint(error->domain, ==, G_SPAWN_EXIT_ERROR);
-        run->exit_status = error->code;
-    }
+    run->exit_status = o.status;
 }
 
 /* Simulated devices of @text, the directories for them in run->dir */

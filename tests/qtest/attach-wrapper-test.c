@@ -18,8 +18,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
+
+#include "../tools/run.h"
 
 /* ---- a QEMU that is the expected one ---- */
 
@@ -101,20 +102,17 @@ static void test_unknown_word(void)
 /* Returns what @argv wrote to stdout; stderr, and the exit status, if asked */
 static char *run(const char **argv, char **error_text, int *exit_status)
 {
-    g_autoptr(GError) error = NULL;
-    char *text = NULL;
-    int status;
+    g_auto(Outcome) o = run_program(NULL, NULL, argv);
 
-    g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL,
-                 &text, error_text, &status, &error);
-    g_assert_no_error(error);
-    g_assert_true(WIFEXITED(status));
-    if (exit_status) {
-        *exit_status = WEXITSTATUS(status);
-    } else {
-        g_assert_cmpint(WEXITSTATUS(status), ==, 0);
+    if (error_text) {
+        *error_text = g_steal_pointer(&o.errors);
     }
-    return text;
+    if (exit_status) {
+        *exit_status = o.status;
+    } else {
+        g_assert_cmpint(o.status, ==, 0);
+    }
+    return g_steal_pointer(&o.output);
 }
 
 static void test_not_a_qemu(void)

@@ -14,8 +14,8 @@
 #include "vfio-test.h"
 
 #include <string.h>
-#include <sys/wait.h>
 
+#include "../tools/run.h"
 #include "qtest-json.h"
 
 #define SLOT MACHINE_FIRST_SLOT
@@ -297,23 +297,18 @@ static void set_keys(VFIOSide *side, const char *keys)
 static char *run(const char *config, int wanted, const char *const *argv)
 {
     g_auto(GStrv) env = g_get_environ();
-    g_autoptr(GError) error = NULL;
-    g_autofree char *errors = NULL;
-    char *text = NULL;
-    int status;
+    g_auto(Outcome) o = { 0 };
 
     if (config) {
         env = g_environ_setenv(env, "LD_PRELOAD", SIM_LIBRARY, true);
         env = g_environ_setenv(env, "VFIO_SIM_CONFIG", config, true);
     }
-    g_spawn_sync(NULL, (char **)argv, env, 0, NULL, NULL, &text, &errors,
-                 &status, &error);
-    g_assert_no_error(error);
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != wanted) {
+    o = run_program(NULL, env, argv);
+    if (o.status != wanted) {
         qtest_fail("%s %s ended with %d, not %d:\n%s%s", argv[0], argv[1],
-                   status, wanted, text, errors);
+                   o.status, wanted, o.output, o.errors);
     }
-    return text;
+    return g_steal_pointer(&o.output);
 }
 
 /* The file of the side's facts. No QEMU may run: it has the device then. */

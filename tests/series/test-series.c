@@ -14,7 +14,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
+
+#include "../tools/run.h"
 
 #define BRANCH          "vfio-migration-series"
 #define FIXES           "vfio-migration-fixes"
@@ -29,21 +30,6 @@ typedef struct Fixture {
     char *out;          /* for mails; not made yet */
 } Fixture;
 
-/* What a command left behind. */
-typedef struct Outcome {
-    int status;
-    char *output;
-    char *errors;
-} Outcome;
-
-static void outcome_clear(Outcome *o)
-{
-    g_free(o->output);
-    g_free(o->errors);
-}
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Outcome, outcome_clear)
-
 static const char *top(void)
 {
     const char *dir = g_getenv("SERIES_TOP");
@@ -51,26 +37,11 @@ static const char *top(void)
     return dir ? dir : ".";
 }
 
-/* Runs words in a directory; a NULL ends them. */
-static Outcome run_in(const char *dir, const char *const *words)
-{
-    g_autoptr(GError) err = NULL;
-    Outcome o = { 0 };
-
-    if (!g_spawn_sync(dir, (char **)words, NULL, G_SPAWN_SEARCH_PATH, NULL,
-                      NULL, &o.output, &o.errors, &o.status, &err)) {
-        g_error("%s: %s", words[0], err->message);
-    }
-    g_assert_true(WIFEXITED(o.status));
-    o.status = WEXITSTATUS(o.status);
-    return o;
-}
-
 /* Runs a line of the shell in the tree; it must succeed. Its output. */
 static char *sh(Fixture *f, const char *line)
 {
     const char *words[] = { "sh", "-e", "-c", line, NULL };
-    g_auto(Outcome) o = run_in(f->tree, words);
+    g_auto(Outcome) o = run_program(f->tree, NULL, words);
 
     if (o.status) {
         g_error("%s: %s%s", line, o.output, o.errors);
@@ -95,7 +66,7 @@ static Outcome series(const char *tree, const char *const *options)
         g_ptr_array_add(words, (char *)*options);
     }
     g_ptr_array_add(words, NULL);
-    return run_in("/", (const char *const *)words->pdata);
+    return run_program("/", NULL, (const char *const *)words->pdata);
 }
 
 #define OPTIONS(...) ((const char *const []) { __VA_ARGS__, NULL })
@@ -778,7 +749,7 @@ static void test_wrong_step(Fixture *f, const void *data)
              "rm scripts series; cp -R \"$SERIES_TOP/scripts\" "
              "\"$SERIES_TOP/series\" .; printf '\\nwith %s\\n+none\\n' "
              "hw/vfio/migration-save.c >> $(ls series/b-core/*.step | tail -1)");
-    o = run_in("/", words);
+    o = run_program("/", NULL, words);
     g_assert_cmpint(o.status, ==, EXIT_REFUSED);
     g_assert_true(g_str_has_prefix(o.errors, "qemu-series: series/b-core/"));
     g_assert_nonnull(strstr(o.errors, ".step: hw/vfio/migration-save.c: not as "

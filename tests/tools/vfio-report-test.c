@@ -14,6 +14,8 @@
 #include <string.h>
 #include <json-glib/json-glib.h>
 
+#include "run.h"
+
 /* The second destination writes where the first one did. */
 static char *trace_of(const VFIOSide *side)
 {
@@ -21,26 +23,12 @@ static char *trace_of(const VFIOSide *side)
                            side->incoming ? "in" : "out");
 }
 
-static char *run_tool(const char *const *argv)
-{
-    g_autoptr(GError) error = NULL;
-    char *output = NULL;
-    int status;
-
-    g_spawn_sync(NULL, (char **)argv, NULL, 0, NULL, NULL, &output, NULL,
-                 &status, &error);
-    g_assert_no_error(error);
-    g_spawn_check_wait_status(status, &error);
-    g_assert_no_error(error);
-    return output;
-}
-
 /* What the tool says that QEMU has to be started with */
 static void add_trace(VFIOSide *side)
 {
     g_autofree char *path = trace_of(side);
     const char *argv[] = { TOOL_PROGRAM, "report", "--options", path, NULL };
-    g_autofree char *options = run_tool(argv);
+    g_autofree char *options = run_output(argv);
 
     g_string_append_printf(side->args, " %s", g_strstrip(options));
 }
@@ -54,7 +42,7 @@ static JsonNode *report_of(VFIOPair *pair)
     /* In the other order: the tool finds out which is which. */
     const char *argv[] = { TOOL_PROGRAM, "report", "--json", "-o", page,
                            destination, source, NULL };
-    g_autofree char *output = run_tool(argv);
+    g_autofree char *output = run_output(argv);
     g_autofree char *html = NULL;
     JsonNode *node = json_from_string(output, NULL);
 

@@ -17,6 +17,8 @@
 #include <unistd.h>
 #include <json-glib/json-glib.h>
 
+#include "run.h"
+
 #define WAIT_US (20 * G_USEC_PER_SEC)
 
 typedef struct Watch {
@@ -387,22 +389,15 @@ static int run_with_virsh(const char *domain, char **output)
                                          true);
     const char *argv[] = { TOOL_PROGRAM, "watch", "--once", "--json",
                            "--connect", "test:///x", domain, NULL };
-    g_autofree char *errors = NULL;
-    g_autoptr(GError) error = NULL;
-    int status;
+    g_auto(Outcome) o = { 0 };
 
     g_mkdir_with_parents(dir, 0700);
     g_assert_true(g_file_set_contents_full(virsh, virsh_script, -1, 0, 0700,
                                            NULL));
-    g_spawn_sync(NULL, (char **)argv, env, 0, NULL, NULL, output, &errors,
-                 &status, &error);
-    g_assert_no_error(error);
-    g_assert_true(WIFEXITED(status));
-    if (WEXITSTATUS(status)) {
-        g_free(*output);
-        *output = g_steal_pointer(&errors);
-    }
-    return WEXITSTATUS(status);
+    o = run_program(NULL, env, argv);
+    *output = o.status ? g_steal_pointer(&o.errors)
+                       : g_steal_pointer(&o.output);
+    return o.status;
 }
 
 static void test_domain(void)
