@@ -67,7 +67,7 @@ QTestState *start_by(const char *wrapper, const char *qemu, const char *mode,
     } else {
         g_unsetenv("VFIO_MIGRATION_ATTACH");
     }
-    return qtest_start(quoted, args, output);
+    return qtest_launch(quoted, args, output);
 }
 
 QTestState *start(const char *qemu, const char *mode, const char *args)

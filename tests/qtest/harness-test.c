@@ -74,8 +74,8 @@ static void test_events(void)
 static void test_bad_start(void)
 {
     g_autofree char *output = g_strdup_printf("%s/stderr", qtest_tmpdir());
-    QTestState *s = qtest_start("qemu-system-x86_64",
-                                MACHINE "-device no-such-device", output);
+    QTestState *s = qtest_launch("qemu-system-x86_64",
+                                 MACHINE "-device no-such-device", output);
     g_autofree char *err = qtest_stderr(s);
     int status;
 

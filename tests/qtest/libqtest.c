@@ -111,8 +111,8 @@ static char **build_argv(const char *name, const char *binary,
     return argv;
 }
 
-QTestState *qtest_start(const char *binary, const char *extra_args,
-                        const char *output)
+QTestState *qtest_launch(const char *binary, const char *extra_args,
+                         const char *output)
 {
     struct timeval limit = { .tv_sec = QTEST_ANSWER_SECONDS };
     g_autofree char *base = g_path_get_basename(output);
@@ -163,7 +163,7 @@ QTestState *qtest_init(const char *extra_args)
     static unsigned number;
     g_autofree char *output = g_strdup_printf("%s/init%u.stderr",
                                               qtest_tmpdir(), number++);
-    QTestState *s = qtest_start(default_binary(), extra_args, output);
+    QTestState *s = qtest_launch(default_binary(), extra_args, output);
 
     if (!qtest_probe_child(s)) {
         qtest_fail("QEMU did not come up: %s", extra_args);

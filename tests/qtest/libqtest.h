@@ -107,7 +107,7 @@ void qtest_remove_abrt_handler(void *data);
 /* ---- what the series adds to QEMU's ---- */
 
 /*
- * qtest_start: start a QEMU that may fail
+ * qtest_launch: start a QEMU that may fail
  * @binary, @extra_args: in shell syntax
  * @output: the file that takes what it writes to stdout and stderr; shown
  *     where the case fails
@@ -115,10 +115,10 @@ void qtest_remove_abrt_handler(void *data);
  * Returns after QMP has answered, or after the process has ended
  * (qtest_probe_child() tells).
  */
-QTestState *qtest_start(const char *binary, const char *extra_args,
-                        const char *output);
+QTestState *qtest_launch(const char *binary, const char *extra_args,
+                         const char *output);
 
-/* qtest_stderr: what a QEMU of qtest_start() wrote till now. Caller frees. */
+/* qtest_stderr: what a QEMU of qtest_launch() wrote till now. Caller frees. */
 char *qtest_stderr(QTestState *s);
 
 /*

@@ -346,8 +346,8 @@ void vfio_side_try_start(VFIOSide *side)
     set_or_unset("VFIO_MIGRATION_DEVICE_DIRTY_TRACKING",
                  side->no_device_log ? "off" : NULL);
     set_or_unset("QEMU", real);
-    side->qts = qtest_start(side->kind == SIDE_ATTACHED ? wrapper :
-                            real ? real : "qemu-system-x86_64", line, output);
+    side->qts = qtest_launch(side->kind == SIDE_ATTACHED ? wrapper :
+                             real ? real : "qemu-system-x86_64", line, output);
     set_or_unset("QEMU", old_qemu);
     set_or_unset("LD_PRELOAD", old_preload);
     set_or_unset("VFIO_SIM_CONFIG", NULL);
