@@ -37,10 +37,16 @@ static const char *top(void)
     return dir ? dir : ".";
 }
 
-/* Runs a line of the shell in the tree; it must succeed. Its output. */
+/*
+ * Runs a line of the shell in the tree; each of its commands must succeed, or
+ * fail after the word 'no' (the shell goes on after one that '!' inverts).
+ * Its output.
+ */
 static char *sh(Fixture *f, const char *line)
 {
-    const char *words[] = { "sh", "-e", "-c", line, NULL };
+    g_autofree char *script = g_strconcat(
+        "no() { if \"$@\"; then return 1; fi; }; ", line, NULL);
+    const char *words[] = { "sh", "-e", "-c", script, NULL };
     g_auto(Outcome) o = run_program(f->tree, NULL, words);
 
     if (o.status) {
@@ -194,16 +200,16 @@ static void test_contents(Fixture *f, const void *data)
              "sed -n 's/^#include \"\\([a-z-]*\\.h\\)\"$/\\1/p' *.[ch] | "
              "sort -u | while read header; do "
              "test -e $header || test -e ../$header; done; "
-             "! grep '@' meson.build; cd \"$OLDPWD\"; done");
+             "no grep '@' meson.build; cd \"$OLDPWD\"; done");
     /* with QEMU's own libqtest and JSON; */
-    do_sh(f, "! ls tests/qtest/vfio/libqtest*; ! grep -r json.glib tests");
+    do_sh(f, "no ls tests/qtest/vfio/libqtest*; no grep -r json.glib tests");
     /* each event is there once, */
     do_sh(f, "grep -o '^vfio_migration_[a-z_]*(' "
              "\"$SERIES_TOP/hw/vfio/trace-events\" | while read event; do "
              "test $(grep -c \"^$event\" hw/vfio/trace-events) = 1; done");
     /* and the old ones are gone, as is the function in common.c. */
-    do_sh(f, "! grep -q '^vfio_save_setup(' hw/vfio/trace-events; "
-             "! grep -q '^bool vfio_mig_active' hw/vfio/common.c; "
+    do_sh(f, "no grep -q '^vfio_save_setup(' hw/vfio/trace-events; "
+             "no grep -q '^bool vfio_mig_active' hw/vfio/common.c; "
              "grep -q '^bool vfio_mig_active' hw/vfio/migration.c");
     /* Messages name the property that this QEMU has. */
     do_sh(f, "test \"$(grep -l x-enable-migration hw/vfio/*.c)\" = "
@@ -225,7 +231,7 @@ static void test_each_commit(Fixture *f, const void *data)
     g_auto(Outcome) o = series(f->tree, NULL);
 
     assert_done(&o);
-    for_each_commit(f, "! git diff-tree --quiet $c^ $c");
+    for_each_commit(f, "no git diff-tree --quiet $c^ $c");
     for_each_commit(f, "git diff --check $c^ $c");
     for_each_commit(f, "test $(git log -1 --format=%s $c | wc -c) -le 76");
     /* A message says why, in lines that a terminal shows. */
@@ -283,6 +289,19 @@ static void test_callers(Fixture *f, const void *data)
              "exit 1; } || true; done");
 }
 
+/* What libqtest gets does not have the name of something that QEMU has. */
+static void test_names(Fixture *f, const void *data)
+{
+    g_auto(Outcome) o = series(f->tree, NULL);
+
+    assert_done(&o);
+    do_sh(f, "git diff HEAD " BRANCH " -- tests/qtest/libq*.h | "
+             "grep -oE '^[+][a-zA-Z].*\\(' | grep -oE '[a-z0-9_]+\\(' | "
+             "tr -d '(' | sort -u > ../names; test -s ../names; "
+             "for name in $(cat ../names); do "
+             "no git grep -w $name HEAD -- tests; done");
+}
+
 static void test_again(Fixture *f, const void *data)
 {
     g_auto(Outcome) first = series(f->tree, NULL);
@@ -316,7 +335,7 @@ static void test_mails(Fixture *f, const void *data)
     g_assert_cmpuint(atoi(count), ==, nr_steps(f) + 4);
     /* Each part is numbered by itself, and says first for whom it is. */
     do_sh(f, "cd ../out; for part in *; do cover=$part/0000-cover-letter.patch; "
-             "! grep -l '\\*\\*\\*' $cover; "
+             "no grep -l '\\*\\*\\*' $cover; "
              "grep -q \"^Subject: \\[PATCH $part 00*/\" $cover; "
              "sed '1,/^$/d' $cover | head -1 | "
              "grep -q '^This is for distributions '; done");
@@ -378,7 +397,7 @@ static void test_release(Fixture *f, const void *data)
     o = series(f->tree, NULL);
     assert_done(&o);
     g_assert_nonnull(strstr(o.output, said));
-    for_each_commit(f, "! git diff-tree --quiet $c^ $c");
+    for_each_commit(f, "no git diff-tree --quiet $c^ $c");
     do_sh(f, "git show " BRANCH ":hw/vfio/pci.c | "
              "sed -n '/^out_deregister:/,/^out_teardown:/p' > ../path; "
              "test $(grep -c '^    if (' ../path) = 3; "
@@ -849,6 +868,7 @@ int main(int argc, char **argv)
     add("/series/each-commit", NULL, test_each_commit);
     add("/series/order", NULL, test_order);
     add("/series/callers", NULL, test_callers);
+    add("/series/names", NULL, test_names);
     add("/series/again", NULL, test_again);
     add("/series/mails", NULL, test_mails);
     add("/series/part", NULL, test_part);
