@@ -199,6 +199,10 @@ static void check_model(Model *model)
         check_chunk(model, &extents, first, size);
     }
     vfio_mig_extents_destroy(&extents);
+    vfio_mig_extents_destroy(&extents);
+    g_assert_cmpuint(extents.nr_areas, ==, 0);
+    /* An empty region contains nothing. */
+    g_assert_false(vfio_mig_extents_contain(&extents, 0, 0));
 }
 
 /* Of the bottom, the signed edge and the top of the number range. */
@@ -224,110 +228,6 @@ static void test_random_areas_byte_by_byte(void)
     }
 }
 
-/* Every list of up to three areas in a window of a few bytes. */
-static void test_all_small_lists(void)
-{
-    const unsigned nr_kinds = 5 * 5 * 2;    /* offset, size, mapped */
-    unsigned code, i;
-
-    for (code = 0; code < nr_kinds * nr_kinds * nr_kinds; code++) {
-        Model model = { .base = UINT64_MAX - WINDOW_BYTES, .nr_areas = 3 };
-        unsigned rest = code;
-
-        for (i = 0; i < 3; i++) {
-            model.areas[i].offset = UINT64_MAX - 4 + rest % 5;
-            model.areas[i].size = rest / 5 % 5;
-            model.areas[i].host = rest / 25 % 2
-                ? (void *)(uintptr_t)((i + 1) * HOST_STRIDE) : NULL;
-            rest /= nr_kinds;
-        }
-        check_model(&model);
-    }
-}
-
-static void check_named(const VFIOMigArea *areas, unsigned nr_areas,
-                        unsigned nr_left_out, unsigned nr_kept)
-{
-    Model model = { .base = 0, .nr_areas = nr_areas };
-    VFIOMigExtents extents;
-
-    if (nr_areas) {
-        memcpy(model.areas, areas, nr_areas * sizeof(*areas));
-    }
-    check_model(&model);
-    g_assert_cmpuint(model.left_out, ==, nr_left_out);
-
-    vfio_mig_extents_init(&extents, WINDOW_BYTES, areas, nr_areas);
-    g_assert_cmpuint(extents.nr_areas, ==, nr_kept);
-    vfio_mig_extents_destroy(&extents);
-}
-
-#define HOST(n) ((void *)(uintptr_t)((n) * HOST_STRIDE))
-
-static void test_what_drivers_offer(void)
-{
-    static char a, b, c;
-    const VFIOMigArea unsorted[] = {
-        { 64, 16, &a }, { 0, 16, &b }, { 32, 8, &c } };
-    const VFIOMigArea touching[] = {
-        { 16, 16, HOST(1) }, { 0, 16, HOST(9) }, { 32, 64, HOST(5) } };
-    const VFIOMigArea empty[] = {
-        { 16, 0, HOST(1) }, { 8, 16, HOST(2) }, { 8, 0, NULL } };
-    const VFIOMigArea overlapping[] = {
-        { 0, 17, HOST(1) }, { 16, 16, HOST(2) }, { 40, 8, HOST(3) } };
-    const VFIOMigArea twice[] = { { 8, 8, HOST(1) }, { 8, 8, HOST(2) } };
-    const VFIOMigArea nested[] = {
-        { 0, 90, HOST(1) }, { 8, 8, HOST(2) }, { 80, 4, HOST(3) },
-        { 90, 6, HOST(4) } };
-    const VFIOMigArea not_mapped[] = { { 8, 8, NULL }, { 24, 8, HOST(2) } };
-    const VFIOMigArea over_not_mapped[] = {
-        { 8, 8, NULL }, { 15, 8, HOST(2) } };
-    const VFIOMigArea beyond[] = {
-        { WINDOW_BYTES, 1, HOST(1) }, { WINDOW_BYTES - 1, 2, HOST(2) },
-        { 8, UINT64_MAX, HOST(3) }, { UINT64_MAX, UINT64_MAX, HOST(4) },
-        { 4, 4, HOST(5) } };
-
-    check_named(unsorted, 3, 0, 3);
-    check_named(touching, 3, 0, 3);
-    check_named(empty, 3, 1, 1);
-    check_named(overlapping, 3, 2, 1);
-    check_named(twice, 2, 2, 0);
-    check_named(nested, 4, 3, 1);
-    check_named(not_mapped, 2, 0, 1);
-    check_named(over_not_mapped, 2, 1, 0);
-    check_named(beyond, 5, 4, 1);
-    check_named(NULL, 0, 0, 0);
-}
-
-/* Bytes really moved through the pieces are the bytes of the window. */
-static void test_pieces_carry_the_bytes(void)
-{
-    g_autofree uint8_t *device = g_malloc(4096);
-    g_autofree uint8_t *map1 = g_malloc(1000), *map2 = g_malloc(64);
-    g_autofree uint8_t *out = g_malloc0(4096);
-    const VFIOMigArea areas[] = { { 2000, 64, map2 }, { 100, 1000, map1 } };
-    VFIOMigExtents extents;
-    uint64_t offset = 50, size = 4000;
-    VFIOMigPiece piece;
-    unsigned i, pieces = 0;
-
-    for (i = 0; i < 4096; i++) {
-        device[i] = g_test_rand_int();
-    }
-    memcpy(map1, device + 100, 1000);
-    memcpy(map2, device + 2000, 64);
-
-    g_assert_cmpuint(vfio_mig_extents_init(&extents, 4096, areas, 2), ==, 0);
-    while (vfio_mig_extents_next(&extents, &offset, &size, &piece)) {
-        memcpy(out + piece.offset, piece.host ?: device + piece.offset,
-               piece.size);
-        pieces++;
-    }
-    g_assert_cmpuint(pieces, ==, 5);
-    g_assert_cmpmem(out + 50, 4000, device + 50, 4000);
-    vfio_mig_extents_destroy(&extents);
-}
-
 static void test_contain_at_the_edges(void)
 {
     static const uint64_t edges[] = {
@@ -349,44 +249,6 @@ static void test_contain_at_the_edges(void)
         g_assert_cmpint(vfio_mig_extents_contain(&extents, offset, size), ==,
                         inside);
     }
-}
-
-/* What the caller forgot to check must still end, and map nothing wrong. */
-static void test_next_outside_of_the_region(void)
-{
-    const VFIOMigArea area = { 8, 8, HOST(1) };
-    static const uint64_t starts[] = { 16, 17, 96, 1000, UINT64_MAX };
-    VFIOMigExtents extents;
-    unsigned i;
-
-    vfio_mig_extents_init(&extents, WINDOW_BYTES, &area, 1);
-    for (i = 0; i < ARRAY_SIZE(starts); i++) {
-        uint64_t offset = starts[i], size = UINT64_MAX;
-        VFIOMigPiece piece;
-
-        g_assert_true(vfio_mig_extents_next(&extents, &offset, &size,
-                                            &piece));
-        g_assert_null(piece.host);
-        g_assert_cmpuint(piece.size, ==, UINT64_MAX);
-        g_assert_false(vfio_mig_extents_next(&extents, &offset, &size,
-                                             &piece));
-    }
-    vfio_mig_extents_destroy(&extents);
-}
-
-static void test_destroy_is_safe(void)
-{
-    const VFIOMigArea area = { 8, 8, HOST(1) };
-    VFIOMigExtents extents = { 0 };
-
-    vfio_mig_extents_destroy(&extents);
-    vfio_mig_extents_init(&extents, WINDOW_BYTES, &area, 1);
-    vfio_mig_extents_destroy(&extents);
-    vfio_mig_extents_destroy(&extents);
-    g_assert_null(extents.areas);
-    g_assert_cmpuint(extents.nr_areas, ==, 0);
-    /* an empty region contains nothing */
-    g_assert_false(vfio_mig_extents_contain(&extents, 0, 0));
 }
 
 /* Thousands of areas: the walk must not become slow with their number. */
@@ -420,15 +282,8 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/extent/random-areas-byte-by-byte",
                     test_random_areas_byte_by_byte);
-    g_test_add_func("/extent/all-small-lists", test_all_small_lists);
-    g_test_add_func("/extent/what-drivers-offer", test_what_drivers_offer);
-    g_test_add_func("/extent/pieces-carry-the-bytes",
-                    test_pieces_carry_the_bytes);
     g_test_add_func("/extent/contain-at-the-edges",
                     test_contain_at_the_edges);
-    g_test_add_func("/extent/next-outside-of-the-region",
-                    test_next_outside_of_the_region);
-    g_test_add_func("/extent/destroy-is-safe", test_destroy_is_safe);
     g_test_add_func("/extent/many-areas", test_many_areas);
     return g_test_run();
 }
