@@ -8,7 +8,6 @@
  */
 #include "qemu/osdep.h"
 #include <pthread.h>
-#include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -84,23 +83,6 @@ static bool sigbus_is_blocked(void)
 
 /* ---- one thread ---- */
 
-static void test_copies(void)
-{
-    Window *w = window_new();
-    g_autofree uint8_t *buf = g_malloc0(w->size);
-
-    vfio_mig_guard_begin();
-    g_assert_cmpint(vfio_mig_guarded_copy(buf, w->host, w->size), ==, 0);
-    g_assert_cmpmem(buf, w->size, w->host, w->size);
-    memset(buf, 0xa5, w->size);
-    g_assert_cmpint(vfio_mig_guarded_copy(w->host, buf, w->size), ==, 0);
-    g_assert_cmpmem(buf, w->size, w->host, w->size);
-    g_assert_cmpint(vfio_mig_guarded_copy(buf, w->host, 0), ==, 0);
-    g_assert_cmpint(vfio_mig_guarded_probe(w->host, w->size), ==, 0);
-    vfio_mig_guard_end();
-    window_free(w);
-}
-
 /* Each way, from each page on, with SIGBUS blocked as in QEMU and not. */
 static void test_faults(void)
 {
@@ -138,18 +120,13 @@ static void test_faults(void)
 
 /* ---- others that handle the signal ---- */
 
-static sigjmp_buf other_env;
 static volatile sig_atomic_t other_code;
 static volatile sig_atomic_t other_calls;
-static bool other_jumps;
 
 static void other_handler(int sig, siginfo_t *info, void *context)
 {
     other_code = info->si_code;
     other_calls++;
-    if (other_jumps) {
-        siglongjmp(other_env, 1);
-    }
 }
 
 static void set_handler(void (*handler)(int, siginfo_t *, void *),
@@ -177,35 +154,11 @@ static void reset_handler(void)
     signal(SIGBUS, SIG_DFL);
 }
 
-/* A fault of somebody else goes where it went before. */
-static void test_foreign_fault(void)
-{
-    Window *w = window_new();
-    volatile uint8_t *gone = w->host;
-
-    other_jumps = true;
-    set_handler(other_handler, NULL);
-    vfio_mig_guard_begin();
-    g_assert_false(handler_is(other_handler));
-    window_keep(w, 0);
-    if (!sigsetjmp(other_env, 1)) {
-        (void)*gone;
-        g_assert_not_reached();
-    }
-    g_assert_cmpint(other_calls, ==, 1);
-    g_assert_cmpint(other_code, ==, BUS_ADRERR);
-    vfio_mig_guard_end();
-    g_assert_true(handler_is(other_handler));
-    reset_handler();
-    window_free(w);
-}
-
 /* A signal that was sent to a thread that takes it, before and after. */
 static void test_sent(void)
 {
     uint8_t from = 1, to = 0;
 
-    other_jumps = false;
     set_handler(other_handler, NULL);
     vfio_mig_guard_begin();
     pthread_kill(pthread_self(), SIGBUS);
@@ -230,7 +183,6 @@ static void test_sent_while_blocked(void)
     unsigned later;
     int fd;
 
-    other_jumps = false;
     set_handler(other_handler, NULL);
     block_sigbus(true);
     sigemptyset(&set);
@@ -307,22 +259,6 @@ static void expect_guarded(Window *w)
     g_assert_cmpint(vfio_mig_guarded_copy(&byte, w->host, 1), ==, -EFAULT);
 }
 
-static void test_sessions(void)
-{
-    Window *w = window_new();
-
-    window_keep(w, 0);
-    set_handler(other_handler, NULL);
-    vfio_mig_guard_begin();
-    vfio_mig_guard_begin();
-    vfio_mig_guard_end();
-    expect_guarded(w);
-    vfio_mig_guard_end();
-    g_assert_true(handler_is(other_handler));
-    reset_handler();
-    window_free(w);
-}
-
 /* Another one comes upon ours, and goes: within a session, and after it. */
 static void test_upper_handler(void)
 {
@@ -396,34 +332,6 @@ static void test_threads(void)
 
 /* ---- streams ---- */
 
-static void test_get_window(void)
-{
-    Window *w = window_new();
-    g_autofree uint8_t *data = g_memdup2(w->host, w->size);
-    QEMUFile *f = vfio_host_file_new_memory_input(data, w->size);
-    Error *err = NULL;
-
-    vfio_mig_guard_begin();
-    memset(w->host, 0, w->size);
-    g_assert_cmpint(vfio_mig_get_window(f, w->host, w->size - 5, &err), ==,
-                    0);
-    g_assert_cmpmem(w->host, w->size - 5, data, w->size - 5);
-    /* More than there is */
-    g_assert_cmpint(vfio_mig_get_window(f, w->host, 6, &err), ==, -EIO);
-    g_assert_nonnull(strstr(error_get_pretty(err), "device data"));
-    g_clear_pointer(&err, error_free);
-    qemu_fclose(f);
-
-    f = vfio_host_file_new_memory_input(data, w->size);
-    window_keep(w, PAGES / 2);
-    g_assert_cmpint(vfio_mig_get_window(f, w->host, w->size, &err), ==,
-                    -EFAULT);
-    g_assert_null(err);
-    qemu_fclose(f);
-    vfio_mig_guard_end();
-    window_free(w);
-}
-
 static void test_who_copies(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
@@ -453,17 +361,13 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     vfio_host_init();
     page = getpagesize();
-    g_test_add_func("/migration-guard/copies", test_copies);
     g_test_add_func("/migration-guard/faults", test_faults);
-    g_test_add_func("/migration-guard/foreign-fault", test_foreign_fault);
     g_test_add_func("/migration-guard/sent", test_sent);
     g_test_add_func("/migration-guard/sent-while-blocked",
                     test_sent_while_blocked);
     g_test_add_func("/migration-guard/default", test_default);
-    g_test_add_func("/migration-guard/sessions", test_sessions);
     g_test_add_func("/migration-guard/upper-handler", test_upper_handler);
     g_test_add_func("/migration-guard/threads", test_threads);
-    g_test_add_func("/migration-guard/get-window", test_get_window);
     g_test_add_func("/migration-guard/who-copies", test_who_copies);
     g_test_add_func("/migration-guard/words", test_words);
     return g_test_run();
