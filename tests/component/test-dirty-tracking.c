@@ -544,38 +544,6 @@ static void end_tracking(VFIOGroup *group)
     g_assert_null(vfio_dirty_tracker_of(container));
 }
 
-static VFIOContainer *unannounced;
-
-static void start_logs(VFIOHostRun *run)
-{
-    MemoryListener *listener = &unannounced->listener;
-
-    world_log_start();
-    listener->log_global_start(listener);
-}
-
-static void expect_tracked(VFIOHostRun *run)
-{
-    VFIODirtyTracker *t = vfio_dirty_tracker_of(unannounced);
-
-    g_assert_true(t && t->wanted && t->started);
-}
-
-/* A failover primary has no probe; its container is tracked all the same. */
-static void test_unannounced(void)
-{
-    VFIODevice *other;
-
-    world_begin(SRC "[device other]\ngroup=2\niommu=1\nmigration=no\n", 13);
-    other = comp_open("other");
-    vfio_migration_finalize(other);
-    end_tracking(other->group);
-    unannounced = other->group->container;
-    g_assert_cmpint(world_migrate_with(start_logs, expect_tracked, NULL), ==,
-                    0);
-    world_end();
-}
-
 static void expect_callbacks(MemoryListener *listener,
                              const MemoryListener *other, bool same)
 {
@@ -589,32 +557,6 @@ static void expect_callbacks(MemoryListener *listener,
                     ==, same);
     g_assert_cmpint(listener->log_global_stop == other->log_global_stop, ==,
                     same);
-}
-
-/*
- * As vfio-pci does where two functions go at once: neither is the last one
- * for its finalize. The tracker goes with the container, and not before.
- */
-static void test_container_goes(void)
-{
-    MemoryListener before;
-    VFIODevice *src, *other;
-    VFIOContainer *container;
-
-    comp_sim(SRC "[device other]\ngroup=2\n");
-    src = comp_open("src");
-    container = src->group->container;
-    before = attach_listener_of(container)->original;
-    other = comp_open("other");
-    g_assert_true(other->group->container == container);
-    vfio_migration_finalize(src);
-    vfio_migration_finalize(other);
-    expect_callbacks(&container->listener, &before, false);
-    comp_close(src);
-    g_assert_nonnull(vfio_dirty_tracker_of(container));
-    comp_close(other);
-    g_assert_null(vfio_dirty_tracker_next(NULL));
-    comp_sim_end();
 }
 
 /* Any change of memory leaves it alone; QEMU's own callbacks are back then. */
@@ -633,21 +575,6 @@ static void test_callbacks(void)
     end_tracking(group);
     expect_callbacks(&container->listener, &before, true);
     comp_sim_end();
-}
-
-/* The device has gone, its container not yet: bits are still read. */
-static void test_device_goes(void)
-{
-    world_begin(SRC, 11);
-    world_log_start();
-    dirty_ram_dirty_count();
-    g_assert_true(vfio_sim_dma_write("src", world->ram.iova, PAGE));
-    vfio_migration_finalize(world->vbasedev);
-    world_ram_goes(&world->ram);
-    world_expect_dirty(&world->ram, 0, PAGE);
-    world_ram_appears(&world->ram);
-    world_log_stop();
-    world_end();
 }
 
 /* A guest IOMMU that was there before, with a notifier of QEMU's own */
@@ -722,10 +649,7 @@ int main(int argc, char **argv)
     g_test_add_func("/dirty/not-needed", test_not_needed);
     g_test_add_func("/dirty/untracked-again", test_untracked_again);
     g_test_add_func("/dirty/beside", test_beside);
-    g_test_add_func("/dirty/unannounced", test_unannounced);
-    g_test_add_func("/dirty/container-goes", test_container_goes);
     g_test_add_func("/dirty/callbacks", test_callbacks);
-    g_test_add_func("/dirty/device-goes", test_device_goes);
     g_test_add_func("/dirty/attach-late", test_attach_late);
     return comp_run();
 }
