@@ -352,6 +352,23 @@ void comp_run_same(const char *source, const char *destination)
     g_assert_cmpuint(dst.loaded_bytes, ==, src.saved_bytes);
 }
 
+void comp_arrives(const GByteArray *bytes)
+{
+    g_autofree char *error = NULL;
+
+    comp_close_all();
+    comp_open("dst");
+    if (comp_load(bytes, &error)) {
+        g_error("load: %s; %s", error, comp_messages());
+    }
+    vfio_host_vm_start();
+    comp_assert_state("dst", "running");
+    g_assert_cmpint(vfio_host_runstate(), ==, RUN_STATE_RUNNING);
+    g_assert_cmpstr(comp_status("src").saved_digest, !=, "");
+    g_assert_cmpstr(comp_status("src").saved_digest, ==,
+                    comp_status("dst").loaded_digest);
+}
+
 /* ---- the transcript ---- */
 
 static char *read_transcript(void)

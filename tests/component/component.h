@@ -81,6 +81,9 @@ VFIOSimStatus comp_status(const char *name);
  */
 void comp_run_same(const char *source, const char *destination);
 
+/* What "src" saved arrives in "dst", which is opened anew, and runs. */
+void comp_arrives(const GByteArray *bytes);
+
 /*
  * comp_path: the states that were written to device @name since comp_sim()
  * or comp_path_forget(), "running>pre-copy>stop-copy"; "!" follows one that

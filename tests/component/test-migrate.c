@@ -386,12 +386,7 @@ static void run_cancel(const CancelCase *c, bool running, const char *strict)
         vfio_host_vm_start();
     }
     g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
-    comp_close_all();
-    comp_open("dst");
-    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
-    vfio_host_vm_start();
-    g_assert_cmpstr(comp_status("src").saved_digest, ==,
-                    comp_status("dst").loaded_digest);
+    comp_arrives(bytes);
     comp_sim_end();
 }
 
@@ -472,12 +467,7 @@ static void test_stop_continue_late(void)
     comp_assert_state("src", "running");
     g_assert_cmpint(vfio_host_runstate(), ==, RUN_STATE_RUNNING);
     g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
-    comp_close_all();
-    comp_open("dst");
-    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
-    vfio_host_vm_start();
-    g_assert_cmpstr(comp_status("src").saved_digest, ==,
-                    comp_status("dst").loaded_digest);
+    comp_arrives(bytes);
     comp_sim_end();
 }
 
@@ -654,12 +644,7 @@ static void test_tells_no_size(gconstpointer data)
         return;
     }
     g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
-    comp_close_all();
-    comp_open("dst");
-    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
-    vfio_host_vm_start();
-    g_assert_cmpstr(comp_status("src").saved_digest, ==,
-                    comp_status("dst").loaded_digest);
+    comp_arrives(bytes);
     comp_sim_end();
 }
 

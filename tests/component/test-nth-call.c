@@ -99,23 +99,6 @@ static bool fired(void)
     return vfio_sim_fault_fired("nth") == 1;
 }
 
-/* The migration of the retry arrives. */
-static void check_arrives(GByteArray *bytes)
-{
-    g_autofree char *error = NULL;
-
-    comp_close_all();
-    comp_open("dst");
-    if (comp_load(bytes, &error)) {
-        g_error("load: %s; %s", error, comp_messages());
-    }
-    vfio_host_vm_start();
-    comp_assert_state("dst", "running");
-    g_assert_cmpstr(comp_status("src").saved_digest, ==,
-                    comp_status("dst").loaded_digest);
-    g_assert_cmpint(vfio_host_runstate(), ==, RUN_STATE_RUNNING);
-}
-
 /*
  * The text that the user sees has the device's name, and the errno: of the
  * call, or of the first one after it that found the device in state error.
@@ -195,7 +178,7 @@ static unsigned save_with_every_fault(const Case *c, bool running)
             g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
         }
         done = !fired();
-        check_arrives(bytes);
+        comp_arrives(bytes);
         g_assert_cmpfloat((g_get_monotonic_time() - start) / 1e6, <,
                           SECONDS_MAX);
         comp_sim_end();
