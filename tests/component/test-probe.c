@@ -222,97 +222,75 @@ static void test_open_nth_call(void)
 
 /* ---- several devices ---- */
 
-static void test_two_devices(void)
+/* A second device beside "src": what it is told, and what comes of it. */
+typedef struct TwoCase {
+    const char *name;
+    VFIOHostSettings settings;
+    bool incoming;
+    bool first_leaves;          /* or the second one does */
+    unsigned blockers;          /* that the second one brings */
+    const char *refused;        /* why it is not opened at all, or NULL */
+    const char *message;        /* or NULL: there is none */
+} TwoCase;
+
+static const TwoCase two_cases[] = {
+    { "blocked", .blockers = 1 },
+    /* The one that carried the blocker is alone then. */
+    { "first-leaves", .blockers = 1, .first_leaves = true },
+    /*
+     * At a destination nothing keeps the state of two such devices from being
+     * loaded: they only cannot be sent on together.
+     */
+    { "incoming", .blockers = 1, .incoming = true,
+      .message = "warning: other: cannot migrate together with src: " },
+    { "only-migratable", { .only_migratable = true },
+      .refused = "allow it with the setting " },
+    { "opt-in", { .multi_device = true } },
+};
+
+static void test_two_devices(gconstpointer data)
 {
+    const TwoCase *c = data;
     VFIOHostDeviceOptions options = { .id = "0000:00:05.0" };
     g_autoptr(GByteArray) bytes = g_byte_array_new();
-    VFIODevice *other;
-
-    comp_sim(TWO_DEVICES);
-    comp_open("src");
-    other = comp_try_open("other", options, NULL);
-    g_assert_nonnull(other);
-    g_assert_cmpuint(vfio_host_nr_blockers(), ==, 1);
-    g_assert_true(g_str_has_prefix(vfio_host_blocker(), "other: "));
-    comp_assert_has(vfio_host_blocker(), "src");
-    comp_assert_has(vfio_host_blocker(), "peer-to-peer");
-    comp_close(other);
-    g_assert_cmpuint(vfio_host_nr_blockers(), ==, 0);
-    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
-    comp_sim_end();
-}
-
-/*
- * At a destination nothing keeps the state of two such devices from being
- * loaded: they only cannot be sent on together.
- */
-static void test_two_devices_incoming(void)
-{
-    VFIOHostDeviceOptions options = { .id = "0000:00:05.0" };
-
-    comp_sim(TWO_DEVICES);
-    vfio_host_set_runstate(RUN_STATE_INMIGRATE);
-    comp_open("src");
-    g_assert_cmpstr(comp_messages(), ==, "");
-    g_assert_nonnull(comp_try_open("other", options, NULL));
-    comp_assert_has(comp_messages(), "other: cannot migrate together with "
-                    "src: ");
-    comp_assert_has(comp_messages(), "; the VM can come in, but not leave");
-    g_assert_null(strstr(comp_messages(), "an incoming migration will fail"));
-    comp_sim_end();
-}
-
-/* The first one leaves: the one that carried the blocker is alone now. */
-static void test_two_devices_first_leaves(void)
-{
-    VFIOHostDeviceOptions options = { .id = "0000:00:05.0" };
-    g_autoptr(GByteArray) bytes = g_byte_array_new();
-    VFIODevice *first;
-
-    comp_sim(TWO_DEVICES);
-    first = comp_open("src");
-    g_assert_nonnull(comp_try_open("other", options, NULL));
-    g_assert_cmpuint(vfio_host_nr_blockers(), ==, 1);
-    comp_close(first);
-    g_assert_cmpuint(vfio_host_nr_blockers(), ==, 0);
-    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
-    comp_sim_end();
-}
-
-static void test_two_devices_only_migratable(void)
-{
-    VFIOHostSettings settings = { .only_migratable = true };
-    VFIOHostDeviceOptions options = { .id = "0000:00:05.0" };
+    VFIODevice *first, *other;
     Error *err = NULL;
 
-    comp_sim(TWO_DEVICES);
-    vfio_host_settings = settings;
-    comp_open("src");
-    g_assert_null(comp_try_open("other", options, &err));
-    comp_assert_has(error_get_pretty(err), "other: ");
-    comp_assert_has(error_get_pretty(err), "allow it with the setting ");
-    error_free(err);
-    g_assert_cmpuint(vfio_host_nr_handlers(), ==, 1);
-    comp_sim_end();
-}
-
-static void test_two_devices_opt_in(void)
-{
-    VFIOHostSettings settings = { .multi_device = true };
-    VFIOHostDeviceOptions options = { .id = "0000:00:05.0" };
-    g_autoptr(GByteArray) bytes = g_byte_array_new();
-    VFIOSimStatus src, other;
-
     comp_sim(TWO_DEVICES "seed=2\n");
-    vfio_host_settings = settings;
-    comp_open("src");
-    g_assert_nonnull(comp_try_open("other", options, NULL));
-    g_assert_cmpuint(vfio_host_nr_blockers(), ==, 0);
-    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
-    src = comp_status("src");
-    other = comp_status("other");
-    g_assert_cmpuint(vfio_mig_bytes_transferred(), ==,
-                     src.saved_bytes + other.saved_bytes);
+    vfio_host_settings = c->settings;
+    if (c->incoming) {
+        vfio_host_set_runstate(RUN_STATE_INMIGRATE);
+    }
+    first = comp_open("src");
+    other = comp_try_open("other", options, &err);
+    g_assert_cmpint(other == NULL, ==, c->refused != NULL);
+    if (c->refused) {
+        comp_assert_has(error_get_pretty(err), "other: ");
+        comp_assert_has(error_get_pretty(err), c->refused);
+        error_free(err);
+        g_assert_cmpuint(vfio_host_nr_handlers(), ==, 1);
+    }
+    g_assert_cmpuint(vfio_host_nr_blockers(), ==, c->blockers);
+    if (c->message) {
+        comp_assert_message(c->message);
+        comp_assert_message("; the VM can come in, but not leave");
+        g_assert_null(strstr(comp_messages(), "an incoming migration will"));
+    } else {
+        g_assert_cmpstr(comp_messages(), ==, "");
+    }
+    if (c->blockers) {
+        g_assert_true(g_str_has_prefix(vfio_host_blocker(), "other: "));
+        comp_assert_has(vfio_host_blocker(), "src");
+        comp_assert_has(vfio_host_blocker(), "peer-to-peer");
+        comp_close(c->first_leaves ? first : other);
+        g_assert_cmpuint(vfio_host_nr_blockers(), ==, 0);
+    }
+    if (!c->incoming) {
+        g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+        g_assert_cmpuint(vfio_mig_bytes_transferred(), ==,
+                         comp_status("src").saved_bytes +
+                         comp_status("other").saved_bytes);
+    }
     comp_sim_end();
 }
 
@@ -422,12 +400,12 @@ int main(int argc, char **argv)
     g_test_add_func("/probe/only-migratable/good", test_only_migratable_good);
     g_test_add_func("/probe/no-id", test_no_id);
     g_test_add_func("/probe/open-nth-call", test_open_nth_call);
-    g_test_add_func("/probe/two", test_two_devices);
-    g_test_add_func("/probe/two/incoming", test_two_devices_incoming);
-    g_test_add_func("/probe/two/first-leaves", test_two_devices_first_leaves);
-    g_test_add_func("/probe/two/only-migratable",
-                    test_two_devices_only_migratable);
-    g_test_add_func("/probe/two/opt-in", test_two_devices_opt_in);
+    for (i = 0; i < ARRAY_SIZE(two_cases); i++) {
+        g_autofree char *path = g_strconcat("/probe/two/", two_cases[i].name,
+                                            NULL);
+
+        g_test_add_data_func(path, &two_cases[i], test_two_devices);
+    }
     g_test_add_func("/probe/blocked-beside-good", test_blocked_beside_good);
     g_test_add_func("/probe/unplug/then-migrate", test_unplug_then_migrate);
     g_test_add_func("/probe/unplug/finalize-twice", test_finalize_twice);
