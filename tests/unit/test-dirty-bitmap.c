@@ -62,38 +62,6 @@ static void check_range(uint64_t first, uint64_t last, unsigned shift)
     g_assert_cmpuint(got.pages, ==, want.pages);
 }
 
-/* Around 0, 2^32, 2^63 and the end: where a range starts from */
-static uint64_t random_anchor(unsigned shift)
-{
-    static const uint64_t anchors[] = {
-        0, UINT64_C(1) << 32, UINT64_C(1) << 63, UINT64_MAX,
-    };
-    uint64_t anchor = anchors[random_below(G_N_ELEMENTS(anchors))];
-    uint64_t off = random_below(UINT64_C(5) << shift);
-    bool down = anchor == UINT64_MAX || (anchor && g_test_rand_bit());
-
-    return down ? anchor - off : anchor + off;
-}
-
-static void test_range(void)
-{
-    for (unsigned i = 0; i < 30000; i++) {
-        unsigned shift = page_shifts[i % G_N_ELEMENTS(page_shifts)];
-        uint64_t first = random_anchor(shift);
-        uint64_t length = random_below(UINT64_C(6) << shift);
-        uint64_t last = first > UINT64_MAX - length ? UINT64_MAX
-                                                    : first + length;
-
-        if (g_test_rand_bit()) {
-            first = first >> shift << shift;
-        }
-        if (g_test_rand_bit()) {
-            last |= (UINT64_C(1) << shift) - 1;
-        }
-        check_range(first, last, shift);
-    }
-}
-
 static void test_range_edges(void)
 {
     VFIODirtyRange range;
@@ -493,7 +461,6 @@ static void test_mappings(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/dirty-bitmap/range", test_range);
     g_test_add_func("/dirty-bitmap/range-edges", test_range_edges);
     g_test_add_func("/dirty-bitmap/sizes", test_sizes);
     g_test_add_func("/dirty-bitmap/next-pages", test_next_pages);
