@@ -326,96 +326,90 @@ static void check_all_arrive(void)
     comp_sim_end();
 }
 
-static void test_workers_cancel(void)
+static void act_cancel(Migration *m, VFIODevice **devices)
 {
-    g_autofree char *error = NULL;
-    VFIODevice *devices[NR_DEVICES];
-    Migration m = { .ret = 1 };
-
-    start_workers(&m, devices, "");
     vfio_host_cancel();
-    qemu_mutex_unlock_iothread();
-    g_thread_join(m.thread);
-    close(m.read_fd);
-    qemu_mutex_lock_iothread();
-    error = m.error;
-    g_assert_cmpint(m.ret, ==, -ECANCELED);
-    check_all_arrive();
 }
 
-/* One of them goes away for good: the others are whole, and move. */
-static void test_workers_unplug(void)
+static void act_close_reader(Migration *m, VFIODevice **devices)
 {
-    g_autofree char *error = NULL;
-    VFIODevice *devices[NR_DEVICES];
-    Migration m = { .ret = 1 };
+    close(m->read_fd);
+    m->read_fd = -1;
+}
 
-    start_workers(&m, devices, "");
+static void act_unplug(Migration *m, VFIODevice **devices)
+{
     comp_close(devices[1]);
-    qemu_mutex_unlock_iothread();
-    drain_and_join(&m);
-    error = m.error;
-    g_assert_cmpint(m.ret, ==, -ENODEV);
-    comp_assert_has(error, "src1: the device was unplugged");
-    comp_assert_state("src0", "running");
-    comp_assert_state("src2", "running");
-    comp_sim_end();
 }
 
-static void test_workers_reader_gone(void)
-{
-    g_autofree char *error = NULL;
-    VFIODevice *devices[NR_DEVICES];
-    Migration m = { .ret = 1 };
+/* While the workers read, or wait for room */
+typedef struct WorkersCase {
+    const char *name;
+    const char *fault;          /* in a device that fails later, or "" */
+    void (*act)(Migration *m, VFIODevice **devices);
+    bool read_on;               /* by the other end of the stream */
+    int ret;
+    const char *error;
+} WorkersCase;
 
-    start_workers(&m, devices, "");
-    close(m.read_fd);
-    qemu_mutex_unlock_iothread();
-    g_thread_join(m.thread);
+static const WorkersCase workers_cases[] = {
+    { "arrive", "", NULL, true, 0 },
+    { "cancel", "", act_cancel, false, -ECANCELED },
+    { "reader-gone", "", act_close_reader, false, -EIO, "Broken pipe" },
+    { "fail", "[fault row]\ndevice=src2\nevent=data-read\nstate=stop-copy\n"
+      "count=12\nerrno=EIO\n", NULL, true, -EIO,
+      "src2: cannot read migration data" },
+    /* One of them goes away for good: the others are whole. */
+    { "unplug", "", act_unplug, true, -ENODEV,
+      "src1: the device was unplugged" },
+};
+
+static void join(Migration *m, bool read_on)
+{
+    if (read_on) {
+        drain_and_join(m);
+        return;
+    }
+    g_thread_join(m->thread);
+    if (m->read_fd >= 0) {
+        close(m->read_fd);
+    }
     qemu_mutex_lock_iothread();
-    error = m.error;
-    g_assert_cmpint(m.ret, ==, -EIO);
-    comp_assert_has(error, strerror(EPIPE));
-    check_all_arrive();
 }
 
-static void test_workers_fail(void)
+static void test_workers(gconstpointer data)
 {
+    const WorkersCase *c = data;
     g_autofree char *error = NULL;
     VFIODevice *devices[NR_DEVICES];
     Migration m = { .ret = 1 };
 
-    start_workers(&m, devices, "[fault row]\ndevice=src2\nevent=data-read\n"
-                  "state=stop-copy\ncount=12\nerrno=EIO\n");
-    g_assert_cmpint(vfio_sim_fault_fired("row"), ==, 0);
+    start_workers(&m, devices, c->fault);
+    g_assert_true(!*c->fault || vfio_sim_fault_fired("row") == 0);
+    if (c->act) {
+        c->act(&m, devices);
+    }
     qemu_mutex_unlock_iothread();
-    drain_and_join(&m);
+    join(&m, c->read_on);
     error = m.error;
-    g_assert_cmpint(m.ret, ==, -EIO);
-    comp_assert_has(error, "src2: cannot read migration data");
-    check_all_arrive();
-}
-
-static void test_workers(void)
-{
-    g_autofree char *error = NULL;
-    VFIODevice *devices[NR_DEVICES];
-    Migration m = { .ret = 1 };
-    unsigned i;
-
-    start_workers(&m, devices, "");
-    qemu_mutex_unlock_iothread();
-    drain_and_join(&m);
-    error = m.error;
-    g_assert_cmpint(m.ret, ==, 0);
-    for (i = 0; i < NR_DEVICES; i++) {
+    g_assert_cmpint(m.ret, ==, c->ret);
+    comp_assert_has(error ?: "", c->error ?: "");
+    for (unsigned i = 0; c->ret == 0 && i < NR_DEVICES; i++) {
         g_autofree char *name = g_strdup_printf("src%u", i);
 
         comp_assert_state(name, "stop");
         g_assert_cmpint(comp_property_int(devices[i], "transferred-bytes"),
                         ==, comp_status(name).saved_bytes);
     }
-    vfio_host_vm_start();
+    if (c->act == act_unplug) {
+        comp_assert_state("src0", "running");
+        comp_assert_state("src2", "running");
+        comp_sim_end();
+        return;
+    }
+    if (c->ret == 0) {
+        vfio_host_vm_start();
+    }
     check_all_arrive();
 }
 
@@ -431,10 +425,11 @@ int main(int argc, char **argv)
     g_test_add_data_func("/threads/slow-answer-continue", GINT_TO_POINTER(1),
                          test_slow_answer);
     g_test_add_func("/threads/figures", test_figures);
-    g_test_add_func("/threads/workers", test_workers);
-    g_test_add_func("/threads/workers/cancel", test_workers_cancel);
-    g_test_add_func("/threads/workers/unplug", test_workers_unplug);
-    g_test_add_func("/threads/workers/reader-gone", test_workers_reader_gone);
-    g_test_add_func("/threads/workers/fail", test_workers_fail);
+    for (size_t i = 0; i < ARRAY_SIZE(workers_cases); i++) {
+        g_autofree char *path = g_strconcat("/threads/workers/",
+                                            workers_cases[i].name, NULL);
+
+        g_test_add_data_func(path, &workers_cases[i], test_workers);
+    }
     return comp_run();
 }
