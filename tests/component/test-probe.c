@@ -14,9 +14,9 @@
 #include "hw/vfio/vfio-common.h"
 #include "component.h"
 
-#define ONE_DEVICE "[device src]\ngroup=1\nstate-size=64K\nwindow-size=16K\n"
-#define TWO_DEVICES ONE_DEVICE \
-    "[device other]\ngroup=2\nstate-size=64K\nwindow-size=16K\n"
+#define SIZES "state-size=64K\nwindow-size=16K\n"
+#define ONE_DEVICE "[device src]\ngroup=1\n" SIZES
+#define TWO_DEVICES ONE_DEVICE "[device other]\ngroup=2\n" SIZES
 
 typedef struct BlockerCase {
     const char *name;
@@ -225,6 +225,7 @@ static void test_open_nth_call(void)
 /* A second device beside "src": what it is told, and what comes of it. */
 typedef struct TwoCase {
     const char *name;
+    const char *src_keys;       /* NULL: it is one of v1, too */
     VFIOHostSettings settings;
     bool incoming;
     bool first_leaves;          /* or the second one does */
@@ -243,9 +244,11 @@ static const TwoCase two_cases[] = {
      */
     { "incoming", .blockers = 1, .incoming = true,
       .message = "warning: other: cannot migrate together with src: " },
-    { "only-migratable", { .only_migratable = true },
+    /* One with P2P cannot keep the other one from writing to it. */
+    { "first-has-p2p", "protocol=v2\np2p=yes\n", .blockers = 1 },
+    { "only-migratable", .settings = { .only_migratable = true },
       .refused = "allow it with the setting " },
-    { "opt-in", { .multi_device = true } },
+    { "opt-in", .settings = { .multi_device = true } },
 };
 
 static void test_two_devices(gconstpointer data)
@@ -253,10 +256,13 @@ static void test_two_devices(gconstpointer data)
     const TwoCase *c = data;
     VFIOHostDeviceOptions options = { .id = "0000:00:05.0" };
     g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_autofree char *config = g_strconcat(
+        "[device src]\ngroup=1\n", c->src_keys ?: "", SIZES
+        "[device other]\ngroup=2\nseed=2\n" SIZES, NULL);
     VFIODevice *first, *other;
     Error *err = NULL;
 
-    comp_sim(TWO_DEVICES "seed=2\n");
+    comp_sim(config);
     vfio_host_settings = c->settings;
     if (c->incoming) {
         vfio_host_set_runstate(RUN_STATE_INMIGRATE);
