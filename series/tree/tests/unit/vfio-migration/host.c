@@ -173,11 +173,6 @@ void vfio_host_file_fail_after(QEMUFile *f, uint64_t bytes, int error,
     c->fired = fired;
 }
 
-uint64_t vfio_host_file_bytes(QEMUFile *f)
-{
-    return qemu_file_total_transferred(f);
-}
-
 /* ---- messages ---- */
 
 static VFIOHostReportHook *report_hook;

@@ -41,7 +41,4 @@ QEMUFile *vfio_host_file_new_memory_input(const void *data, size_t size);
 void vfio_host_file_fail_after(QEMUFile *f, uint64_t bytes, int error,
                                bool *fired);
 
-/* Bytes that went through the stream, buffered ones included */
-uint64_t vfio_host_file_bytes(QEMUFile *f);
-
 #endif /* TESTS_UNIT_VFIO_MIGRATION_STANDALONE_H */
