@@ -1,12 +1,10 @@
 /*
  * A VFIO kernel and driver that an input of a fuzzer plays
  *
- * One container, one group (FUZZ_GROUP) and one device, "dev0": with a
- * migration region (fuzz-kernel.c), or with protocol v2 (fuzz-sim.c). The
- * script is a list of rules that
- * say at which accesses the driver refuses, fails, gives a part, or lies;
- * otherwise it is honest. What a client of the contract must never do ends
- * the process.
+ * One container, one group (FUZZ_GROUP) and one device, "dev0", of protocol
+ * v1 or v2. The script is a list of rules that say at which accesses the
+ * driver refuses, fails, gives a part, or lies; otherwise it is honest. What
+ * a client of the contract must never do ends the process.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -21,13 +19,17 @@
 /*
  * fuzz_kernel_begin: a new device, in state running
  *
- * @script: what the device is like; of v1: size of the region, a byte for
- *          where the data begins, number of areas and their offsets and
- *          sizes, highest byte of device_state; of v2: a byte for each of
- *          knobs[] in fuzz-sim.c. Then rules: event, first access, number of accesses, deed, and a
- *          number (of an errno, of bytes, or the lie)
+ * @script: a byte for the protocol and one for each of its knobs in
+ *          fuzz-sim.c; then rules: event, first access, number of accesses,
+ *          deed, and a number (of an errno, of bytes, or the lie)
  */
 void fuzz_kernel_begin(FuzzInput script);
+
+/*
+ * The script of an honest device that loads what the one that is there, of
+ * @script, saves: of its protocol, and a state of its size (v1).
+ */
+FuzzInput fuzz_kernel_twin(FuzzInput script);
 
 /* Forget the rules: honest from now on. */
 void fuzz_kernel_be_honest(void);

@@ -2,8 +2,8 @@
  * Fuzzers without libFuzzer: run one over files, and over all files of
  * directories
  *
- * With a number N as first argument each file is also run with each of its
- * bits flipped, and cut at every byte, if it is not larger than N bytes.
+ * With a number N as first argument about N neighbours of each file are run,
+ * too: with one of its bits flipped, or cut, at places that lie evenly in it.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -22,21 +22,23 @@ static void run(const char *data, size_t size)
     nr_inputs++;
 }
 
-static void run_neighbours(char *data, size_t size)
+static void run_neighbours(char *data, size_t size, size_t count)
 {
-    size_t i;
+    /* Eight flips and a cut a byte are all. An odd step meets each bit. */
+    size_t step = MAX(size * 9 / MAX(count, 1), 1) | 1;
 
-    for (i = 0; i < size * 8; i++) {
-        data[i / 8] ^= 1 << i % 8;
-        run(data, size);
-        data[i / 8] ^= 1 << i % 8;
-    }
-    for (i = 0; i < size; i++) {
-        run(data, i);
+    for (size_t i = 0; i < size * 9; i += step) {
+        if (i % 9 == 8) {
+            run(data, i / 9);
+        } else {
+            data[i / 9] ^= 1 << i % 9;
+            run(data, size);
+            data[i / 9] ^= 1 << i % 9;
+        }
     }
 }
 
-static bool run_file(const char *path, size_t max_neighbour_bytes)
+static bool run_file(const char *path, size_t neighbours)
 {
     g_autoptr(GError) err = NULL;
     g_autofree char *data = NULL;
@@ -47,25 +49,25 @@ static bool run_file(const char *path, size_t max_neighbour_bytes)
         return false;
     }
     run(data, size);
-    if (size <= max_neighbour_bytes) {
-        run_neighbours(data, size);
+    if (neighbours) {
+        run_neighbours(data, size, neighbours);
     }
     return true;
 }
 
-static bool run_path(const char *path, size_t max_neighbour_bytes)
+static bool run_path(const char *path, size_t neighbours)
 {
     GDir *dir = g_dir_open(path, 0, NULL);
     const char *name;
     bool ok = true;
 
     if (!dir) {
-        return run_file(path, max_neighbour_bytes);
+        return run_file(path, neighbours);
     }
     while (ok && (name = g_dir_read_name(dir))) {
         g_autofree char *file = g_build_filename(path, name, NULL);
 
-        ok = run_file(file, max_neighbour_bytes);
+        ok = run_file(file, neighbours);
     }
     g_dir_close(dir);
     return ok;
@@ -73,20 +75,20 @@ static bool run_path(const char *path, size_t max_neighbour_bytes)
 
 int main(int argc, char **argv)
 {
-    guint64 max_neighbour_bytes = 0;
+    guint64 neighbours = 0;
     int i = 1;
 
     if (argc > 1 && g_ascii_string_to_unsigned(argv[1], 10, 0, G_MAXUINT32,
-                                               &max_neighbour_bytes, NULL)) {
+                                               &neighbours, NULL)) {
         i++;
     }
     if (i >= argc) {
-        fprintf(stderr, "usage: %s [MAX-BYTES] FILE-OR-DIRECTORY...\n",
+        fprintf(stderr, "usage: %s [NEIGHBOURS] FILE-OR-DIRECTORY...\n",
                 argv[0]);
         return 2;
     }
     for (; i < argc; i++) {
-        if (!run_path(argv[i], max_neighbour_bytes)) {
+        if (!run_path(argv[i], neighbours)) {
             return 1;
         }
     }

@@ -83,7 +83,7 @@ static void check_left_alone(VFIODevice *vbasedev)
 }
 
 /* Whatever was before: with an honest driver it works, and can be loaded. */
-static void migrate_honestly(VFIODevice *vbasedev)
+static void migrate_honestly(VFIODevice *vbasedev, FuzzInput script)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     FuzzInput none = { NULL, 0 };
@@ -97,7 +97,7 @@ static void migrate_honestly(VFIODevice *vbasedev)
     check_left_alone(vbasedev);
     fuzz_host_close(vbasedev);
 
-    vbasedev = fuzz_host_open(none);
+    vbasedev = fuzz_host_open(fuzz_kernel_twin(script));
     vfio_host_run(vfio_host_file_new_memory_input(bytes->data, bytes->len),
                   vfio_host_incoming, NULL, &err);
     g_assert_null(err);
@@ -124,7 +124,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (fuzz_kernel_lied() || fuzz_kernel_recovery_failed()) {
         fuzz_host_close(vbasedev);
     } else {
-        migrate_honestly(vbasedev);
+        migrate_honestly(vbasedev, script);
     }
     return 0;
 }

@@ -1,10 +1,9 @@
 /*
- * A device of protocol v2 that an input of a fuzzer plays
+ * A device that an input of a fuzzer plays
  *
- * Takes the place of fuzz-kernel.c: the simulated device, whose calls have
- * the outcome that the script wants instead of that of [fault] rules. So
- * the device, and what a client must never do to it, are those that all
- * other tests have.
+ * The simulated device, of protocol v1 or v2, whose calls have the outcome
+ * that the script wants instead of that of [fault] rules. So the device, and
+ * what a client must never do to it, are those that all other tests have.
  *
  * Owns: the script, and which of its lies excuse what a client does.
  *
@@ -13,16 +12,43 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "qemu/osdep.h"
+#include "hw/vfio/migration-v1-uapi.h"
 #include "tests/sim/sim-internal.h"
 #include "fuzz-kernel.h"
 
 #define MAX_RULES       32
 
-/* Keys of the device, each with what a byte of the script chooses from. */
-static const struct {
+/* A key of the device, and what a byte of the script chooses from */
+typedef struct Knob {
     const char *key;
-    const char *values[5];
-} knobs[] = {
+    const char *values[6];
+} Knob;
+
+static const Knob v1_knobs[] = {
+    { "state-size", { "250", "9", "40", "64", "65K" } },
+    { "verify", { "full", "none" } },
+    { "window-size", { "4K", "100", "64K", "200" } },
+    { "data-offset", { "4K", "32", "63" } },
+    { "region-size", { "0", "2M", "1G" } },
+    { "areas", { "all", "none", "whole-region", "stripes:4K",
+                 "48+8;32+16;64+24;32+32",
+                 "0+64;4096+100;4100+1;0x7ffffffffffff000+0x8000000000001" } },
+    { "chunk-size", { "100", "", "1", "64;1" } },
+    { "chunk-start", { "0", "7" } },
+    { "max-access", { "0", "8", "64" } },
+    { "trapped-by", { "memory", "syscall" } },
+    { "reserved-bits", { "0", "0xaa000000" } },
+    { "strictness", { "drawn", "lenient", "libvfio-user" } },
+    { "precopy-size", { "0", "250", "2K" } },
+    { "precopy-rate", { "0", "64K", "1G" } },
+    { "split", { "refuse", "allow" } },
+    { "on-corrupt", { "fail", "record" } },
+    { "on-incomplete", { "keep", "error" } },
+    { "require-data", { "no", "yes" } },
+    { "migration", { "yes", "zero-size", "info-error", "no" } },
+};
+
+static const Knob v2_knobs[] = {
     { "kernel", { "6.2", "7.1", "6.1" } },
     { "p2p", { "yes", "no" } },
     { "pre-copy", { "yes", "no" } },
@@ -46,10 +72,28 @@ static const struct {
 };
 
 /* What is asked of a driver; most of it is about data and states. */
-static const SimEvent events[] = {
+static const SimEvent v1_events[] = {
+    SIM_EV_STATE_READ, SIM_EV_STATE_WRITE, SIM_EV_PENDING_READ,
+    SIM_EV_DATA_OFFSET_READ, SIM_EV_DATA_SIZE_READ, SIM_EV_DATA_SIZE_WRITE,
+    SIM_EV_DATA_READ, SIM_EV_DATA_WRITE, SIM_EV_RESET, SIM_EV_MMAP,
+};
+
+static const SimEvent v2_events[] = {
     SIM_EV_STATE_WRITE, SIM_EV_STATE_READ, SIM_EV_DATA_READ,
     SIM_EV_DATA_WRITE, SIM_EV_PRECOPY_INFO, SIM_EV_DATA_SIZE,
     SIM_EV_DATA_FD, SIM_EV_MIGRATION_FLAGS, SIM_EV_RESET, SIM_EV_FEATURE,
+};
+
+/* What a script chooses from; its first byte chooses one of these. */
+static const struct {
+    const char *protocol;
+    const Knob *knobs;
+    size_t nr_knobs;
+    const SimEvent *events;
+    size_t nr_events;
+} kinds[] = {
+    { "v1", v1_knobs, ARRAY_SIZE(v1_knobs), v1_events, ARRAY_SIZE(v1_events) },
+    { "v2", v2_knobs, ARRAY_SIZE(v2_knobs), v2_events, ARRAY_SIZE(v2_events) },
 };
 
 typedef enum Deed {
@@ -70,6 +114,7 @@ typedef struct Rule {
 } Rule;
 
 static struct {
+    unsigned kind;          /* index in kinds[] */
     Rule rules[MAX_RULES];
     unsigned nr_rules;
     unsigned nr_events[SIM_NUM_EVENTS];
@@ -81,6 +126,11 @@ static struct {
 } kern;
 
 static bool verbose;
+
+static bool is_v1(void)
+{
+    return !strcmp(kinds[kern.kind].protocol, "v1");
+}
 
 static int play_errno(uint64_t number)
 {
@@ -126,7 +176,7 @@ static void carry_out(const Rule *rule, SimOutcome *out)
 /* What does this excuse? */
 static void remember(SimEvent ev, const SimOutcome *out)
 {
-    bool off = out->err || out->has_value;
+    bool off = out->err || out->has_value || (is_v1() && out->has_short);
 
     switch (ev) {
     case SIM_EV_RESET:
@@ -138,6 +188,7 @@ static void remember(SimEvent ev, const SimOutcome *out)
     case SIM_EV_DATA_FD:
         kern.recovery_failed |= off && kern.was_reset;
         kern.lied |= out->has_value;
+        kern.state_hidden |= out->has_value && is_v1();
         break;
     case SIM_EV_STATE_READ:
         kern.state_hidden |= off;
@@ -151,6 +202,8 @@ static void remember(SimEvent ev, const SimOutcome *out)
         break;
     }
     kern.state_hidden |= out->flr;
+    /* A client of v1 may be at any register when it is reset. */
+    kern.lied |= out->flr && is_v1();
 }
 
 static bool play(SimDevice *d, SimEvent ev, uint32_t from, uint32_t to,
@@ -185,7 +238,8 @@ static void read_rules(FuzzInput *script)
     while (script->size && kern.nr_rules < MAX_RULES) {
         Rule *rule = &kern.rules[kern.nr_rules++];
 
-        rule->event = events[fuzz_u8(script) % ARRAY_SIZE(events)];
+        rule->event = kinds[kern.kind].events[
+            fuzz_u8(script) % kinds[kern.kind].nr_events];
         rule->first = fuzz_u8(script);
         rule->count = fuzz_u8(script);
         rule->deed = fuzz_u8(script) % NR_DEEDS;
@@ -195,9 +249,12 @@ static void read_rules(FuzzInput *script)
 
 static char *read_config(FuzzInput *script)
 {
-    GString *text = g_string_new("[device dev0]\ngroup=7\nprotocol=v2\n");
+    GString *text = g_string_new("[device dev0]\ngroup=" FUZZ_GROUP "\n");
+    const Knob *knobs = kinds[kern.kind].knobs;
 
-    for (size_t i = 0; i < ARRAY_SIZE(knobs); i++) {
+    fuzz_u8(script);                /* that is the protocol */
+    g_string_append_printf(text, "protocol=%s\n", kinds[kern.kind].protocol);
+    for (size_t i = 0; i < kinds[kern.kind].nr_knobs; i++) {
         size_t count = 0, which = fuzz_u8(script);
 
         while (count < ARRAY_SIZE(knobs[i].values) && knobs[i].values[count]) {
@@ -209,18 +266,26 @@ static char *read_config(FuzzInput *script)
     return g_string_free(text, FALSE);
 }
 
-/* Keys that do not go together: the device that has none of them. */
+FuzzInput fuzz_kernel_twin(FuzzInput script)
+{
+    return fuzz_cut(&script, is_v1() ? 2 : 1);
+}
+
+/* Keys that do not go together: the device that has but the first of them. */
 void fuzz_kernel_begin(FuzzInput script)
 {
-    FuzzInput none = { NULL, 0 };
-    g_autofree char *config = read_config(&script);
+    g_autofree char *config = NULL;
+    FuzzInput twin;
 
     memset(&kern, 0, sizeof(kern));
     verbose = getenv("FUZZ_VERBOSE") != NULL;
     sim_fault_set_player(play);
+    kern.kind = script.size ? script.data[0] % ARRAY_SIZE(kinds) : 0;
+    twin = fuzz_kernel_twin(script);
+    config = read_config(&script);
     if (!vfio_sim_configure_data(config, NULL)) {
         g_free(config);
-        config = read_config(&none);
+        config = read_config(&twin);
         g_assert_true(vfio_sim_configure_data(config, NULL));
     }
     read_rules(&script);
@@ -239,10 +304,15 @@ static VFIOSimStatus status(void)
     return now;
 }
 
-/* The numbers are the kernel's. */
+/* The numbers of v2 are the kernel's. */
 VFIOMigState fuzz_kernel_state(void)
 {
-    return status().device_state;
+    VFIOMigState state = status().device_state;
+
+    if (is_v1()) {
+        g_assert_true(vfio_mig_v1_decode(status().device_state, &state));
+    }
+    return state;
 }
 
 bool fuzz_kernel_lied(void)

@@ -15,7 +15,6 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "sim-internal.h"
@@ -388,8 +387,8 @@ static ssize_t bar_rw(SimDevice *d, bool write, void *buf, size_t len,
         return -EINVAL;
     }
     len = MIN(len, size - offset);
-    ret = write ? syscall(SYS_pwrite64, d->memfd, buf, len, at)
-                : syscall(SYS_pread64, d->memfd, buf, len, at);
+    ret = write ? sim_real_pwrite(d->memfd, buf, len, at)
+                : sim_real_pread(d->memfd, buf, len, at);
     return ret < 0 ? -errno : ret;
 }
 

@@ -236,7 +236,9 @@ unsigned sim_files_open(void);
 int sim_real_close(int fd);
 int sim_real_open(const char *path, int flags, mode_t mode);
 void *sim_real_mmap(void *addr, size_t length, int prot, int flags, int fd,
-                    off_t offset);
+                    off64_t offset);
+ssize_t sim_real_pread(int fd, void *buf, size_t len, off64_t offset);
+ssize_t sim_real_pwrite(int fd, const void *buf, size_t len, off64_t offset);
 
 /* ---- sim-group.c ---- */
 int sim_container_open(void);

@@ -11,7 +11,6 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -168,8 +167,8 @@ ssize_t sim_host_move(SimMig *m, bool write, void *buf, size_t len,
                write ? buf : m->window + offset, len);
         return n;
     }
-    n = write ? syscall(SYS_pwrite64, fd, buf, len, at)
-              : syscall(SYS_pread64, fd, buf, len, at);
+    n = write ? sim_real_pwrite(fd, buf, len, at)
+              : sim_real_pread(fd, buf, len, at);
     return n < 0 ? -errno : n;
 }
 

@@ -329,10 +329,14 @@ static inline uint64_t sim_muldiv(uint64_t a, uint64_t b, uint64_t c)
 #ifdef __KERNEL__
     return mul_u64_u64_shr(a, b, 64) >= c ? UINT64_MAX
                                           : mul_u64_u64_div_u64(a, b, c);
-#else
+#elif defined(__SIZEOF_INT128__)
     unsigned __int128 product = (unsigned __int128)a * b;
 
     return product >> 64 >= c ? UINT64_MAX : product / c;
+#else
+    long double quotient = (long double)a * b / c;
+
+    return quotient >= 0x1p64L ? UINT64_MAX : quotient;
 #endif
 }
 

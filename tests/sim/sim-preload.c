@@ -171,9 +171,38 @@ int sim_real_open(const char *path, int flags, mode_t mode)
 }
 
 void *sim_real_mmap(void *addr, size_t length, int prot, int flags, int fd,
-                    off_t offset)
+                    off64_t offset)
 {
+#if defined(SYS_mmap2)
+    if (offset % 4096) {
+        errno = EINVAL;
+        return MAP_FAILED;
+    }
+    return (void *)syscall(SYS_mmap2, addr, length, prot, flags, fd,
+                           (unsigned long)(offset >> 12));
+#elif defined(__s390x__)
+    unsigned long args[] = { (unsigned long)addr, length, prot, flags, fd,
+                             offset };
+
+    return (void *)syscall(SYS_mmap, args);
+#else
     return (void *)syscall(SYS_mmap, addr, length, prot, flags, fd, offset);
+#endif
+}
+
+/* How an offset of 64 bits is passed is libc's to know. */
+ssize_t sim_real_pread(int fd, void *buf, size_t len, off64_t offset)
+{
+    struct iovec part = { buf, len };
+
+    return preadv64(fd, &part, 1, offset);
+}
+
+ssize_t sim_real_pwrite(int fd, const void *buf, size_t len, off64_t offset)
+{
+    struct iovec part = { (void *)buf, len };
+
+    return pwritev64(fd, &part, 1, offset);
 }
 
 /* ------------------------------------------------------------------------ */
@@ -316,7 +345,7 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
 }
 
 static ssize_t rw_ours(SimFile *file, bool write, void *buf, size_t len,
-                       off_t offset)
+                       off64_t offset)
 {
     ssize_t ret;
 
@@ -332,20 +361,20 @@ static ssize_t rw_ours(SimFile *file, bool write, void *buf, size_t len,
     return ret;
 }
 
-static ssize_t do_pread(int fd, void *buf, size_t len, off_t offset)
+static ssize_t do_pread(int fd, void *buf, size_t len, off64_t offset)
 {
     SimFile *file = file_of(fd);
 
     return file ? rw_ours(file, false, buf, len, offset)
-                : syscall(SYS_pread64, fd, buf, len, offset);
+                : sim_real_pread(fd, buf, len, offset);
 }
 
-static ssize_t do_pwrite(int fd, const void *buf, size_t len, off_t offset)
+static ssize_t do_pwrite(int fd, const void *buf, size_t len, off64_t offset)
 {
     SimFile *file = file_of(fd);
 
     return file ? rw_ours(file, true, (void *)buf, len, offset)
-                : syscall(SYS_pwrite64, fd, buf, len, offset);
+                : sim_real_pwrite(fd, buf, len, offset);
 }
 
 EXPORT ssize_t pread(int fd, void *buf, size_t len, off_t offset)
@@ -475,7 +504,7 @@ EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)
 /* Mapping and closing                                                      */
 
 static void *do_mmap(void *addr, size_t length, int prot, int flags, int fd,
-                     off_t offset)
+                     off64_t offset)
 {
     SimFile *file = flags & MAP_ANONYMOUS ? NULL : file_of(fd);
 
