@@ -22,26 +22,6 @@ typedef struct Snapshot {
     VFIOSideKind saver, loader;
 } Snapshot;
 
-/* In one process: time goes back. Then the VM migrates. */
-static void test_snapshot_back(void)
-{
-    g_autofree char *device = NULL, *memory = NULL, *arcs = NULL;
-    VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
-
-    snapshot_add_disk(pair->src);
-    vfio_side_start(pair->src);
-    snapshot_save(pair->src, &device, &memory);
-    arcs = vfio_side_arcs(pair->src, "dev0");
-    vfio_expect_text(pair->src, "arcs", arcs, "running>stop-copy");
-    g_assert_null(strstr(arcs, "running>stop "));
-    g_usleep(100 * 1000);           /* the device writes to memory */
-    snapshot_do(pair->src, "loadvm");
-    snapshot_expect_loaded(pair->src, device, memory);
-    vfio_side_start(pair->dst);
-    vfio_pair_migrate(pair);
-    vfio_pair_free(pair);
-}
-
 /* In two processes, and with the distribution's code as one of them. */
 static void test_snapshot_move(const void *opaque)
 {
@@ -312,7 +292,6 @@ int main(int argc, char **argv)
     };
 
     g_test_init(&argc, &argv, NULL);
-    qtest_add_case("vfio/snapshot/back", test_snapshot_back);
     qtest_add_data_case("vfio/snapshot/attached-to-builtin", &moves[0],
                         test_snapshot_move);
     qtest_add_data_case("vfio/snapshot/builtin-to-attached", &moves[1],

@@ -41,19 +41,6 @@ static const Way ways[] = {
     { "exec/slow", MIXED, "exec:cat %s/fifo", .slow = true },
 };
 
-static void use_tls(VFIOSide *side, const char *endpoint)
-{
-    g_autofree char *dir = g_build_filename(qtest_tmpdir(), "psk", NULL);
-    g_autofree char *path = g_build_filename(dir, "keys.psk", NULL);
-
-    g_assert_cmpint(g_mkdir_with_parents(dir, 0700), ==, 0);
-    g_assert_true(g_file_set_contents(path, "qemu:0123456789abcdef0123456789"
-                                      "abcdef\n", -1, NULL));
-    g_string_append_printf(side->args, " -object tls-creds-psk,id=tls0,"
-                           "dir=%s,endpoint=%s "
-                           "-global migration.tls-creds=tls0", dir, endpoint);
-}
-
 static void set_incoming(VFIOPair *pair, const Way *way)
 {
     char **parts;
@@ -112,8 +99,7 @@ static void test_way(const void *opaque)
         vfio_side_set(pair->dst, "dev0", "load-rate", "100M");
     }
     if (way->tls) {
-        use_tls(pair->src, "client,username=qemu");
-        use_tls(pair->dst, "server");
+        vfio_pair_use_tls(pair);
     }
     set_incoming(pair, way);
     g_string_append(pair->src->args, " -trace vfio_migration_channel");

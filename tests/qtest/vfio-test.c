@@ -426,3 +426,23 @@ void vfio_pair_turn(VFIOPair *pair)
     pair->src->paused = false;
     g_clear_pointer(&pair->src->incoming, g_free);
 }
+
+/* A shared secret: the least that TLS can be had for. */
+static void use_tls(VFIOSide *side, const char *endpoint)
+{
+    g_autofree char *dir = g_build_filename(qtest_tmpdir(), "psk", NULL);
+    g_autofree char *path = g_build_filename(dir, "keys.psk", NULL);
+
+    g_assert_cmpint(g_mkdir_with_parents(dir, 0700), ==, 0);
+    g_assert_true(g_file_set_contents(path, "qemu:0123456789abcdef0123456789"
+                                      "abcdef\n", -1, NULL));
+    g_string_append_printf(side->args, " -object tls-creds-psk,id=tls0,"
+                           "dir=%s,endpoint=%s "
+                           "-global migration.tls-creds=tls0", dir, endpoint);
+}
+
+void vfio_pair_use_tls(VFIOPair *pair)
+{
+    use_tls(pair->src, "client,username=qemu");
+    use_tls(pair->dst, "server");
+}

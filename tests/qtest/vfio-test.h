@@ -92,6 +92,9 @@ void vfio_pair_check_running(VFIOPair *pair);
 /* vfio_pair_migrate: begin, finish, check. */
 void vfio_pair_migrate(VFIOPair *pair);
 
+/* vfio_pair_use_tls: the stream between them goes through TLS. */
+void vfio_pair_use_tls(VFIOPair *pair);
+
 /*
  * vfio_pair_next_destination: drop the destination, in whatever state it
  * is, and start another one of the kind `next_kind` without fault rules.

@@ -115,15 +115,21 @@ static void test_there_and_back(const void *profile)
     end_pair(pair);
 }
 
-/* Time goes back, while the VM runs; then it migrates. */
+/*
+ * Time goes back, while the VM runs; then it migrates. For the snapshot the
+ * device only stops on the way to its state (v1: in one step).
+ */
 static void test_loadvm(const void *profile)
 {
     VFIOPair *pair = new_pair(profile);
-    g_autofree char *device = NULL, *memory = NULL;
+    g_autofree char *device = NULL, *memory = NULL, *arcs = NULL;
 
     snapshot_add_disk(pair->src);
     vfio_side_start(pair->src);
     snapshot_save(pair->src, &device, &memory);
+    arcs = vfio_side_arcs(pair->src, "dev0");
+    vfio_expect_text(pair->src, "arcs", arcs, !strcmp(profile, "v1")
+                     ? "running>stop-copy" : "stop>stop-copy");
     g_usleep(100 * 1000);           /* the device writes to memory */
     snapshot_do(pair->src, "loadvm");
     snapshot_expect_loaded(pair->src, device, memory);
@@ -318,6 +324,7 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < G_N_ELEMENTS(groups); i++) {
         add_group(&groups[i]);
     }
+    qtest_add_data_case("vfio/v2/loadvm/v1", "v1", test_loadvm);
     qtest_add_data_case("vfio/v2/together/two", "mlx5-6.2;mlx5-6.2",
                         test_together);
     qtest_add_data_case("vfio/v2/together/two-of-6.1", "mlx5-6.1;pds",

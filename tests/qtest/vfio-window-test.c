@@ -17,7 +17,6 @@
 #include "snapshot-helpers.h"
 
 #define GONE "dev0;data window went away"
-#define SECRET "0123456789abcdef0123456789abcdef"
 
 /* ---- the source ---- */
 
@@ -38,31 +37,6 @@ static const Source sources[] = {
       .tls = true },
 };
 
-/* A shared secret: the least that TLS can be had for. */
-static void write_secret(const char *dir)
-{
-    g_autofree char *path = g_build_filename(dir, "keys.psk", NULL);
-
-    g_assert_cmpint(g_mkdir_with_parents(dir, 0700), ==, 0);
-    g_assert_true(g_file_set_contents(path, "qemu:" SECRET "\n", -1, NULL));
-}
-
-static void use_tls(VFIOSide *side, const char *endpoint)
-{
-    g_autofree char *dir = g_build_filename(qtest_tmpdir(), "psk", NULL);
-
-    write_secret(dir);
-    g_string_append_printf(side->args, " -object tls-creds-psk,id=tls0,"
-                           "dir=%s,endpoint=%s "
-                           "-global migration.tls-creds=tls0", dir, endpoint);
-}
-
-static void pair_use_tls(VFIOPair *pair)
-{
-    use_tls(pair->src, "client,username=qemu");
-    use_tls(pair->dst, "server");
-}
-
 static void begin_to(VFIOPair *pair, const Source *s)
 {
     if (s->command) {
@@ -79,7 +53,7 @@ static void test_source(const void *opaque)
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
 
     if (s->tls) {
-        pair_use_tls(pair);
+        vfio_pair_use_tls(pair);
     }
     vfio_side_fault(pair->src, "row", rule);
     if (strstr(s->fault, "pre-copy")) {
@@ -154,7 +128,7 @@ static void test_load(const void *tls)
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
 
     if (tls) {
-        pair_use_tls(pair);
+        vfio_pair_use_tls(pair);
     }
     vfio_side_fault(pair->dst, "row",
                     "event=data-offset-read;count=2;window=gone");
