@@ -99,14 +99,18 @@ static const off_t memory_end = (off_t)(SIM_MIGRATION_REGION + 1) <<
 
 static bool make_memory(SimDevice *d)
 {
+    const SimMigConfig *c = &d->mig.cfg;
+    /* A window that no state fills is not used as a whole, of v2 not at all. */
+    int populate = c->protocol_v2 || c->state_size < c->window_size
+                   ? 0 : SIM_MAP_POPULATE(c->region_size);
+
     d->memfd = memfd_create("vfio-sim-device", MFD_CLOEXEC);
     if (d->memfd < 0 || ftruncate(d->memfd, memory_end) < 0) {
         return false;
     }
-    d->mig.window = sim_real_mmap(NULL, d->mig.cfg.region_size,
-                              PROT_READ | PROT_WRITE, MAP_SHARED |
-                              SIM_MAP_POPULATE(d->mig.cfg.region_size),
-                              d->memfd, region_at);
+    d->mig.window = sim_real_mmap(NULL, c->region_size,
+                                  PROT_READ | PROT_WRITE,
+                                  MAP_SHARED | populate, d->memfd, region_at);
     if (d->mig.window == MAP_FAILED) {
         d->mig.window = NULL;
         return false;
