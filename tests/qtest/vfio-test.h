@@ -27,7 +27,8 @@ typedef struct VFIOPair {
 
 /*
  * vfio_pair_new: a source and a destination that waits with -S, neither
- * started. vfio_pair_new_of: of these two. vfio_pair_free() ends QEMUs that run; they must be well.
+ * started. vfio_pair_new_of: of these two. vfio_pair_free() ends QEMUs that
+ * run; they must be well.
  */
 VFIOPair *vfio_pair_new(VFIOSideKind src, VFIOSideKind dst);
 VFIOPair *vfio_pair_new_of(VFIOSide *src, VFIOSide *dst);
@@ -112,7 +113,8 @@ void vfio_pair_turn(VFIOPair *pair);
 
 /*
  * vfio_expect_failed: the outgoing migration of @side ends as failed, on
- * simulated devices within FAIL_MS, and error-desc holds each of the words (';' between them).
+ * simulated devices within FAIL_MS, and error-desc holds each of the words
+ * (';' between them).
  */
 void vfio_expect_failed(VFIOSide *side, const char *words);
 
