@@ -84,6 +84,14 @@ static void assert_done(const Outcome *o)
     }
 }
 
+/* Runs the tool on the tree; it must succeed. */
+static void do_series(Fixture *f, const char *const *options)
+{
+    g_auto(Outcome) o = series(f->tree, options);
+
+    assert_done(&o);
+}
+
 /* All that a refusal must leave alone. */
 static char *snapshot(Fixture *f)
 {
@@ -182,9 +190,7 @@ static void test_branch(Fixture *f, const void *data)
 
 static void test_contents(Fixture *f, const void *data)
 {
-    g_auto(Outcome) o = series(f->tree, NULL);
-
-    assert_done(&o);
+    do_series(f, NULL);
     /* Our files arrive as they are, */
     do_sh(f, "git checkout -q " BRANCH "; cd \"$SERIES_TOP\"; "
              "for file in hw/vfio/*.c include/hw/vfio/*.h; do "
@@ -228,9 +234,7 @@ static void for_each_commit(Fixture *f, const char *line)
 
 static void test_each_commit(Fixture *f, const void *data)
 {
-    g_auto(Outcome) o = series(f->tree, NULL);
-
-    assert_done(&o);
+    do_series(f, NULL);
     for_each_commit(f, "no git diff-tree --quiet $c^ $c");
     for_each_commit(f, "git diff --check $c^ $c");
     for_each_commit(f, "test $(git log -1 --format=%s $c | wc -c) -le 76");
@@ -262,9 +266,8 @@ static void test_order(Fixture *f, const void *data)
         "comm -13 - ../used | "
         "grep . && { git log -1 --format='has no header for: %%s' $c; exit 1; }"
         " || true", ours);
-    g_auto(Outcome) o = series(f->tree, NULL);
 
-    assert_done(&o);
+    do_series(f, NULL);
     for_each_commit(f, events);
     for_each_commit(f, headers);
 }
@@ -272,11 +275,8 @@ static void test_order(Fixture *f, const void *data)
 /* Each commit of part dirty calls what it brings: a bisection finds it. */
 static void test_callers(Fixture *f, const void *data)
 {
-    g_auto(Outcome) core = series(f->tree, OPTIONS("--part", "core"));
-    g_auto(Outcome) dirty = series(f->tree, OPTIONS("--part", "dirty"));
-
-    assert_done(&core);
-    assert_done(&dirty);
+    do_series(f, OPTIONS("--part", "core"));
+    do_series(f, OPTIONS("--part", "dirty"));
     do_sh(f, "for c in $(git rev-list vfio-migration-core.."
              "vfio-migration-dirty); do "
              "git grep -hoE 'vfio_dirty_[a-z0-9_]+\\(' $c -- "
@@ -292,9 +292,7 @@ static void test_callers(Fixture *f, const void *data)
 /* What libqtest gets does not have the name of something that QEMU has. */
 static void test_names(Fixture *f, const void *data)
 {
-    g_auto(Outcome) o = series(f->tree, NULL);
-
-    assert_done(&o);
+    do_series(f, NULL);
     do_sh(f, "git diff HEAD " BRANCH " -- tests/qtest/libq*.h | "
              "grep -oE '^[+][a-zA-Z].*\\(' | grep -oE '[a-z0-9_]+\\(' | "
              "tr -d '(' | sort -u > ../names; test -s ../names; "
@@ -304,16 +302,14 @@ static void test_names(Fixture *f, const void *data)
 
 static void test_again(Fixture *f, const void *data)
 {
-    g_auto(Outcome) first = series(f->tree, NULL);
-    g_autofree char *tip = sh(f, "git rev-parse " BRANCH);
-    g_auto(Outcome) second = series(f->tree, NULL);
-    g_autofree char *again = sh(f, "git rev-parse " BRANCH);
-    g_auto(Outcome) third = series(f->tree, OPTIONS("--branch", "other"));
-    g_autofree char *other = sh(f, "git rev-parse other");
+    g_autofree char *tip = NULL, *again = NULL, *other = NULL;
 
-    assert_done(&first);
-    assert_done(&second);
-    assert_done(&third);
+    do_series(f, NULL);
+    tip = sh(f, "git rev-parse " BRANCH);
+    do_series(f, NULL);
+    again = sh(f, "git rev-parse " BRANCH);
+    do_series(f, OPTIONS("--branch", "other"));
+    other = sh(f, "git rev-parse other");
     g_assert_cmpstr(tip, ==, again);
     g_assert_cmpstr(tip, ==, other);
 }
@@ -451,10 +447,7 @@ static void test_upstream(Fixture *f, const void *data)
 
 static void test_reroll(Fixture *f, const void *data)
 {
-    g_auto(Outcome) o = series(f->tree, OPTIONS("--out", f->out, "--reroll",
-                                                "2"));
-
-    assert_done(&o);
+    do_series(f, OPTIONS("--out", f->out, "--reroll", "2"));
     do_sh(f, "grep -q '^Subject: \\[PATCH fixes v2 ' "
              "../out/fixes/v2-0001-*.patch");
 }
@@ -492,23 +485,18 @@ static void test_usage(Fixture *f, const void *data)
 
 static void test_people(Fixture *f, const void *data)
 {
-    g_auto(Outcome) signed_off = { 0 };
-    g_auto(Outcome) bare = { 0 };
-
     do_sh(f, "git config --unset user.email");
-    signed_off = series(f->tree, OPTIONS(
+    do_series(f, OPTIONS(
         "--author", "A. Writer <writer@example.org>",
         "--sign-off", "A. Writer <writer@example.org>",
         "--sign-off", "A Sender <sender@example.org>"));
-    assert_done(&signed_off);
     for_each_commit(f, "git log -1 --format='%an <%ae> %cn' $c | "
                        "grep -qx 'A. Writer <writer@example.org> A. Writer'");
     for_each_commit(f, "git log -1 --format=%B $c | tail -3 | tr '\\n' ';' | "
                        "grep -q '^Signed-off-by: A. Writer <writer@example"
                        ".org>;Signed-off-by: A Sender <sender@example.org>;'");
-    bare = series(f->tree, OPTIONS("--branch", "bare", "--no-sign-off",
-                                   "--author", "X <x@example.org>"));
-    assert_done(&bare);
+    do_series(f, OPTIONS("--branch", "bare", "--no-sign-off",
+                         "--author", "X <x@example.org>"));
     do_sh(f, "! git log --format=%B HEAD..bare | grep Signed-off-by");
 }
 
@@ -799,9 +787,7 @@ static void test_out_foreign(Fixture *f, const void *data)
 
 static void test_out_edited(Fixture *f, const void *data)
 {
-    g_auto(Outcome) o = series(f->tree, OPTIONS("--out", f->out));
-
-    assert_done(&o);
+    do_series(f, OPTIONS("--out", f->out));
     do_sh(f, "echo edited >> ../out/core/0000-cover-letter.patch");
     assert_refused(f, OPTIONS("--out", f->out),
                    "0000-cover-letter.patch was edited");
