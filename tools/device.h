@@ -99,12 +99,13 @@ typedef struct DeviceStatus {
 
 void device_status_clear(DeviceStatus *status);
 
+struct _JsonNode;
+
 /**
  * device_take_status: what a device says of itself, as docs/sim.md has it
  *
  * Rules that have fired are not in it.
  */
-struct _JsonNode;
 void device_take_status(struct _JsonNode *device, DeviceStatus *status);
 
 /**
