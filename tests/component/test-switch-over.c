@@ -8,6 +8,7 @@
  */
 #include "qemu/osdep.h"
 #include "qemu/units.h"
+#include "hw/vfio/migration-device.h"
 #include "hw/vfio/migration-options.h"
 #include "component.h"
 
@@ -321,6 +322,53 @@ static void test_limit(gconstpointer data)
     check_arrives(bytes);
 }
 
+/* ---- what changes of state add to the downtime ---- */
+
+/* Each of them; far more than all else takes on a machine that is busy */
+#define CHANGE_MS   UINT64_C(1000000)
+
+typedef struct Changes {
+    const char *name;
+    const char *keys;
+    unsigned count;     /* till it can be read, and till the other one runs */
+} Changes;
+
+static const Changes changes[] = {
+    { "v1", "", 2 },
+    { "v2", "protocol=v2\npre-copy=yes\n", 3 },
+    { "v2-p2p", "protocol=v2\npre-copy=yes\np2p=yes\n", 5 },
+};
+
+static void set_change_times(VFIOHostRun *migration)
+{
+    VFIODeviceMigration *mig = vfio_mig_of(run_now->device);
+
+    for (unsigned i = 0; i < VFIO_MIG_STATE__MAX; i++) {
+        mig->change_ns[i] = CHANGE_MS * 1000000;
+    }
+    vfio_host_pending(migration, 0);
+}
+
+static void test_changes(gconstpointer data)
+{
+    static VFIOHostStep *const steps[] = {
+        VFIO_HOST_BEGIN, vfio_host_rounds, set_change_times, VFIO_HOST_END
+    };
+    const Changes *c = data;
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    Run run = { 0 };
+    int64_t expected_ms;
+
+    begin(c->keys, NULL);
+    run_now = &run;
+    run.device = comp_open("src");
+    vfio_host_vm_start();
+    g_assert_cmpint(comp_save(bytes, steps, NULL), ==, 0);
+    expected_ms = comp_property_int(run.device, "expected-downtime-ms");
+    g_assert_cmpint(expected_ms / CHANGE_MS, ==, c->count);
+    check_arrives(bytes);
+}
+
 int main(int argc, char **argv)
 {
     comp_init(&argc, &argv);
@@ -335,6 +383,12 @@ int main(int argc, char **argv)
                                             NULL);
 
         g_test_add_data_func(path, &limits[i], test_limit);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
+        g_autofree char *path = g_strconcat("/switch-over/changes/",
+                                            changes[i].name, NULL);
+
+        g_test_add_data_func(path, &changes[i], test_changes);
     }
     return comp_run();
 }
