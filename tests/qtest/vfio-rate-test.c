@@ -138,6 +138,7 @@ static void test_shares(const void *chunk)
     qtest_memset(pair->src->qts, MIB, 0x5a, (RAM_MIB - 1) * MIB);
     start_us = g_get_monotonic_time();
     vfio_pair_begin(pair);
+    wait_for_migration_status(pair->src->qts, "active", NULL);
     do {
         g_usleep(50 * 1000);
         ram = ram_bytes(pair->src);
