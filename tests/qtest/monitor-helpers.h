@@ -1,9 +1,9 @@
 /*
- * One more monitor of a QEMU
+ * A second monitor of a QEMU
  *
- * Owns: a QMP socket beside the harness's own: management software and a
- * user's tool often look at one QEMU at the same time.
- * Does not own: the first one (libqtest.h).
+ * Owns: a QMP socket besides the harness's own: management software and a
+ * user's tool often watch one QEMU at the same time.
+ * Does not own: the first monitor (libqtest.h).
  * Locks: none.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -13,13 +13,13 @@
 
 #include "libqtest.h"
 
-/* monitor_args: options of the QEMU that gets one at @path. Caller frees. */
+/* monitor_args: QEMU options for a second monitor at @path. Caller frees. */
 char *monitor_args(const char *path);
 
 /*
  * monitor_ask: connect to the monitor at @path, send @command (JSON) and
- * disconnect. Returns its answer, which has 'return' or 'error'; one that
- * does not come within QTEST_ANSWER_SECONDS fails the case.
+ * disconnect. Returns the answer, which has 'return' or 'error'; the case fails
+ * if there is none within QTEST_ANSWER_SECONDS.
  */
 QDict *monitor_ask(const char *path, const char *command);
 

@@ -1,9 +1,8 @@
 /*
  * QEMU's names for QMP answers, over json-glib
  *
- * Owns: the few names of QEMU's QDict that the tests use, so that one and
- * the same test file builds here and in QEMU's tree, where these names come
- * from qapi/qmp/qdict.h.
+ * Owns: the few QDict names of QEMU that the tests use, so that a test builds
+ * unchanged here and in QEMU's tree, where they come from qapi/qmp/qdict.h.
  * Does not own: QMP itself (libqtest.c).
  * Locks: none; tests have one thread.
  *
@@ -20,7 +19,7 @@
 typedef JsonObject QDict;
 typedef JsonArray QList;
 
-/* Both take NULL. The reference belongs to whoever got the answer. */
+/* Both accept NULL. Whoever got the answer owns its reference. */
 static inline void qobject_unref(QDict *d)
 {
     if (d) {
@@ -33,17 +32,19 @@ static inline QDict *qobject_ref(QDict *d)
     return d ? json_object_ref(d) : NULL;
 }
 
+/* Does @d have the member @key? */
 static inline bool qdict_haskey(const QDict *d, const char *key)
 {
     return json_object_has_member((QDict *)d, key);
 }
 
+/* Set a string member. */
 static inline void qdict_put_str(QDict *d, const char *key, const char *value)
 {
     json_object_set_string_member(d, key, value);
 }
 
-/* Members that must be there: a test fails where one is not. */
+/* These members must exist; otherwise the test fails. */
 static inline const char *qdict_get_str(const QDict *d, const char *key)
 {
     g_assert_true(qdict_haskey(d, key));
@@ -62,7 +63,7 @@ static inline bool qdict_get_bool(const QDict *d, const char *key)
     return json_object_get_boolean_member((QDict *)d, key);
 }
 
-/* The answer keeps the reference, as in QEMU. */
+/* Returns a borrowed reference, as in QEMU. */
 static inline QDict *qdict_get_qdict(const QDict *d, const char *key)
 {
     JsonNode *node = json_object_get_member((QDict *)d, key);
@@ -79,7 +80,7 @@ static inline QList *qdict_get_qlist(const QDict *d, const char *key)
         ? json_node_get_array(node) : NULL;
 }
 
-/* Members that may be missing. */
+/* These members may be missing. */
 static inline const char *qdict_get_try_str(const QDict *d, const char *key)
 {
     return qdict_haskey(d, key)

@@ -1,5 +1,5 @@
 /*
- * Cases that run in processes of their own
+ * Test cases that run in processes of their own
  *
  * Owns: adding a case, its directory and time limit, and how it fails.
  * Does not own: QEMU processes (libqtest.h).
@@ -13,8 +13,8 @@
 #include <glib.h>
 
 /*
- * As libqtest's qtest_add_func() and so on: names get the architecture before
- * them. The case runs in a child of the program, with a time limit.
+ * Like libqtest's qtest_add_func() etc.: the architecture is prepended to the
+ * name. The case runs in a child process, with a time limit.
  */
 void qtest_add_case(const char *str, void (*fn)(void));
 void qtest_add_data_case(const char *str, const void *data,
@@ -23,40 +23,40 @@ void qtest_add_data_case_full(const char *str, void *data,
                               void (*fn)(const void *),
                               GDestroyNotify data_free_func);
 
-/* qtest_skip: the case does not apply here, and why. Then return. */
+/* qtest_skip: skip the case because of @why. The case must return then. */
 void qtest_skip(const char *why);
 
-/* qtest_tmpdir: the case's own directory, gone when the case is over. */
+/* qtest_tmpdir: the case's own directory, removed when the case is over. */
 const char *qtest_tmpdir(void);
 
 /*
- * qtest_set_case_seconds: time limit of the case that runs, from now on.
- * The default is QTEST_CASE_SECONDS.
+ * qtest_set_case_seconds: change the time limit of the running case, which is
+ * counted from its start. The default is QTEST_CASE_SECONDS.
  */
 #define QTEST_CASE_SECONDS 60
 void qtest_set_case_seconds(unsigned seconds);
 
 /*
- * qtest_fail: end the case as failed, with a message; handlers of SIGABRT
- * show what is known of its QEMUs.
+ * qtest_fail: fail the case with a message; SIGABRT handlers print the state of
+ * its QEMUs.
  */
 G_NORETURN void qtest_fail(const char *fmt, ...) G_GNUC_PRINTF(1, 2);
 
 /*
- * qtest_expect_words: fail the case unless @text, which is @what of @who,
- * holds each of @words (';' between them).
+ * qtest_expect_words: fail the case unless @text, the @what of @who, contains
+ * each of @words (separated by ';').
  */
 void qtest_expect_words(const char *who, const char *what, const char *text,
                         const char *words);
 
-/* qtest_connect: a socket that is connected to @path, or the case fails. */
+/* qtest_connect: a socket connected to @path; fails the case on error. */
 int qtest_connect(const char *path);
 
 /*
- * qtest_take_part: which part of a table a program is to run
+ * qtest_take_part: which part of its table the program is to run
  *
- * Takes "--part=N/M" (N from 1), where it is the first argument, out of
- * @argv. Sets @part to N - 1 and @parts to M; leaves both alone without it.
+ * If the first argument is "--part=N/M" (N from 1), remove it from @argv and
+ * set @part to N - 1 and @parts to M; otherwise leave both alone.
  */
 void qtest_take_part(int *argc, char **argv, unsigned *part,
                      unsigned *parts);

@@ -1,5 +1,5 @@
 /*
- * A QEMU of a test: the inside, for libqtest.c and qtest-io.c
+ * A test's QEMU: internals for libqtest.c and qtest-io.c
  *
  * Owns: struct QTestState.
  * Locks: none.
@@ -16,7 +16,7 @@
 #include "qtest-case.h"
 
 struct QTestState {
-    char *name;                 /* that of its output, for messages */
+    char *name;                 /* from its output file; for messages */
     char *last_command;
     int expected_status;
     Child *child;

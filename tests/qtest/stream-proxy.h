@@ -1,9 +1,9 @@
 /*
- * A migration stream on its way
+ * Follow a migration stream in transit
  *
- * Owns: where the sections of a stream begin, found while it passes; a proxy
- * between two sides, which passes the stream up to a place and no further.
- * Does not own: the sides, and what becomes of them (vfio-one-side-test.c).
+ * Owns: finding where the sections of a stream start, while it passes; a proxy
+ * between two sides that forwards the stream up to a given place.
+ * Does not own: the sides and the outcome (vfio-one-side-test.c).
  * Locks: none.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -18,61 +18,65 @@
 
 typedef struct StreamSection {
     size_t start;
-    char *name;                 /* "part ram#2", the second one of them */
+    char *name;                 /* "part ram#2" for the second of its kind */
 } StreamSection;
 
 typedef struct StreamMap {
-    GArray *sections;           /* StreamSection, in their order */
-    size_t state_end;           /* behind the VM's state; 0: not there yet */
-    size_t end;                 /* behind the whole stream; 0: not there yet */
-    /* for stream_map_look() only */
+    GArray *sections;           /* StreamSection, in stream order */
+    size_t state_end;           /* end of the VM's state; 0: not found yet */
+    size_t end;                 /* end of the stream; 0: not found yet */
+    /* internal to stream_map_look() */
     size_t at;
     size_t scan;
-    uint32_t open_id;           /* of the section that began last */
+    uint32_t open_id;           /* of the section that started last */
     bool open;
-    GHashTable *names;          /* number of a section to its name */
-    GHashTable *counts;         /* "part ram" to how many there were */
+    GHashTable *names;          /* section id to its name */
+    GHashTable *counts;         /* "part ram" to the number of such sections */
 } StreamMap;
 
+/* stream_map_new: an empty map. stream_map_free: free it. */
 StreamMap *stream_map_new(void);
 void stream_map_free(StreamMap *map);
 
 /*
- * stream_map_look: find what there is in @bytes, which began with the same
- * bytes when it was called last. What is no stream of QEMU 7.2 fails the case.
+ * stream_map_look: find the sections in @bytes, which must start with the bytes
+ * of the previous call. The case fails if they are not a stream of QEMU 7.2.
  */
 void stream_map_look(StreamMap *map, const GByteArray *bytes);
 
-/* stream_map_find: the section of that name, or NULL. */
+/* stream_map_find: the section called @name, or NULL. */
 const StreamSection *stream_map_find(const StreamMap *map, const char *name);
 
-/* How far a proxy passes a stream. */
+/* How much of a stream a proxy forwards. */
 typedef struct StreamPlace {
-    const char *section;        /* that @offset is in; NULL: the stream */
-    size_t offset;              /* up to that byte of it; SIZE_MAX: all */
-    size_t back;                /* so many of the way back; SIZE_MAX: all */
+    const char *section;        /* containing @offset; NULL: the stream */
+    size_t offset;              /* forward up to here; SIZE_MAX: everything */
+    size_t back;                /* limit of the return path; SIZE_MAX: none */
 } StreamPlace;
 
 typedef struct StreamPassed {
-    StreamMap *map;             /* of what came from the source */
-    size_t bytes;               /* that the destination was given */
-    size_t back_bytes;          /* that the source was given */
+    StreamMap *map;             /* what came from the source */
+    size_t bytes;               /* forwarded to the destination */
+    size_t back_bytes;          /* forwarded to the source */
     bool reached;               /* the place; false: the source closed */
 } StreamPassed;
 
 /*
- * stream_proxy: pass the stream between @src and @dst, two sockets, up to
- * @place. Both stay open. Neither side may keep still for 10 s before.
+ * stream_proxy: forward the stream between the sockets @src and @dst up to
+ * @place. Both stay open. The case fails if both are silent for 10 s.
  *
- * @src is not read further than needed to find the place, which for an
- * offset in the stream is the offset itself.
+ * @src is read no further than needed to find the place; for an offset in the
+ * stream, that is the offset itself.
  */
 StreamPassed stream_proxy(int src, int dst, const StreamPlace *place);
 
-/* stream_proxy_pair: a socket with little room: [0] ours, [1] the source's. */
+/*
+ * stream_proxy_pair: a socket pair with small buffers: [0] is ours, [1] the
+ * source's.
+ */
 void stream_proxy_pair(int fds[2]);
 
-/* stream_proxy_drained: wait till the other end has read what it was sent. */
+/* stream_proxy_drained: wait until the peer has read all that it was sent. */
 void stream_proxy_drained(int fd);
 
 #endif /* TESTS_QTEST_STREAM_PROXY_H */

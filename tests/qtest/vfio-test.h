@@ -1,9 +1,9 @@
 /*
- * Two sides and the migrations between them
+ * Two sides and migrations between them
  *
- * Owns: what every test of VFIO migration does: a source and a destination,
- * migrate, is all that arrived right, did the failure go as it must, does
- * the next migration succeed.
+ * Owns: what every test of VFIO migration needs: a source and a destination,
+ * migrating, checking that everything arrived, that a failure is handled as
+ * required, and that the next migration succeeds.
  * Does not own: one side (sim-helpers.h).
  * Locks: none.
  *
@@ -14,121 +14,124 @@
 
 #include "sim-helpers.h"
 
-/* How long a migration may take to say that it failed */
+/* Time limit for a migration to report that it failed */
 #define FAIL_MS 5000
 
 typedef struct VFIOPair {
     VFIOSide *src;
     VFIOSide *dst;
-    unsigned number;            /* of the destination, counted up */
+    unsigned number;            /* of the destination; incremented for each */
     VFIOSideKind next_kind;     /* of the next destination */
-    int64_t downtime_ms;        /* limit of each migration; 0: QEMU's own */
+    int64_t downtime_ms;        /* limit for each migration; 0: QEMU's */
 } VFIOPair;
 
 /*
- * vfio_pair_new: a source and a destination that waits with -S, neither
- * started. vfio_pair_new_of: of these two. vfio_pair_free() ends QEMUs that
- * run; they must be well.
+ * vfio_pair_new: create a source and a destination with -S; neither is started.
+ * vfio_pair_new_of: the same with existing sides. vfio_pair_free: free both and
+ * quit QEMUs that still run; they must be well.
  */
 VFIOPair *vfio_pair_new(VFIOSideKind src, VFIOSideKind dst);
 VFIOPair *vfio_pair_new_of(VFIOSide *src, VFIOSide *dst);
 void vfio_pair_free(VFIOPair *pair);
 
-/* vfio_pair_set: a key of dev0 on both sides. */
+/* vfio_pair_set: set a key of dev0 on both sides. */
 void vfio_pair_set(VFIOPair *pair, const char *key, const char *fmt, ...)
     G_GNUC_PRINTF(3, 4);
 
-/* vfio_pair_set_keys: the same, with all of "state-size=1M;p2p=yes". */
+/* vfio_pair_set_keys: the same for several keys, "state-size=1M;p2p=yes". */
 void vfio_pair_set_keys(VFIOPair *pair, const char *keys);
 
 /*
- * vfio_pair_profiles: as many devices as there are profiles of protocol v2
- * (docs/sim.md) in "qat;pds", the same on both sides. "v1" is one of v1. The
- * VM may stand still for a minute: what an idle VM sends says little of how
- * fast tens of MiB of a device will go.
+ * vfio_pair_profiles: give both sides one device per protocol v2 profile
+ * (docs/sim.md) in "qat;pds"; "v1" stands for a v1 device. The downtime limit
+ * is set to a minute: an idle VM sends too little to predict how fast tens of
+ * MiB of device state will be sent.
  */
 void vfio_pair_profiles(VFIOPair *pair, const char *profiles);
 
 /*
- * vfio_pair_return_path: before the start: QEMU's capability, where a source
- * has no device of ours that would see to it, or the test needs it on both
- * sides
+ * vfio_pair_return_path: enable QEMU's capability on both sides, for sources
+ * without a device of ours, and for tests that need it at the destination as
+ * well. Call before the start.
  */
 void vfio_pair_return_path(VFIOPair *pair);
 
-/* vfio_pair_start: start both; the source's devices must run. */
+/* vfio_pair_start: start both; waits until the source's devices run. */
 void vfio_pair_start(VFIOPair *pair);
 
 /*
- * vfio_pair_much_precopy: before the start: dev0 always has data to give
- * while it runs; for migrate_stay_in_precopy().
+ * vfio_pair_much_precopy: make dev0 always have data while it runs, for
+ * migrate_stay_in_precopy(). Call before the start.
  */
 void vfio_pair_much_precopy(VFIOPair *pair);
 
-/* vfio_wait_transcript: wait up to 10 s till it holds @words. */
+/* vfio_wait_transcript: wait up to 10 s for @words in the transcript. */
 void vfio_wait_transcript(VFIOSide *side, const char *words);
 
-/* vfio_pair_begin: start the migration, wait for nothing. */
+/* vfio_pair_begin: start the migration without waiting. */
 void vfio_pair_begin(VFIOPair *pair);
 
 /*
- * vfio_expect_end: wait till the side's migration has ended, which must be as
- * @wanted ("completed", "cancelled"). vfio_pair_finish: till it has completed
- * on both sides.
+ * vfio_expect_end: wait until the side's migration has ended with the status
+ * @wanted ("completed", "cancelled"). vfio_pair_finish: wait until it has
+ * completed on both sides.
  */
 void vfio_expect_end(VFIOSide *side, const char *wanted);
 void vfio_pair_finish(VFIOPair *pair);
 
 /*
- * vfio_pair_check: all arrived: guest memory equal byte by byte, the state
- * of every device word by word, no violation of the contract by a side with
- * our code, no data file left open. Then lets the destination run and sees its
- * devices run. The destination's VM must be paused till then.
+ * vfio_pair_check: check that everything arrived: guest memory is equal byte
+ * for byte, every device's state word for word, no side with our code violated
+ * the contract, and no data file is open. The destination's VM must still be
+ * paused; it is continued and its devices must run.
  */
 void vfio_pair_check(VFIOPair *pair);
 
-/* vfio_pair_check_running: the part of it that a running VM allows. */
+/* vfio_pair_check_running: those checks that do not need a paused VM. */
 void vfio_pair_check_running(VFIOPair *pair);
 
 /* vfio_pair_migrate: begin, finish, check. */
 void vfio_pair_migrate(VFIOPair *pair);
 
-/* vfio_pair_use_tls: the stream between them goes through TLS. */
+/* vfio_pair_use_tls: use TLS for the migration stream. */
 void vfio_pair_use_tls(VFIOPair *pair);
 
 /*
- * vfio_pair_next_destination: drop the destination, in whatever state it
- * is, and start another one of the kind `next_kind` without fault rules.
+ * vfio_pair_next_destination: drop the destination, whatever its state, and
+ * start another one of kind `next_kind` without fault rules.
  */
 void vfio_pair_next_destination(VFIOPair *pair);
 
 /*
- * vfio_pair_retry: the source must be well and run; a new destination, and
- * a whole migration.
+ * vfio_pair_retry: check that the source is well, and migrate to a new
+ * destination.
  */
 void vfio_pair_retry(VFIOPair *pair);
 
-/* vfio_pair_turn: the destination becomes the source; no destination yet. */
+/* vfio_pair_turn: the destination becomes the source of a next migration. */
 void vfio_pair_turn(VFIOPair *pair);
 
 /*
- * vfio_expect_failed: the outgoing migration of @side ends as failed, on
- * simulated devices within FAIL_MS, and error-desc holds each of the words
- * (';' between them).
+ * vfio_expect_failed: the outgoing migration of @side must fail, within FAIL_MS
+ * on simulated devices, and error-desc must contain each of @words (separated
+ * by ';').
  */
 void vfio_expect_failed(VFIOSide *side, const char *words);
 
 /*
- * vfio_expect_load_failed: the incoming QEMU ends with status 1, likewise, and
- * its stderr holds each of the words.
+ * vfio_expect_load_failed: likewise, the incoming QEMU must exit with status 1,
+ * and its stderr must contain each of @words.
  */
 void vfio_expect_load_failed(VFIOSide *side, const char *words);
 
-/* vfio_expect_text: @text holds each of the words, else the case fails. */
+/* vfio_expect_text: fail the case unless @text contains each of @words. */
 void vfio_expect_text(VFIOSide *side, const char *what, const char *text,
                       const char *words);
 
-/* vfio_expect_source_well: VM and devices run, no violation. */
+/*
+ * vfio_expect_source_well: VM and devices run (or are paused, if the VM was),
+ * without violations of the contract.
+ */
 void vfio_expect_source_well(VFIOPair *pair);
 
 /* vfio_expect_fired: the fault rule has fired at least once. */

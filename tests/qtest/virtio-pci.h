@@ -1,9 +1,9 @@
 /*
- * A guest's driver for virtio devices, as far as tests need one
+ * A minimal guest driver for virtio devices
  *
  * Owns: virtio 1.x on PCI with one queue, one request at a time; plugging
- * memory of virtio-mem, mapping by virtio-iommu.
- * Does not own: where the device stands and what it is for.
+ * memory with virtio-mem, mapping with virtio-iommu.
+ * Does not own: the device's slot and purpose.
  * Locks: none.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -13,7 +13,7 @@
 
 #include "libqtest.h"
 
-/* What the device answers */
+/* The device's response to a request */
 typedef enum VirtioMemAnswer {
     VIRTIO_MEM_ACK = 0,
     VIRTIO_MEM_NACK = 1,
@@ -24,28 +24,28 @@ typedef enum VirtioMemAnswer {
 typedef struct VirtioPCI {
     QTestState *qts;
     unsigned slot;
-    uint64_t ring;              /* where the queue lies in guest RAM */
-    uint64_t common, notify;    /* registers */
+    uint64_t ring;              /* address of the queue in guest RAM */
+    uint64_t common, notify;    /* register addresses */
     uint16_t requests;
 } VirtioPCI;
 
 /*
- * virtio_pci_start: program the device in @slot of bus 0, as far as its
- * first queue
+ * virtio_pci_start: initialize the device in @slot of bus 0 and its first queue
  *
- * @bar: where its registers are to be, 16 KiB
+ * @bar: address for its registers, 16 KiB
  * @ring: page of guest RAM for the queue
  */
 void virtio_pci_start(VirtioPCI *dev, QTestState *qts, unsigned slot,
                       uint32_t bar, uint64_t ring);
 
-/* virtio_mem_plug: plug (or unplug) @blocks from @address on */
+/* virtio_mem_plug: plug (or unplug) @blocks starting at @address */
 VirtioMemAnswer virtio_mem_plug(VirtioPCI *dev, bool plug, uint64_t address,
                                 uint16_t blocks);
 
 /*
- * virtio_iommu_attach: put @endpoint (bus, device, function) into @domain,
- * which is made. virtio_iommu_map, virtio_iommu_unmap: of whole pages.
+ * virtio_iommu_attach: attach @endpoint (bus, device, function) to @domain,
+ * creating that. virtio_iommu_map, virtio_iommu_unmap: map or unmap whole pages
+ * in it.
  */
 void virtio_iommu_attach(VirtioPCI *dev, uint32_t domain, uint32_t endpoint);
 void virtio_iommu_map(VirtioPCI *dev, uint32_t domain, uint64_t iova,
