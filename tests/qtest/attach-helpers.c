@@ -1,5 +1,5 @@
 /*
- * What the tests of attach share
+ * Helpers shared by the attach tests
  *
  * Owns: see attach-helpers.h. Locks: none.
  *
@@ -51,7 +51,7 @@ bool attach_test_init(int *argc, char ***argv)
     return paths.qemu;
 }
 
-/* ---- starting, and looking at what was started ---- */
+/* ---- starting QEMU, and checking what was started ---- */
 
 QTestState *start_by(const char *wrapper, const char *qemu, const char *mode,
                      const char *args)
@@ -130,7 +130,7 @@ bool process_maps(QTestState *s, const char *name)
 unsigned changed_entries(QTestState *s, const char *qemu)
 {
     g_autoptr(ElfFile) file = elf_file_load(qemu);
-    /* The names may not all be there in @qemu; nothing lies elsewhere */
+    /* @qemu may lack some of the names; the addresses are the same */
     g_autoptr(ElfFile) names = elf_file_load(paths.qemu);
     g_autofree char *maps = process_file(s, "maps");
     g_autofree char *path = g_strdup_printf("/proc/%d/mem", qtest_pid(s));

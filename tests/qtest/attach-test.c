@@ -1,13 +1,13 @@
 /*
  * attach on QEMUs that are not the expected one
  *
- * Owns: for each check a copy of the QEMU on this machine that makes exactly
- * that check fail, and the proof that QEMU then runs on with its own code
- * untouched, or with `require` ends before there is a VM.
+ * Owns: for each check, a copy of this machine's QEMU that makes exactly that
+ * check fail, and the proof that QEMU then runs with its own code untouched, or
+ * with `require` ends before there is a VM.
  * Does not own: attach on the right QEMU, and the wrapper
- * (attach-wrapper-test.c); the parts of attach by themselves
+ * (attach-wrapper-test.c); unit tests of attach's parts
  * (attach/attach-unit-test.c).
- * Locks: none. Each case is a process of its own: it may set its environment.
+ * Locks: none. Each case is a process of its own and may set its environment.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -34,8 +34,8 @@
 /* ---- a QEMU that is not the expected one ---- */
 
 /*
- * Run the changed copy @qemu: its check @check has to fail and to name
- * @part; QEMU runs on untouched, or ends where attaching is required.
+ * Run the modified copy @qemu: @check must fail with a message that has @part.
+ * QEMU runs on untouched, or exits if attaching is required.
  */
 static void expect_not_attached(const char *qemu, const char *check,
                                 const char *part)
@@ -64,7 +64,7 @@ static void expect_not_attached(const char *qemu, const char *check,
     qtest_forget(s);
 }
 
-/* The same for a file that is not yet written */
+/* The same for a file that has not been written yet */
 static void expect_file_refused(const ElfFile *file, const char *check,
                                 const char *part)
 {
@@ -73,7 +73,7 @@ static void expect_file_refused(const ElfFile *file, const char *check,
     expect_not_attached(path, check, part);
 }
 
-/* A release that nobody has seen yet: taken, and named, if all checks pass */
+/* An untested newer release: accepted, with a warning, if all checks pass */
 static void test_newer(void)
 {
     g_autoptr(ElfFile) file = elf_file_load(paths.qemu);
@@ -90,7 +90,7 @@ static void test_newer(void)
     qtest_quit(s);
 }
 
-/* The same, where something is not as it was */
+/* A newer release in which something has changed */
 static void test_newer_changed(void)
 {
     g_autoptr(ElfFile) file = elf_file_load(paths.qemu);
@@ -165,7 +165,7 @@ static void change_run_state_count(ElfFile *file)
                  16) += 1;
 }
 
-/* "save-vm" in the table of names, seen as "ave-vm" */
+/* "save-vm" in the table of names becomes "ave-vm" */
 static void change_run_state_name(ElfFile *file)
 {
     uint64_t lookup = elf_file_symbol(file, "RunState_lookup")->st_value;
@@ -198,7 +198,7 @@ static void change_entry_size(ElfFile *file)
     elf_file_symbol(file, "vfio_mig_bytes_transferred")->st_size = 0;
 }
 
-/* The Property of vfio-pci's @name: the place of its offset, or of its name */
+/* Address of the offset (or name) in vfio-pci's Property @name */
 static uint64_t property_of(ElfFile *file, const char *name)
 {
     char *text = elf_file_text(file, name);
@@ -227,8 +227,8 @@ static void change_property_name(ElfFile *file)
 }
 
 /*
- * Where QEMU fills in the class of devices, it stores another register as
- * get_id: one that holds a string then. Nothing calls it without a device.
+ * In the initialization of the device class, store another register as get_id:
+ * at that point it holds a string. Nothing calls it without a device.
  */
 static void change_get_id(ElfFile *file)
 {
@@ -311,9 +311,9 @@ static void test_change(const void *opaque)
 /* ---- machine code that is not the expected one ---- */
 
 /*
- * Code that runs in each QEMU must go on working: the byte at @index of the
- * pattern gets another encoding of the same instruction (an index bit, a
- * scale of an index, that the CPU does not use without an index register).
+ * The modified code is run by every QEMU and must keep working: the byte at
+ * @index of the pattern gets another encoding of the same instruction (an index
+ * bit or scale, which the CPU ignores without an index register).
  */
 typedef struct SameCode {
     const char *member;
@@ -324,10 +324,10 @@ typedef struct SameCode {
 static const SameCode same_code[] = {
     { "SaveVMHandlers.save_setup", 3, 0x40 },
     { "Notifier.node", 0, 0x02 },
-    { "sizeof VFIOMmap", 11, 0x01 },    /* never runs here; has no offset */
+    { "sizeof VFIOMmap", 11, 0x01 },    /* never run here; holds no offset */
 };
 
-/* Which byte of @pattern to change, and which of its bits */
+/* Index of the byte of @pattern to change; @bits: which bits of it */
 static size_t pattern_target(const CodePattern *pattern, uint8_t *bits)
 {
     CodePattern other = *pattern;
@@ -351,7 +351,7 @@ static size_t pattern_target(const CodePattern *pattern, uint8_t *bits)
     g_error("%s: the pattern holds no offset", pattern->member);
 }
 
-/* Change each place where @pattern stands */
+/* Change each occurrence of @pattern */
 static void change_code(ElfFile *file, const CodePattern *pattern)
 {
     Elf64_Sym *symbol = elf_file_symbol(file, pattern->function);
@@ -376,7 +376,7 @@ static void change_code(ElfFile *file, const CodePattern *pattern)
         code[found - code + target] ^= bits;
         count++;
     }
-    /* More would mean that the pattern says little */
+    /* More matches would mean that the pattern is not specific */
     g_assert_cmpuint(count, >=, 1);
     g_assert_cmpuint(count, <=, 3);
 }
@@ -391,7 +391,7 @@ static void test_code(const void *opaque)
     expect_file_refused(file, "code", part);
 }
 
-/* ---- what may go wrong with the libraries and the process ---- */
+/* ---- faults of the libraries and the process ---- */
 
 static void test_no_subsystem(void)
 {
@@ -420,8 +420,8 @@ static void test_other_subsystem(void)
 }
 
 /*
- * From now on, here and in children, mprotect() to exactly @protection
- * fails, of any address or of @address only.
+ * From now on, here and in child processes, mprotect() with exactly @protection
+ * fails, on any address or, if not 0, on @address only.
  */
 static void forbid_mprotect(int protection, uint64_t address)
 {
@@ -450,7 +450,7 @@ static void forbid_mprotect(int protection, uint64_t address)
                     0);
 }
 
-/* As a service manager's MemoryDenyWriteExecute does */
+/* Like a service manager's MemoryDenyWriteExecute */
 static void test_code_pages(void)
 {
     forbid_mprotect(PROT_READ | PROT_EXEC, 0);
@@ -458,14 +458,14 @@ static void test_code_pages(void)
                         "executable in this process: Permission denied");
 }
 
-/* The fifth entry cannot be written: the four before it are put back */
+/* The fifth entry cannot be written: the first four are restored */
 static void test_redirect_fails(void)
 {
     g_autoptr(ElfFile) file = elf_file_load(paths.qemu);
     g_autofree char *real = realpath(paths.qemu, NULL);
     uint64_t page = elf_file_symbol(file, "populate_vfio_info")->st_value &
                     -(uint64_t)sysconf(_SC_PAGESIZE);
-    /* Where Linux puts a PIE on x86-64 without randomization */
+    /* Load address of a PIE on x86-64 without randomization */
     uint64_t base = UINT64_C(0x555555554000);
     QTestState *s;
 

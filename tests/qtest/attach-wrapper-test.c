@@ -1,12 +1,12 @@
 /*
  * attach on the QEMU of this machine, and the wrapper as a program
  *
- * Owns: that an attached QEMU is attached, says nothing, and leaves nothing
- * to its children; what the wrapper does to arguments, environment and PATH;
- * the default that it gives to vfio-pci.
- * Does not own: QEMUs that are not the expected one (attach-test.c); what
- * the attached subsystem does (vfio-*-test.c).
- * Locks: none. Each case is a process of its own: it may set its environment.
+ * Owns: an attached QEMU is attached, is silent, and leaves nothing to its
+ * children; how the wrapper treats arguments, environment and PATH; the default
+ * that it sets for vfio-pci.
+ * Does not own: QEMUs that are not the expected one (attach-test.c); what the
+ * attached subsystem does (vfio-*-test.c).
+ * Locks: none. Each case is a process of its own and may set its environment.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -24,7 +24,7 @@
 
 /* ---- a QEMU that is the expected one ---- */
 
-/* No page of the executable or of ours may be written and executed at once */
+/* No page of the executable or of ours may be both writable and executable */
 static void expect_no_writable_code(QTestState *s)
 {
     g_autofree char *maps = process_file(s, "maps");
@@ -49,7 +49,7 @@ static void test_attached(void)
     qtest_quit(s);
 }
 
-/* libvirt takes what a QEMU writes for an error message */
+/* libvirt treats QEMU's output as an error message */
 static void test_attached_is_quiet(void)
 {
     QTestState *s = start(paths.qemu, NULL, NO_MACHINE);
@@ -80,7 +80,7 @@ static void test_off(void)
     g_assert_false(process_maps(s, "vfio-migration"));
     qtest_quit(s);
 
-    /* preloaded all the same, without the wrapper */
+    /* preloaded nevertheless, without the wrapper */
     g_setenv("LD_PRELOAD", paths.loader, true);
     s = start_by(paths.qemu, "", "off", NO_MACHINE);
     expect_runs(s);
@@ -99,7 +99,7 @@ static void test_unknown_word(void)
     qtest_forget(s);
 }
 
-/* Returns what @argv wrote to stdout; stderr, and the exit status, if asked */
+/* Returns @argv's stdout and, if not NULL, its stderr and exit status */
 static char *run(const char **argv, char **error_text, int *exit_status)
 {
     g_auto(Outcome) o = run_program(NULL, NULL, argv);
@@ -130,7 +130,7 @@ static void test_not_a_qemu(void)
     g_assert_nonnull(strstr(text, line));
 }
 
-/* What a child of QEMU has in its environment, by an exec: migration */
+/* Environment of a child of QEMU, seen through an exec: migration */
 static char *child_environment(const char *wrapper, const char *mode)
 {
     g_autofree char *path = g_build_filename(qtest_tmpdir(), "child", NULL);
@@ -174,7 +174,7 @@ static void test_children(void)
     g_assert_nonnull(strstr(libm, "\nLD_PRELOAD=libm.so.6\n"));
 }
 
-/* A directory whose name LD_PRELOAD cannot hold */
+/* A directory whose name LD_PRELOAD cannot represent */
 static void test_space_in_path(void)
 {
     g_autofree char *wrapper = copy_build("with a space", true);
@@ -240,7 +240,7 @@ static void test_check_option(void)
     g_assert_nonnull(strstr(silent_errors, "not recognized as a QEMU"));
 }
 
-/* As libvirt asks a new emulator what it can do */
+/* The way libvirt probes the capabilities of a new emulator */
 static void test_daemonize(void)
 {
     g_autofree char *pid_path = g_build_filename(qtest_tmpdir(), "pid", NULL);
@@ -300,7 +300,7 @@ static void test_loops(void)
     expect_wrapper_error(script, "starts this wrapper again");
 }
 
-/* The wrapper comes first in PATH, as qemu-system-x86_64, and so does a copy */
+/* The wrapper and a copy of it come first in PATH as qemu-system-x86_64 */
 static void test_path(void)
 {
     g_autofree char *copy = copy_build("copy", true);
@@ -321,7 +321,7 @@ static void test_path(void)
     g_assert_cmpstr(found, ==, expected);
 }
 
-/* Arguments arrive as they were; before them what only the library knows */
+/* Arguments are passed unchanged, after those that only the library knows */
 static void test_arguments(void)
 {
     g_autofree char *script = g_build_filename(qtest_tmpdir(), "show", NULL);
@@ -345,7 +345,7 @@ static void test_arguments(void)
     g_assert_cmpstr(found, ==, "[-name][a  b][][*]");
 }
 
-/* It becomes what is no QEMU: said, whatever the mode is */
+/* The target is not a QEMU: reported in every mode */
 static void test_wrong_program(void)
 {
     const char *argv[] = { paths.wrapper, "-version", NULL };
@@ -371,7 +371,7 @@ static void test_version_option(void)
     g_assert_true(g_str_has_prefix(text, "qemu-vfio-migration 0."));
 }
 
-/* ---- the file of settings ---- */
+/* ---- settings file ---- */
 
 static void write_settings(const char *text)
 {
@@ -381,7 +381,7 @@ static void write_settings(const char *text)
     g_setenv("VFIO_MIGRATION_CONF", path, true);
 }
 
-/* The host's administrator has the last word, with the wrapper and without */
+/* The host's administrator has the last word, with or without the wrapper */
 static void test_settings_forbid(void)
 {
     static const char *const modes[] = { NULL, "auto", "verbose" };
@@ -419,7 +419,7 @@ static void test_settings_forbid(void)
     g_setenv("VFIO_MIGRATION_CONF", "/dev/null", true);
 }
 
-/* A script as QEMU shows what the wrapper made of the settings */
+/* A script in place of QEMU shows the wrapper's result for the settings */
 static void test_settings(void)
 {
     g_autofree char *script = g_build_filename(qtest_tmpdir(), "show", NULL);
@@ -449,7 +449,7 @@ static void test_settings(void)
     g_unsetenv("VFIO_MIGRATION_MULTI");
 }
 
-/* What cannot be understood may say 'require': nothing is started */
+/* A line that is not understood might mean 'require': nothing is started */
 static void test_settings_refused(void)
 {
     static const char *const wrong[] = {
@@ -478,7 +478,9 @@ static void test_settings_refused(void)
     g_setenv("VFIO_MIGRATION_CONF", "/dev/null", true);
 }
 
-/* In the environment a misspelt value is the default; the check tells. */
+/*
+ * In the environment a misspelt value means the default; the check reports it.
+ */
 static void test_settings_check(void)
 {
     static const char *const names[] = {
@@ -509,7 +511,7 @@ static void test_settings_check(void)
 typedef struct NotLoaded {
     const char *name;
     const char *content;            /* of the library; NULL: it is missing */
-    bool forbidden;                 /* it may be seen, but not opened */
+    bool forbidden;                 /* it is visible, but cannot be opened */
 } NotLoaded;
 
 static const NotLoaded not_loaded[] = {
@@ -519,7 +521,7 @@ static const NotLoaded not_loaded[] = {
     { "forbidden", "", .forbidden = true },
 };
 
-/* The wrapper of a build knows where that lies: not so this copy */
+/* The wrapper of a build tree contains its path: remove it from this copy */
 static void forget_build(const char *wrapper)
 {
     g_autoptr(GString) text = g_string_new(NULL);
@@ -535,9 +537,9 @@ static void forget_build(const char *wrapper)
 }
 
 /*
- * A wrapper whose library will not be loaded. A security module that forbids
- * to open a file does not forbid access(2); root needs to lose capabilities
- * for a mode to mean anything.
+ * Make a wrapper whose library will not be loaded. A security module that
+ * denies opening a file does not deny access(2). Root must drop capabilities
+ * for the file mode to have an effect.
  */
 static char *spoil_library(const NotLoaded *how)
 {
@@ -601,7 +603,7 @@ static bool migration_enabled(VFIOSide *side)
     return enabled;
 }
 
-/* What the property is with @args of the user; NULL @attach is the default */
+/* Value of the property with the user's @args; NULL @attach is the default */
 static bool enabled_with(const char *attach, const char *args)
 {
     VFIOSide *side = vfio_side_new("side", SIDE_ATTACHED);
@@ -624,7 +626,7 @@ static void test_property(void)
                                 " -set device.dev0.x-enable-migration=off"));
 }
 
-/* Not attached: the wrapper's default is gone, what the user says is not */
+/* Not attached: the wrapper's default is reverted, the user's value is kept */
 static void test_property_not_attached(void)
 {
     g_autofree char *wrapper = copy_build("half", false);
@@ -637,7 +639,7 @@ static void test_property_not_attached(void)
                                " -set device.dev0.x-enable-migration=on"));
 }
 
-/* Not loaded: QEMU runs, and nobody has switched on its own code */
+/* Not loaded: QEMU runs, and nothing has enabled its own code */
 static void test_property_not_loaded(const void *opaque)
 {
     g_autofree char *wrapper = spoil_library(opaque);
@@ -648,7 +650,7 @@ static void test_property_not_loaded(const void *opaque)
                                "vfio-pci.x-enable-migration=on"));
 }
 
-/* A value of VFIO_MIGRATION_MULTI that means nothing: denied, said once */
+/* An invalid value of VFIO_MIGRATION_MULTI: treated as deny, reported once */
 static void test_multi_word(void)
 {
     VFIOSide *side = vfio_side_new("side", SIDE_ATTACHED);
@@ -691,7 +693,7 @@ static void test_sandbox_migration(void)
     vfio_pair_free(pair);
 }
 
-/* Our events stand in QEMU's list and are switched on as its own are */
+/* Our events are in QEMU's list and are enabled like its own */
 static void test_trace(void)
 {
     VFIOSide *side = vfio_side_new("side", SIDE_ATTACHED);
@@ -704,7 +706,7 @@ static void test_trace(void)
     vfio_side_free(side);
 }
 
-/* query-migrate has `vfio`, which QEMU itself never shows in this build */
+/* query-migrate has `vfio`, which QEMU itself never returns in this build */
 static void test_query_migrate(void)
 {
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);

@@ -1,5 +1,5 @@
 /*
- * Guest RAM that a device writes to while it is migrated: the scenes
+ * Scenes in which a device writes to guest RAM during migration
  *
  * Owns: see dirty-scene.h.
  * Locks: none.
@@ -35,13 +35,13 @@ void dirty_set_dma(VFIOPair *pair, uint64_t start, uint64_t bytes)
     vfio_pair_set(pair, "dma-size", "0x%" G_GINT64_MODIFIER "x", bytes);
 }
 
-/* Its bus master: without it, it does not write */
+/* Without bus mastering, the device does not write */
 void dirty_device_write(VFIOSide *side, bool on)
 {
     machine_bus_master(side->qts, MACHINE_FIRST_SLOT, on);
 }
 
-/* A word of the device, as the simulation makes them */
+/* Is it one of the words that the simulated device writes? */
 bool dirty_is_written(VFIOSide *side, uint64_t ram_offset)
 {
     uint64_t word;
@@ -62,14 +62,14 @@ static uint64_t last_word(VFIOSide *side, uint64_t ram_offset)
     return last;
 }
 
-/* Let the device write to pages at @ram_offset for a while. */
+/* Let the device write to the pages at @ram_offset for a while. */
 void dirty_write_a_while(VFIOSide *side, uint64_t ram_offset)
 {
     uint64_t before = last_word(side, ram_offset);
     int64_t end_us = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
 
     dirty_device_write(side, true);
-    /* Words are counted: a page more has 512 of them */
+    /* Words are counted; a page has 512 of them */
     while (last_word(side, ram_offset) < before + TARGET_PAGES * 512) {
         if (g_get_monotonic_time() > end_us) {
             vfio_side_fail(side, "the device does not write to its RAM");
@@ -79,7 +79,7 @@ void dirty_write_a_while(VFIOSide *side, uint64_t ram_offset)
     dirty_device_write(side, false);
 }
 
-/* ---- a migration that is held in its first round ---- */
+/* ---- holding a migration in its first round ---- */
 
 int64_t dirty_ram_info(VFIOSide *side, const char *key)
 {
@@ -92,9 +92,9 @@ int64_t dirty_ram_info(VFIOSide *side, const char *key)
 }
 
 /*
- * RAM goes from its start to its end, and what does not compress takes its
- * time: all below FILL has been sent then, and is not looked at again before
- * the next sync, which comes after all of FILL.
+ * RAM is sent from start to end, and data that does not compress takes time:
+ * everything below FILL has been sent by then, and is not read again before the
+ * next sync, which comes after all of FILL.
  */
 void dirty_wait_first_round(VFIOPair *pair)
 {
@@ -130,8 +130,8 @@ void dirty_go_on(VFIOPair *pair)
 }
 
 /*
- * QEMU knows no bandwidth in the first 100 ms, so nothing is few enough to
- * synchronise for: a machine that has sent all by then stops at once.
+ * QEMU has no bandwidth estimate in the first 100 ms, so nothing is small
+ * enough for a sync: a machine that has sent everything by then stops at once.
  */
 void dirty_migrate(VFIOPair *pair)
 {
@@ -139,7 +139,7 @@ void dirty_migrate(VFIOPair *pair)
     dirty_hold(pair);
     dirty_go_on(pair);
     vfio_pair_finish(pair);
-    /* In set-up, with the VM stopped, and at least once between the two */
+    /* In setup, with the VM stopped, and at least once in between */
     g_assert_cmpint(dirty_ram_info(pair->src, "dirty-sync-count"), >=, 3);
     vfio_pair_check(pair);
 }
@@ -174,7 +174,7 @@ bool dirty_has_builtin(void)
     return !g_getenv("VFIO_BUILT_QEMU");
 }
 
-/* ---- RAM without a guest's IOMMU ---- */
+/* ---- RAM without a guest IOMMU ---- */
 
 static void use_pam(VFIOPair *pair, VTD *vtd)
 {
@@ -192,7 +192,7 @@ static void show_ram(VFIOPair *pair, VTD *vtd)
     set_pam(pair->src, PAM_READ_WRITE);
 }
 
-/* RAM is hidden, and with it its section: what was written stays. */
+/* RAM and its memory section are hidden; what was written stays. */
 static void hide_ram(VFIOPair *pair, VTD *vtd)
 {
     VFIOSide *src = pair->src;
@@ -216,7 +216,7 @@ static void hide_and_show_ram(VFIOPair *pair, VTD *vtd)
     set_pam(pair->src, PAM_READ_WRITE);
 }
 
-/* Bitmaps of 32 MiB, and RAM in a mapping of 63 */
+/* Bitmaps cover 32 MiB, and RAM is in one mapping of 63 MiB */
 static void small_bitmaps(VFIOPair *pair, VTD *vtd)
 {
     vfio_side_container(pair->src, "max-bitmap-size", "1K");
@@ -233,7 +233,7 @@ static void dirty_all(VFIOPair *pair, VTD *vtd)
     vfio_side_container(pair->src, "dirty-mode", "all");
 }
 
-/* Zero pages, dirty for ever, count in full against bytes on the wire. */
+/* Zero pages, always dirty, count in full against the bytes on the wire. */
 static void allow_downtime(VFIOPair *pair, VTD *vtd)
 {
     migrate_set_parameter_int(pair->src->qts, "downtime-limit", 60000);
@@ -244,7 +244,7 @@ static void write_in_round(VFIOPair *pair, VTD *vtd)
     dirty_write_a_while(pair->src, TARGET);
 }
 
-/* ---- behind a guest's IOMMU ---- */
+/* ---- behind intel-iommu ---- */
 
 static void use_vtd(VFIOPair *pair, VTD *vtd)
 {
@@ -293,7 +293,7 @@ static void unmap_and_remap(VFIOPair *pair, VTD *vtd)
     dirty_device_write(pair->src, true);
 }
 
-/* All tables change, and one invalidation tells of it. */
+/* All tables change, and a single invalidation announces it. */
 static void unmap_domain(VFIOPair *pair, VTD *vtd)
 {
     dirty_write_a_while(pair->src, TARGET);
@@ -307,7 +307,7 @@ static void translation_off(VFIOPair *pair, VTD *vtd)
     vtd_enable(vtd, false);
 }
 
-/* Nothing is translated at first, then all is refused. */
+/* Nothing is translated at first; later all accesses are blocked. */
 static void no_translation(VFIOPair *pair, VTD *vtd)
 {
     vtd_init(vtd, pair->src->qts, TABLES, 4 << 3);
@@ -325,17 +325,17 @@ static void translation_on(VFIOPair *pair, VTD *vtd)
     vtd_enable(vtd, true);
 }
 
-/* ---- the same behind virtio-iommu ---- */
+/* ---- behind virtio-iommu ---- */
 
 #define VIOMMU_SLOT     11
 #define VIOMMU_BAR      0xe9000000u
 #define VIOMMU_RING     (20 * MIB)
 #define DOMAIN          7
-/* Each is a mapping of its own, for the kernel too. */
+/* Each piece is a separate mapping, for the kernel too. */
 #define PIECE           (4 * PAGE)
 #define PIECES          (TARGET_PAGES * PAGE / PIECE)
 
-static VirtioPCI viommu;        /* of the scene that is on */
+static VirtioPCI viommu;        /* of the current scene */
 
 static void use_viommu(VFIOPair *pair, const char *bypass)
 {
@@ -350,13 +350,13 @@ static void use_viommu(VFIOPair *pair, const char *bypass)
     dirty_set_dma(pair, IOVA, TARGET_PAGES * PAGE);
 }
 
-/* What no domain has goes past the IOMMU, until it gets one. */
+/* Without a domain, accesses bypass the IOMMU. */
 static void use_viommu_bypass(VFIOPair *pair, VTD *vtd)
 {
     use_viommu(pair, "on");
 }
 
-/* And is refused. */
+/* Without a domain, accesses are blocked. */
 static void use_viommu_only(VFIOPair *pair, VTD *vtd)
 {
     use_viommu(pair, "off");

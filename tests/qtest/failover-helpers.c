@@ -1,5 +1,5 @@
 /*
- * A failover pair: virtio-net, and a VFIO device that goes for a migration
+ * A failover pair: virtio-net and a VFIO device that is unplugged to migrate
  *
  * Owns: see failover-helpers.h.
  * Locks: none.
@@ -19,7 +19,7 @@
 #define NET_RING        0x800000u
 
 #define PCIE_CAP        0x10
-/* In it, the slot control of a root port: power and its indicator */
+/* Slot control in that capability: power and power indicator */
 #define SLOT_CONTROL    0x18
 #define SLOT_ON         0x0100
 #define SLOT_OFF        0x0700

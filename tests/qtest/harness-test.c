@@ -1,8 +1,8 @@
 /*
  * The harness itself: QEMU without a device
  *
- * Owns: that processes, QMP, the qtest socket and a migration between two
- * QEMUs work, before anything is said about VFIO.
+ * Owns: processes, QMP, the qtest socket and a migration between two QEMUs
+ * work, before VFIO is tested.
  * Locks: none.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -51,7 +51,7 @@ static void test_memory(void)
     g_assert_cmphex(qtest_readl(s, 0x200004), ==, 0x11223344);
     qtest_memset(s, 0x200000, 0xa5, 4096);
     g_assert_cmphex(qtest_readw(s, 0x200ffe), ==, 0xa5a5);
-    /* The host bridge of this machine is an Intel device. */
+    /* The machine's host bridge is an Intel device. */
     qtest_outl(s, 0xcf8, 0x80000000);
     g_assert_cmphex(qtest_inw(s, 0xcfc), ==, 0x8086);
     qtest_quit(s);
@@ -70,7 +70,7 @@ static void test_events(void)
     qtest_quit(s);
 }
 
-/* A QEMU that refuses its arguments is told by its exit and its stderr. */
+/* A QEMU that rejects its arguments shows in its exit status and stderr. */
 static void test_bad_start(void)
 {
     g_autofree char *output = g_strdup_printf("%s/stderr", qtest_tmpdir());
@@ -117,14 +117,14 @@ static void test_cancel(void)
     migrate_cancel(from);
     end = migrate_wait_end(from, 5000);
     g_assert_cmpstr(end, ==, "cancelled");
-    /* The other side ends by itself, with an error. */
+    /* The destination exits by itself, with an error. */
     qtest_set_expected_status(to, 1);
     g_assert_true(qtest_wait_exit(to, 5000, NULL));
     qtest_quit(from);
     qtest_quit(to);
 }
 
-/* kill -9 is seen by the one that waits, and by the other side. */
+/* The harness notices that QEMU was killed. */
 static void test_kill9(void)
 {
     QTestState *s = qtest_init(MACHINE "-S");
@@ -135,7 +135,7 @@ static void test_kill9(void)
     qtest_forget(s);
 }
 
-/* main() has set them, as the shell of a user might. */
+/* main() has set them, as a user's shell might. */
 static void test_settings(void)
 {
     g_assert_null(g_getenv("VFIO_MIGRATION_MULTI"));

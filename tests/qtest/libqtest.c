@@ -1,13 +1,13 @@
 /*
  * Drive a QEMU from a test: processes and QMP
  *
- * Owns: QEMU's names of libqtest for what child.c and qmp.c of tools/ do; what
- * fails a case; handlers of SIGABRT.
- * Does not own: the qtest socket's commands (qtest-io.c), cases
- * (qtest-case.c), JSON (qtest-json.c).
+ * Owns: QEMU's libqtest names for child.c and qmp.c of tools/; what fails a
+ * case; SIGABRT handlers.
+ * Does not own: the qtest socket's commands (qtest-io.c), cases (qtest-case.c),
+ * JSON (qtest-json.c).
  * Locks: none. One thread; a QEMU dies with the process that started it.
- * Source: names and meanings of tests/qtest/libqtest.h of QEMU, to which the
- * patch series adds what the cases use besides.
+ * Source: names and meanings of QEMU's tests/qtest/libqtest.h, to which the
+ * patch series adds what the cases need besides.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -28,9 +28,9 @@ static GHookList abrt_hooks;
 /* ---- abort() ---- */
 
 /*
- * Runs in the thread that called abort(), or that SIGABRT found waiting for a
- * QEMU: both are points where printing is safe enough for a process that ends
- * now anyway. A handler that aborts itself is not called again.
+ * Runs in the thread that called abort(), or that was waiting for QEMU when
+ * SIGABRT arrived. At both points printing is safe enough for a process that is
+ * about to end. A handler that aborts itself is not called again.
  */
 static void on_abort(int sig)
 {
@@ -339,7 +339,7 @@ void qtest_qmp_assert_success(QTestState *s, const char *fmt, ...)
     va_end(ap);
 }
 
-/* With a byte that JSON takes no notice of */
+/* Sent with one byte that JSON ignores */
 static bool send_fds(int to, int *fds, size_t nfds)
 {
     size_t size = nfds * sizeof(int);
@@ -441,7 +441,7 @@ void qtest_qmp_device_del_send(QTestState *s, const char *id)
                              "{'id': %s}}", id);
 }
 
-/* ---- what a failure shows ---- */
+/* ---- what a failure prints ---- */
 
 char *qtest_stderr(QTestState *s)
 {

@@ -1,10 +1,9 @@
 /*
- * A machine whose guest is idle
+ * A machine with an idle guest
  *
  * Owns: see machine-helpers.h.
- * Locks: none.
- * Source: the PCI specification; docs/specs/acpi_pci_hotplug.txt of QEMU for
- * the eject.
+ * Locks: none. Source: the PCI specification; QEMU's
+ * docs/specs/acpi_pci_hotplug.txt for the eject.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -16,7 +15,7 @@
 #include <unistd.h>
 
 #define BIOS_BYTES 65536
-#define RESET_VECTOR 0xfff0     /* in it */
+#define RESET_VECTOR 0xfff0     /* offset in the BIOS */
 
 #define PCI_ADDRESS 0xcf8
 #define PCI_DATA 0xcfc

@@ -20,7 +20,7 @@
 #define MIGRATION_SECONDS 30
 #define RUN_STATE_MS 5000
 
-/* Joins @fmt's members and the URI into the command's arguments. */
+/* Adds the URI to the members of @fmt to form the command's arguments. */
 void migrate_qmp(QTestState *who, const char *uri, const char *fmt, ...)
 {
     QDict *args;
@@ -50,7 +50,7 @@ QDict *migrate_query_not_failed(QTestState *who)
     return info;
 }
 
-/* A member of @info, which goes, or @otherwise. */
+/* A member of @info, which is freed, or @otherwise. */
 static char *take_text(QDict *info, const char *key, const char *otherwise)
 {
     const char *text = qdict_get_try_str(info, key);

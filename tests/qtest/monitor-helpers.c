@@ -1,5 +1,5 @@
 /*
- * One more monitor of a QEMU
+ * A second monitor of a QEMU
  *
  * Owns: see monitor-helpers.h.
  * Locks: none.
@@ -32,7 +32,7 @@ static FILE *monitor_open(const char *path)
     return fdopen(fd, "r+");
 }
 
-/* The next line that is no event */
+/* The next line that is not an event */
 static QDict *next_answer(FILE *monitor)
 {
     char *line = NULL;
@@ -57,7 +57,7 @@ QDict *monitor_ask(const char *path, const char *command)
     FILE *monitor = monitor_open(path);
     QDict *answer;
 
-    qobject_unref(next_answer(monitor));        /* its greeting */
+    qobject_unref(next_answer(monitor));        /* the greeting */
     fputs("{\"execute\": \"qmp_capabilities\"}\n", monitor);
     fflush(monitor);
     qobject_unref(next_answer(monitor));

@@ -1,16 +1,15 @@
 /*
  * Test cases, each in a process of its own
  *
- * Owns: running a case in a child with a time limit and a directory, so that
- * a failed, hung or crashed case leaves nothing behind and the next one
- * still runs; an environment without settings of ours; ending a case that
- * fails.
- * Does not own: QEMU processes, and what shows them where a case fails
- * (libqtest.c). They die with the case's process, whatever ends it, because
- * they ask the kernel for that signal.
+ * Owns: running a case in a child with a time limit and a directory, so that a
+ * failed, hung or crashed case leaves nothing behind and the next one still
+ * runs; an environment without settings of ours; how a case fails.
+ * Does not own: QEMU processes, and printing their state when a case fails
+ * (libqtest.c). They die with the case's process however it ends, because they
+ * ask the kernel for that signal.
  * Locks: none. QTEST_KEEP=1 keeps the directories; QTEST_NO_FORK=1 runs the
- * cases in the program itself, for a debugger; QTEST_ROWS=quick:LIST leaves
- * out what slow:LIST runs (slow-rows).
+ * cases in the program itself, for a debugger; QTEST_ROWS=quick:LIST skips what
+ * slow:LIST runs (slow-rows).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -32,7 +31,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Seconds that a case has to describe itself once its time is over. */
+/* Seconds that a case has to print its state after its time is up. */
 #define DESCRIBE_SECONDS 10
 
 typedef struct QTestCase {
@@ -46,10 +45,10 @@ typedef struct QTestCase {
 static struct {
     const QTestCase *running;
     char *dir;
-    int report_fd;              /* to the parent, -1 where there is none */
+    int report_fd;              /* to the parent, -1 if there is none */
 } self = { .report_fd = -1 };
 
-/* Of the program: the case is ended and cleared away first. */
+/* Sent to the program: the running case is ended and cleaned up first. */
 static volatile sig_atomic_t stop_signal;
 
 static void on_stop(int sig)
@@ -71,7 +70,7 @@ const char *qtest_tmpdir(void)
     return self.dir;
 }
 
-/* A line to the parent: "seconds N", "skip WHY". */
+/* Send a line to the parent: "seconds N", "skip WHY". */
 static void report(const char *fmt, ...) G_GNUC_PRINTF(1, 2);
 static void report(const char *fmt, ...)
 {
@@ -148,7 +147,7 @@ static int remove_entry(const char *path, const struct stat *info, int type,
     return remove(path);
 }
 
-/* Guest memory is kept there: memory is the right place where it exists. */
+/* It also holds guest memory, so it is in memory if possible. */
 static char *make_dir(void)
 {
     char *dir = g_strdup("/dev/shm/vfio-qtest-XXXXXX");
@@ -176,7 +175,7 @@ static void call(const QTestCase *c)
     self.running = NULL;
 }
 
-/* The first that is added, and so the last that is called */
+/* Added first, and so called last */
 static void end_on_abort(gpointer data)
 {
     fflush(NULL);
@@ -192,7 +191,7 @@ static bool qemu_is_left(void)
 static G_NORETURN void child(const QTestCase *c, int report_fd)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    /* What glib says of a failure here is no line of the program's TAP. */
+    /* glib's output on failure must not be mixed with the program's TAP. */
     dup2(STDERR_FILENO, STDOUT_FILENO);
     qtest_add_abrt_handler(end_on_abort, NULL);
     signal(SIGTERM, SIG_DFL);
@@ -208,7 +207,7 @@ static G_NORETURN void child(const QTestCase *c, int report_fd)
     _exit(g_test_failed() ? 1 : 0);
 }
 
-/* What the child reports; returns false when it has closed its end. */
+/* Reads the child's reports; returns false once it has closed its end. */
 static bool take_reports(int fd, int64_t start_us, int64_t *deadline_us)
 {
     char text[1024];
@@ -231,7 +230,7 @@ static bool take_reports(int fd, int64_t start_us, int64_t *deadline_us)
     return true;
 }
 
-/* Waits till @fd is at its end; false if @deadline_us came first. */
+/* Waits until @fd is at its end; returns false on reaching @deadline_us. */
 static bool wait_reports(int fd, int64_t *deadline_us)
 {
     int64_t start_us = g_get_monotonic_time();
@@ -278,7 +277,7 @@ static void supervise(const QTestCase *c, pid_t pid, int fd)
     }
 }
 
-/* What the user or the machine set for VMs must not reach those of a test. */
+/* Settings of the user or the host must not affect the VMs of a test. */
 static void clear_settings(void)
 {
     g_auto(GStrv) names = g_listenv();
@@ -342,7 +341,7 @@ static void free_case(gpointer opaque)
     g_free(c);
 }
 
-/* Does the list of slow cases have @name? The last line that fits counts. */
+/* Is @name in the list of slow cases? The last matching line counts. */
 static bool is_slow(const char *list, const char *name)
 {
     static char **lines;
@@ -367,7 +366,7 @@ static bool is_slow(const char *list, const char *name)
     return slow;
 }
 
-/* Without QTEST_ROWS all are; quick:LIST and slow:LIST share them. */
+/* Without QTEST_ROWS all are; quick:LIST and slow:LIST split them. */
 static bool is_wanted(const char *name)
 {
     const char *rows = g_getenv("QTEST_ROWS");

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* Bytes in one command: keeps a line short enough to read in a log. */
+/* Bytes per command; keeps lines short enough to read in a log. */
 #define PIECE_BYTES 65536
 
 static char *command(QTestState *s, const char *fmt, ...) G_GNUC_PRINTF(2, 3);

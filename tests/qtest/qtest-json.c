@@ -1,11 +1,10 @@
 /*
  * QMP commands and answers as text
  *
- * Owns: building a command from a format, and the way between answers and
- * text. Does not own: sockets (libqtest.c).
- * Locks: none.
- * Source: the interpolation rules that qobject/json-parser.c of QEMU
- * documents: values stand outside of strings, %i is a boolean.
+ * Owns: building a command from a format; converting answers to and from text.
+ * Does not own: sockets (libqtest.c).
+ * Locks: none. Source: the interpolation rules documented in QEMU's
+ * qobject/json-parser.c: values are outside of strings, %i is a boolean.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -21,7 +20,7 @@ static void append_string(GString *out, const char *text)
     g_string_append(out, json);
 }
 
-/* Copies a quoted string with the quotes that JSON wants; returns its end. */
+/* Copies a quoted string with JSON's double quotes; returns its end. */
 static const char *append_quoted(GString *out, const char *p)
 {
     char quote = *p++;
@@ -62,7 +61,7 @@ static void append_number(GString *out, const char *spec, size_t len,
     }
 }
 
-/* One conversion; @p stands behind the '%'. Returns its end. */
+/* Converts one value; @p is after the '%'. Returns its end. */
 static const char *append_value(GString *out, const char *p, JsonArgs *args)
 {
     size_t len = strspn(p, "l") + 1;

@@ -26,7 +26,7 @@ bool vfio_has_builtin(void)
     return !ours || g_strcmp0(ours, g_getenv("QEMU"));
 }
 
-/* A file of the build, next to the test program or named by @var. */
+/* A file of the build, named by @var or relative to the test program. */
 static char *build_file(const char *var, const char *relative)
 {
     g_autofree char *self = NULL;
@@ -74,7 +74,7 @@ void vfio_side_unset(VFIOSide *side, const char *device, const char *key)
     g_key_file_remove_key(side->config, group, key, NULL);
 }
 
-/* All of "state-size=1M;p2p=yes" */
+/* @text: "state-size=1M;p2p=yes" */
 static void set_pairs(VFIOSide *side, const char *group, const char *text)
 {
     g_auto(GStrv) pairs = g_strsplit(text, ";", -1);
@@ -97,12 +97,12 @@ void vfio_side_set_keys(VFIOSide *side, const char *device, const char *keys)
 void vfio_side_profile(VFIOSide *side, const char *device,
                        const char *profile)
 {
-    /* A key that is given would win */
+    /* Explicit keys would override the profile */
     vfio_side_unset(side, device, "state-size");
     vfio_side_unset(side, device, "precopy-size");
     vfio_side_set(side, device, "profile", "%s", profile);
     if (g_str_equal(profile, "mtty")) {
-        /* It takes a log, and never has a page in it: it does no DMA. */
+        /* It has a log, which stays empty: the device does no DMA. */
         vfio_side_set(side, device, "dma-rate", "0");
     }
 }
@@ -241,7 +241,7 @@ static char *side_file(VFIOSide *side, const char *name)
     return g_build_filename(side->dir, name, NULL);
 }
 
-/* What vfio-pci looks at when it is given sysfsdev=: two links. */
+/* What vfio-pci reads for sysfsdev=: two links. */
 char *vfio_side_sysfs(VFIOSide *side, const char *device)
 {
     char *dir = side_file(side, device);
@@ -287,7 +287,7 @@ static void apply(VFIOSide *side)
     g_setenv("VFIO_SIM_CONFIG", path, true);
 }
 
-/* ---- life ---- */
+/* ---- starting and ending ---- */
 
 static char *command_line(VFIOSide *side)
 {
@@ -320,7 +320,7 @@ static char *command_line(VFIOSide *side)
 }
 
 
-/* As in QEMU's later tests, the two sides can be two versions of it. */
+/* As in QEMU's later tests, the two sides may run different versions. */
 static const char *real_qemu(VFIOSide *side)
 {
     const char *real = g_getenv(side->incoming ? "QTEST_QEMU_BINARY_DST"
@@ -354,7 +354,7 @@ void vfio_side_try_start(VFIOSide *side)
     set_or_unset("VFIO_MIGRATION_ATTACH", NULL);
     set_or_unset("VFIO_MIGRATION_MULTI", NULL);
     set_or_unset("VFIO_MIGRATION_DEVICE_DIRTY_TRACKING", NULL);
-    /* Called before that of libqtest, which ends QEMU */
+    /* Must be called before libqtest's handler, which ends QEMU */
     qtest_remove_abrt_handler(side);
     qtest_add_abrt_handler(describe_hook, side);
 }
@@ -438,7 +438,7 @@ void vfio_side_free(VFIOSide *side)
     g_free(side);
 }
 
-/* ---- what the devices say ---- */
+/* ---- state of the devices ---- */
 
 static char *read_transcript(VFIOSide *side)
 {

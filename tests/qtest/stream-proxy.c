@@ -1,10 +1,9 @@
 /*
- * A migration stream on its way
+ * Follow a migration stream in transit
  *
  * Owns: see stream-proxy.h.
- * Locks: none.
- * Source: QEMU 7.2's migration/savevm.c and docs/devel/migration.rst, for
- * the layout of a stream.
+ * Locks: none. Source: QEMU 7.2's migration/savevm.c and
+ * docs/devel/migration.rst, for the layout of a stream.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -26,7 +25,7 @@
 #define HEADER_BYTES    8
 #define FOOTER_BYTES    5
 
-/* What a section begins with, and ends with */
+/* First byte of a section, and of its footer */
 enum {
     MARK_EOF = 0,
     MARK_START = 1,
@@ -89,7 +88,7 @@ static void begin_section(StreamMap *map, const char *kind, const char *of)
     g_hash_table_replace(map->counts, key, GUINT_TO_POINTER(n));
 }
 
-/* A section of a device that is named for the first time */
+/* A section that introduces its device's name */
 static bool begin_named(StreamMap *map, const uint8_t *b, size_t left)
 {
     g_autofree char *of = NULL;
@@ -127,7 +126,7 @@ static bool begin_again(StreamMap *map, const uint8_t *b, size_t left)
     return true;
 }
 
-/* What carries its own length: @bytes with its header */
+/* A section with a known length; @bytes includes the header */
 static bool pass_whole(StreamMap *map, const char *kind, size_t left,
                        size_t bytes)
 {
@@ -148,7 +147,7 @@ static bool pass_description(StreamMap *map, const uint8_t *b, size_t left)
     return pass_whole(map, "description", left, map->end - map->at);
 }
 
-/* One step from map->at on; false: more bytes are needed. */
+/* Parse one step from map->at on; false: more bytes are needed. */
 static bool begin_any(StreamMap *map, const uint8_t *b, size_t left)
 {
     switch (b[0]) {
@@ -177,7 +176,7 @@ static bool begin_any(StreamMap *map, const uint8_t *b, size_t left)
 
 typedef enum MayBegin { BEGINS_NOT, BEGINS, BEGINS_MAYBE } MayBegin;
 
-/* Whether a section begins with @b; the content could hold a footer. */
+/* Does a section start at @b? The content may look like a footer. */
 static MayBegin may_begin(StreamMap *map, const uint8_t *b, size_t left)
 {
     switch (left ? b[0] : MARK_START) {
@@ -199,7 +198,7 @@ static MayBegin may_begin(StreamMap *map, const uint8_t *b, size_t left)
     }
 }
 
-/* Look for the footer of the section that is open. */
+/* Look for the footer of the open section. */
 static bool end_open(StreamMap *map, const GByteArray *bytes)
 {
     for (; map->scan + FOOTER_BYTES <= bytes->len; map->scan++) {
@@ -215,7 +214,7 @@ static bool end_open(StreamMap *map, const GByteArray *bytes)
             map->open = false;
             return true;
         case BEGINS_MAYBE:
-            return false;       /* with more bytes it will be seen */
+            return false;       /* needs more bytes */
         default:
             break;
         }
@@ -260,13 +259,13 @@ const StreamSection *stream_map_find(const StreamMap *map, const char *name)
 typedef struct Proxy {
     int src, dst;
     const StreamPlace *place;
-    GByteArray *bytes;          /* all that came from the source */
+    GByteArray *bytes;          /* everything received from the source */
     bool src_closed;
     bool dst_closed;
     StreamPassed passed;
 } Proxy;
 
-/* Sets @limit to where the place is in the stream, if that is known by now. */
+/* Sets @limit to the offset of the place; false if not known yet. */
 static bool find_place(const Proxy *p, size_t *limit)
 {
     const StreamPlace *place = p->place;
@@ -279,7 +278,7 @@ static bool find_place(const Proxy *p, size_t *limit)
     return !place->section || found;
 }
 
-/* How many bytes the destination may have by now; @last: never more. */
+/* Bytes that the destination may have by now; @last: there will be no more. */
 static size_t allowed(Proxy *p, bool *last)
 {
     const StreamMap *map = p->passed.map;
@@ -290,7 +289,7 @@ static size_t allowed(Proxy *p, bool *last)
         *last |= p->bytes->len >= limit;
         return MIN(p->bytes->len, limit);
     }
-    /* The one that is looked for may begin in what is not yet understood. */
+    /* The section that is looked for may start in what is not parsed yet. */
     return map->end || p->src_closed ? p->bytes->len : map->at;
 }
 
@@ -385,7 +384,7 @@ StreamPassed stream_proxy(int src, int dst, const StreamPlace *place)
 
 void stream_proxy_pair(int fds[2])
 {
-    int bytes = 1;              /* the least that the kernel gives */
+    int bytes = 1;              /* the kernel raises it to its minimum */
 
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds),
                     ==, 0);
@@ -399,7 +398,7 @@ void stream_proxy_drained(int fd)
 
     for (unsigned i = 0; i < DRAIN_MS && queued; i++) {
         if (ioctl(fd, SIOCOUTQ, &queued) < 0) {
-            return;             /* it is gone */
+            return;             /* it is closed */
         }
         g_usleep(1000);
     }

@@ -1,5 +1,5 @@
 /*
- * What the transcript of test devices says
+ * Read the transcript of test devices
  *
  * Owns: see transcript-helpers.h.
  * Locks: none.

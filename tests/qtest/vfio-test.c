@@ -1,5 +1,5 @@
 /*
- * Two sides and the migrations between them
+ * Two sides and migrations between them
  *
  * Owns: see vfio-test.h.
  * Locks: none.
@@ -12,7 +12,7 @@
 
 #include "transcript-helpers.h"
 
-/* Till the source's device has come to rest after a migration */
+/* Deadline for the source's device to settle after a migration */
 static int64_t rest_end_us(VFIOSide *side)
 {
     return g_get_monotonic_time() + side->ops->state_ms * 1000;
@@ -197,7 +197,7 @@ void vfio_expect_source_well(VFIOPair *pair)
     VFIOSide *src = pair->src;
 
     if (src->paused) {
-        /* QEMU's word for a VM that was paused, and got that far. */
+        /* QEMU's state of a paused VM whose migration got that far. */
         g_autofree char *state = migrate_run_state(src->qts);
 
         if (strcmp(state, "postmigrate")) {
@@ -220,8 +220,8 @@ int64_t vfio_ram_differs(VFIOPair *pair)
 }
 
 /*
- * The status is written with the arc to STOP, which the source's QEMU goes
- * after it has said that the migration is complete.
+ * The status is written on the arc to STOP, which the source takes after it has
+ * reported that the migration is complete.
  */
 static char *saved_digest(VFIOSide *src, const char *device)
 {
@@ -261,7 +261,7 @@ static void expect_zero_status(VFIOSide *side, const char *device,
     }
 }
 
-/* The source's QEMU may be about to close it; one that has ended did not. */
+/* The source may be about to close it; a QEMU that has ended cannot tell. */
 static void expect_no_data_file(VFIOSide *side, const char *device)
 {
     int64_t end_us = rest_end_us(side);
@@ -276,7 +276,7 @@ static void expect_no_data_file(VFIOSide *side, const char *device)
     expect_zero_status(side, device, "data-fds");
 }
 
-/* What the device wrote to memory is what it finds there when it goes on. */
+/* The device finds in memory what it wrote there before it was stopped. */
 static void expect_same_dma(VFIOPair *pair, const char *device)
 {
     QDict *from = vfio_side_status(pair->src, device);
@@ -294,7 +294,7 @@ static void expect_same_dma(VFIOPair *pair, const char *device)
     qobject_unref(to);
 }
 
-/* The source's device may be given back just now what a reset took away. */
+/* The source may just be restoring what a reset has cleared. */
 static void expect_same_number(VFIOPair *pair, const char *device,
                                const char *key)
 {
@@ -313,7 +313,7 @@ static void expect_same_number(VFIOPair *pair, const char *device,
     }
 }
 
-/* The same, where the source's device was reset after it was saved */
+/* The same if the source's device was reset after it was saved */
 static void expect_programmed(VFIOPair *pair, const char *device,
                               const char *key, int64_t value)
 {
@@ -380,7 +380,7 @@ void vfio_pair_migrate(VFIOPair *pair)
     vfio_pair_check(pair);
 }
 
-/* ---- what must fail, and what comes after ---- */
+/* ---- failures, and what follows ---- */
 
 void vfio_expect_failed(VFIOSide *side, const char *words)
 {
@@ -427,7 +427,7 @@ void vfio_pair_turn(VFIOPair *pair)
     g_clear_pointer(&pair->src->incoming, g_free);
 }
 
-/* A shared secret: the least that TLS can be had for. */
+/* A pre-shared key: the simplest TLS setup. */
 static void use_tls(VFIOSide *side, const char *endpoint)
 {
     g_autofree char *dir = g_build_filename(qtest_tmpdir(), "psk", NULL);

@@ -1,8 +1,8 @@
 /*
- * A guest's driver for virtio devices, as far as tests need one
+ * A minimal guest driver for virtio devices
  *
- * Owns: see virtio-pci.h. Source: the virtio 1.2 specification, sections
- * 4.1 (PCI), 2.7 (split queues), 5.13 (IOMMU) and 5.15 (memory device).
+ * Owns: see virtio-pci.h. Source: the virtio 1.2 specification, sections 4.1
+ * (PCI), 2.7 (split queues), 5.13 (IOMMU) and 5.15 (memory device).
  * Locks: none.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -33,7 +33,7 @@
 #define STATUS_DRIVER_OK    4
 #define STATUS_FEATURES_OK  8
 
-/* In the page of the queue */
+/* Offsets in the queue's page */
 #define ENTRIES             4
 #define AT_AVAILABLE        0x100
 #define AT_USED             0x200
@@ -53,7 +53,7 @@ static void config_write(VirtioPCI *dev, unsigned reg, uint32_t value)
     machine_pci_write(dev->qts, dev->slot, reg, value);
 }
 
-/* All registers that we want lie in one BAR, of 64 bits. */
+/* The needed registers are all in one 64-bit BAR. */
 static void find_registers(VirtioPCI *dev, uint32_t bar)
 {
     unsigned at = config_read(dev, 0x34) & 0xff;
@@ -85,10 +85,10 @@ static void set_status(VirtioPCI *dev, uint8_t status)
     g_assert_cmphex(qtest_readb(dev->qts, dev->common + STATUS), ==, status);
 }
 
-/* Of the upper 32: version 1, and a primary device may stand by */
+/* Upper half: version 1, and standby for a primary device */
 #define UPPER_FEATURES      (1u << 30 | 1)
 
-/* Take every feature: that is what the device's authors have tested. */
+/* Accept all features: that is the best tested configuration. */
 static void take_features(VirtioPCI *dev)
 {
     for (unsigned i = 0; i < 2; i++) {
@@ -97,7 +97,7 @@ static void take_features(VirtioPCI *dev)
         qtest_writel(dev->qts, dev->common + FEATURE_SELECT, i);
         features = qtest_readl(dev->qts, dev->common + FEATURES);
         qtest_writel(dev->qts, dev->common + DRIVER_SELECT, i);
-        /* But those of the ring (28, 29), which would change its form */
+        /* Except those of the ring (28, 29), which would change its layout */
         qtest_writel(dev->qts, dev->common + DRIVER_FEATURES,
                      features & (i ? UPPER_FEATURES : ~(3u << 28)));
     }
@@ -170,7 +170,7 @@ VirtioMemAnswer virtio_mem_plug(VirtioPCI *dev, bool plug, uint64_t address,
 #define IOMMU_UNMAP         4
 #define IOMMU_READ_WRITE    3
 
-/* Begin a request for @domain; its further fields follow. */
+/* Start a request for @domain; returns where its other fields go. */
 static uint64_t iommu_request(VirtioPCI *dev, uint8_t type, uint32_t domain)
 {
     uint64_t at = dev->ring + AT_REQUEST;

@@ -1,8 +1,8 @@
 /*
  * A guest that programs its intel-iommu
  *
- * Owns: see vtd.h. Source: Intel's specification of VT-d, section 9 (tables)
- * and 10 (registers); register-based invalidation.
+ * Owns: see vtd.h. Source: Intel's VT-d specification, sections 9 (tables) and
+ * 10 (registers); register-based invalidation.
  * Locks: none.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -71,7 +71,7 @@ void vtd_enable(VTD *vtd, bool enable)
     qtest_writel(vtd->qts, BASE + REG_GCMD, enable ? GCMD_ENABLE : 0);
 }
 
-/* Where the entry of @iova lies; makes the tables on the way. */
+/* Address of the page table entry of @iova; creates missing tables. */
 static uint64_t entry_of(VTD *vtd, uint64_t iova)
 {
     uint64_t table = vtd->root;
@@ -89,7 +89,7 @@ static uint64_t entry_of(VTD *vtd, uint64_t iova)
     return table + (iova >> 12 & 511) * 8;
 }
 
-/* Page-selective, in blocks of a power of two that @iova is aligned to */
+/* Page-selective invalidation, in naturally aligned blocks */
 static void invalidate(VTD *vtd, uint64_t iova, unsigned pages)
 {
     uint64_t end = iova + pages * PAGE;
