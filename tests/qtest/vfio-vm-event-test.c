@@ -1,19 +1,18 @@
 /*
- * Events of a VM's life, at each status of its migration
+ * VM events at each status of a migration
  *
- * Owns: the test program: one case a cell of the table (vm-event-table.c),
- * and that the table has no hole.
- * Does not own: how a cell is played (vm-event.h).
+ * Owns: the test program: one case for each cell of the table
+ * (vm-event-table.c), and the check that the table is complete.
+ * Does not own: running a cell (vm-event.h).
  * Locks: none.
  *
  * Usage: vfio-vm-event-test [--part=N/M] [--device=NAME] [--chosen|--others]
  *        [options of GTest]
  *
- * --part: only each M-th case is there, from the N-th on, so that several run
- * at once. --device: another one than v1 (vm-event-device.c). --chosen: only
- * some events that a protocol has most to do with; --others: all but these.
- * VFIO_VM_EVENT_BUILTIN=1 plays the cells with the distribution's own code on
- * both sides.
+ * --part: only every M-th case, starting with the N-th, to run several parts
+ * in parallel. --device: another one than v1 (vm-event-device.c). --chosen:
+ * only the events that depend most on the protocol; --others: all but these.
+ * VFIO_VM_EVENT_BUILTIN=1 uses the distribution's own code on both sides.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -22,7 +21,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Each event meets each status once; what cannot be says why. */
+/* Each event and status has exactly one cell; impossible ones say why. */
 static void test_complete(void)
 {
     const VMCell *table[NUM_EVENTS][NUM_STATUSES] = { 0 };
@@ -46,7 +45,7 @@ static void test_complete(void)
     }
 }
 
-/* What a device's protocol has most to do with */
+/* The cells that depend most on a device's protocol */
 static bool is_chosen(const VMCell *cell)
 {
     switch (cell->event) {
@@ -91,7 +90,7 @@ static void add_cells(unsigned part, unsigned parts, Choice choice)
     }
 }
 
-/* The first argument begins with @option: take it out, return the rest. */
+/* Remove the first argument if it starts with @option, and return its rest. */
 static const char *take_option(int *argc, char **argv, const char *option)
 {
     const char *value = NULL;

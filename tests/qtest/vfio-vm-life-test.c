@@ -1,11 +1,11 @@
 /*
- * What a VM does in the course of its life, beside the table of VM events
+ * VM life cycle beyond the table of VM events
  *
- * Owns: functions of one slot that come and go for many rounds; how long the
- * VM's stop and start wait for a chunk, by how long a chunk takes; a guest
- * that sleeps on a host that cannot track dirty pages; the end of QEMU while
- * the device takes its time; snapshots where a capability is on that only
- * migrations look at.
+ * Owns: functions of a slot that are plugged and unplugged for many rounds; how
+ * long stop and start of the VM wait, depending on the duration of a chunk; a
+ * guest that sleeps on a host that cannot track dirty pages; quitting QEMU
+ * while the device is slow; snapshots with capabilities that only concern
+ * migrations.
  * Does not own: one event at one status (vfio-vm-event-test.c).
  * Locks: none.
  *
@@ -19,7 +19,7 @@
 #include "snapshot-helpers.h"
 #include "vm-event-guest.h"
 
-/* ---- two functions come and go ---- */
+/* ---- plugging and unplugging two functions ---- */
 
 static unsigned count_words(const char *text, const char *words)
 {
@@ -61,7 +61,7 @@ static void plug_function(VFIOSide *side, unsigned function, bool multi)
                              "%i}}", device, dir, addr, multi);
 }
 
-/* Both leave with one eject; QEMU closes their container later. */
+/* One eject removes both; QEMU closes their container later. */
 static void eject_both(VFIOSide *side, unsigned round)
 {
     int64_t end_us = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
@@ -79,7 +79,7 @@ static void eject_both(VFIOSide *side, unsigned round)
     } while (closed < round);
 }
 
-/* Each container that was opened has been asked what it can track. */
+/* Each opened container has been asked for its tracking capability. */
 static void expect_tracked(VFIOSide *side, unsigned containers)
 {
     g_autofree char *transcript = vfio_side_transcript(side);
@@ -114,7 +114,7 @@ static void test_two_functions(const void *opaque)
     vfio_pair_free(pair);
 }
 
-/* ---- how long the VM's stop and start wait ---- */
+/* ---- how long stop and start of the VM wait ---- */
 
 
 typedef struct Wait {
@@ -127,9 +127,9 @@ static const Wait waits[] = {
     { "400ms", 400 * 1000 }, { "4s", 4 * 1000 * 1000 },
 };
 
-#define WAIT_CHUNK_BYTES UINT64_C(49152) /* as sim-helpers.c sets it */
+#define WAIT_CHUNK_BYTES UINT64_C(49152) /* as set by sim-helpers.c */
 
-/* Where the device has stopped QEMU may refuse 'cont': an answer, too */
+/* QEMU may refuse 'cont' once the device has stopped; that counts, too */
 static int64_t took_us(QTestState *qts, const char *command)
 {
     int64_t start_us = g_get_monotonic_time();
@@ -152,7 +152,7 @@ static void test_wait(const void *opaque)
     vfio_pair_start(pair);
     qts = pair->src->qts;
     migrate_set_parameter_int(qts, "downtime-limit", 1);
-    /* A paused VM's device is read at the end, with the big lock held. */
+    /* The device of a paused VM is read at the end, with the BQL held. */
     migrate_set_capability(qts, "pause-before-switchover", true);
     vfio_pair_begin(pair);
     vfio_side_expect_state(pair->src, "dev0", "pre-copy");
@@ -163,7 +163,7 @@ static void test_wait(const void *opaque)
     cont_us = took_us(qts, "cont") - idle_us;
     g_test_message("chunks of %u us: stop %" G_GINT64_FORMAT " us, cont %"
                    G_GINT64_FORMAT " us", w->chunk_us, stop_us, cont_us);
-    /* A figure, and no bound that a busy machine breaks: only not the chunk */
+    /* A tighter bound would fail on a busy machine */
     if (w->chunk_us > G_USEC_PER_SEC) {
         g_assert_cmpint(stop_us, <, w->chunk_us / 2);
         g_assert_cmpint(cont_us, <, w->chunk_us / 2);
@@ -173,7 +173,7 @@ static void test_wait(const void *opaque)
     vfio_pair_free(pair);
 }
 
-/* ---- a guest that sleeps, all of whose memory may be dirty ---- */
+/* ---- a sleeping guest, all of whose memory may be dirty ---- */
 
 static VFIOPair *sleeping_pair(void)
 {
@@ -186,7 +186,7 @@ static VFIOPair *sleeping_pair(void)
     return pair;
 }
 
-/* The end of the migration wakes it. */
+/* The end of the migration wakes the guest. */
 static void test_sleeps_on(void)
 {
     VFIOPair *pair = sleeping_pair();
@@ -214,7 +214,7 @@ static void test_woken_up(void)
     vfio_pair_free(pair);
 }
 
-/* ---- the end of QEMU, and a device that takes its time ---- */
+/* ---- quitting QEMU while the device is slow ---- */
 
 static void test_quit(const void *fault)
 {
@@ -237,9 +237,9 @@ static void test_quit(const void *fault)
     vfio_pair_free(pair);
 }
 
-/* ---- snapshots, and capabilities of migrations ---- */
+/* ---- snapshots with capabilities of migrations ---- */
 
-/* QEMU itself saves and loads such a VM: savevm sends nothing to anybody. */
+/* QEMU itself saves and loads such a VM: savevm has no destination. */
 static void test_savevm_capability(const void *capability)
 {
     VFIOSide *side = vfio_side_new("source", SIDE_ATTACHED);

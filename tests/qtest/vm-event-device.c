@@ -1,8 +1,7 @@
 /*
- * Devices that the table of VM events is played with
+ * Devices that the table of VM events is run with
  *
- * Owns: see vm-event.h, and where a device must do something else than the
- * table says.
+ * Owns: see vm-event.h, and where a device differs from the table.
  * Locks: none.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -15,9 +14,9 @@
 
 const VMDevice vm_devices[] = {
     { "v1", "areas=none", "chunk-done", "data-size-write", "resuming", true },
-    /* As Linux 6.2 and later have it */
+    /* As in Linux 6.2 and later */
     { "v2", V2 "pre-copy=yes", "record-done", "data-write", "stop", true },
-    /* As Linux 6.1 has it */
+    /* As in Linux 6.1 */
     { "v2-6.1", V2 "kernel=6.1", "record-done", "data-write", "stop", false },
 };
 
@@ -33,17 +32,19 @@ bool vm_status_exists(VMStatus status)
 }
 
 static const VMCell v2_cells[] = {
-    /* A read keeps no stop waiting: the device has stopped, and goes on. */
+    /*
+     * A read does not delay the stop: the device has stopped and started again.
+     */
     { EV_STOP_CONT, IN_CHUNK, FAILS, "dev0;the VM was stopped and continued "
       "after data of the device had been sent;start the migration again",
       NULL, "running/running", NULL },
-    /* It has left resuming, and can be saved as it is. */
+    /* It has left resuming and can be saved in its state. */
     { EV_SAVEVM, AT_LOADED, COMPLETES, NULL, NULL, "postmigrate/stop",
       "paused/loaded" },
 };
 
 static const VMCell plain_cells[] = {
-    /* Its data file ended with the reset, and the VM stands still. */
+    /* The reset ended its data file, and the VM is stopped. */
     { EV_RESET, AT_SWITCHOVER, FAILS, "dev0;cannot read migration data",
       NULL, "*/*", NULL },
 };

@@ -1,9 +1,9 @@
 /*
- * Events of a VM's life
+ * VM events
  *
- * Owns: what each event needs of a machine, what comes before the migration
- * of it, and how it happens; see vm-event.h.
- * Does not own: what the guest does with its ports (vm-event-guest.c).
+ * Owns: what each event needs of a machine and before the migration, and how it
+ * is triggered; see vm-event.h.
+ * Does not own: the guest's register accesses (vm-event-guest.c).
  * Locks: none.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -18,12 +18,12 @@
 #include "vm-event-guest.h"
 
 /*
- * A VM state handler waits for a chunk 50 ms, on a busy machine longer; one
- * that waits for the end of it takes what is left of 400 ms.
+ * A VM state handler waits up to 50 ms for a chunk, longer on a busy machine.
+ * Waiting for the end of the chunk would take what is left of 400 ms.
  */
 #define HANDLER_MS 250
 
-/* One event: each step may be NULL. */
+/* One event; each step may be NULL. */
 typedef struct Deed {
     const char *name;
     void (*build)(VMScene *scene, VFIOSide *side);
@@ -33,7 +33,7 @@ typedef struct Deed {
 
 /* ---- commands ---- */
 
-/* Sends it; a refusal is kept for the table to judge. */
+/* Run a command; an error is kept for comparison with the table. */
 static void command(VMScene *scene, const char *json)
 {
     QDict *answer = qtest_qmp(scene->where->qts, json, NULL);
@@ -49,7 +49,7 @@ static bool in_chunk(VMScene *scene)
     return scene->cell->status == IN_CHUNK;
 }
 
-/* The same, of a command that a handler of VM states answers. */
+/* The same, for a command that waits for VM state handlers. */
 static void timed_command(VMScene *scene, const char *json)
 {
     int64_t start_us = g_get_monotonic_time(), query_us, took_us;
@@ -124,7 +124,7 @@ static void do_cancel(VMScene *scene)
 
 /* ---- resets ---- */
 
-/* The guest's drivers take their devices again, where a guest runs. */
+/* The guest's drivers program their devices again, if a guest runs. */
 static void guest_comes_up(VMScene *scene)
 {
     VMStatus status = scene->cell->status;
@@ -141,7 +141,7 @@ static void guest_comes_up(VMScene *scene)
 static void do_reset(VMScene *scene)
 {
     if (scene->cell->status == AT_LOADING) {
-        /* The load fails by it, and QEMU may end before it answers. */
+        /* It makes the load fail, and QEMU may exit before it answers. */
         QDict *answer = qtest_qmp_timeout(scene->where->qts, 5000,
                                           "{'execute': 'system_reset'}");
 
@@ -174,7 +174,7 @@ static void do_sleep(VMScene *scene)
 
 /*
  * A device gives no data while its guest sleeps, and a failed migration has
- * woken it up: to wake up then, it falls asleep in between.
+ * woken the guest: in these cases it falls asleep just before the wake-up.
  */
 static bool sleeps_before(const VMScene *scene)
 {
@@ -191,7 +191,7 @@ static void prepare_wake(VMScene *scene)
     }
 }
 
-/* A guest that stands still lets no device write to its memory. */
+/* A guest that does not run lets no device write to its memory. */
 static void build_wake(VMScene *scene, VFIOSide *side)
 {
     if (scene->cell->status == AT_SWITCHOVER) {
@@ -204,7 +204,7 @@ static void do_wake(VMScene *scene)
     if (!sleeps_before(scene)) {
         do_sleep(scene);
     }
-    /* On its way to pre-switchover QEMU wakes the guest itself. */
+    /* On the way to pre-switchover QEMU itself wakes the guest. */
     if (scene->cell->status != AT_SWITCHOVER) {
         command(scene, "{'execute': 'system_wakeup'}");
     }
@@ -220,7 +220,7 @@ bool vm_event_resets(const VMScene *scene)
            event == EV_FLR;
 }
 
-/* ---- devices that leave and come ---- */
+/* ---- plugging and unplugging devices ---- */
 
 static bool has_ports(VMScene *scene)
 {
@@ -296,7 +296,7 @@ void vm_event_wait_gone(VMScene *scene)
     }
 }
 
-/* All of a slot go with one eject. */
+/* One eject removes all functions of a slot. */
 static void eject(VMScene *scene, unsigned slot, unsigned devices)
 {
     if (has_ports(scene)) {
@@ -324,7 +324,7 @@ static void build_del(VMScene *scene, VFIOSide *side)
     }
 }
 
-/* Only what is behind a port can be asked for on a machine that has them. */
+/* On a machine with ports, only a device behind a port can be unplugged. */
 static void do_device_del(VMScene *scene)
 {
     bool behind = has_ports(scene) && scene->cell->event == EV_DEVICE_DEL;
@@ -385,7 +385,7 @@ static void do_add(VMScene *scene)
     }
 }
 
-/* ---- the guest's and a disk's trouble ---- */
+/* ---- errors of the guest and of a disk ---- */
 
 static void build_panic(VMScene *scene, VFIOSide *side)
 {
@@ -408,7 +408,7 @@ static void do_io_error(VMScene *scene)
     qtest_qmp_eventwait(scene->where->qts, "BLOCK_IO_ERROR");
 }
 
-/* ---- commands that stop the VM, or look at all of it ---- */
+/* ---- commands that stop the VM, or read all of its state ---- */
 
 static void build_savevm(VMScene *scene, VFIOSide *side)
 {
@@ -442,8 +442,8 @@ static bool is_measuring(QTestState *qts)
 }
 
 /*
- * By samples: its other way, by dirty bits, leaves QEMU 7.2 standing where
- * the machine runs on TCG, whatever its devices.
+ * Uses samples: with dirty bits, QEMU 7.2 hangs if the machine runs on TCG,
+ * whatever its devices.
  */
 static void do_dirty_rate(VMScene *scene)
 {
@@ -457,8 +457,8 @@ static void do_dirty_rate(VMScene *scene)
 /* ---- migrations and monitors ---- */
 
 /*
- * As fast as management software can be: it asks till the first migration
- * has failed, and QEMU takes the next one.
+ * Like the fastest management software: repeat the command until the first
+ * migration has failed and QEMU accepts the next one.
  */
 static void hammer(VMScene *scene)
 {
@@ -489,7 +489,7 @@ static void do_migrate_again(VMScene *scene)
         return;
     }
     if (scene->cell->status == AT_COMPLETED) {
-        /* In between QEMU 7.2 takes it, and then knows of one thread less. */
+        /* Before that, QEMU 7.2 accepts it, and loses track of a thread. */
         migrate_wait_run_state(scene->where->qts, "postmigrate");
     }
     command(scene, "{'execute': 'migrate', 'arguments': {'uri': "
@@ -542,7 +542,7 @@ static void do_monitor_cancel(VMScene *scene)
     qobject_unref(answer);
 }
 
-/* ---- all of them ---- */
+/* ---- list of events ---- */
 
 static const Deed deeds[NUM_EVENTS] = {
     [EV_STOP] = { "stop", NULL, NULL, do_stop },

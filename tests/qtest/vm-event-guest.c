@@ -1,10 +1,9 @@
 /*
- * What a guest does in the table of VM events
+ * Guest actions for the table of VM events
  *
  * Owns: see vm-event-guest.h.
- * Locks: none.
- * Source: the data sheets of PIIX4 and ICH9 for power management, the PCI
- * specification for Advanced Features, ATA for the disk, QEMU's
+ * Locks: none. Source: the data sheets of PIIX4 and ICH9 for power management,
+ * the PCI specification for Advanced Features, ATA for the disk, QEMU's
  * docs/specs/acpi_mem_hotplug.rst and pvpanic.txt.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -17,9 +16,9 @@
 
 #define PM_BASE         0x600
 #define PM1_CONTROL     (PM_BASE + 4)
-#define SLEEP_S3        0x2400  /* SLP_EN, and SLP_TYP 1 */
+#define SLEEP_S3        0x2400  /* SLP_EN and SLP_TYP 1 */
 
-/* Configuration space of a function other than 0, of bus 0 */
+/* Write to the config space of any function on bus 0 */
 static void write_function(QTestState *qts, unsigned slot, unsigned function,
                            unsigned reg, uint32_t value)
 {
@@ -41,11 +40,11 @@ void guest_sleep(VFIOSide *side)
     qtest_outw(qts, PM1_CONTROL, SLEEP_S3);
 }
 
-/* ---- reset of a function ---- */
+/* ---- function level reset ---- */
 
 #define CAP_MSIX        0x11
 #define CAP_AF          0x13
-#define AF_CONTROL      4       /* in it; bit 0 is the reset */
+#define AF_CONTROL      4       /* offset in it; bit 0 is the reset */
 
 void guest_flr(QTestState *qts, unsigned slot)
 {
@@ -79,7 +78,7 @@ void guest_eject_dimm(QTestState *qts)
 void guest_panic(QTestState *qts)
 {
     qtest_outb(qts, PANIC_PORT, PANICKED);
-    /* Of a VM that stands still the migration may be over in 5 ms. */
+    /* The migration of a stopped VM may be over in 5 ms. */
     qtest_qmp_eventwait(qts, "GUEST_PANICKED");
 }
 

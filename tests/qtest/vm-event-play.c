@@ -1,8 +1,8 @@
 /*
- * A cell of the table of VM events is played
+ * Run a cell of the table of VM events
  *
- * Owns: the order of a cell: event, what becomes of the migration, both
- * sides, and the try that comes after it; see vm-event.h.
+ * Owns: the sequence of a cell: event, outcome of the migration, both sides,
+ * and the retry that follows; see vm-event.h.
  * Locks: none.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -16,9 +16,8 @@
 #include "failover-helpers.h"
 
 /*
- * VFIO_VM_EVENT_BUILTIN=1 in the environment takes the distribution's own
- * code on both sides, for a comparison by hand: then messages are not looked
- * at.
+ * VFIO_VM_EVENT_BUILTIN=1 in the environment uses the distribution's own code
+ * on both sides, for comparison by hand; messages are not checked then.
  */
 static bool is_builtin(void)
 {
@@ -30,7 +29,7 @@ static void build(VMScene *scene, VFIOSide *side)
     vm_status_build(scene, side);
     vm_event_build(scene, side);
     if (side->incoming && side->devices->len) {
-        /* It is compared, and must stay what arrived. */
+        /* Its memory is compared, and must stay as it arrived. */
         vfio_side_set(side, "dev0", "dma-rate", "0");
     }
 }
@@ -86,7 +85,7 @@ static void check_answer(VMScene *scene)
     }
 }
 
-/* @both: "VM/device"; "loaded" is the device's own state then. */
+/* @both: "VM/device"; "loaded" stands for the device's own loaded state. */
 static void expect_states(VFIOSide *side, const char *both)
 {
     g_auto(GStrv) words = g_strsplit(both, "/", 2);
@@ -110,7 +109,7 @@ static bool runs_again(const VMCell *cell)
     return cell->src && g_str_has_prefix(cell->src, "running/");
 }
 
-/* ---- the next try ---- */
+/* ---- retry ---- */
 
 void vm_scene_next_destination(VMScene *scene)
 {
@@ -145,7 +144,7 @@ static void retry(VMScene *scene)
     vm_event_wait_gone(scene);
     vfio_expect_clean(pair->src);
     if (!strcmp(state, "postmigrate")) {
-        /* QEMU 7.2 migrates no VM that it calls so. */
+        /* QEMU 7.2 does not migrate a VM in this state. */
         qtest_qmp_assert_success(pair->src->qts, "{'execute': 'cont'}");
     }
     if (vm_event_resets(scene) && scene->where == pair->src && !sleeps) {
@@ -162,7 +161,7 @@ static void retry(VMScene *scene)
         failover_let_go(pair->src);
     }
     vfio_pair_finish(pair);
-    /* QEMU wakes a guest that sleeps. */
+    /* QEMU wakes a sleeping guest. */
     expect_arrived(scene, sleeps ? RESET_AROUND : NOT_RESET);
 }
 
@@ -174,7 +173,7 @@ static void let_run(VFIOSide *side)
     migrate_wait_run_state(side->qts, "running");
 }
 
-/* The destination was reset before it ran: it starts as any machine does. */
+/* The destination was reset before it ran: it starts like any machine. */
 static void expect_started_anew(VMScene *scene)
 {
     VFIOSide *dst = scene->pair->dst;
@@ -186,7 +185,7 @@ static void expect_started_anew(VMScene *scene)
     vfio_expect_clean(dst);
 }
 
-/* The source was continued: its memory is no more what was sent. */
+/* The source was continued, so its memory has changed since it was sent. */
 static void expect_both(VMScene *scene)
 {
     let_run(scene->pair->dst);
@@ -227,7 +226,7 @@ static void expect_completed(VMScene *scene)
     }
 }
 
-/* QEMU's own code may be right in another way: all arrives all the same. */
+/* QEMU's own code may complete instead, if everything arrives. */
 static bool builtin_completes(VMScene *scene)
 {
     VFIOPair *pair = scene->pair;
@@ -255,7 +254,9 @@ static void expect_failed(VMScene *scene)
         vm_status_let_go(scene);
     }
     if (cell->event != EV_SAVEVM) {
-        /* A snapshot is a migration, too: its result is told from then on. */
+        /*
+         * A snapshot is a migration, too, and overwrites the reported result.
+         */
         vfio_expect_failed(scene->pair->src, words_of(scene, cell->words));
     }
     vfio_expect_load_failed(scene->pair->dst, "");
@@ -293,7 +294,7 @@ static void expect_cancelled(VMScene *scene)
     retry(scene);
 }
 
-/* It may have been over before; then it was too late for the event. */
+/* The migration may have been over before the event. */
 static void expect_either(VMScene *scene)
 {
     g_autofree char *end = NULL;
@@ -307,7 +308,7 @@ static void expect_either(VMScene *scene)
     }
 }
 
-/* The next one was begun as the first had failed. */
+/* The next migration was started when the first had failed. */
 static void expect_next(VMScene *scene)
 {
     VFIOPair *pair = scene->pair;
@@ -327,8 +328,8 @@ static void expect_next(VMScene *scene)
 }
 
 /*
- * QEMU 7.2 ends what a migration needs first, and its load may go on after
- * that: it died of SIGSEGV in 1 of some 120 runs.
+ * QEMU 7.2 first frees what a migration needs, but the load may still be
+ * running: it died of SIGSEGV in 1 of some 120 runs.
  */
 static bool quit_well(const VMScene *scene, int status)
 {

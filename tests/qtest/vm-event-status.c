@@ -12,13 +12,13 @@
 
 #include "failover-helpers.h"
 
-/* How long a fault rule holds what it is to hold; an event is far shorter. */
+/* How long a fault rule holds the migration; an event takes far less. */
 #define HOLD "delay-ms=400"
 
-/* How long a migration may take to come to an end by itself */
+/* Time limit for a migration to end by itself */
 #define END_MS 30000
 
-/* The longest downtime that QEMU can be told to allow */
+/* The maximum downtime limit in QEMU */
 #define MAX_DOWNTIME_MS 2000000
 
 static const char *const names[NUM_STATUSES] = {
@@ -48,7 +48,7 @@ bool vm_status_is_live(VMStatus status)
            status == AT_CHUNKS;
 }
 
-/* Whether chunks of pre-copy are sent at it, without end */
+/* Are pre-copy chunks sent at it without end? */
 static bool has_chunks(VMStatus status)
 {
     return status == IN_CHUNK || status == AT_CHUNKS ||
@@ -62,7 +62,7 @@ void vm_status_build(VMScene *scene, VFIOSide *side)
 
     vfio_side_set_keys(side, "dev0", vm_device->keys);
     if (status == AT_LOADING && !vm_device->precopy) {
-        /* So much that an event comes in between, also to a slow machine */
+        /* Large enough for an event to happen, even on a slow machine */
         vfio_side_set(side, "dev0", "state-size", "128M");
     }
     if (has_chunks(status)) {
@@ -100,7 +100,9 @@ void vm_status_arm(VMScene *scene)
         break;
     case IN_CHUNK:
     case AT_CANCELLING:
-        /* Something was sent before: small reads of v2 make one chunk. */
+        /*
+         * Some data has been sent: small reads of v2 are gathered into a chunk.
+         */
         vfio_side_fault(src, "hold", strstr(vm_device->keys, "protocol=v2") ?
                         "device=dev0;event=data-read;count=40;" HOLD :
                         "device=dev0;event=data-read;count=2;" HOLD);
@@ -123,7 +125,7 @@ void vm_status_arm(VMScene *scene)
     }
 }
 
-/* No pause between two looks: the event is to come at once. */
+/* Poll without pauses: the event must follow immediately. */
 static void expect_end(VFIOSide *side, const char *goal)
 {
     g_autofree char *end = migrate_poll_end(side->qts, END_MS, 0);
@@ -145,7 +147,7 @@ static void set_pace(VMScene *scene)
         break;
     case AT_LOADING:
         if (!vm_device->precopy) {
-            break;              /* its data comes at the end */
+            break;              /* its data is sent at the end */
         }
         /* fall through */
     case IN_CHUNK:
@@ -237,8 +239,8 @@ void vm_status_bring(VMScene *scene)
 }
 
 /*
- * QEMU 7.2 goes on counting pages of a DIMM that was ejected unsent as left
- * over, and converges only if the time allowed for them is long.
+ * QEMU 7.2 keeps counting the unsent pages of an ejected DIMM as remaining, and
+ * converges only if the downtime limit is high enough for them.
  */
 static void let_unsent_go(QTestState *qts)
 {

@@ -1,28 +1,28 @@
 /*
- * VM events x migration statuses: what a user must get
+ * VM events x migration statuses: what a user must see
  *
- * Owns: the table. A line is a cell: the event, the status of the migration
- * at which it comes, what becomes of the migration, how the VM and its
- * device are on both sides in the end. Where the source lives on, a new try
- * always follows, and must move all.
- * Does not own: how a cell is played (vm-event-play.c).
+ * Owns: the table. Each line is a cell: the event, the status of the migration
+ * when it happens, the outcome of the migration, and the final state of VM and
+ * device on both sides. If the source keeps the VM, a retry follows and must
+ * succeed.
+ * Does not own: running a cell (vm-event-play.c).
  * Locks: none.
  *
- * Events at `loading` and `loaded` come to the destination, others to the
+ * Events at `loading` and `loaded` happen at the destination, others at the
  * source.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "vm-event.h"
 
-/* ---- VM/device in the end ---- */
+/* ---- final state of VM/device ---- */
 
 #define RUNS        "running/running"
 #define PAUSED      "paused/stop"
 #define LEFT        "postmigrate/stop"
-#define LANDED      "paused/loaded"     /* till `cont` */
+#define LANDED      "paused/loaded"     /* until `cont` */
 
-/* ---- what a user reads ---- */
+/* ---- messages to the user ---- */
 
 #define IN_PROGRESS "There's a migration process in progress"
 #define NOT_YET     "Migration is not finalized yet"
@@ -76,7 +76,7 @@
     { event, status, CANCELLED, NULL, NULL, src, NULL }
 #define ENDS_REFUSED(event, status, why, src) \
     { event, status, CANCELLED, NULL, why, src, NULL }
-/* QEMU wakes the guest at the end, just before or after its VM stops */
+/* QEMU wakes the guest at the end, just before or after the VM stops */
 #define WAKES(event, status, words, src, dst) \
     { event, status, MAY_FAIL, words, NULL, src, dst }
 #define EXITS(event, status, src, dst) \
