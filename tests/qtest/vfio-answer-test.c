@@ -1,12 +1,12 @@
 /*
- * The source waits for its destination's word
+ * The source waits for the destination's answer
  *
- * Owns: a load that is refused, at its end and before, with and without the
- * capability return-path, from and to QEMU's own code: the source must not
- * say "completed", and its user gets the reason. Channels that go one way.
- * What is no answer. Whose thread waits: a cancel, a source that fails.
- * Does not own: what makes a load fail (vfio-config-test.c and others),
- * every place where a stream may break (vfio-one-side-test.c).
+ * Owns: a load that is refused, at its end or earlier, with and without the
+ * capability return-path, to and from QEMU's own code: the source must not say
+ * "completed", and its user gets the reason. One-way channels. Malformed
+ * answers. Which thread waits: a cancel, a source that fails.
+ * Does not own: what makes a load fail (vfio-config-test.c and others), every
+ * place where a stream may break (vfio-one-side-test.c).
  * Locks: none.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -27,7 +27,7 @@ typedef struct Case {
     const char *name;
     VFIOSideKind src, dst;
     bool asked;                 /* the capability is on */
-    const char *fault;          /* of the destination; NULL: another device */
+    const char *fault;          /* at the destination; NULL: other device id */
     const char *words;          /* error-desc of the source */
 } Case;
 
@@ -39,7 +39,7 @@ static const Case cases[] = {
     { "chunk-refused", SIDE_ATTACHED, SIDE_ATTACHED, .fault =
       "event=data-size-write;errno=EIO", .words =
       "the destination says: dev0: ;did not accept;Input/output error" },
-    /* QEMU's own code gives no reason, and its own thread takes none. */
+    /* QEMU's own code sends no reason, and its return path ignores reasons. */
     { "other-device-to-builtin", SIDE_ATTACHED, SIDE_BUILTIN, .words = "" },
     { "other-device-from-builtin", SIDE_BUILTIN, SIDE_ATTACHED,
       .asked = true, .words = "" },
@@ -90,7 +90,7 @@ static void test_refused(const void *opaque)
     vfio_pair_free(pair);
 }
 
-/* Nobody answers there, and none is waited for: after a socket, too. */
+/* Nobody answers there, and nobody must wait, also after a socket was used. */
 static void test_file(void)
 {
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
@@ -108,9 +108,9 @@ static void test_file(void)
     vfio_pair_free(pair);
 }
 
-/* ---- whose thread waits ---- */
+/* ---- which thread waits ---- */
 
-/* With QEMU's thread both would wait, and spoil what comes after them. */
+/* With QEMU's own thread both would wait, and break later migrations. */
 static void test_source_fails(const void *asked)
 {
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
@@ -128,7 +128,7 @@ static void test_source_fails(const void *asked)
 
 #define CANCELS 20
 
-/* QEMU's thread is shut down first, which may look like a failure. */
+/* QEMU shuts its thread down first, which may look like a failure. */
 static void test_cancel(const void *asked)
 {
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
@@ -158,13 +158,13 @@ static void test_cancel(const void *asked)
     vfio_pair_free(pair);
 }
 
-/* ---- what is no answer ---- */
+/* ---- malformed answers ---- */
 
 typedef struct Nonsense {
     const char *name;
-    const char *bytes;          /* on the way back, hexadecimal */
+    const char *bytes;          /* on the return path, in hexadecimal */
     unsigned times;
-    bool closes;                /* then, without a word */
+    bool closes;                /* afterwards, without an answer */
     const char *words;
 } Nonsense;
 
@@ -208,7 +208,7 @@ static GByteArray *from_hex(const char *hex)
     return bytes;
 }
 
-/* Swallow the stream, of which QEMU's own end is not known here. */
+/* Discard the stream; its end is not detected here. */
 static gpointer swallow(gpointer fd)
 {
     char buffer[65536];
@@ -224,7 +224,7 @@ static void answer(int fd, const Nonsense *n)
 
     for (unsigned i = 0; bytes->len && i < n->times; i++) {
         if (send(fd, bytes->data, bytes->len, MSG_NOSIGNAL) < 0) {
-            break;              /* it does not want to hear more */
+            break;              /* the source no longer listens */
         }
     }
     if (n->closes) {
@@ -232,7 +232,7 @@ static void answer(int fd, const Nonsense *n)
     }
 }
 
-/* Migrate into a socket; returns its other end, and who reads there. */
+/* Migrate to a socket; returns the peer's end. @reader reads there. */
 static int begin_to_peer(VFIOPair *pair, GThread **reader)
 {
     int fds[2];
@@ -266,7 +266,7 @@ static void test_nonsense(const void *opaque)
     vfio_pair_free(pair);
 }
 
-/* The source says "completed", after what @n has for it. */
+/* The source completes after @n was sent to it. */
 static void complete_to_peer(VFIOPair *pair, const Nonsense *n)
 {
     g_autofree char *end = NULL;
@@ -284,8 +284,8 @@ static void complete_to_peer(VFIOPair *pair, const Nonsense *n)
 }
 
 /*
- * A destination of QEMU 8.1 or later with the capability switchover-ack, and
- * no device that it waits for, says at once that the VM may be stopped.
+ * A destination of QEMU 8.1 or later with the capability switchover-ack, but no
+ * device that uses it, acknowledges at once.
  */
 static void test_go_ahead(const void *asked)
 {
@@ -299,7 +299,7 @@ static void test_go_ahead(const void *asked)
     complete_to_peer(pair, &go_ahead);
 }
 
-/* A peer that is no QEMU, and a user who says so */
+/* The peer is no QEMU, and the user has configured that */
 static void test_off(void)
 {
     static const Nonsense nothing = { .bytes = "", .times = 1 };

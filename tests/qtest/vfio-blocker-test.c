@@ -1,9 +1,10 @@
 /*
- * What a user is told: why a device cannot migrate, and how it goes
+ * What a user is told: why a device cannot migrate, and the progress
  *
- * Owns: each reason for not being migratable as `migrate`, query-migrate,
- * the QOM property and -only-migratable say it; capabilities that a device
- * cannot serve; figures in query-migrate and qom-get; trace events.
+ * Owns: each reason for not being migratable as reported by `migrate`,
+ * query-migrate, the QOM property and -only-migratable; capabilities that a
+ * device does not support; statistics in query-migrate and qom-get; trace
+ * events.
  * Does not own: several devices (vfio-lifecycle-test.c).
  * Locks: none.
  *
@@ -22,7 +23,7 @@ typedef struct Reason {
     const char *props;
     const char *migration;      /* key of dev0 */
     const char *fault;
-    const char *iommu;          /* kind of container */
+    const char *iommu;          /* type of the container */
 } Reason;
 
 static const Reason reasons[] = {
@@ -75,7 +76,7 @@ static void test_reason(const void *opaque)
     g_assert_cmpstr(qdict_get_str(property, "protocol"), ==, "none");
     qobject_unref(property);
 
-    /* The reason goes with the device. */
+    /* The reason is removed with the device. */
     vfio_side_unplug(side, 0);
     g_free(listed);
     listed = migrate_blocked_reasons(side->qts);
@@ -83,8 +84,7 @@ static void test_reason(const void *opaque)
     vfio_side_free(side);
 }
 
-/* -only-migratable: no such VM, and the reason on stderr. */
-/* A destination says it when it starts; whether it waits is all that counts. */
+/* A destination reports it at start; only its -incoming matters. */
 static void test_incoming(const void *opaque)
 {
     const Reason *r = opaque;
@@ -125,7 +125,7 @@ static void test_only_migratable(const void *opaque)
     vfio_side_free(side);
 }
 
-/* The same at hot-plug: the device is refused, the VM goes on. */
+/* On hot-plug: the device is refused, the VM runs on. */
 static void test_only_migratable_plug(void)
 {
     VFIOSide *side = vfio_side_new("source", SIDE_ATTACHED);
@@ -143,7 +143,7 @@ static void test_only_migratable_plug(void)
     vfio_expect_text(side, "device_add", qdict_get_str(err, "desc"),
                      "dev0;enable-migration");
     qobject_unref(err);
-    /* No blocker is left of it, and the VM can migrate without it. */
+    /* No blocker is left behind, and the VM can migrate without the device. */
     left = migrate_blocked_reasons(side->qts);
     g_assert_cmpstr(left, ==, "");
     migrate_qmp(side->qts, "exec:cat >/dev/null", "{}");
@@ -151,7 +151,7 @@ static void test_only_migratable_plug(void)
     vfio_side_free(side);
 }
 
-/* ---- capabilities that a v1 device cannot serve ---- */
+/* ---- capabilities that a v1 device does not support ---- */
 
 static bool try_capability(QTestState *qts, const char *name)
 {
@@ -194,9 +194,9 @@ static void test_background_snapshot(void)
     vfio_pair_free(pair);
 }
 
-/* ---- figures ---- */
+/* ---- statistics ---- */
 
-/* `transferred` of query-migrate's member `vfio`, -1 where it is absent. */
+/* `transferred` of query-migrate's member `vfio`, -1 if it is absent. */
 static int64_t transferred(VFIOSide *side)
 {
     QDict *info = migrate_query(side->qts);
@@ -237,7 +237,7 @@ static void wait_precopy_data(VFIOSide *side)
     }
 }
 
-/* There while active and after, from zero at each start. */
+/* Present while active and afterwards, restarted from zero. */
 static void test_figures(void)
 {
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
@@ -265,7 +265,7 @@ static void test_figures(void)
     g_assert_cmpstr(end, ==, "cancelled");
     vfio_expect_source_well(pair);
 
-    /* The next one counts from zero: this slow, it sends no data. */
+    /* The next one counts from zero: at this speed, it sends no data. */
     vfio_pair_next_destination(pair);
     migrate_set_parameter_int(qts, "max-bandwidth", MIGRATE_SLOW);
     vfio_pair_begin(pair);
@@ -280,7 +280,7 @@ static void test_figures(void)
     vfio_pair_free(pair);
 }
 
-/* What is counted is what was sent: bytes, chunks, how they moved. */
+/* The counters match what was sent: bytes, chunks, kind of access. */
 static void test_exact_figures(const void *areas)
 {
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
@@ -346,7 +346,7 @@ static void test_trace(void)
                      "vfio_migration_load_packet  (dev0);"
                      "vfio_migration_load_config  (dev0);"
                      "-> running");
-    /* QEMU's own events go on beside ours. */
+    /* QEMU's own events still work. */
     vfio_expect_text(pair->dst, "trace", to, "vfio_region_setup");
     vfio_pair_free(pair);
 }

@@ -1,12 +1,12 @@
 /*
- * Migrations of a paused VM that are cancelled, and of a VM without all of it
+ * Cancelled migrations of a paused VM, and VMs that move incompletely
  *
- * Owns: cancel of a paused VM's migration in each phase, and of one that has
- * no stream yet; a VM that moves before its bitmaps; rounds between two
- * sides.
- * Does not own: cancel, stop and continue of a running VM
- * (vm-event-table.c), a side that dies (vfio-one-side-test.c), failures of
- * the device (vfio-failure-test.c).
+ * Owns: cancelling a paused VM's migration in each phase, and one that has no
+ * stream yet; a VM that moves before its bitmaps; repeated migration back and
+ * forth.
+ * Does not own: cancel, stop and continue of a running VM (vm-event-table.c), a
+ * side that dies (vfio-one-side-test.c), failures of the device
+ * (vfio-failure-test.c).
  * Locks: none.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -21,7 +21,7 @@
 
 #define ROUNDS 20
 
-/* How far a migration of a paused VM is brought, and held */
+/* Phase in which a paused VM's migration is held */
 typedef struct Phase {
     const char *name;
     bool in_setup, at_switchover;
@@ -49,7 +49,7 @@ static VFIOPair *paused_pair(const Phase *phase, const char *strictness)
     return pair;
 }
 
-/* Starts the migration; returns while it is in @phase. */
+/* Starts the migration and returns while it is in @phase. */
 static void bring_to(VFIOPair *pair, const Phase *phase)
 {
     QTestState *qts = pair->src->qts;
@@ -83,12 +83,12 @@ static void test_cancel(const void *opaque)
     g_assert_cmpstr(end, ==, "cancelled");
     vfio_expect_load_failed(pair->dst, "");
     vfio_expect_source_well(pair);
-    /* Once more is no error and changes nothing. */
+    /* A second cancel is no error and changes nothing. */
     migrate_cancel(pair->src->qts);
     migrate_let_go(pair->src->qts);
     migrate_set_capability(pair->src->qts, "pause-before-switchover", false);
     if (phase->at_switchover) {
-        /* QEMU migrates no VM that it calls "postmigrate" (7.2). */
+        /* QEMU 7.2 does not migrate a VM in state "postmigrate". */
         qtest_qmp_assert_success(pair->src->qts, "{'execute': 'cont'}");
         pair->src->paused = false;
     }
@@ -97,8 +97,8 @@ static void test_cancel(const void *opaque)
 }
 
 /*
- * A driver that refuses to read a stopped device: a paused VM cannot
- * migrate, says so, and stays as it is. After `cont` it can.
+ * A driver that refuses to save a stopped device: migrating a paused VM fails
+ * with a message, and the VM stays as it is. After `cont` it succeeds.
  */
 static void test_paused_strict(void)
 {
@@ -114,7 +114,7 @@ static void test_paused_strict(void)
     vfio_pair_free(pair);
 }
 
-/* ---- rounds ---- */
+/* ---- back and forth ---- */
 
 typedef struct Rounds {
     VFIOSideKind even, odd;
@@ -139,10 +139,10 @@ static void test_ping_pong(const void *opaque)
 
 /* ---- before there is a stream ---- */
 
-/* A socket that listens, and lets nobody in before it is asked to. */
+/* A listening socket that accepts nobody until asked to. */
 typedef struct Door {
     int fd;
-    int guests[2];              /* who wait before the source */
+    int guests[2];              /* connections queued before the source */
     char *uri;
 } Door;
 
@@ -207,12 +207,12 @@ static void test_cancel_while_connecting(void)
     vfio_side_free(side);
 }
 
-/* ---- a VM that moves before all of its disks' bitmaps do ---- */
+/* ---- a VM that moves before all of its disks' bitmaps ---- */
 
 /*
- * Dirty bitmaps may follow their VM, as pages do in postcopy. QEMU then does
- * not look for dirty pages any more, and cleans up in a thread of its own. The
- * device's state is there when the VM moves.
+ * Dirty bitmaps may follow their VM, as pages do in postcopy. QEMU then no
+ * longer looks for dirty pages, and cleans up in a thread of its own. The
+ * device's state is complete when the VM moves.
  */
 static VFIOPair *bitmaps_pair(VFIOSideKind source)
 {
@@ -243,10 +243,10 @@ static void bitmaps_begin(VFIOPair *pair)
 }
 
 /*
- * A source with QEMU's own code does it all the same: we have to live on. The
- * destination is not asked for its migration: the thread that takes the
- * bitmaps frees at its end, without the BQL, the address that query-migrate
- * of QEMU 7.2 copies, and QEMU died of that.
+ * A source with QEMU's own code does it nevertheless, and we must cope. The
+ * destination is not asked for its migration: when the thread that loads the
+ * bitmaps ends, it frees, without the BQL, the address that QEMU 7.2's
+ * query-migrate copies; QEMU crashed because of that.
  */
 static void test_bitmaps_follow(const void *paused)
 {

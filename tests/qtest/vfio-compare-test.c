@@ -1,11 +1,11 @@
 /*
- * Pairs of devices that do, or do not, fit: what vfio-migrate says, and what
+ * Pairs of devices that do or do not match: vfio-migrate's prediction, and what
  * QEMU does
  *
- * Owns: the catalogue. Of each pair 'vfio-migrate facts' is run on both
- * sides, on the simulated device, 'vfio-migrate compare' has to name the
- * difference and what it does and nothing worse, and then the pair is
- * migrated between two QEMUs, which has to go as it said.
+ * Owns: the catalogue. For each pair, 'vfio-migrate facts' is run for both
+ * sides, on the simulated device; 'vfio-migrate compare' must report the
+ * difference with its effect and nothing worse; then the pair is migrated
+ * between two QEMUs, with the predicted outcome.
  * Does not own: the tool's command line (test-vfio-migrate.c).
  * Locks: none.
  *
@@ -23,34 +23,36 @@
 
 typedef struct Row {
     const char *name;
-    /* Keys of dev0, "key=value" with '|' between them; "container.key" */
+    /* Keys of dev0 or, with "container.", of the container; separated by '|' */
     const char *src, *dst;
     const char *src_fault, *dst_fault;
-    const char *effect;         /* the worst that is found */
-    const char *what;           /* the difference that has it; NULL: none */
-    const char *fails;          /* words of QEMU; NULL: the VM moves */
+    const char *effect;         /* the worst of all differences */
+    const char *what;           /* a difference like that; NULL: none */
+    const char *fails;          /* words of QEMU's error; NULL: the VM moves */
     const char *machine;        /* NULL: pc */
-    uint32_t bar0_offset;       /* the guest puts BAR 0 that much further */
+    uint32_t bar0_offset;       /* added by the guest to the address of BAR 0 */
 } Row;
 
 #define BLOCKS      .effect = "blocks"
 #define MAY_FAIL    .effect = "may-fail"
 #define HARMLESS    .effect = "harmless"
-/* By our code, in words; by QEMU's, where ours has nothing to say */
+/* The reason from our code, or QEMU's error where ours cannot give one */
 #define UNFIT       .fails = "does not fit the one here"
 #define REFUSED     .fails = "Bad config data"
 #define LOOKS_LIKE(protocol) \
     .fails = "looks like that of a device with protocol " protocol ","
 
-/* The device's capabilities: power management at 0x40, MSI-X at 0x50. Most
- * rows lay another one behind them, at 0x60. */
+/*
+ * The device has the capabilities power management (0x40) and MSI-X (0x50).
+ * Most rows add another one behind them, at 0x60.
+ */
 #define CAP(bytes)  "config=0x51:60;0x60:" bytes
 #define MSI(flags)  CAP("0500" flags)
 #define EXTENDED(serial) EXPRESS("00") ";0x100:0300c110 " serial
 #define EXPRESS(link) CAP("1000 0200 00000000 00000000 " link)
 
 #define V1_LARGE "window-size=2M|chunk-size=2M|state-size=4M|precopy-size=0"
-/* Protocol v2, as a kernel of that version has it */
+/* Protocol v2 as in that version of the kernel */
 #define V2(kernel) "protocol=v2|kernel=" kernel
 #define V2_PRECOPY(size) V2("6.2") "|pre-copy=yes|precopy-size=" size
 #define V2_ALL V2_PRECOPY("64K") "|p2p=yes|log=yes"
@@ -275,7 +277,7 @@ static const Row rows[] = {
       HARMLESS, .what = "dirty pages are told" },
 };
 
-/* ---- what the tool says ---- */
+/* ---- the prediction of the tool ---- */
 
 static void set_keys(VFIOSide *side, const char *keys)
 {
@@ -293,7 +295,7 @@ static void set_keys(VFIOSide *side, const char *keys)
     }
 }
 
-/* What a program prints, with @config for the simulation if it is given */
+/* Output of a program; @config, if not NULL, is the simulation's */
 static char *run(const char *config, int wanted, const char *const *argv)
 {
     g_auto(GStrv) env = g_get_environ();
@@ -311,7 +313,7 @@ static char *run(const char *config, int wanted, const char *const *argv)
     return g_steal_pointer(&o.output);
 }
 
-/* The file of the side's facts. No QEMU may run: it has the device then. */
+/* File with the side's facts. Its QEMU must not run, as it holds the device. */
 static char *side_facts(VFIOSide *side)
 {
     g_autofree char *config = g_build_filename(side->dir, "facts.conf", NULL);
@@ -361,9 +363,9 @@ static void expect_predicted(VFIOPair *pair, const Row *row)
     qobject_unref(report);
 }
 
-/* ---- what QEMU does ---- */
+/* ---- the outcome in QEMU ---- */
 
-/* Returns why the side is not up; NULL: it is. */
+/* Returns why the side did not start, or NULL. */
 static char *start_side(VFIOSide *side)
 {
     vfio_side_try_start(side);
@@ -383,7 +385,7 @@ static void program(VFIOPair *pair, const Row *row)
     }
 }
 
-/* Returns what QEMU, on either side, said against it; NULL: the VM moved. */
+/* Returns the error of QEMU on either side; NULL: the VM moved. */
 static char *migrate(VFIOPair *pair, const Row *row)
 {
     char *why = start_side(pair->src);

@@ -1,8 +1,8 @@
 /*
- * Two sides that do not fit each other
+ * Two sides that do not match each other
  *
- * Owns: that a destination whose device is another one, or stands elsewhere,
- * says so in words, and the source goes on.
+ * Owns: a destination with another device, or with the device in another slot,
+ * says so clearly, and the source runs on.
  * Does not own: streams that are cut (vfio-one-side-test.c) or damaged
  * (component tests).
  * Locks: none.
@@ -16,10 +16,10 @@
 typedef struct Other {
     const char *name;
     const char *key, *src, *dst;    /* of dev0 */
-    const char *words;              /* NULL: it can migrate all the same */
+    const char *words;              /* NULL: migration succeeds nevertheless */
 } Other;
 
-/* MACHINE_BAR0() of the device's slot is a multiple of 4 MiB, not of 8. */
+/* MACHINE_BAR0() of the device's slot is aligned to 4 MiB, not to 8. */
 static const Other others[] = {
     { "bar-larger", "bar0-size", "64K", "8M",
       "dev0;BAR 0 is 8 MiB here;the source has it at 0xe0400000" },
@@ -56,11 +56,11 @@ static void test_other(const void *opaque)
     vfio_pair_free(pair);
 }
 
-/* ---- devices that one side has, or in another slot ---- */
+/* ---- devices that only one side has, or in another slot ---- */
 
 #define UNKNOWN "Unknown savevm section or instance '0000:00:04.0/vfio'"
 
-/* The stream has a device that the destination does not know: QEMU's word. */
+/* The destination does not know a device in the stream: QEMU's message. */
 static void test_other_slot(void)
 {
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
@@ -90,7 +90,7 @@ static void test_source_only(void)
     vfio_pair_free(pair);
 }
 
-/* One device arrives, and another one waits for its state in vain. */
+/* One device arrives, while another waits for its state in vain. */
 static void test_destination_only(void)
 {
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
@@ -107,8 +107,8 @@ static void test_destination_only(void)
 }
 
 /*
- * Nothing arrives: no handler is asked till the end. With a return path the
- * source still hears of it.
+ * Nothing arrives, so no handler is called until the end. With a return path
+ * the source still learns of the failure.
  */
 static void test_destination_alone(void)
 {
@@ -126,7 +126,7 @@ static void test_destination_alone(void)
     vfio_pair_free(pair);
 }
 
-/* A load that fails elsewhere is not blamed on the device's place. */
+/* A load that fails elsewhere is not blamed on the device's slot. */
 static void test_other_ram(void)
 {
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);

@@ -1,8 +1,8 @@
 /*
- * Guest RAM that devices write to which log that themselves
+ * Devices that log their own writes to guest RAM
  *
- * Owns: devices of protocol v2 with a log of their own DMA, and without: no
- * page is lost whatever happens to RAM, and the migration ends.
+ * Owns: devices of protocol v2 with and without a log of their DMA: no page is
+ * lost whatever happens to RAM, and the migration ends.
  * Does not own: what happens to RAM (dirty-scene.h), devices of v1
  * (vfio-dirty-test.c), several devices, and logs that fail or end (component
  * tests).
@@ -25,7 +25,7 @@ static void be_like(VFIOPair *pair, const char *device, const char *profile)
 
     for (unsigned i = 0; i < G_N_ELEMENTS(sides); i++) {
         vfio_side_profile(sides[i], device, profile);
-        /* Small, as it is not what these cases are about */
+        /* Small, because the size does not matter in these cases */
         vfio_side_set(sides[i], device, "state-size", "2K");
         if (strcmp(profile, "mlx5-6.2") == 0) {
             vfio_side_set(sides[i], device, "precopy-size", "64K");
@@ -44,7 +44,7 @@ static VFIOPair *new_pair(const char *profile)
     return pair;
 }
 
-/* ---- what is said ---- */
+/* ---- what is reported ---- */
 
 static void expect_tracking(VFIOSide *side, const char *device,
                             const char *how)
@@ -55,7 +55,7 @@ static void expect_tracking(VFIOSide *side, const char *device,
 
     g_assert_cmpstr(qdict_get_str(property, "dirty-tracking"), ==, how);
     if (untold) {
-        /* All RAM but for what ROM hides, and that of a display */
+        /* All RAM except what ROM hides, plus that of a display */
         g_assert_cmpint(bytes, >, (RAM_MIB - 1) * MIB);
         g_assert_cmpint(bytes, <, 2 * RAM_MIB * MIB);
     } else {
@@ -78,7 +78,7 @@ static unsigned count_lines(VFIOSide *side, const char *words)
     return transcript_count(text, words);
 }
 
-/* Lines of the transcript up to the device's stop */
+/* Count the lines of the transcript up to the device's stop */
 static unsigned count_while_running(VFIOSide *side, const char *words)
 {
     g_autofree char *text = vfio_side_transcript(side);
@@ -110,7 +110,7 @@ static void test_scene(const void *opaque)
     vfio_pair_free(pair);
 }
 
-/* The device's log is all there is; the container tracks nothing. */
+/* Only the device's log is used; the container tracks nothing. */
 static void test_log(const void *opaque)
 {
     VFIOPair *pair = new_pair(opaque);
@@ -126,13 +126,13 @@ static void test_log(const void *opaque)
     vfio_pair_free(pair);
 }
 
-/* ---- nobody tells ---- */
+/* ---- no dirty tracking ---- */
 
 #define UNTOLD  "container of dev0: the IOMMU cannot tell"
 
 /*
- * Nobody tells: the migration ends, with all memory sent again at its end,
- * and says before how much that is.
+ * Without dirty tracking the migration ends, with all memory sent again at its
+ * end, after reporting how much that is.
  */
 static void expect_untold(VFIOPair *pair)
 {
@@ -172,20 +172,20 @@ static void test_switched_off(void)
     vfio_pair_free(pair);
 }
 
-/* ---- the list ---- */
+/* ---- list of cases ---- */
 
 static void add_scene(const char *profile, const DirtyScene *scene)
 {
     g_autofree char *name = g_strdup_printf("vfio/device-log/%s/%s", profile,
                                             scene->name);
-    Scene *data = g_new(Scene, 1);      /* for as long as the program */
+    Scene *data = g_new(Scene, 1);      /* until the program ends */
 
     data->profile = profile;
     data->scene = scene;
     qtest_add_data_case(name, data, test_scene);
 }
 
-/* @all: not only those where RAM comes and goes */
+/* @all: also scenes other than RAM that appears and disappears */
 static void add_scenes(const char *profile, bool all)
 {
     for (unsigned i = 0; i < dirty_nr_scenes; i++) {

@@ -1,10 +1,9 @@
 /*
- * Guest RAM that devices write to, and calls of their container that fail
+ * Dirty tracking of guest RAM when calls on the container fail
  *
  * Owns: tracking that does not start, bits that cannot be read, unmaps that
- * are refused, and what the distribution's own code makes of it. Mappings of
- * a guest's IOMMU that the kernel refuses, at the destination and in a guest
- * that runs.
+ * fail, and how the distribution's own code reacts. Mappings of a guest IOMMU
+ * that the kernel refuses, at the destination and in a running guest.
  * Does not own: the scenes (dirty-scene.c); each call failing once (component
  * tests).
  * Locks: none.
@@ -17,14 +16,14 @@
 
 #include <string.h>
 
-/* ---- told, or lost ---- */
+/* ---- reported, or lost ---- */
 
-/* A fault for which the distribution's code completes with other RAM */
+/* A fault with which the distribution's code completes, but loses pages */
 typedef struct ToldCase {
     const char *name;
     const char *rule;
-    const char *words;          /* of error-desc */
-    bool for_ever;              /* no migration succeeds after it */
+    const char *words;          /* in error-desc */
+    bool for_ever;              /* later migrations fail as well */
 } ToldCase;
 
 static const ToldCase told_cases[] = {
@@ -55,7 +54,7 @@ static void test_told(const void *opaque)
     dirty_wait_stopped(pair->src);
     if (c->for_ever) {
         vfio_expect_source_well(pair);
-        vfio_side_kill(pair->dst);      /* it may be about to end itself */
+        vfio_side_kill(pair->dst);      /* it may be about to exit */
     } else {
         vfio_pair_retry(pair);
     }
@@ -72,9 +71,9 @@ static void test_told_builtin(const void *opaque)
     vfio_pair_free(pair);
 }
 
-/* ---- what was unmapped is out of reach ---- */
+/* ---- unmapped memory is out of reach ---- */
 
-/* The device tries all its pages; the second half has been mapped anew. */
+/* The device writes to all pages; the second half has been mapped again. */
 static void try_all_pages(VFIOSide *side, VTD *vtd)
 {
     vtd_map(vtd, IOVA + TARGET_PAGES / 2 * PAGE, OTHER_TARGET,
@@ -85,8 +84,8 @@ static void try_all_pages(VFIOSide *side, VTD *vtd)
 }
 
 /*
- * The unmap with bits of the first page is refused: RAM that the guest took
- * back must not be open to the device.
+ * The unmap that returns the first page's bits fails: the device must not keep
+ * access to RAM that the guest has taken back.
  */
 static void test_unmap_refused(const void *opaque)
 {
@@ -116,12 +115,12 @@ static void test_unmap_refused(const void *opaque)
     vfio_pair_free(pair);
 }
 
-/* ---- an unmap that fails, QEMU's own too ---- */
+/* ---- failing unmaps, QEMU's own included ---- */
 
 /*
- * QEMU ends the VM where its own unmap of a section has failed and the next
- * mapping finds the old one; ours comes before it, and either may fail. The
- * other ways to unmap, and the other calls, are the component tests'.
+ * QEMU aborts if its own unmap of a section has failed and the next mapping
+ * finds the old one. Our unmap comes first, and either may fail. Other ways to
+ * unmap and other calls are left to the component tests.
  */
 static void test_section_stays(void)
 {
@@ -145,21 +144,21 @@ static void test_section_stays(void)
     }
 }
 
-/* ---- mappings that are refused ---- */
+/* ---- refused mappings ---- */
 
 typedef struct RefusedCase {
     const char *name;
     const char *scene;
-    const char *max_mappings;   /* of the destination's container, or */
-    const char *rule;           /* at the destination */
-    const char *words;          /* of its stderr */
+    const char *max_mappings;   /* limit at the destination; or NULL and */
+    const char *rule;           /* a rule at the destination */
+    const char *words;          /* in its stderr */
 } RefusedCase;
 
 #define NO_MEMORY(first) NULL, "event=map-dma;errno=ENOMEM;once=no;count=" \
     first, "container of dev0: cannot map 0x;IOVA 0x1400;" \
     "VFIO_IOMMU_MAP_DMA;Cannot allocate memory;ulimit -l, RLIMIT_MEMLOCK"
 
-/* RAM takes less than 16 mappings, what the guest's IOMMU maps 16 and more. */
+/* RAM needs less than 16 mappings, the guest IOMMU 16 and more. */
 static const RefusedCase refused_cases[] = {
     { "entries", "viommu/steady", "40", NULL,
       "container of dev0: cannot map 0x1000 bytes at IOVA 0x1400;"
@@ -169,7 +168,9 @@ static const RefusedCase refused_cases[] = {
     { "virtio-no-bypass", "virtio-iommu/no-bypass/steady", NO_MEMORY("16") },
 };
 
-/* The load fails, so that the guest goes on at the source, where they stand. */
+/*
+ * The load fails, so the guest runs on at the source, which has the mappings.
+ */
 static void test_refused(const void *opaque)
 {
     const RefusedCase *c = opaque;
@@ -193,7 +194,7 @@ static void test_refused(const void *opaque)
     vfio_pair_free(pair);
 }
 
-/* A guest that runs is told of once for each reason, not for each page. */
+/* In a running guest each reason is reported once, not for each page. */
 static void test_refused_running(void)
 {
     VFIOPair *pair = dirty_new_pair(SIDE_ATTACHED, SIDE_ATTACHED);

@@ -1,11 +1,11 @@
 /*
- * Guest RAM that devices write to, while it is migrated
+ * Migration of guest RAM that devices write to
  *
- * Owns: no page is lost, however RAM is mapped, unmapped and mapped again for
- * the device, with and without a guest's IOMMU; what is tracked, and when;
- * rates. Where the distribution's own code loses pages the same case runs
- * with it, and has to lose them: else it would show nothing.
- * Does not own: the scenes (dirty-scene.c), calls of the container that fail
+ * Owns: no page is lost, however RAM is mapped, unmapped and remapped for the
+ * device, with and without a guest IOMMU; what is tracked, and when; rates.
+ * Where the distribution's own code loses pages, the same case also runs with
+ * it and must lose them; otherwise it would prove nothing.
+ * Does not own: the scenes (dirty-scene.c), calls on the container that fail
  * (vfio-dirty-fault-test.c), the device's state (vfio-failure-test.c).
  * Locks: none.
  *
@@ -48,7 +48,7 @@ static void test_builtin(const void *opaque)
     run_case(opaque, SIDE_BUILTIN);
 }
 
-/* ---- what tracking is asked for, and when ---- */
+/* ---- what tracking does, and when ---- */
 
 static void expect_lines(VFIOSide *side, const char *text, const char *words,
                          bool wanted)
@@ -83,8 +83,8 @@ static void expect_tracking(VFIOSide *side, const char *device,
 }
 
 /*
- * In set-up nothing is read; the bits are there for the next sync.
- * Tracking is started once.
+ * Nothing is read during setup; the bits are kept for the next sync. Tracking
+ * is started once.
  */
 static void test_setup(void)
 {
@@ -103,7 +103,7 @@ static void test_setup(void)
     vfio_pair_free(pair);
 }
 
-/* x-pre-copy-dirty-page-tracking=off: bits are read of a stopped device. */
+/* x-pre-copy-dirty-page-tracking=off: bits are read from a stopped device. */
 static void test_opt_out(const void *opaque)
 {
     VFIOSideKind kind = GPOINTER_TO_INT(opaque);
@@ -125,8 +125,8 @@ static void test_opt_out(const void *opaque)
 }
 
 /*
- * The IOMMU cannot track: QEMU 7.2 refuses, we send all again. That is
- * told once, and not of a VM that stands still: nothing of it is sent again.
+ * The IOMMU cannot track: QEMU 7.2 refuses, we send all memory again. This is
+ * reported once, but not for a paused VM, whose memory is not sent again.
  */
 static void test_untracked(const void *opaque)
 {
@@ -177,7 +177,7 @@ static void opt_out_second(VFIOSide *side)
                     "-set device.dev1.x-pre-copy-dirty-page-tracking=off ");
 }
 
-/* Two containers, one without tracking: the other is tracked all the same. */
+/* One of two containers cannot track: the other one is tracked nevertheless. */
 static void test_two_containers(void)
 {
     VFIOPair *pair = new_pair_of_two();
@@ -195,7 +195,7 @@ static void test_two_containers(void)
     vfio_pair_free(pair);
 }
 
-/* Two devices in one container, of which one has the opt-out */
+/* Two devices in one container, one of them with the opt-out */
 static void test_opt_out_beside(void)
 {
     VFIOPair *pair = new_pair_of_two();
@@ -210,7 +210,7 @@ static void test_opt_out_beside(void)
     vfio_pair_free(pair);
 }
 
-/* One in a container of its own: the other's is read in pre-copy. */
+/* The opt-out in one container: the other is still read in pre-copy. */
 static void test_opt_out_container(void)
 {
     VFIOPair *pair = new_pair_of_two();
@@ -246,7 +246,7 @@ static void test_stop_after_cancel(void)
     vfio_pair_free(pair);
 }
 
-/* ---- an IOMMU that calls all pages dirty ---- */
+/* ---- an IOMMU that reports all pages as dirty ---- */
 
 #define ALL_DIRTY "the IOMMU says of every page that it is dirty"
 
@@ -263,8 +263,8 @@ static int64_t throttle_percentage(VFIOSide *side)
 }
 
 /*
- * It ends by itself, without a pass for each look; said once. A pass of RAM
- * takes more than a second, which is when auto-converge looks.
+ * It converges without a pass per sync, and reports that once. One pass of RAM
+ * takes more than a second, the period that auto-converge looks at.
  */
 static void test_all_dirty_at_end(void)
 {
@@ -301,7 +301,7 @@ static void test_all_dirty_at_end(void)
     vfio_pair_free(pair);
 }
 
-/* Rounds of a device that writes much, but not to all that it may */
+/* The device writes a lot per round, but not to all mapped memory */
 static void test_all_dirty_not_told(void)
 {
     VFIOPair *pair = dirty_new_pair(SIDE_ATTACHED, SIDE_ATTACHED);
@@ -337,7 +337,7 @@ typedef struct RateCase {
     const char *machine;
     unsigned ram_mib;
     uint64_t start, bytes;      /* of DMA */
-    bool slow;                  /* with -m slow only: minutes */
+    bool slow;                  /* with -m slow only; takes minutes */
 } RateCase;
 
 #define SMALL       "64M", "pc", RAM_MIB, 16 * MIB, 47 * MIB
@@ -352,11 +352,11 @@ static const RateCase rate_cases[] = {
 };
 
 /*
- * A guest that counts up words all over 64 KiB from 64 KiB on
+ * A guest that increments words all over 64 KiB, starting at 64 KiB
  *
- * It changes CR4 each time, which empties its TLB: TCG of QEMU 7.2 takes
- * writes through an entry that was there at a sync for clean ones, which has
- * nothing to do with devices.
+ * It changes CR4 each time to flush its TLB: TCG of QEMU 7.2 treats writes
+ * through an entry from before a sync as clean, which has nothing to do with
+ * devices.
  */
 static void busy_guest(VFIOPair *pair)
 {

@@ -1,13 +1,13 @@
 /*
- * Failures: what a device or its driver does wrong, and what must follow
+ * Failures: what a device or its driver does wrong, and the consequences
  *
- * Owns: what reaches the user of each kind of failure of a device of either
- * protocol, with our code on both sides, and of resets that fail. Where a row
- * says that the migration fails, it must do so in FAIL_MS with the device's
- * name and the real error, the VM must run on with its device as before, and
- * the next migration must succeed. A rule that did not fire fails the row.
- * Does not own: all of the failures (tests/component/test-faults.c), every
- * call that fails (test-nth-call.c), resets behind our back (test-passes.c,
+ * Owns: what the user is told for each kind of device failure, with either
+ * protocol and our code on both sides, and for resets that fail. If a row says
+ * that the migration fails, it must fail within FAIL_MS with the device's name
+ * and the real error, the VM must run on with its device as before, and the
+ * next migration must succeed. A rule that did not fire fails the row.
+ * Does not own: the full set of failures (tests/component/test-faults.c), every
+ * call that fails (test-nth-call.c), unexpected resets (test-passes.c,
  * vfio-vm-event-test.c), wrong streams (component tests).
  * Locks: none.
  *
@@ -19,16 +19,16 @@
 
 #define EIO_TEXT "Input/output error"
 #define TRAPPED "areas=none"
-/* Protocol v2 as Linux 6.2 and later have it; several reads and writes */
+/* Protocol v2 as in Linux 6.2 and later; several reads and writes */
 #define PRECOPY "protocol=v2;p2p=yes;pre-copy=yes;max-read=48K;max-write=20K"
-/* As Linux 6.1 has it */
+/* Protocol v2 as in Linux 6.1 */
 #define PLAIN   "protocol=v2;kernel=6.1;p2p=yes;max-read=48K;max-write=20K"
 
 typedef enum FailureOutcome {
     COMPLETES,                  /* nothing is lost */
     FAILS,                      /* at the source */
     LOAD_FAILS,                 /* at the destination */
-    CONT_FAILS,                 /* when the destination's VM goes on */
+    CONT_FAILS,                 /* when the destination's VM is continued */
 } FailureOutcome;
 
 typedef struct FailureRow {
@@ -37,10 +37,10 @@ typedef struct FailureRow {
     FailureOutcome outcome;
     const char *words;          /* of the error message, besides dev0 */
     const char *keys;           /* of dev0, on both sides */
-    bool reset;                 /* the device had to be reset, message says */
-    /* ---- add_rows() sets these ---- */
-    bool on_dst;                /* the rule stands at the destination */
-    const char *table_keys;     /* as keys, which win over them; or NULL */
+    bool reset;                 /* device reset, mentioned in the message */
+    /* ---- set by add_rows() ---- */
+    bool on_dst;                /* the rule is set at the destination */
+    const char *table_keys;     /* like keys, which override them; or NULL */
 } FailureRow;
 
 /* ---- a row ---- */
@@ -50,7 +50,7 @@ static VFIOPair *new_pair(const FailureRow *row)
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
 
     if (row->on_dst || row->outcome == LOAD_FAILS) {
-        /* So that the source hears of a load that failed at its very end. */
+        /* So that the source learns of a load that failed at its very end. */
         vfio_pair_return_path(pair);
     }
     if (row->table_keys) {
@@ -59,7 +59,7 @@ static VFIOPair *new_pair(const FailureRow *row)
     if (row->keys) {
         vfio_pair_set_keys(pair, row->keys);
     }
-    /* After a reset it leaves the memory alone that is to be compared. */
+    /* After a reset, it must not write to the memory that is compared. */
     vfio_pair_set(pair, "dma-needs-bus-master", "yes");
     vfio_side_fault(row->on_dst ? pair->dst : pair->src, "row", row->fault);
     vfio_pair_start(pair);
@@ -91,7 +91,7 @@ static void fails_at_source(VFIOPair *pair, const FailureRow *row)
     if (row->reset) {
         expect_message(pair->src, "was reset");
     }
-    /* The other side ends by itself, in good order. */
+    /* The destination exits by itself, in an orderly way. */
     vfio_expect_load_failed(pair->dst, "");
 }
 
@@ -103,8 +103,8 @@ static void fails_at_destination(VFIOPair *pair, const FailureRow *row)
 }
 
 /*
- * A destination that cannot run ends, so that whoever waits for its VM to
- * run sees it; the source can take over again.
+ * A destination whose device cannot run exits, so that whoever waits for its VM
+ * notices; the source can take over again.
  */
 static void fails_at_cont(VFIOPair *pair, const FailureRow *row)
 {
@@ -145,7 +145,7 @@ static void test_row(const void *opaque)
         vfio_expect_fired(row->on_dst ? pair->dst : pair->src, "row");
     }
     expect_source_as_before(pair, row);
-    /* A rule that fires again and again has to go before the next try. */
+    /* A rule that fires repeatedly has to be removed before the retry. */
     if (!row->on_dst && strstr(row->fault, "once=no")) {
         vfio_side_kill(pair->dst);
         vfio_pair_free(pair);
@@ -178,37 +178,39 @@ static const FailureRow source_rows[] = {
     { "pending-error-stop",
       "event=pending-read;state=stop-copy;count=2;device-state=error",
       FAILS, EIO_TEXT, .reset = true },
-    /* Numbers that no device may give. */
+    /* Invalid values. */
     { "offset-end", "event=data-offset-read;state=stop-copy;value=0x11000",
       FAILS, "0x11000" },
-    /* Data that is read access by access. */
+    /* Trapped data, which is read with pread(). */
     { "data-eio", "event=data-read;state=stop-copy;errno=EIO", FAILS,
       EIO_TEXT, TRAPPED },
     { "map-refused", "event=mmap;state=running;errno=ENOMEM;once=no;count=2",
       COMPLETES },
-    /* After the last byte was sent, nothing is lost any more. */
+    /* Once the last byte has been sent, nothing can be lost. */
     { "end-refused", "event=state-write;from=stop-copy;to=stop;errno=EIO",
       COMPLETES },
 };
 
 static const FailureRow destination_rows[] = {
-    /* Data that is written access by access. */
+    /* Trapped data, which is written with pwrite(). */
     { "data-eio", "event=data-write;errno=EIO", LOAD_FAILS, EIO_TEXT,
       TRAPPED },
-    /* A write of PCI_COMMAND, which QEMU's own code only reports. */
+    /* A write to PCI_COMMAND, which QEMU's own code only reports. */
     { "config-write-eio",
       "event=config-write;state=resuming;errno=EIO;once=no", LOAD_FAILS,
       "PCI_COMMAND" },
-    /* The driver says what it thinks of the state while the load can fail. */
+    /*
+     * The driver gives its verdict on the state while the load can still fail.
+     */
     { "verdict-error",
       "event=state-write;from=resuming;to=stop;device-state=error",
       LOAD_FAILS, "does not accept the state;" EIO_TEXT,
       "accept=100>000" },
-    /* One that only leaves into running is asked when the VM runs. */
+    /* If the driver only leaves to running, it is asked when the VM runs. */
     { "verdict-refused",
       "event=state-write;from=resuming;to=stop;errno=EINVAL;once=no",
       COMPLETES, NULL, "accept=100>000" },
-    /* The state was taken, but the device does not go on. */
+    /* The state was accepted, but the device does not start. */
     { "cont-error", "event=state-write;to=running;device-state=error",
       CONT_FAILS, EIO_TEXT },
 };
@@ -220,7 +222,7 @@ static const FailureRow v2_source_rows[] = {
       "pre-copy;Too many open files" },
     { "read/eio", "event=data-read;state=stop-copy;count=3;errno=EIO", FAILS,
       "at byte;" EIO_TEXT },
-    /* The end where there is more to come: only the other driver can tell. */
+    /* A premature end of data: only the destination's driver can notice. */
     { "read/end-too-early", "event=data-read;state=stop-copy;count=3;short=0",
       LOAD_FAILS, "does not accept the state;Invalid argument" },
 };
@@ -236,14 +238,14 @@ static const FailureRow v2_destination_rows[] = {
     { "verdict/refused",
       "event=state-write;from=resuming;to=stop;errno=EINVAL", LOAD_FAILS,
       "does not accept the state;Invalid argument" },
-    /* The first of two passes; the second one makes up for it. */
+    /* The first of two passes fails; the second one makes up for it. */
     { "cont/quiet-eio", "event=state-write;from=stop;to=running-p2p;"
       "errno=EIO", COMPLETES },
     { "cont/eio", "event=state-write;from=running-p2p;to=running;errno=EIO",
       CONT_FAILS, EIO_TEXT },
 };
 
-/* One of two fails: both go on where they were, in two passes. */
+/* One of two fails: both resume their previous state, in two passes. */
 static void test_one_of_two(const void *opaque)
 {
     const char *fault = opaque;
@@ -263,7 +265,7 @@ static void test_one_of_two(const void *opaque)
 
 /* ---- resets ---- */
 
-/* The device comes into error in a migration, which fails, and says so. */
+/* The device enters the error state; the migration fails and reports it. */
 static void fail_into_error(VFIOPair *pair, const char *message)
 {
     vfio_side_fault(pair->src, "row",
@@ -276,7 +278,7 @@ static void fail_into_error(VFIOPair *pair, const char *message)
     vfio_expect_load_failed(pair->dst, "");
 }
 
-/* No reset of the function works, or there is none. */
+/* Function resets fail, or are not supported. */
 static void refuse_reset(VFIOPair *pair, const void *absent)
 {
     if (absent) {
@@ -288,9 +290,8 @@ static void refuse_reset(VFIOPair *pair, const void *absent)
 }
 
 /*
- * The device is in error and its reset fails too. One that works a second
- * time brings it back; if none does, the VM runs on without the device, and
- * the user knows.
+ * The device is in error and its reset fails, too. If a second reset works, the
+ * device recovers; if not, the VM runs on without it, and the user is told.
  */
 static void test_reset_fails_once(void)
 {
@@ -304,7 +305,7 @@ static void test_reset_fails_once(void)
     vfio_pair_free(pair);
 }
 
-/* No reset of the function works, but one of the bus brings it back. */
+/* Function resets fail or are absent, but a bus reset recovers the device. */
 static void test_hot_reset(const void *absent)
 {
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
@@ -325,7 +326,7 @@ static void test_no_reset(const void *absent)
     migrate_wait_run_state(pair->src->qts, "running");
     vfio_side_expect_state(pair->src, "dev0", "error");
 
-    /* Each try says so again, and QEMU stays well. */
+    /* Each attempt reports it again, and QEMU stays well. */
     vfio_pair_next_destination(pair);
     vfio_pair_begin(pair);
     vfio_expect_failed(pair->src, "dev0;error");
@@ -335,7 +336,7 @@ static void test_no_reset(const void *absent)
     vfio_pair_free(pair);
 }
 
-/* QEMU refuses the next migration then, so the user is told how to go on. */
+/* QEMU refuses the next migration then, and the user is told what to do. */
 static void test_paused_late(void)
 {
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
@@ -359,7 +360,7 @@ static void test_paused_late(void)
     vfio_pair_free(pair);
 }
 
-/* A call of QEMU's own PCI code, which only reports it: the VM goes on. */
+/* QEMU's own PCI code only reports this error: the VM runs on. */
 static void test_vectors_refused(void)
 {
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);

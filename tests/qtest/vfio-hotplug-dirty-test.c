@@ -1,10 +1,9 @@
 /*
- * Memory and devices that come and go, while RAM is migrated
+ * Memory and devices that come and go while RAM is migrated
  *
- * Owns: devices that write to memory of virtio-mem: nothing is lost, and
- * nothing is touched that is not populated. A failover primary beside a device
- * that migrates.
- * Does not own: RAM that is always there (vfio-dirty-test.c), a DIMM that is
+ * Owns: devices that write to virtio-mem memory: nothing is lost, and nothing
+ * unpopulated is touched. A failover primary next to a device that migrates.
+ * Does not own: RAM that is always present (vfio-dirty-test.c), a DIMM that is
  * ejected (vm-event-table.c).
  * Locks: none.
  *
@@ -31,27 +30,27 @@
 #define FILL            (40 * MIB)
 #define FILL_BYTES      (24 * MIB)
 
-/* Memory that is plugged: from 4 GiB on, in blocks of 2 MiB */
+/* Plugged memory: from 4 GiB on, in blocks of 2 MiB */
 #define PLUG_BASE       (4 * GIB)
 #define PLUG_BYTES      (256 * MIB)
 #define BLOCK           (2 * MIB)
 #define PLUGGED_BLOCKS  16
-#define SECOND_PART     (64 * MIB)  /* two more blocks, behind a gap */
-#define TARGET          (8 * MIB)   /* the device writes there */
+#define SECOND_PART     (64 * MIB)  /* two more blocks, after a gap */
+#define TARGET          (8 * MIB)   /* the device writes here */
 #define TARGET_PAGES    64
 
 #define VIRTIO_SLOT     10
 #define VIRTIO_BAR      0xe9000000u
 #define VIRTIO_RING     (20 * MIB)
 
-/* ---- memory beside the guest's RAM ---- */
+/* ---- memory besides the guest's RAM ---- */
 
 static char *plug_path(VFIOSide *side)
 {
     return g_build_filename(side->dir, "plug", NULL);
 }
 
-/* Options for both sides; the file is shared, so that it can be compared. */
+/* Options for both sides; the file is shared so that it can be compared. */
 static void add_memory(VFIOPair *pair, const char *device)
 {
     VFIOSide *sides[] = { pair->src, pair->dst };
@@ -85,7 +84,7 @@ static uint8_t *map_memory(VFIOSide *side)
     return memory;
 }
 
-/* First offset of @bytes from the start at which they differ, or -1 */
+/* First offset below @bytes at which they differ, or -1 */
 static int64_t memory_differs(VFIOPair *pair, uint64_t bytes)
 {
     uint8_t *src = map_memory(pair->src), *dst = map_memory(pair->dst);
@@ -101,7 +100,7 @@ static int64_t memory_differs(VFIOPair *pair, uint64_t bytes)
     return at;
 }
 
-/* The first byte from @from on that the file holds, or -1 */
+/* Offset of the first data at or after @from in the file, or -1 */
 static int64_t first_data(VFIOSide *side, uint64_t from)
 {
     g_autofree char *path = plug_path(side);
@@ -140,7 +139,7 @@ static void write_all(VFIOSide *side)
     machine_bus_master(side->qts, MACHINE_FIRST_SLOT, false);
 }
 
-/* ---- a migration that is held ---- */
+/* ---- holding a migration ---- */
 
 static int64_t normal_bytes(VFIOSide *side)
 {
@@ -153,8 +152,8 @@ static int64_t normal_bytes(VFIOSide *side)
 }
 
 /*
- * The largest RAM goes first, which is the one that is plugged; once some of
- * FILL is out, it has gone, and no sync comes before the end of FILL.
+ * The largest RAM block, the plugged one, is sent first. Once some of FILL is
+ * sent, all of it was, and no sync comes before the end of FILL.
  */
 static void hold(VFIOPair *pair)
 {
@@ -187,7 +186,7 @@ static VFIOPair *start_virtio_mem(VFIOSideKind kind, VirtioPCI *vm)
     vfio_pair_start(pair);
     machine_bus_master(pair->src->qts, MACHINE_FIRST_SLOT, false);
     virtio_pci_start(vm, pair->src->qts, VIRTIO_SLOT, VIRTIO_BAR, VIRTIO_RING);
-    /* Parts with a gap between them */
+    /* Two parts with a gap in between */
     g_assert_cmpint(virtio_mem_plug(vm, true, PLUG_BASE, PLUGGED_BLOCKS), ==,
                     VIRTIO_MEM_ACK);
     g_assert_cmpint(virtio_mem_plug(vm, true, PLUG_BASE + SECOND_PART, 2), ==,
@@ -195,7 +194,7 @@ static VFIOPair *start_virtio_mem(VFIOSideKind kind, VirtioPCI *vm)
     return pair;
 }
 
-/* No page of what is not plugged was ever looked at or written. */
+/* No page that is not plugged was ever read or written. */
 static void expect_holes(VFIOSide *side)
 {
     int64_t at = first_data(side, PLUGGED_BLOCKS * BLOCK);
@@ -204,7 +203,7 @@ static void expect_holes(VFIOSide *side)
     g_assert_cmpint(first_data(side, SECOND_PART + 2 * BLOCK), ==, -1);
 }
 
-/* Plugging and unplugging is refused meanwhile; what is there is all moved. */
+/* Plugging and unplugging is refused meanwhile; everything plugged moves. */
 static void test_virtio_mem(void)
 {
     VirtioPCI vm;
@@ -226,7 +225,7 @@ static void test_virtio_mem(void)
     vfio_pair_free(pair);
 }
 
-/* Unplugged and plugged again, before: parts come and go for the device. */
+/* Unplug and replug before the migration: the device's mappings change. */
 static void test_virtio_mem_before(void)
 {
     VirtioPCI vm;
@@ -248,7 +247,7 @@ static void test_virtio_mem_before(void)
     vfio_pair_free(pair);
 }
 
-/* The distribution's code looks for the parts in the wrong place. */
+/* The distribution's code looks for the parts at the wrong address. */
 static void test_virtio_mem_builtin(void)
 {
     VirtioPCI vm;
@@ -265,8 +264,8 @@ static void test_virtio_mem_builtin(void)
 /* ---- a failover primary ---- */
 
 /*
- * The primary is unplugged for the migration, but kept to be plugged again
- * where that fails: it stays in the container, and cannot migrate.
+ * The primary is unplugged for the migration, but kept so that it can be
+ * plugged again on failure: it stays in the container and cannot migrate.
  */
 static void test_primary(const void *opaque)
 {

@@ -1,8 +1,8 @@
 /*
- * Interop: our code and the distribution's, as source and as destination
+ * Interoperability: our code and the distribution's as source and destination
  *
- * Owns: both codes on both sides, over the layouts of the data window.
- * The VM runs and the device writes to its memory while it is migrated.
+ * Owns: either code on either side, with all layouts of the data window. The VM
+ * runs and the device writes to memory during migration.
  * Does not own: failures (vfio-failure-test.c).
  * Locks: none.
  *
@@ -14,7 +14,7 @@
 
 typedef struct Layout {
     const char *name;
-    const char *areas;          /* of a window at 4 KiB */
+    const char *areas;          /* of a window at offset 4 KiB */
     const char *window;
     const char *chunk;
     const char *state;
@@ -64,7 +64,7 @@ static int64_t dma_bytes(VFIOSide *side)
     return bytes;
 }
 
-/* A migration may be over before the first burst, on a busy machine. */
+/* On a busy machine, a migration may be over before the first burst. */
 static void wait_for_dma(VFIOSide *side)
 {
     int64_t end_us = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
@@ -96,7 +96,7 @@ static void test_interop(const void *opaque)
     vfio_pair_free(pair);
 }
 
-/* The destination goes on by itself, without -S. */
+/* The destination continues by itself, without -S. */
 static void test_autostart(const void *opaque)
 {
     const Case *c = opaque;

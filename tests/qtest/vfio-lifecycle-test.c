@@ -1,11 +1,11 @@
 /*
- * Devices that are many, have never run, or are kept in a file
+ * Several devices, devices that have never run, and snapshots
  *
- * Owns: savevm and loadvm with QEMU's own code on a side, several devices,
- * VMs that never ran, and where a device's INTx leads.
+ * Owns: savevm and loadvm with QEMU's own code on one side, several devices,
+ * VMs that have never run, and the routing of a device's INTx.
  * Does not own: why a device cannot migrate (vfio-blocker-test.c), unplug and
- * plug (vm-event-table.c), one of two that fails (vfio-v2-fault-test.c and
- * component tests).
+ * plug (vm-event-table.c), failure of one of two devices (vfio-failure-test.c
+ * and component tests).
  * Locks: none.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -22,7 +22,7 @@ typedef struct Snapshot {
     VFIOSideKind saver, loader;
 } Snapshot;
 
-/* In two processes, and with the distribution's code as one of them. */
+/* Between two processes, one of them with the distribution's code. */
 static void test_snapshot_move(const void *opaque)
 {
     const Snapshot *s = opaque;
@@ -42,7 +42,7 @@ static void test_snapshot_move(const void *opaque)
     vfio_side_free(loader);
 }
 
-/* @side's answer to loadvm, with what went to stderr, says each of @words. */
+/* loadvm must fail, and its answer and stderr contain each of @words. */
 static void expect_no_loadvm(VFIOSide *side, const char *words)
 {
     g_autofree char *answer = qtest_hmp(side->qts, "loadvm one");
@@ -53,7 +53,7 @@ static void expect_no_loadvm(VFIOSide *side, const char *words)
     vfio_expect_text(side, "loadvm and stderr", all, words);
 }
 
-/* One of two cannot be loaded: the other is none the worse for it. */
+/* One of two cannot be loaded, which must not harm the other. */
 static void test_snapshot_one_of_two(void)
 {
     VFIOSide *side = vfio_side_new("source", SIDE_ATTACHED);
@@ -117,9 +117,9 @@ static void test_several(const void *opaque)
     vfio_pair_free(pair);
 }
 
-/* ---- VMs that never ran ---- */
+/* ---- VMs that have never run ---- */
 
-/* A VM that was started with -S, its device with it. */
+/* A VM that was started with -S, and so its device. */
 static void test_never_started(void)
 {
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
@@ -130,7 +130,7 @@ static void test_never_started(void)
     vfio_pair_free(pair);
 }
 
-/* A -> B, and before B's VM ran: the VM moves on to C. */
+/* A -> B; B's VM does not run, and will move on to C. */
 static VFIOPair *never_run_pair(const char *strictness)
 {
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
@@ -154,7 +154,7 @@ static void test_never_run_moves_on(const void *strictness)
     vfio_pair_free(pair);
 }
 
-/* Where the driver cannot, the user is told what to do, and it helps. */
+/* If the driver cannot do that, the user is told what to do, and it works. */
 static void test_never_run_refused(const void *strictness)
 {
     VFIOPair *pair = never_run_pair(strictness);
@@ -168,11 +168,11 @@ static void test_never_run_refused(const void *strictness)
     vfio_pair_free(pair);
 }
 
-/* ---- where its INTx goes ---- */
+/* ---- routing of INTx ---- */
 
 #define INTX_IRQ "10"
-#define INTX_PIC_BIT 0x04       /* of the second PIC */
-#define PIC1_ELCR 0x4d1         /* its lines that are level-triggered */
+#define INTX_PIC_BIT 0x04       /* in the second PIC */
+#define PIC1_ELCR 0x4d1         /* selects level-triggered lines */
 
 typedef struct Chipset {
     const char *machine;
@@ -194,7 +194,7 @@ static void log_intx(VFIOSide *side)
     g_string_append_printf(side->args, " -trace vfio_intx_update -D %s", path);
 }
 
-/* The last "IRQ moved" of it is to INTX_IRQ. */
+/* The last "IRQ moved" in the log must be to INTX_IRQ. */
 static void expect_intx_routed(VFIOSide *side)
 {
     g_autofree char *path = intx_log(side);
@@ -206,7 +206,7 @@ static void expect_intx_routed(VFIOSide *side)
     vfio_expect_text(side, path, last ? last : text, "-> " INTX_IRQ "\n");
 }
 
-/* What firmware does, which a destination does not run. */
+/* Done by firmware, which a destination does not run. */
 static void route_intx(VFIOSide *side, const Chipset *chipset)
 {
     for (unsigned i = 0; i < G_N_ELEMENTS(chipset->regs); i++) {
@@ -216,8 +216,8 @@ static void route_intx(VFIOSide *side, const Chipset *chipset)
 }
 
 /*
- * The chipset's routes arrive after the device, and tell nobody: with KVM
- * the device's INTx would go on to where it went before (IRQ 0).
+ * The chipset's routes arrive after the device, and nobody is notified: with
+ * KVM the device's INTx would keep its previous route (IRQ 0).
  */
 static void test_intx_route(const void *opaque)
 {
@@ -235,7 +235,7 @@ static void test_intx_route(const void *opaque)
     vfio_pair_free(pair);
 }
 
-/* Wait up to 5 s till the interrupt controller sees the device's line so. */
+/* Wait up to 5 s for that level of the device's line in the PIC. */
 static void expect_intx_level(VFIOSide *side, bool asserted)
 {
     int64_t end_us = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
@@ -259,9 +259,8 @@ static void expect_intx_level(VFIOSide *side, bool asserted)
 }
 
 /*
- * The source's device holds its INTx asserted when the VM moves. At the
- * destination nothing holds it, and without KVM nobody but the device's next
- * interrupt would ever lower it again.
+ * The source's device asserts its INTx when the VM moves. The destination's
+ * does not, and without KVM only its next interrupt would ever lower the line.
  */
 static void test_intx_asserted(const void *opaque)
 {

@@ -2,11 +2,11 @@
  * Exactly one side runs, wherever a migration ends
  *
  * Owns: migrations of a small VM that end at a place of their stream: it is
- * cut, or one side is killed. The places are the start of each section and
- * every 4096th byte, and each byte of the way back. What must hold then is
- * in docs/testing.md; judge() holds it.
- * Does not own: the proxy that knows the places (stream-proxy.h); what a
- * load says of each field (component tests); virsh (tests/libvirt).
+ * cut, or one side is killed. The places are the start of each section, every
+ * 4096th byte, and each byte of the return path. docs/testing.md says what must
+ * hold then; judge() checks it.
+ * Does not own: the proxy that finds the places (stream-proxy.h); how a load
+ * handles each field (component tests); virsh (tests/libvirt).
  * Locks: none.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -24,15 +24,15 @@
 
 #define RAM_MIB         4
 #define GRID_BYTES      4096
-/* Of the quick run: every so many-th place of the grid */
+/* The quick run takes every COARSE-th place of the grid */
 #define COARSE          8
-/* A PONG and the end of the way back, of 8 bytes each */
+/* A PONG and the end of the return path, 8 bytes each */
 #define BACK_BYTES      16
 #define PATTERN_AT      0x100000
 #define PATTERN_BYTES   0x6000
 /*
- * What QEMU may have written and nobody has read: the least buffer that the
- * kernel gives to a socket (4608 bytes), rounded up.
+ * Bytes that QEMU may have written and nobody has read: the kernel's minimum
+ * for a socket buffer (4608 bytes), rounded up.
  */
 #define SOCKET_BYTES    8192
 
@@ -50,18 +50,18 @@ typedef struct Case {
     unsigned devices;
     bool return_path;
     Event event;
-    unsigned number;            /* among those of as many devices */
+    unsigned number;            /* among the cases with that many devices */
 } Case;
 
 #define CASES_EACH (2 * EVENT_COUNT)
 
-/* How often it ended how */
+/* Number of each outcome */
 typedef struct Tally {
     unsigned source;            /* the source runs, the migration failed */
     unsigned destination;
-    unsigned by_hand;           /* the source said completed: cont */
-    unsigned both;              /* a window of QEMU's own */
-    unsigned none;              /* the source was killed, and was the VM */
+    unsigned by_hand;           /* the source has completed: cont */
+    unsigned both;              /* a window in QEMU's own code */
+    unsigned none;              /* the source was killed while it had the VM */
     unsigned without_reason;    /* failed, and QEMU did not know why */
 } Tally;
 
@@ -71,7 +71,7 @@ typedef struct Scene {
     VFIOSide *dst;
     uint8_t *src_ram;           /* as it was when the source started */
     GPtrArray *places;          /* char *, names of sections */
-    GArray *starts;             /* size_t, where they were */
+    GArray *starts;             /* size_t, their offsets */
     size_t end;                 /* of the recorded stream */
     unsigned number;            /* of the next side */
     Tally tally;
@@ -127,7 +127,7 @@ static void new_source(Scene *s)
     s->src_ram = g_memdup2(s->src->ram, (size_t)RAM_MIB << 20);
 }
 
-/* It goes on by itself once it is loaded, as without libvirt. */
+/* Without -S it continues by itself once loaded, as without libvirt. */
 static void new_destination(Scene *s)
 {
     s->dst = new_side(s, "destination");
@@ -144,9 +144,9 @@ static void drop_side(VFIOSide **side)
     }
 }
 
-/* ---- an attempt ---- */
+/* ---- one attempt ---- */
 
-/* Begin a migration into a socket; returns its other end. */
+/* Start a migration to a socket; returns the other end. */
 static int begin(VFIOSide *src)
 {
     int fds[2];
@@ -177,7 +177,7 @@ static void happen(Scene *s, Attempt *a, int dst_fd)
     }
 }
 
-/* Whether the destination had all that it takes to run the VM. */
+/* Did the destination receive all that it needs to run the VM? */
 static bool had_all(const Attempt *a)
 {
     size_t state_end = a->passed.map->state_end;
@@ -206,7 +206,7 @@ static void settle_destination(Scene *s, Attempt *a)
     }
 }
 
-/* Let it happen at @place; then wait till both sides have come to rest. */
+/* Trigger the event at @place, then wait until both sides have settled. */
 static Attempt attempt(Scene *s, const char *where, StreamPlace place)
 {
     Attempt a = { .place = place, .where = g_strdup(where) };
@@ -253,7 +253,7 @@ static void check_ram(Scene *s, VFIOSide *side, const char *where)
     }
 }
 
-/* The VM runs there, its devices run, and nothing of it was lost. */
+/* The VM and its devices run on @side, and none of its state was lost. */
 static void check_runs(Scene *s, VFIOSide *side, const char *where)
 {
     migrate_wait_run_state(side->qts, "running");
@@ -261,7 +261,7 @@ static void check_runs(Scene *s, VFIOSide *side, const char *where)
         const char *device = side->devices->pdata[i];
 
         vfio_side_expect_state(side, device, "running");
-        /* The one with which each machine starts; none took anything. */
+        /* The reset at the start of each machine; no other one was needed. */
         check_number(side, device, "resets", 1);
         check_number(side, device, "corrupt", 0);
         check_number(side, device, "incomplete", 0);
@@ -280,7 +280,7 @@ static void check_arrived(Scene *s, const Attempt *a)
         g_autofree char *from = vfio_side_status_str(s->src, device,
                                                      "saved-digest");
 
-        /* A source that was killed may not have come to write it down. */
+        /* A killed source may not have been able to record it. */
         if (!*to || (*from && strcmp(from, to))) {
             vfio_side_fail(s->dst, "%s: the digest of %s is '%s', the "
                            "source's is '%s'", a->where, device, to, from);
@@ -292,7 +292,7 @@ static void check_failed(Scene *s, const Attempt *a)
 {
     g_autofree char *why = migrate_error(s->src->qts);
 
-    /* Never empty; nobody can say more where the destination is lost. */
+    /* Never empty; if the destination is lost, nobody can say more. */
     if (strcmp(a->status, "failed") ||
         (!g_str_has_prefix(why, "Unable to write to socket: ") &&
          !g_str_has_prefix(why, "QEMU gives no reason; the log of the "
@@ -319,9 +319,9 @@ static void check_by_hand(Scene *s, const Attempt *a)
 }
 
 /*
- * The destination runs from the end of the VM's state on, and QEMU's source
- * takes what comes after it for part of the migration: a description for
- * debuggers, and the end of the way back.
+ * The destination runs once the VM's state has ended, but QEMU's source counts
+ * what follows as part of the migration: a description for debuggers, and the
+ * end of the return path.
  */
 static void check_both(Scene *s, const Attempt *a)
 {
@@ -395,7 +395,7 @@ static void try_place(Scene *s, const char *where, StreamPlace place)
 
 static const StreamPlace everywhere = { NULL, SIZE_MAX, SIZE_MAX };
 
-/* A whole migration: it must be right, and tells the places. */
+/* A whole migration: it must succeed, and provides the places. */
 static void record(Scene *s)
 {
     Attempt a;
@@ -421,8 +421,8 @@ static void record(Scene *s)
 }
 
 /*
- * A byte of the recorded stream, as one of its section: no two streams have
- * the same number of rounds, and so the same length.
+ * Convert an offset in the recorded stream to one in its section: the number of
+ * rounds, and so the length, differs between streams.
  */
 static void try_byte(Scene *s, size_t at)
 {
@@ -440,7 +440,7 @@ static void try_byte(Scene *s, size_t at)
     try_place(s, where, place);
 }
 
-/* All places in the long run; in the quick one, the cases share them. */
+/* All places in slow mode; in quick mode, the cases share them. */
 static bool is_mine(Scene *s, unsigned n)
 {
     return g_test_slow() || n % CASES_EACH == s->c->number;
@@ -468,7 +468,7 @@ static void try_grid(Scene *s)
     }
 }
 
-/* Where the last byte is not there, and behind it */
+/* Without the last byte, and with it */
 static void try_ends(Scene *s)
 {
     size_t at[] = { s->end - 1, s->end };
@@ -491,7 +491,7 @@ static void scene_begin(Scene *s, const Case *c)
     record(s);
 }
 
-/* After all this, the source still migrates. */
+/* After all this, the source can still migrate. */
 static void scene_end(Scene *s)
 {
     Tally *t = &s->tally;
@@ -532,7 +532,7 @@ static void test_places(const void *opaque)
     scene_end(&s);
 }
 
-/* The stream passes whole, and the way back ends after each of its bytes. */
+/* The stream passes completely; the return path ends after each byte. */
 static void test_back(const void *opaque)
 {
     Scene s;

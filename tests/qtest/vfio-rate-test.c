@@ -1,11 +1,11 @@
 /*
- * max-bandwidth, beside devices that send more at once than it allows
+ * max-bandwidth with devices that send more at once than it allows
  *
- * Owns: machines without a guest whose devices have far more data before the
- * VM's stop than the limit lets out in the time of a case: how much goes out
- * in a while, and that each device and RAM have a part of it.
+ * Owns: machines without a guest whose devices have far more pre-copy data than
+ * the limit allows to send during a case: how much is sent in a while, and that
+ * each device and RAM get a share.
  * Does not own: the arithmetic (tests/unit/test-migration-credit.c), what is
- * sent once the VM is stopped, which has no limit (vfio-stop-copy-test.c).
+ * sent once the VM is stopped, which is unlimited (vfio-stop-copy-test.c).
  * Locks: none.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -15,11 +15,11 @@
 #include <inttypes.h>
 
 #define MIB             (INT64_C(1) << 20)
-#define LIMIT           (32 * MIB)      /* a second */
+#define LIMIT           (32 * MIB)      /* per second */
 #define START_MS        10000
 #define RAM_MIB         256
 
-/* As many devices that never end, of chunks of @chunk */
+/* @devices devices with endless data in chunks of @chunk bytes */
 static VFIOPair *start_pair(unsigned devices, const char *chunk,
                             unsigned ram_mib)
 {
@@ -74,7 +74,7 @@ static int64_t chunks(VFIOSide *side)
     return count;
 }
 
-/* Till dev0 has sent another chunk; returns when, in us */
+/* Wait until dev0 has sent another chunk; returns the time in us */
 static int64_t wait_chunk(VFIOSide *side, int64_t *count)
 {
     int64_t start_us = g_get_monotonic_time();
@@ -97,7 +97,7 @@ static void stop_pair(VFIOPair *pair)
     vfio_pair_free(pair);
 }
 
-/* From one end of a chunk to another, not less than some seconds on */
+/* Measured between ends of chunks, for at least some seconds */
 static void test_large_chunks(const void *mib)
 {
     int64_t chunk = GPOINTER_TO_INT(mib) * MIB;
@@ -126,15 +126,15 @@ static void test_large_chunks(const void *mib)
 }
 
 /*
- * Two devices, and RAM that is far from its first end: what six seconds may
- * send goes to all of them, however long this machine takes to send it.
+ * Two devices, and RAM that takes long to send: all of them share what can be
+ * sent in six seconds, however long this machine takes for it.
  */
 static void test_shares(const void *chunk)
 {
     VFIOPair *pair = start_pair(2, chunk, RAM_MIB);
     int64_t ram, bytes[2], sum, us, start_us;
 
-    /* Pages that are all zero take no room in the stream. */
+    /* Pages of zeroes take no space in the stream. */
     qtest_memset(pair->src->qts, MIB, 0x5a, (RAM_MIB - 1) * MIB);
     start_us = g_get_monotonic_time();
     vfio_pair_begin(pair);
@@ -150,11 +150,11 @@ static void test_shares(const void *chunk)
     g_test_message("in %.1f s: dev0: %.1f MiB, dev1: %.1f MiB, RAM: %.1f MiB",
                    us / 1e6, (double)bytes[0] / MIB, (double)bytes[1] / MIB,
                    (double)ram / MIB);
-    /* A sixth of what the limit allows, and not by one chunk */
+    /* Each device gets a sixth, and in more than one chunk */
     g_assert_cmpint(bytes[0], >, LIMIT);
     g_assert_cmpint(bytes[1], >, LIMIT);
     g_assert_cmpint(ram, >, LIMIT * 3 / 2);
-    /* At most one chunk is not paid yet. */
+    /* At most one chunk exceeds the limit. */
     g_assert_cmpint(sum, <, (int64_t)(LIMIT * (us / 1e6 + 1)) + 16 * MIB);
     stop_pair(pair);
 }

@@ -1,10 +1,10 @@
 /*
- * A device's state comes in by each kind of channel
+ * A device's state arrives through each kind of channel
  *
- * Owns: sockets, TLS and a command's pipe as the way of a migration, with a
- * destination that keeps up, and one that is slow and gets a thread. The
- * state must be right.
- * Does not own: short reads and ends (test-migration-receive.c), failures of
+ * Owns: migration through sockets, TLS and a command's pipe, to a destination
+ * that keeps up, and to a slow one, which uses a thread. The state must be
+ * right.
+ * Does not own: short reads and EOF (test-migration-receive.c), failures of
  * that thread (test-writer.c). Locks: none.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -22,8 +22,8 @@ typedef struct Way {
     const char *keys;           /* of dev0 on both sides */
     const char *uri;            /* NULL: a Unix socket; %s: the directory */
     bool tls;
-    bool slow;                  /* the destination */
-    bool widened;               /* its buffer in the source's kernel */
+    bool slow;                  /* slow destination */
+    bool widened;               /* the source's socket buffer grows */
 } Way;
 
 #define MAPPED "window-size=1M;areas=all;state-size=8M"
@@ -53,7 +53,7 @@ static void set_incoming(VFIOPair *pair, const Way *way)
     }
 }
 
-/* Where the source sends to for that */
+/* The source's URI for that */
 static char *outgoing(VFIOPair *pair, const Way *way)
 {
     g_autofree char *info = NULL;
@@ -71,7 +71,7 @@ static char *outgoing(VFIOPair *pair, const Way *way)
     return g_strndup(port, strcspn(port, "\r\n \t"));
 }
 
-/* What the kernel gives depends on who QEMU runs as, but not nothing. */
+/* The kernel's limit depends on QEMU's privileges, but the buffer must grow. */
 static void check_widened(VFIOPair *pair, bool widened)
 {
     g_autofree char *text = qtest_stderr(pair->src->qts);

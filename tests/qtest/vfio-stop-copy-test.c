@@ -1,11 +1,11 @@
 /*
- * QEMU goes on to answer while it sends what stopped devices have
+ * QEMU keeps answering while it sends the state of stopped devices
  *
- * Owns: devices that take seconds to give their state: a monitor's answers,
- * progress and a cancel meanwhile; several of them, which are read side by
- * side; what else the main loop does then; a worker that fails.
- * Does not own: a VM's life (vfio-vm-event-test.c, at `device`), a device's
- * failures (vfio-failure-test.c).
+ * Owns: devices that take seconds to save their state: the monitor's answers,
+ * progress and cancel meanwhile; several devices, which are read in parallel;
+ * what else the main loop does then; a worker that fails.
+ * Does not own: VM events (vfio-vm-event-test.c, at `device`), device failures
+ * (vfio-failure-test.c).
  * Locks: none.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -15,9 +15,9 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What a monitor may be kept waiting */
+/* Time limit of a monitor's answer */
 #define ANSWER_MS   100
-/* Rounds of questions */
+/* Rounds of queries */
 #define ROUNDS      25
 
 #define SERIAL_PORT     0x3f8
@@ -28,7 +28,7 @@ typedef struct Layout {
     const char *name;
     const char *keys;           /* of each device: seconds of work */
     unsigned devices;
-    bool one_chunk;             /* nothing is seen of it before its end */
+    bool one_chunk;             /* no progress is visible before its end */
 } Layout;
 
 static const Layout layouts[] = {
@@ -39,7 +39,7 @@ static const Layout layouts[] = {
     { "v2", "protocol=v2;profile=mlx5-6.2;state-size=6M;save-rate=2M", 1 },
     { "four", "state-size=6M;chunk-size=48K;save-rate=2M", 4 },
     { "two-v2", "protocol=v2;p2p=yes;state-size=6M;save-rate=2M", 2 },
-    /* A chunk does not fit into the queue of 4 MiB. */
+    /* A chunk exceeds the queue of 4 MiB. */
     { "two-long-chunks", "window-size=12M;chunk-size=12M;state-size=24M;"
       "save-rate=8M;areas=none", 2, true },
 };
@@ -57,7 +57,7 @@ static VFIOPair *new_pair(const Layout *layout)
     return pair;
 }
 
-/* Of dev0's property */
+/* Read dev0's property; @bytes: transferred so far */
 static bool is_stop_copy(VFIOSide *side, int64_t *bytes)
 {
     QDict *property = vfio_side_property(side, "dev0");
@@ -81,7 +81,7 @@ static void expect_stop_copy(VFIOSide *side)
     }
 }
 
-/* Returns while the devices are read. */
+/* Returns while the devices are being read. */
 static void bring_to_stop_copy(VFIOPair *pair)
 {
     int64_t end_us = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
@@ -110,7 +110,7 @@ static int compare_us(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* The machine that this runs on may be busy: one in ten is left out. */
+/* The test machine may be busy: the slowest tenth is ignored. */
 static void expect_prompt(VFIOSide *side, Times *times)
 {
     int64_t most_us;
@@ -136,13 +136,13 @@ static int64_t query_transferred(VFIOSide *side)
     return bytes;
 }
 
-/* As a management does it; returns how far dev0 has come. */
+/* Query as management software does; returns dev0's progress in bytes. */
 static int64_t ask(VFIOSide *side, Times *times, int64_t *sum_bytes)
 {
     int64_t start_us, bytes;
 
     start_us = g_get_monotonic_time();
-    expect_stop_copy(side);     /* two questions: held to the bound of one */
+    expect_stop_copy(side);     /* two queries, held to the limit of one */
     times->us[times->count++] = g_get_monotonic_time() - start_us;
     start_us = g_get_monotonic_time();
     *sum_bytes = query_transferred(side);
@@ -153,7 +153,7 @@ static int64_t ask(VFIOSide *side, Times *times, int64_t *sum_bytes)
     return bytes;
 }
 
-/* Asked while the devices are read, to the end of the migration. */
+/* Query while the devices are read, then let the migration finish. */
 static void ask_all_along(VFIOPair *pair, bool one_chunk)
 {
     int64_t first, last = 0, first_sum, last_sum = 0;
@@ -195,7 +195,7 @@ static void cancel(VFIOPair *pair)
     migrate_wait_run_state(pair->src->qts, "running");
 }
 
-/* Cancelled, and then to the end, of which the monitor is told meanwhile */
+/* Cancel, then migrate to the end; the monitor is queried meanwhile */
 static void test_layout(const void *opaque)
 {
     const Layout *layout = opaque;
@@ -211,9 +211,9 @@ static void test_layout(const void *opaque)
     vfio_pair_free(pair);
 }
 
-/* ---- side by side ---- */
+/* ---- in parallel ---- */
 
-/* Each device gives its first chunk before another one has given its last. */
+/* Each device delivers its first chunk before any other its last. */
 static void expect_side_by_side(VFIOSide *side)
 {
     g_autofree char *transcript = vfio_side_transcript(side);
@@ -247,7 +247,7 @@ static void test_side_by_side(void)
 
 static const Layout *const slow = &layouts[0];
 
-/* The last device that is read fails, in its worker. */
+/* The device that is read last fails, in its worker. */
 static void test_worker_fails(const void *opaque)
 {
     Layout layout = *slow;
@@ -256,7 +256,7 @@ static void test_worker_fails(const void *opaque)
 
     layout.devices = GPOINTER_TO_UINT(opaque);
     pair = new_pair(&layout);
-    /* One device alone has a worker after some chunks. */
+    /* A single device gets a worker only after some chunks. */
     rule = g_strdup_printf("device=dev%u;event=data-size-read;"
                            "state=stop-copy;count=50;errno=EIO",
                            layout.devices - 1);
@@ -295,8 +295,8 @@ static void wait_serial_data(VFIOSide *side)
 }
 
 /*
- * The stream of a stopped VM is given no share of its rate, a block job runs,
- * and a character that arrives for the stopped guest moves with it.
+ * A stopped VM's stream has no rate limit, a block job runs, and a character
+ * that arrives for the stopped guest moves with it.
  */
 static void test_main_loop(void)
 {
@@ -327,7 +327,7 @@ static void test_main_loop(void)
     vfio_pair_free(pair);
 }
 
-/* ---- the queue's size ---- */
+/* ---- size of the queue ---- */
 
 static void expect_queue_size(const char *value, int64_t size)
 {

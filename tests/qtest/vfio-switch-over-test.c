@@ -1,12 +1,11 @@
 /*
- * When QEMU stops the VM for a device that needs time after that
+ * When QEMU stops the VM, for devices that need time after that
  *
- * Owns: how long the VM is expected to stand still, and machines without a
- * guest, in which next to nothing is sent, with devices of protocol v2 that
- * give all or most of their state only once they
- * are stopped: QEMU's own limits, limits that are too small, drivers that do
- * not tell their size, and what the user is told.
- * Does not own: the numbers (tests/unit/test-migration-switch-over.c).
+ * Owns: the expected downtime, and machines without a guest, which send next to
+ * nothing, with devices of protocol v2 that deliver all or most of their state
+ * only once stopped: QEMU's own limits, limits that are too small, drivers that
+ * do not report their size, and what the user is told.
+ * Does not own: the calculation (tests/unit/test-migration-estimate.c).
  * Locks: none.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -18,10 +17,10 @@
 
 /* QEMU's own default */
 #define MAX_BANDWIDTH   (128 << 20)
-/* Looks for a warning: at the latest some seconds after RAM is through */
+/* A warning comes at most a few seconds after RAM has been sent */
 #define TOLD_MS         20000
 
-/* A pair of devices as @profile, with 9 MB of state; with QEMU's defaults */
+/* Devices of @profile with 9 MB of state, and QEMU's default bandwidth */
 static VFIOPair *start_pair(const char *profile, int64_t limit_ms)
 {
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
@@ -44,7 +43,7 @@ static char *last_warning(VFIOSide *side)
     return text;
 }
 
-/* Wait till the user is told of a downtime-limit. Returns it, in ms. */
+/* Wait until a warning suggests a downtime-limit; returns it in ms. */
 static int64_t wait_for_limit(VFIOSide *side)
 {
     static const char words[] = "set downtime-limit to ";
@@ -65,7 +64,7 @@ static int64_t wait_for_limit(VFIOSide *side)
     return 0;
 }
 
-/* The same; set it. */
+/* The same, and set it. */
 static int64_t wait_and_obey(VFIOSide *side)
 {
     int64_t limit_ms = wait_for_limit(side);
@@ -83,7 +82,7 @@ static void expect_told_once(VFIOSide *side, const char *words)
     g_assert_null(strstr(at + 1, words));
 }
 
-/* By QEMU's figure of its last 100 ms they would never fit. */
+/* By QEMU's own estimate from the last 100 ms they would never fit. */
 static void test_default_limits(const void *profile)
 {
     VFIOPair *pair = start_pair(profile, 300);
@@ -97,7 +96,7 @@ static void test_default_limits(const void *profile)
     vfio_pair_free(pair);
 }
 
-/* How often the source has looked for dirty pages, each time with the BQL */
+/* Number of the source's dirty page syncs, each of which takes the BQL */
 static int64_t nr_syncs(VFIOSide *side)
 {
     QDict *info = migrate_query(side->qts);
@@ -109,8 +108,8 @@ static int64_t nr_syncs(VFIOSide *side)
 }
 
 /*
- * While a device keeps the VM from being stopped, and no RAM is left, nothing
- * goes round as fast as it can: no more than one look in 5 ms.
+ * While a device keeps the VM from being stopped and no RAM is left, the
+ * migration must not spin: at most one sync per 5 ms.
  */
 static void expect_no_rush(VFIOSide *side)
 {
@@ -122,7 +121,7 @@ static void expect_no_rush(VFIOSide *side)
                     (g_get_monotonic_time() - begin_us) / 5000 + 2);
 }
 
-/* Not stopped, told once, and what is told will do. */
+/* Not stopped, reported once, and the suggested limit is sufficient. */
 static void test_too_big(const void *profile)
 {
     VFIOPair *pair = start_pair(profile, 10);
@@ -132,7 +131,7 @@ static void test_too_big(const void *profile)
     limit_ms = wait_for_limit(pair->src);
     expect_no_rush(pair->src);
     migrate_set_parameter_int(pair->src->qts, "downtime-limit", limit_ms);
-    /* 67 ms, a tenth, 20 ms for QEMU, and a part for RAM */
+    /* 67 ms, a tenth more, 20 ms for QEMU, and some for RAM */
     g_assert_cmpint(limit_ms, >=, 93);
     g_assert_cmpint(limit_ms, <=, 120);
     vfio_pair_finish(pair);
@@ -141,7 +140,7 @@ static void test_too_big(const void *profile)
     vfio_pair_free(pair);
 }
 
-/* Stopped on a guess, and the user is told that it is one. */
+/* Stopped on a guess, and the user is told so. */
 static void test_unknown(void)
 {
     VFIOPair *pair = start_pair("mlx5-6.1", 10);
@@ -155,7 +154,7 @@ static void test_unknown(void)
     expect_told_once(pair->src, "dev0: its driver does not tell");
     vfio_pair_check(pair);
 
-    /* The destination knows from its load. */
+    /* The destination knows the size from its load. */
     vfio_pair_turn(pair);
     vfio_pair_next_destination(pair);
     migrate_set_parameter_int(pair->src->qts, "downtime-limit", 10);
@@ -175,7 +174,7 @@ static void test_size_of_the_user(void)
     pair = start_pair("mlx5-6.1", 10);
     g_unsetenv("VFIO_MIGRATION_STOP_SIZE");
     vfio_pair_begin(pair);
-    /* 141 ms, a tenth, 20 ms for QEMU, and a part for RAM */
+    /* 141 ms, a tenth more, 20 ms for QEMU, and some for RAM */
     g_assert_cmpint(wait_and_obey(pair->src), >=, 175);
     vfio_pair_finish(pair);
     vfio_pair_check(pair);
@@ -203,22 +202,22 @@ typedef struct TimeRow {
     const char *name;
     const char *keys;           /* of each device */
     unsigned devices;
-    unsigned change_ms;         /* each change of state takes longer by that */
+    unsigned change_ms;         /* delay of each state change */
     int64_t limit_ms;
-    bool hopeless;              /* no waiting makes it fit */
-    int64_t least_ms, most_ms;  /* to be expected; 0: no upper limit */
+    bool hopeless;              /* waiting cannot make it fit */
+    int64_t least_ms, most_ms;  /* expected; 0: no upper limit */
 } TimeRow;
 
 #define SLOW    "protocol=v2;pre-copy=yes;p2p=yes;precopy-size=4M;" \
                 "state-size=4M;save-rate=8M"
 
 static const TimeRow time_rows[] = {
-    /* 4 MiB at 8 MiB/s; two of them are read side by side. */
+    /* 4 MiB at 8 MiB/s; two of them are read in parallel. */
     { "slow", SLOW, 1, 0, 300, true, 450, 900 },
     { "slow-two", SLOW, 2, 0, 300, true, 450, 900 },
     /*
      * Two changes at the source, three at the destination. The slowest one may
-     * be counted for all, and on a busy machine it takes any time.
+     * be counted for all five; on a busy machine there is no limit to that.
      */
     { "changes", "protocol=v2;profile=mlx5-6.2;state-size=9M", 1, 100, 100,
       true, 500, 0 },
@@ -249,7 +248,7 @@ static VFIOPair *new_time_pair(const TimeRow *row)
     return pair;
 }
 
-/* The last figures of dev0, in ms */
+/* dev0's latest values, in ms */
 static void read_downtime(VFIOSide *side, int64_t *expected, int64_t *real)
 {
     const char *text = qtest_stderr(side->qts);
@@ -298,8 +297,8 @@ static void test_time(const void *opaque)
 /* ---- the VM runs on ---- */
 
 /*
- * Of what is left of dev0 QEMU thinks that it goes out as fast as that of
- * dev1, of which there is a lot all the time; but dev0 gives 8 MiB a second.
+ * QEMU assumes that the rest of dev0 is sent as fast as dev1's data, of which
+ * there is always a lot; but dev0 only delivers 8 MiB/s.
  */
 #define HOLDS   "protocol=v2;pre-copy=yes;p2p=yes;initial-bytes=0;" \
                 "precopy-size=8M;state-size=1M;save-rate=8M"
@@ -325,7 +324,7 @@ static VFIOPair *start_holding(const char *more, int64_t limit_ms)
     return pair;
 }
 
-/* What is left becomes less: all but what 500 ms are enough for is read. */
+/* The rest shrinks until 500 ms are enough for it. */
 static void test_until_it_fits(void)
 {
     VFIOPair *pair = start_holding("precopy-rate=0", 500);
@@ -344,7 +343,7 @@ static void test_until_it_fits(void)
     vfio_pair_free(pair);
 }
 
-/* It stays as it is, and so does the VM, until the user allows for it. */
+/* The rest stays, and the VM is not stopped, until the limit is raised. */
 static void test_until_it_may(void)
 {
     VFIOPair *pair = start_holding("precopy-rate=16M", 500);

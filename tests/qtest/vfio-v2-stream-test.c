@@ -1,13 +1,13 @@
 /*
- * Streams of newer QEMUs' devices of protocol v2
+ * Streams of protocol v2 devices from newer QEMUs
  *
- * Owns: what QEMU 8.1 and later write, and 7.2 does not: the mark of initial
- * data, which a source waits to have answered, and devices that are sent
- * beside the stream. The streams are recorded here, and changed to what a
- * newer source would have sent.
- * Does not own: streams that are cut or damaged (vfio-stream-test.c).
- * Locks: none.
- * Source: QEMU's docs/devel/migration, "return path"; MIG_RP_MSG_SWITCHOVER_ACK
+ * Owns: what QEMU 8.1 and later write but 7.2 does not: the initial data mark,
+ * whose acknowledgement a source waits for, and devices that are sent outside
+ * of the stream. Streams are recorded here and changed to what a newer source
+ * would have sent.
+ * Does not own: streams that are cut or damaged (component tests).
+ * Locks: none. Source: QEMU's docs/devel/migration, "return path";
+ * MIG_RP_MSG_SWITCHOVER_ACK
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -40,7 +40,7 @@ typedef struct Recorded {
 
 /* ---- the stream ---- */
 
-/* Small ones, that always have more to give */
+/* Small devices that always have more data */
 static void set_side(VFIOSide *side)
 {
     side->ram_mib = 16;
@@ -78,7 +78,7 @@ static Recorded record(VFIOSide *side)
     int fds[2];
 
     vfio_side_start(side);
-    /* One-way: nobody answers here, and it need not wait for that. */
+    /* One-way: nobody answers here, and the source need not wait. */
     g_assert_cmpint(pipe2(fds, O_CLOEXEC), ==, 0);
     qtest_qmp_fds_assert_success(side->qts, &fds[1], 1,
                                  "{'execute': 'getfd', "
@@ -98,7 +98,7 @@ static void recorded_clear(Recorded *r)
     stream_map_free(r->map);
 }
 
-/* Where the section of a device's begins that comes @nth of its kind */
+/* Start of the @nth section of that kind for a device */
 static size_t section_start(const Recorded *r, const char *kind,
                             unsigned device, unsigned nth)
 {
@@ -112,7 +112,7 @@ static size_t section_start(const Recorded *r, const char *kind,
     return section->start;
 }
 
-/* Behind its footer */
+/* Offset after its footer */
 static size_t section_end(const Recorded *r, size_t start)
 {
     for (unsigned i = 0; i < r->map->sections->len; i++) {
@@ -133,7 +133,7 @@ static uint64_t get_tag(const Recorded *r, size_t at)
     return GUINT64_FROM_BE(value);
 }
 
-/* What stands in @r at @at must be @from. */
+/* Replace the tag at @at, which must be @from. */
 static void put_tag(Recorded *r, size_t at, uint64_t from, uint64_t to)
 {
     uint64_t value = GUINT64_TO_BE(to);
@@ -143,8 +143,8 @@ static void put_tag(Recorded *r, size_t at, uint64_t from, uint64_t to)
 }
 
 /*
- * The part at @start ends with the mark, as where the device's initial data
- * was all sent. Returns the end of the section.
+ * Let the part at @start end with the mark, as if the device's initial data
+ * were complete. Returns the end of the section.
  */
 static size_t mark(Recorded *r, size_t start)
 {
@@ -154,7 +154,7 @@ static size_t mark(Recorded *r, size_t start)
     return end;
 }
 
-/* ---- what comes back ---- */
+/* ---- answers ---- */
 
 static void send_up_to(int fd, const Recorded *r, size_t *sent, size_t end)
 {
@@ -177,7 +177,7 @@ static void expect_ack(int fd)
     g_assert_cmpmem(got, sizeof(got), ack, sizeof(ack));
 }
 
-/* Till @side has read the @nth mark; then there is nothing. */
+/* Wait until @side has read the @nth mark; there must be no answer. */
 static void expect_silent(VFIOSide *side, int fd, unsigned nth)
 {
     g_autofree char *path = g_build_filename(side->dir, "trace", NULL);
@@ -197,7 +197,7 @@ static void expect_silent(VFIOSide *side, int fd, unsigned nth)
             }
         }
     }
-    /* 0: it has closed */
+    /* 0: it has closed the socket */
     g_assert_cmpint(recv(fd, &byte, 1, MSG_DONTWAIT), <=, 0);
 }
 
@@ -212,10 +212,10 @@ static void trace_marks(VFIOSide *side)
 typedef struct Marks {
     const char *name;
     const char *profiles;
-    /* The devices whose first parts get a mark, in the stream's order */
+    /* The devices whose first parts get a mark, in stream order */
     unsigned devices[2];
     unsigned count;
-    unsigned answered;          /* the number of the mark that is, from 1 */
+    unsigned answered;          /* number of the answered mark, from 1 */
 } Marks;
 
 static const Marks marks[] = {
@@ -225,7 +225,7 @@ static const Marks marks[] = {
     { "one-beside-6.1", "mlx5-6.2;pds", { 0 }, 1, 1 },
 };
 
-/* A part of the same device with nothing but a mark, as no source sends */
+/* Send a part of the same device with only a mark, which no source does */
 static void send_mark(int fd, const Recorded *r, size_t start, size_t end)
 {
     uint64_t tag = GUINT64_TO_BE(TAG_MARK);
@@ -269,7 +269,7 @@ static void test_marks(const void *opaque)
     vfio_pair_free(pair);
 }
 
-/* No answer can be given: the user is told, and the rest is loaded. */
+/* An answer is impossible: the user is told, and the rest is loaded. */
 static void test_one_way(void)
 {
     VFIOPair *pair = new_pair("virtio");
@@ -300,7 +300,7 @@ static void test_one_way(void)
     vfio_pair_free(pair);
 }
 
-/* ---- what is refused, in words ---- */
+/* ---- what is refused, with a message ---- */
 
 static void refuse(VFIOPair *pair, Recorded *r, const char *words)
 {
@@ -310,7 +310,7 @@ static void refuse(VFIOPair *pair, Recorded *r, const char *words)
 
     vfio_side_start(pair->dst);
     fd = vfio_side_connect(pair->dst);
-    /* It may end before it has taken all. */
+    /* The destination may exit before it has read everything. */
     for (; n > 0 && sent < r->bytes->len; sent += MAX(n, 0)) {
         n = send(fd, r->bytes->data + sent, r->bytes->len - sent,
                  MSG_NOSIGNAL);
@@ -338,7 +338,7 @@ static void test_beside_stream(void)
     refuse(pair, &r, "dev0;x-migration-multifd-transfer");
 }
 
-/* QEMU 10.0: all that is in the stream is its end. */
+/* QEMU 10.0: the stream has only the end. */
 static void test_no_config(void)
 {
     VFIOPair *pair = new_pair("virtio");
@@ -350,7 +350,7 @@ static void test_no_config(void)
            "x-migration-multifd-transfer");
 }
 
-/* The source has a newer kernel, whose driver speaks v2. */
+/* The source has a newer kernel, whose driver uses v2. */
 static void test_mark_for_v1(void)
 {
     VFIOPair *pair = new_pair("virtio");

@@ -1,11 +1,11 @@
 /*
  * Devices of protocol v2 between two real QEMUs
  *
- * Owns: every profile of the simulated device in each way that a VM moves or
- * is kept; several devices, in what order they stop and start, and which may
- * not migrate together. With -m slow every profile in every way, without it
- * what stands in for the others.
- * Does not own: failures (vfio-v2-fault-test.c), events of a VM's life
+ * Owns: every profile of the simulated device in each way of migrating or
+ * saving a VM; several devices, the order in which they stop and start, and
+ * which ones may not migrate together. -m slow runs every profile in every way;
+ * otherwise a representative selection is run.
+ * Does not own: failures (vfio-failure-test.c), VM events
  * (vfio-vm-event-test.c), streams (vfio-v2-stream-test.c).
  * Locks: none.
  *
@@ -29,14 +29,14 @@ static VFIOPair *new_pair(const char *list)
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
 
     vfio_pair_profiles(pair, list);
-    /* As users have to for xe and vgpu: what they have, at 128 MiB/s */
+    /* As users need for xe and vgpu, to send their state at 128 MiB/s */
     pair->src->downtime_ms = pair->dst->downtime_ms = 2000;
     return pair;
 }
 
-/* ---- what must be true beside vfio_pair_check() ---- */
+/* ---- checks besides vfio_pair_check() ---- */
 
-/* Nothing that the stopped devices had was left unread. */
+/* Everything that the stopped devices had was read. */
 static void expect_read_whole(VFIOSide *side)
 {
     for (unsigned i = 0; i < side->devices->len; i++) {
@@ -45,7 +45,7 @@ static void expect_read_whole(VFIOSide *side)
     }
 }
 
-/* QEMU's end closes the devices: nothing of theirs may be open then. */
+/* When QEMU ends, its devices are closed: no data file may be open then. */
 static void end_side(VFIOSide *side)
 {
     expect_read_whole(side);
@@ -82,7 +82,7 @@ static void test_paused(const void *profile)
     end_pair(pair);
 }
 
-/* A VM that never ran moves, and moves on before it ran there. */
+/* A VM that never ran migrates, and again before it runs. */
 static void test_never_run(const void *profile)
 {
     VFIOPair *pair = new_pair(profile);
@@ -116,8 +116,8 @@ static void test_there_and_back(const void *profile)
 }
 
 /*
- * Time goes back, while the VM runs; then it migrates. For the snapshot the
- * device only stops on the way to its state (v1: in one step).
+ * loadvm in the running VM, which then migrates. For savevm the device stops
+ * before it is saved (v1: in one step).
  */
 static void test_loadvm(const void *profile)
 {
@@ -157,7 +157,7 @@ static void test_loadvm_elsewhere(const void *profile)
 
 /* ---- several devices ---- */
 
-/* How often @words stand in @text before @end. */
+/* Number of @words in @text before @end. */
 static unsigned count(const char *text, const char *end, const char *words)
 {
     unsigned n = 0;
@@ -169,7 +169,7 @@ static unsigned count(const char *text, const char *end, const char *words)
     return n;
 }
 
-/* All are quiet before the first one stops. */
+/* All are quiescent before the first one stops. */
 static void expect_stopped_in_order(VFIOSide *side)
 {
     g_autofree char *arcs = vfio_side_arcs(side, NULL);
@@ -181,7 +181,7 @@ static void expect_stopped_in_order(VFIOSide *side)
                      side->devices->len);
 }
 
-/* All that were loaded are quiet when the first one runs. */
+/* All loaded devices are quiescent when the first one starts to run. */
 static void expect_started_in_order(VFIOSide *side)
 {
     g_autofree char *arcs = vfio_side_arcs(side, NULL);
@@ -240,7 +240,7 @@ static void test_together_savevm(const void *list)
 typedef struct Apart {
     const char *name;
     const char *profiles;       /* of two devices */
-    const char *words;          /* of why they do not migrate together */
+    const char *words;          /* the reason for the refusal */
 } Apart;
 
 static const Apart aparts[] = {
@@ -252,7 +252,7 @@ static const Apart aparts[] = {
       "dev0 has no state that stops peer-to-peer DMA;protocol v1" },
 };
 
-/* They do not, till one of them has left. */
+/* Refused until one of them has been unplugged. */
 static void test_refused(const void *opaque)
 {
     const Apart *a = opaque;
@@ -277,7 +277,7 @@ static void test_refused(const void *opaque)
     end_pair(pair);
 }
 
-/* The user says that they do not write to each other. */
+/* The user asserts that they do not write to each other. */
 static void test_allowed(const void *opaque)
 {
     const Apart *a = opaque;
@@ -294,7 +294,7 @@ static void test_allowed(const void *opaque)
 typedef struct Group {
     const char *name;
     void (*test)(const void *profile);
-    const char *quick;          /* without -m slow only these */
+    const char *quick;          /* run without -m slow, too */
 } Group;
 
 static const Group groups[] = {

@@ -1,11 +1,11 @@
 /*
- * The data window of a device goes away in a migration
+ * A device's data window disappears during migration
  *
- * Owns: that a window which gives SIGBUS, as that of a device unplugged from
- * the host does, fails the migration in words and nothing else, whoever
- * copies: the kernel (sockets, commands), or user space (TLS, snapshots, each
- * load). A rule that did not fire fails the case.
- * Does not own: other failures of a device (vfio-failure-test.c).
+ * Owns: a window that raises SIGBUS, as when a device is unplugged from the
+ * host, makes the migration fail with a message and has no other effect,
+ * whoever copies the data: the kernel (sockets, commands) or user space (TLS,
+ * snapshots, every load). A rule that did not fire fails the case.
+ * Does not own: other device failures (vfio-failure-test.c).
  * Locks: none.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -24,7 +24,7 @@ typedef struct Source {
     const char *name;
     const char *fault;
     bool tls;
-    bool command;               /* the stream goes through one */
+    bool command;               /* the stream is piped to a command */
 } Source;
 
 static const Source sources[] = {
@@ -102,7 +102,7 @@ static void test_savevm(void)
     vfio_side_free(side);
 }
 
-/* loadvm fails; the VM stays stopped, but it is there. */
+/* loadvm fails; the VM stays stopped, but still exists. */
 static void test_loadvm(void)
 {
     VFIOSide *side = vfio_side_new("source", SIDE_ATTACHED);
@@ -143,7 +143,7 @@ static void test_load(const void *tls)
 
 int main(int argc, char **argv)
 {
-    bool tls = !g_getenv("QTEST_NO_TLS");   /* QEMU is built without */
+    bool tls = !g_getenv("QTEST_NO_TLS");   /* QEMU is built without TLS */
 
     g_test_init(&argc, &argv, NULL);
     for (unsigned i = 0; i < G_N_ELEMENTS(sources); i++) {
