@@ -1,11 +1,10 @@
 /*
  * Tests of hw/vfio/dirty-bitmap.c and dirty-mappings.c
  *
- * The models know neither words nor pages: ranges are looked at byte by byte
- * (or in 128-bit numbers where there are too many), bitmaps are arrays of
- * bool, mappings a plain list. Random input is held against them for pages
- * of 4, 16 and 64 KiB, with ends that are not aligned, at the first and the
- * last page of the address space and around 2^63.
+ * The models use no words of bits: the pages of ranges are counted one by one,
+ * bitmaps are arrays of bool, mappings a plain list. Random input is compared
+ * with them for pages of 4, 16 and 64 KiB, with unaligned ends, at the first
+ * and the last page of the address space and around 2^63.
  *
  * Source: docs/contract.md, Dirty pages.
  *
@@ -30,7 +29,7 @@ static uint64_t random_below(uint64_t limit)
 
 /* ---- ranges ---- */
 
-/* The pages of which each byte lies in the range, counted one by one */
+/* The pages that are completely in the range, counted one by one */
 static void model_range(uint64_t first, uint64_t last, unsigned shift,
                         VFIODirtyRange *range)
 {
@@ -70,7 +69,7 @@ static void test_range_edges(void)
         unsigned shift = page_shifts[i];
         uint64_t page = UINT64_C(1) << shift;
 
-        /* All there is; twice 2^63 */
+        /* The whole address space, and each half */
         g_assert_true(vfio_dirty_range(0, UINT64_MAX, shift, &range));
         g_assert_cmphex(range.iova, ==, 0);
         g_assert_cmphex(range.pages, ==, UINT64_C(1) << (64 - shift));
@@ -81,7 +80,7 @@ static void test_range_edges(void)
         g_assert_cmphex(range.iova, ==, UINT64_C(1) << 63);
         g_assert_cmphex(range.pages, ==, UINT64_C(1) << (63 - shift));
 
-        /* The last page, whole and not */
+        /* The last and the first page, complete and incomplete */
         check_range(UINT64_MAX - page + 1, UINT64_MAX, shift);
         check_range(UINT64_MAX - page + 2, UINT64_MAX, shift);
         check_range(UINT64_MAX - page + 1, UINT64_MAX - 1, shift);
@@ -93,7 +92,7 @@ static void test_range_edges(void)
     }
 }
 
-/* ---- sizes, and how much one bitmap is read for ---- */
+/* ---- sizes, and the limit of one bitmap ---- */
 
 static void test_sizes(void)
 {
@@ -108,11 +107,11 @@ static void test_sizes(void)
     g_assert_cmpuint(vfio_dirty_pages_max(7), ==, 0);
     g_assert_cmpuint(vfio_dirty_pages_max(8), ==, 64);
     g_assert_cmpuint(vfio_dirty_pages_max(4096), ==, 32768);
-    /* 8 TiB of 4 KiB; a 32-bit 1 was shifted for it elsewhere */
+    /* 8 TiB in 4 KiB pages; must not overflow a 32-bit shift */
     g_assert_cmpuint(vfio_dirty_pages_max(256 << 20), ==, UINT64_C(1) << 31);
     g_assert_cmpuint(vfio_dirty_pages_max(UINT64_MAX), ==,
                      UINT64_C(1) << 31);
-    /* What is allowed fits */
+    /* The allowed number of pages fits, and no more */
     for (uint64_t bytes = 0; bytes < 4096; bytes++) {
         uint64_t pages = vfio_dirty_pages_max(bytes);
 
@@ -121,7 +120,7 @@ static void test_sizes(void)
     }
 }
 
-/* The most that ends at the range's end or at a mapping's, by trying */
+/* The most pages that end with the range or with a mapping, by trial */
 static uint64_t model_next_pages(uint64_t offset, uint64_t granule,
                                  uint64_t left, uint64_t max)
 {
@@ -146,7 +145,7 @@ static void test_next_pages(void)
         g_assert_cmpuint(vfio_dirty_next_pages(offset, granule, left, max), ==,
                          model_next_pages(offset, granule, left, max));
     }
-    /* One mapping of 16 TiB, and the limit of the kernel */
+    /* A mapping of 16 TiB exceeds the kernel's limit, small ones do not */
     g_assert_cmpuint(vfio_dirty_next_pages(0, UINT64_C(1) << 32,
                                            UINT64_C(1) << 32,
                                            VFIO_DIRTY_PAGES_MAX), ==, 0);
@@ -160,15 +159,15 @@ static void test_next_pages(void)
 #define BITS    1000
 
 typedef struct Shadow {
-    bool bits[BITS];            /* what the bitmap holds */
+    bool bits[BITS];            /* contents of the bitmap */
     uint64_t bitmap[BITS / 64 + 1];
-    uint64_t page;              /* of the receiver for bit @first */
+    uint64_t page;              /* page number for bit @first */
     uint64_t first;
-    bool got[BITS];             /* what arrived, by bit */
-    uint64_t last_page;         /* of the last range, they ascend */
+    bool got[BITS];             /* what was reported, by bit */
+    uint64_t last_page;         /* lowest page of the next run */
 } Shadow;
 
-/* Clean, scattered, in runs, or full */
+/* Clear, scattered, in runs, or full */
 static void shadow_fill(Shadow *s)
 {
     unsigned kind = random_below(4);
@@ -219,7 +218,7 @@ static void take_run(uint64_t first_page, uint64_t pages, void *opaque)
 
     g_assert_cmpuint(pages, >, 0);
     g_assert_cmpuint(first_page, >=, s->last_page);
-    s->last_page = first_page + pages + 1;  /* runs do not touch */
+    s->last_page = first_page + pages + 1;  /* runs are not adjacent */
     for (uint64_t i = 0; i < pages; i++) {
         shadow_got(s, first_page + i);
     }
@@ -259,7 +258,7 @@ static void test_take(gconstpointer data)
     }
 }
 
-/* More words than are handed over at once, in every alignment */
+/* More words than one call passes, in every alignment */
 static void count_words(const uint64_t *words, uint64_t first_page,
                         uint64_t nr_words, void *opaque)
 {
@@ -317,13 +316,13 @@ static void test_is_full(void)
 
 /* ---- mappings ---- */
 
-#define SLOTS   64              /* pages that are modelled */
+#define SLOTS   64              /* pages in the model */
 #define SLOT    UINT64_C(4096)
 
 typedef struct MapModel {
     uint64_t base;
-    int owner[SLOTS];           /* number of the mapping there, or -1 */
-    uint64_t size[SLOTS];       /* by number, its first page; 0: none */
+    int owner[SLOTS];           /* index of the mapping there, or -1 */
+    uint64_t size[SLOTS];       /* by index, its first page; 0: none */
 } MapModel;
 
 static void map_forget(MapModel *m, uint64_t n)
@@ -370,7 +369,7 @@ static void map_remove(MapModel *m, VFIODirtyMappings *mappings)
     }
 }
 
-/* All of them, in order, from any place on */
+/* Check all mappings, in order, from a random address on */
 static void map_check(MapModel *m, VFIODirtyMappings *mappings)
 {
     uint64_t from = random_below(SLOTS);
@@ -395,7 +394,7 @@ static void map_check(MapModel *m, VFIODirtyMappings *mappings)
     g_assert_cmpuint(vfio_dirty_mappings_count(mappings), ==, count);
 }
 
-/* Each mapping that ends in time is in one span, and spans keep the rules. */
+/* Each mapping up to the limit is in one batch, and batches keep the rules. */
 static void map_check_spans(MapModel *m, VFIODirtyMappings *mappings)
 {
     uint64_t last = random_below(SLOTS);
@@ -415,7 +414,7 @@ static void map_check_spans(MapModel *m, VFIODirtyMappings *mappings)
             uint64_t first = (vfio_dirty_mapping_at(p)->iova - m->base) /
                              SLOT;
 
-            /* None was left out before, and no gap is too wide */
+            /* No mapping was skipped, and no gap is too wide */
             for (uint64_t i = slot; i < first; i++) {
                 g_assert_cmpint(m->owner[i], <, 0);
             }

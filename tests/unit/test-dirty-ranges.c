@@ -1,10 +1,10 @@
 /*
  * Tests of hw/vfio/dirty-ranges.c
  *
- * The models know pages only, each by itself: an array of bool says which
- * pages sections have, a device is an array of bool that it logs in. Random
- * input is held against them for pages of 4, 16 and 64 KiB, at the first and
- * the last page of the address space and around 2^32 and 2^63.
+ * The models only have single pages: an array of bool says which pages are in
+ * sections, a device is an array of bool that it logs to. Random input is
+ * compared with them for pages of 4, 16 and 64 KiB, at the first and the last
+ * page of the address space and around 2^32 and 2^63.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,7 +12,7 @@
 #include "hw/vfio/dirty-ranges.h"
 
 #define GROUP       64          /* pages: one word of a bitmap */
-#define SPAN        40          /* groups that sections of a test lie in */
+#define SPAN        40          /* groups with the sections of a test */
 #define SECTIONS    8
 
 static const unsigned page_shifts[] = { 12, 14, 16 };
@@ -28,7 +28,7 @@ static unsigned random_shift(void)
     return page_shifts[random_below(G_N_ELEMENTS(page_shifts))];
 }
 
-/* First page of a span: at the begin and the end of all, and at borders */
+/* First page of a span: at either end of the address space, or at a boundary */
 static uint64_t random_base(unsigned shift)
 {
     const uint64_t end = UINT64_C(1) << (64 - shift);
@@ -44,9 +44,9 @@ static uint64_t random_base(unsigned shift)
 /* ---- from sections to ranges ---- */
 
 typedef struct Cover {
-    uint64_t base;              /* a page */
+    uint64_t base;              /* first page */
     unsigned shift;
-    bool wanted[SPAN];          /* groups */
+    bool wanted[SPAN];          /* by group */
     VFIODirtyRange sections[SECTIONS];
     unsigned nr_sections;
 } Cover;
@@ -70,13 +70,13 @@ static void cover_init(Cover *c)
     }
 }
 
-/* Does the span end where all addresses do? Its last page is not had. */
+/* Does the span end with the address space? Its last page is never covered. */
 static bool at_the_end(const Cover *c)
 {
     return c->base + SPAN * GROUP == UINT64_C(1) << (64 - c->shift);
 }
 
-/* Pages from the first to the last group that is wanted of @from to @end */
+/* Pages from the first to the last wanted group between @from and @end */
 static uint64_t hull(const Cover *c, unsigned from, unsigned end)
 {
     while (from < end && !c->wanted[from]) {
@@ -88,7 +88,7 @@ static uint64_t hull(const Cover *c, unsigned from, unsigned end)
     return (end - from) * GROUP - (end > from && end == SPAN && at_the_end(c));
 }
 
-/* The fewest pages that three hulls have, by trying all cuts */
+/* The fewest pages that three hulls can have, by trying all splits */
 static uint64_t model_fewest(const Cover *c)
 {
     uint64_t fewest = SPAN * GROUP;
@@ -127,7 +127,7 @@ static void check_ranges(const Cover *c, const VFIODirtyRanges *ranges)
             g_assert_false(have[page]);
             have[page] = true;
         }
-        /* Tight: it begins and ends with a group that is wanted */
+        /* Tight: it starts and ends with a wanted group */
         g_assert_true(c->wanted[first / GROUP]);
         g_assert_true(c->wanted[(end - 1) / GROUP]);
     }
@@ -153,13 +153,13 @@ static void test_cover(void)
 static void test_cover_edges(void)
 {
     const uint64_t gib = 1 << 30, page = 4096;
-    /* A PC with 8 GiB, and a BAR of RAM in a window at 56 TiB */
+    /* A PC with 8 GiB, and a BAR of RAM at 56 TiB */
     VFIODirtyRange pc[] = {
         { 0, 0xa0 }, { 0xc0000, 0x40 }, { 0x100000, 3 * gib / page - 0x100 },
         { 0xfd000000, 0x1000 }, { 4 * gib, 5 * gib / page },
         { UINT64_C(56) << 40, 0x101 },
     };
-    /* All there is: 2^52 pages, whose bytes are no 64-bit number */
+    /* The whole address space: 2^52 pages, whose bytes overflow 64 bits */
     VFIODirtyRange all = { 0, UINT64_C(1) << 52 };
     VFIODirtyRange last = { UINT64_MAX - (page - 1), 1 };
     VFIODirtyRanges ranges;
@@ -186,7 +186,7 @@ static void test_cover_edges(void)
 
 /* ---- parts of a piece ---- */
 
-/* The range that has the page, if any */
+/* The range that contains the page, if any */
 static const VFIODirtyRange *model_range_of(const VFIODirtyRanges *ranges,
                                             uint64_t page, unsigned shift)
 {
@@ -260,16 +260,16 @@ static void test_window(void)
         uint64_t begin = (w.report.iova - range.iova) >> shift;
         uint64_t end = begin + w.report.pages;
 
-        /* Of whole words of the range, or to its end; inside of it */
+        /* Whole words of the range, or up to its end; inside of it */
         g_assert_cmphex(w.report.iova, >=, range.iova);
         g_assert_cmpuint(begin % 64, ==, 0);
         g_assert_true(end % 64 == 0 || end == range.pages);
         g_assert_cmpuint(end, <=, range.pages);
         g_assert_cmpuint(w.report.pages, <=, max);
-        /* It begins where the piece does, and no word too early */
+        /* The piece begins in the first word of the report */
         g_assert_cmpuint(begin + w.first, ==, at);
         g_assert_cmpuint(w.first, <, 64);
-        /* As much of the piece as fits, and no word too much */
+        /* As much of the piece as fits, and no unneeded words */
         g_assert_cmpuint(w.pages, >, 0);
         g_assert_cmpuint(w.pages, <=, piece.pages);
         g_assert_cmpuint(w.first + w.pages, <=, w.report.pages);
@@ -280,16 +280,16 @@ static void test_window(void)
     }
 }
 
-/* ---- bits beside the piece ---- */
+/* ---- bits outside of the piece ---- */
 
 #define DEVICE_PAGES    500
 
-/* A device that logs in one range; each page belongs to one section */
+/* A device that logs one range; each page belongs to one section */
 typedef struct Device {
     VFIODirtyRange range;
     unsigned shift;
-    bool logged[DEVICE_PAGES];  /* in the device */
-    bool owed[DEVICE_PAGES];    /* written, and not yet told to its owner */
+    bool logged[DEVICE_PAGES];  /* in the device's log */
+    bool owed[DEVICE_PAGES];    /* written, not yet reported to its owner */
     VFIODirtyCarry *carry;
 } Device;
 
@@ -304,7 +304,7 @@ static void device_report(Device *d, const VFIODirtyRange *report,
     }
 }
 
-/* Read pages @first to @first + @pages; all that was written there is told. */
+/* Read @pages pages from @first; all that was written there is reported. */
 static void device_read(Device *d, uint64_t first, uint64_t pages)
 {
     uint64_t max = 64 + random_below(200);

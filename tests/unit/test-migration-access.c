@@ -1,9 +1,9 @@
 /*
  * Tests of hw/vfio/migration-v1-access.c
  *
- * The linker leads the pread and pwrite of the code under test to memory of
- * this file (--wrap): what no real file and no simulated device can show.
- * How data moves in pieces is in tests/component/.
+ * The linker redirects pread and pwrite of the code under test to memory in
+ * this file (--wrap), for cases that no real file and no simulated device can
+ * produce. How data is split into pieces is tested in tests/component/.
  *
  * Source: docs/contract.md, Registers.
  *
@@ -18,8 +18,8 @@
 
 static struct {
     uint8_t data[64];
-    int err;                    /* each access fails with it; 0: it works */
-    bool small_only;            /* EINVAL unless of 8, 4, 2 or 1, aligned */
+    int err;                    /* error of each access; 0: success */
+    bool small_only;            /* EINVAL unless 8, 4, 2 or 1 bytes, aligned */
     unsigned calls;
     uint64_t offset;            /* of the last access */
     size_t size;
@@ -65,7 +65,7 @@ static void device_reset(int err)
     dev.err = err;
 }
 
-/* A register as the device holds it, in the machine's byte order */
+/* The value of a register in the device, in host byte order */
 static uint64_t device_register(uint64_t offset, unsigned width)
 {
     uint64_t value64;
@@ -101,7 +101,7 @@ static void test_register_is_one_access_of_its_width(void)
     }
 }
 
-/* All four kinds of access to @offset; each gives @ret and changes nothing. */
+/* All four kinds of access at @offset return @ret and change nothing. */
 static void expect_failure(uint64_t fd_offset, uint64_t offset, size_t size,
                            int ret)
 {
@@ -119,7 +119,7 @@ static void expect_failure(uint64_t fd_offset, uint64_t offset, size_t size,
     g_assert_false(access.small_only);
 }
 
-/* Interrupted without an end; refused, though there is no smaller access */
+/* Interrupted forever; refused, though there is no smaller access */
 static void test_one_error_for_ever(void)
 {
     device_reset(EINTR);
@@ -130,7 +130,7 @@ static void test_one_error_for_ever(void)
     g_assert_cmpuint(dev.calls, ==, 4);
 }
 
-/* As wide as offset and rest allow: 1, 2, 4, 8, 8, 8, 4, 2, 1 */
+/* As wide as offset and remaining size allow: 1, 2, 4, 8, 8, 8, 4, 2, 1 */
 static void test_small_accesses_are_aligned(void)
 {
     VFIOMigAccess access = { .fd = FAKE_FD, .fd_offset = REGION_START };
@@ -139,12 +139,12 @@ static void test_small_accesses_are_aligned(void)
     device_reset(0);
     dev.small_only = true;
     g_assert_cmpint(vfio_mig_data_write(&access, 1, buf, sizeof(buf)), ==, 0);
-    g_assert_cmpuint(dev.calls, ==, 1 + 9);     /* the first one was large */
+    g_assert_cmpuint(dev.calls, ==, 1 + 9);    /* the first attempt was large */
     g_assert_cmpint(vfio_mig_data_read(&access, 1, buf, sizeof(buf)), ==, 0);
     g_assert_cmpuint(dev.calls, ==, 1 + 9 + 9);
 }
 
-/* A position that no file has is refused before any access. */
+/* A position that no file can have is refused before any access. */
 static void test_positions_beyond_all_files(void)
 {
     static const struct {

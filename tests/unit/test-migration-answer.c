@@ -1,10 +1,10 @@
 /*
- * Tests of hw/vfio/migration-answer.c: who waits for the destination's answer
+ * Tests of hw/vfio/migration-answer.c: waiting for the destination's answer
  *
- * What QEMU gives that file is played here: its properties and capabilities,
- * its main loop, a channel that is one end of a socket pair. So there can be
- * a QEMU that does not let its return path be switched off, which no release
- * is. What real ones do is in tests/qtest/vfio-answer-test.c.
+ * What QEMU provides to that file is simulated here: its properties and
+ * capabilities, its main loop, and a channel that is one end of a socket pair.
+ * This allows for a QEMU whose return path cannot be switched off, as no
+ * release is. Real ones are tested in tests/qtest/vfio-answer-test.c.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -23,18 +23,18 @@
 #include "hw/vfio/migration-options.h"
 #include "trace.h"
 
-/* "Do not wait to stop the VM", of QEMU 8.1 and later */
+/* MIG_RP_MSG_SWITCHOVER_ACK, of QEMU 8.1 and later */
 #define ACK     0x00, 0x07, 0x00, 0x00
-/* A destination that has the VM */
+/* MIG_RP_MSG_SHUT with 0: the destination has the VM */
 #define SHUT    0x00, 0x01, 0x00, 0x04, 0x00, 0x00, 0x00, 0x00
 
 static struct {
     int channel[2];             /* the source's end, the destination's */
-    bool asked;                 /* capability return-path: the user's */
-    bool settable;              /* whether its property can be set */
+    bool asked;                 /* the user's capability return-path */
+    bool settable;              /* its property can be set */
     bool wanted;
     unsigned nr_sets, nr_widened, nr_threads, nr_joins, nr_shutdowns;
-    bool waited, slept;         /* the thread: before a read, in one */
+    bool waited, slept;         /* the thread did, before a read or in it */
     QEMUBHFunc *bottom_half;
     void *bottom_half_opaque;
     char *reason;
@@ -128,7 +128,7 @@ void aio_bh_schedule_oneshot_full(AioContext *ctx, QEMUBHFunc *cb,
     qemu.bottom_half_opaque = opaque;
 }
 
-/* The main loop goes round. */
+/* Run the main loop once. */
 static void run_bottom_half(void)
 {
     g_assert_nonnull(qemu.bottom_half);
@@ -198,7 +198,7 @@ static void begin(bool asked, bool settable, bool wanted)
     migration.to_dst_file = (QEMUFile *)&qemu;
 }
 
-/* The destination sends @size @bytes, and then there is no more. */
+/* The destination sends @size @bytes and then closes its end. */
 static void answer(const uint8_t *bytes, size_t size)
 {
     g_assert_cmpint(send(qemu.channel[1], bytes, size, MSG_NOSIGNAL), ==,
@@ -206,7 +206,7 @@ static void answer(const uint8_t *bytes, size_t size)
     g_assert_cmpint(shutdown(qemu.channel[1], SHUT_WR), ==, 0);
 }
 
-/* QEMU waits for the thread before it cleans up; a failure skips that. */
+/* QEMU joins the thread before it cleans up, but not after a failure. */
 static void wait_for_answer(void)
 {
     g_assert_true(migration.rp_state.rp_thread_created);
@@ -238,7 +238,7 @@ static bool is_refused(const uint8_t *bytes, size_t size)
 
 /* ---- tests ---- */
 
-/* It looks off to QEMU, which then opens none, and on to the user again. */
+/* Switched off so that QEMU does not open it, and on again for the user. */
 static void test_asked(void)
 {
     begin(true, true, false);
@@ -262,7 +262,7 @@ static void test_not_asked(void)
     g_assert_null(qemu.bottom_half);
     end();
 
-    /* What is in the buffer has been sent, to a source that does not wait. */
+    /* A source that does not wait counts buffered data as sent. */
     begin(false, true, false);
     vfio_mig_answer_await(&migration);
     g_assert_cmpuint(qemu.nr_threads, ==, 0);
@@ -271,8 +271,8 @@ static void test_not_asked(void)
 }
 
 /*
- * QEMU then reads the way back itself. A second reader would take messages
- * from it, and a bottom half would switch on what was never off.
+ * QEMU then reads the return path itself. A second reader would take messages
+ * from it, and a bottom half would enable what was never disabled.
  */
 static void test_cannot_be_set(void)
 {
@@ -283,16 +283,16 @@ static void test_cannot_be_set(void)
     g_assert_null(qemu.bottom_half);
     g_assert_true(qemu.asked);
 
-    /* QEMU's thread is not ours to end, nor is its channel. */
+    /* QEMU's thread and channel are not ours to end. */
     migration.rp_state.rp_thread_created = true;
     vfio_mig_answer_end(&migration);
     g_assert_true(migration.rp_state.rp_thread_created);
     g_assert_cmpuint(qemu.nr_shutdowns, ==, 0);
     end();
-    test_asked();           /* nor is the next migration's lost */
+    test_asked();           /* the next migration is not affected */
 }
 
-/* It does not sleep in a read, which all that is sent would wake. */
+/* The thread must not sleep in a read, where all that is sent would wake it. */
 static void test_waits(void)
 {
     static const uint8_t yes[] = { SHUT };

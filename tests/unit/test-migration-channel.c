@@ -1,5 +1,5 @@
 /*
- * Unit tests for migration-channel.c: each kind of file beneath a stream
+ * Unit tests for migration-channel.c: each kind of file under a stream
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -31,7 +31,7 @@ static int send_bytes(int fd)
     return bytes;
 }
 
-/* As much as a process without a privilege may have, or more */
+/* At least what an unprivileged process may have */
 static void test_unix(void)
 {
     int fds[2], before;
@@ -45,7 +45,7 @@ static void test_unix(void)
     close(fds[1]);
 }
 
-/* Its buffer grows by itself, till somebody sets it. */
+/* Its buffer grows by itself unless it was set. */
 static void test_tcp(void)
 {
     int fd = socket(AF_INET, SOCK_STREAM, 0), before = send_bytes(fd);
@@ -55,7 +55,7 @@ static void test_tcp(void)
     close(fd);
 }
 
-/* Nobody answers through it. */
+/* There is no return path. */
 static void test_pipe(void)
 {
     int fds[2], before;
@@ -68,7 +68,7 @@ static void test_pipe(void)
     close(fds[1]);
 }
 
-/* What has no such buffer stays as it is. */
+/* Files without such a buffer are left alone. */
 static void test_others(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();

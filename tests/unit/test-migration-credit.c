@@ -1,8 +1,8 @@
 /*
  * Tests of hw/vfio/migration-credit.c
  *
- * A model of QEMU's intervals, in virtual time: RAM and devices that send what
- * they are let send, over a stream as fast as one likes.
+ * A model of QEMU's intervals in virtual time: RAM and devices send what they
+ * are allowed to, over a stream of any speed.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -16,7 +16,7 @@ typedef struct World {
     VFIOMigCredit credit;
     int64_t now_ns;
     int64_t begin_ns;           /* of the interval */
-    uint64_t max, used;         /* of it */
+    uint64_t max, used;         /* in the interval */
     double wire;                /* bytes/ns */
     uint64_t chunk;
     uint64_t ram_ready;         /* bytes that RAM could send */
@@ -79,7 +79,7 @@ static bool ram_turn(World *w)
     return !w->ram_ready;
 }
 
-/* What QEMU does in one turn of its loop */
+/* One iteration of QEMU's loop */
 static void loop(World *w)
 {
     VFIOMigInterval now = interval(w);
@@ -97,7 +97,7 @@ static void loop(World *w)
         if (!limited(w) && ram_turn(w)) {
             device_turn(w);
         }
-        put(w, 40);             /* heads and ends of sections */
+        put(w, 40);             /* headers and footers of sections */
     }
     if (limited(w)) {
         idle(w, MAX(w->begin_ns + 100 * MS - w->now_ns, 0));
@@ -125,7 +125,7 @@ static World play(uint64_t rate, uint64_t chunk, double wire_rate,
 static void expect_rate(const char *what, const World *w, uint64_t rate)
 {
     double seconds = (w->now_ns - 1000 * MS) / 1e9;
-    /* What is owed at the end was sent, but its time is still to come. */
+    /* The debt at the end has been sent, but its time is still to come. */
     double is = (w->ram_sent + w->device_sent - w->credit.debt_bytes) /
                 seconds;
 
@@ -146,14 +146,14 @@ static void test_device_alone(void)
             World w = play(rates[i], chunks[j], 4e9, 0, 300);
 
             expect_rate("alone", &w, rates[i]);
-            /* It waits for the next interval, and is not asked all the time. */
+            /* It waits for the next interval instead of being polled. */
             g_assert_cmpuint(w.loops, <, 20 * 300 +
                              w.device_sent / chunks[j]);
         }
     }
 }
 
-/* A chunk that takes more than an interval to send: its time counts. */
+/* A chunk takes longer than an interval to send: that time counts. */
 static void test_slow_stream(void)
 {
     World w = play(32 * MiB, 64 * MiB, 100e6, 0, 300);
@@ -161,11 +161,13 @@ static void test_slow_stream(void)
     expect_rate("slow stream", &w, 32 * MiB);
 }
 
-/* The guest writes more than the limit lets out: both have a part. */
+/* The guest writes more than the limit allows: both get a share. */
 static void test_beside_ram(void)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(rates); i++) {
-        /* Long enough for some of the largest chunks; RAM goes by pages. */
+        /*
+         * Long enough for several of the largest chunks; RAM is sent by page.
+         */
         unsigned seconds = rates[i] > 100 * MiB ? 60 : 600;
 
         for (unsigned j = 1; j < ARRAY_SIZE(chunks); j++) {
@@ -178,7 +180,7 @@ static void test_beside_ram(void)
     }
 }
 
-/* RAM that needs little has it, and the device the rest. */
+/* RAM that needs little gets it, and the device gets the rest. */
 static void test_beside_some_ram(void)
 {
     World w = play(32 * MiB, 64 * MiB, 4e9, 4 * MiB, 600);
@@ -198,7 +200,7 @@ static void test_no_limit(void)
     }
 }
 
-/* A debt under a low limit is none to speak of under a high one. */
+/* A debt from a low limit is negligible with a high one. */
 static void test_limit_is_raised(void)
 {
     World w = play(4096, 64 * MiB, 4e9, 0, 5);

@@ -1,9 +1,10 @@
 /*
  * Tests of hw/vfio/migration-estimate.c
  *
- * The decision whether the VM may be stopped is held against one in exact
- * numbers; the rest is looked at piece by piece. Whole migrations are in
- * tests/component/test-switch-over.c and tests/qtest/vfio-switch-over-test.c.
+ * The decision whether the VM may be stopped is compared with an exact
+ * calculation; the rest is tested piece by piece. Whole migrations are tested
+ * in tests/component/test-switch-over.c and
+ * tests/qtest/vfio-switch-over-test.c.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -42,10 +43,7 @@ static void update_both(VFIOMigEstimate *e, uint64_t initial, uint64_t dirty,
     vfio_mig_estimate_update(e, &sizes);
 }
 
-/*
- * After so long a time any rate is known to be the stream's: so much has gone
- * out at it.
- */
+/* Long enough for any rate to be taken for the stream's. */
 #define TOLD_MS         (INT64_C(1) << 40)
 
 /* ---- the decision ---- */
@@ -56,8 +54,8 @@ static bool qemu_stops(uint64_t sum, uint64_t threshold)
 }
 
 /*
- * (others + readable) / threshold + rest / best < 1, where both are bytes
- * within the downtime limit. *even: nearer to 1 than a double can tell.
+ * Stop if (others + readable) / threshold + rest / best < 1; threshold and best
+ * are bytes per downtime limit. *even: closer to 1 than a double can resolve.
  */
 static bool model_stops(uint64_t others, uint64_t readable, uint64_t rest,
                         uint64_t threshold, uint64_t best, bool *even)
@@ -81,7 +79,7 @@ static uint64_t random_bytes(unsigned bits)
     return bits ? value >> (64 - bits) : 0;
 }
 
-/* Returns whether the VM is stopped; -1 where it is too close to tell. */
+/* Returns whether the VM is stopped; -1 if it is too close to tell. */
 static int check_decision(unsigned bits)
 {
     uint64_t best = random_bytes(g_test_rand_int_range(0, bits));
@@ -128,7 +126,7 @@ static void test_decision(void)
 
 /* ---- rates ---- */
 
-/* While devices keep the thread the stream could take more. */
+/* While devices occupy the thread, the stream could take more. */
 static void test_rate_beside_slow_devices(void)
 {
     VFIOMigEstimate e;
@@ -137,7 +135,7 @@ static void test_rate_beside_slow_devices(void)
     look_at(&e, 0, 0, 1000, 0);
     look_at(&e, TOLD_MS, 100 * MB, 1000, 0);
     g_assert_cmpuint(vfio_mig_estimate_rate(&e), ==, 100 * MB);
-    /* A half of the time was theirs; of all of it, no more than 3/4 count. */
+    /* Half of the time was theirs; if all of it was, only 3/4 count. */
     vfio_mig_estimate_note_away(&e, 20 * MS);
     vfio_mig_estimate_note_away(&e, 30 * MS);
     look_at(&e, TOLD_MS + 100, 90 * MB, 1000, 0);
@@ -147,7 +145,7 @@ static void test_rate_beside_slow_devices(void)
     g_assert_cmpuint(vfio_mig_estimate_rate(&e), ==, 364 * MB);
 }
 
-/* A stream that had next to nothing to send: its rate says nothing. */
+/* If the stream had next to nothing to send, its rate means nothing. */
 static void test_rate_of_too_little(void)
 {
     VFIOMigEstimate e;
@@ -164,7 +162,7 @@ static void test_rate_of_too_little(void)
     g_assert_cmpuint(vfio_mig_estimate_rate(&e), <, 10 * MB + 300);
 }
 
-/* QEMU computes a threshold every 100 ms, and its user changes the limit. */
+/* QEMU computes a threshold every 100 ms, and the user changes the limit. */
 static void test_rate_ignores_a_threshold_of_another_limit(void)
 {
     VFIOMigEstimate e;
@@ -205,7 +203,7 @@ static void test_no_downtime_at_all(void)
     g_assert_cmpuint(vfio_mig_estimate_pending(&e), ==, 0);
 }
 
-/* What a device needs, and the RAM that comes before it, and a tenth */
+/* Time for the device, for RAM that is sent before it, and a tenth more */
 static void test_downtime_that_would_do(void)
 {
     const VFIOMigEstimate *two[2];
@@ -221,14 +219,14 @@ static void test_downtime_that_would_do(void)
     }
     update_stop(&e[0], 100 * MB);
     update_both(&e[1], 0, 10 * MB, 60 * MB);
-    /* 500 ms of RAM, 1000 ms; 1000 and 500 ms */
+    /* 500 ms for RAM and 1000 ms; 1000 and 500 ms */
     g_assert_cmpuint(vfio_mig_estimate_downtime_ms(two, 1), ==,
                      1651 + VFIO_MIG_QEMU_MS);
     g_assert_cmpuint(vfio_mig_estimate_downtime_ms(two, 2), ==,
                      3301 + VFIO_MIG_QEMU_MS);
 }
 
-/* At once, also of what can still be read, or where no rate is known */
+/* Immediately, also by data that can still be read, or without a known rate */
 static void test_holds_up(void)
 {
     VFIOMigEstimate e;
@@ -239,7 +237,7 @@ static void test_holds_up(void)
     g_assert_true(vfio_mig_estimate_holds_up(&e));
     look_at(&e, 2, 60 * MB, 300, 59 * MB);
     g_assert_true(vfio_mig_estimate_holds_up(&e));
-    look_at(&e, 3, 60 * MB, 300, 60 * MB);      /* RAM does */
+    look_at(&e, 3, 60 * MB, 300, 60 * MB);      /* RAM does it */
     g_assert_false(vfio_mig_estimate_holds_up(&e));
     vfio_mig_estimate_note_sent(&e, MB);
     look_at(&e, 4, 60 * MB, 300, 59 * MB);      /* nobody does */
@@ -248,7 +246,7 @@ static void test_holds_up(void)
     g_assert_true(vfio_mig_estimate_holds_up(&e));
 }
 
-/* Looks are far more than the ten in a second that count. */
+/* Looks are far more frequent than the ten per second that count. */
 static void test_too_big_takes_a_second(void)
 {
     VFIOMigEstimate e;
@@ -256,7 +254,7 @@ static void test_too_big_takes_a_second(void)
 
     vfio_mig_estimate_begin(&e, 0, 0);
     for (ms = 0; ms < 3000; ms++) {
-        /* nothing is measured at first; then RAM is not done */
+        /* no measurement at first; then RAM is not done */
         look_at(&e, ms, ms < 1000 ? 0 : 60 * MB, 300,
                 ms < 2000 ? 60 * MB * (ms >= 1000) : 0);
         update_both(&e, 0, 0, 61 * MB);
@@ -275,7 +273,7 @@ static void test_too_big_takes_a_second(void)
     g_assert_cmpuint(ms, <=, 3001);
 }
 
-/* A slow device is read once before anybody says that it is too big. */
+/* A slow device is read once before it is reported as too big. */
 static void test_too_big_once_it_was_read(void)
 {
     VFIOMigEstimate e;
@@ -301,7 +299,7 @@ static void test_too_big_once_it_was_read(void)
 
 /* ---- time ---- */
 
-/* Of a stream of 1 GB/s, with a device that gives @rate MB/s */
+/* A stream of 1 GB/s, and a device that gives @rate MB/s */
 static void measured(VFIOMigEstimate *e, uint64_t rate, int64_t change_ms,
                      uint64_t limit_ms, uint64_t others)
 {
@@ -315,10 +313,7 @@ static void measured(VFIOMigEstimate *e, uint64_t rate, int64_t change_ms,
     vfio_mig_estimate_set_change(e, change_ms * MS);
 }
 
-/*
- * Without what QEMU needs besides. Returns whether it is no more than a lower
- * bound.
- */
+/* Without QEMU's own overhead. Returns whether it is only a lower bound. */
 static bool expect_prediction(VFIOMigEstimate *e, size_t nr, uint64_t expected,
                               uint64_t least)
 {
@@ -334,7 +329,7 @@ static bool expect_prediction(VFIOMigEstimate *e, size_t nr, uint64_t expected,
     return downtime.lower_bound;
 }
 
-/* Side by side: the slowest one, not all of them. */
+/* In parallel: the slowest one counts, not the sum. */
 static void test_time_of_several(void)
 {
     VFIOMigEstimate e[4];
@@ -345,7 +340,7 @@ static void test_time_of_several(void)
     }
     g_assert_false(expect_prediction(e, 1, 510, 510));
     g_assert_false(expect_prediction(e, 4, 510, 510));
-    /* Now the stream is what takes longest: RAM, and all that devices have. */
+    /* Now the stream takes longest, for RAM and all device data. */
     for (unsigned i = 0; i < 4; i++) {
         measured(&e[i], 0, 10, 5000, 20 * MB + i * 50 * MB);
         update_stop(&e[i], 50 * MB);
@@ -354,8 +349,8 @@ static void test_time_of_several(void)
 }
 
 /*
- * Too little was read to tell anything: as fast as the stream, at best. Of
- * several devices one is enough.
+ * Too little was read for a measurement: at best, it is as fast as the stream.
+ * One such device among several is enough.
  */
 static void test_time_is_not_known(void)
 {
@@ -365,7 +360,7 @@ static void test_time_is_not_known(void)
     vfio_mig_estimate_note_time(&e[0], 4096, 1000 * MS, 0);
     update_stop(&e[0], 50 * MB);
     g_assert_true(expect_prediction(e, 1, 60, 60));
-    /* It will hardly matter how fast so little is. */
+    /* For so little data the rate hardly matters. */
     update_stop(&e[0], 64 * KiB);
     g_assert_false(expect_prediction(e, 1, 10, 10));
     measured(&e[1], 100, 0, 300, 0);        /* its changes were not seen */
@@ -373,15 +368,15 @@ static void test_time_is_not_known(void)
     g_assert_true(expect_prediction(e, 2, 110, 110));
     vfio_mig_estimate_set_change(&e[1], 10 * MS);
     g_assert_false(expect_prediction(e, 2, 110, 110));
-    measured(&e[1], 100, 10, 300, 0);       /* nor its size told */
+    measured(&e[1], 100, 10, 300, 0);       /* nor its size reported */
     update_both(&e[1], 0, 0, 0);
     e[1].sizes.stop_known = false;
     g_assert_true(expect_prediction(e, 2, 10, 10));
 }
 
 /*
- * What a driver of v1 tells is what it has while it runs: the VM is stopped
- * by that, but what it had last time, or the user says, is expected.
+ * A v1 driver reports what it has while it runs: that decides when the VM is
+ * stopped, but the last size, or the user's, is what is expected.
  */
 static void test_time_of_more_than_told(void)
 {
@@ -399,7 +394,9 @@ static void test_time_of_more_than_told(void)
     g_assert_cmpuint(vfio_mig_estimate_stop_bytes(&e), ==, 1 * MB);
 }
 
-/* What is read before the stop may become less: it is waited for, and told. */
+/*
+ * Data that is read before the stop may shrink: wait for that, and report it.
+ */
 static void test_time_may_become_less(void)
 {
     const VFIOMigEstimate *all[1];
@@ -436,9 +433,9 @@ static void test_time_may_become_less(void)
 }
 
 /*
- * A driver has what became stale ready once it was asked again: that it gave
- * nothing at the end of what it had is no sign that it gives nothing more.
- * Only where it gives nothing for a second it counts as one that does not.
+ * Stale data is ready once the driver has been asked again: if it gives nothing
+ * at the end of its data, that does not mean that there will be no more. Only
+ * after a second without data it counts as withheld.
  */
 static void test_time_of_what_comes_again(void)
 {
@@ -470,7 +467,7 @@ static void test_time_of_what_comes_again(void)
     g_assert_true(vfio_mig_estimate_is_hopeless(&e, &downtime));
 }
 
-/* A destination takes some of it at once, and the rest at its own rate. */
+/* A destination takes some data at once, and the rest at its own rate. */
 static void test_time_of_a_slow_destination(void)
 {
     VFIOMigEstimate e;
@@ -481,16 +478,16 @@ static void test_time_of_a_slow_destination(void)
     expect_prediction(&e, 1, 110, 110);
     vfio_mig_estimate_note_time(&e, 10 * MB, 10 * MS, 100 * MS);
     vfio_mig_estimate_note_time(&e, 10 * MB, 10 * MS, 100 * MS);
-    expect_prediction(&e, 1, 110, 110);     /* one is none */
+    expect_prediction(&e, 1, 110, 110);     /* not enough yet */
     vfio_mig_estimate_note_time(&e, 10 * MB, 10 * MS, 100 * MS);
-    /* At 100 MB/s, with 8 MiB that it has in memory: 108.4 MB */
+    /* At 100 MB/s, with 8 MiB buffered in memory: 108.4 MB */
     expect_prediction(&e, 1, 10 + 1084, 10 + 1084);
-    /* It was something else that took it so long just now. */
+    /* This delay had another cause. */
     vfio_mig_estimate_note_time(&e, 10 * MB, 10 * MS, 1000 * MS);
     expect_prediction(&e, 1, 10 + 1084, 10 + 1084);
 }
 
-/* What does not become less is not waited for. */
+/* Data that does not shrink is not waited for. */
 static void test_time_is_hopeless(void)
 {
     const VFIOMigEstimate *all[1];
@@ -506,12 +503,12 @@ static void test_time_is_hopeless(void)
                              e.look.threshold_bytes));
     g_assert_true(vfio_mig_estimate_is_hopeless(&e, &downtime));
     g_assert_cmpuint(vfio_mig_estimate_least_ms(&e), ==, 510);
-    /* Not yet: initial data counts till it was read. */
+    /* Not yet: initial data counts until it has been read. */
     update_both(&e, 4096, 0, 50 * MB);
     g_assert_false(vfio_mig_estimate_is_hopeless(&e, &downtime));
 }
 
-/* ---- unknown, old and hostile ---- */
+/* ---- unknown, old and hostile sizes ---- */
 
 static void test_not_asked_is_not_zero(void)
 {
@@ -546,7 +543,7 @@ static void test_unknown_is_what_is_assumed(void)
     g_assert_cmpuint(vfio_mig_estimate_pending(&e), ==, 5);
 }
 
-/* A driver that fails to answer once has not become one without data. */
+/* A driver that fails to answer once still has data. */
 static void test_unknown_once_is_as_before(void)
 {
     static const VFIOMigSizes nothing_known;
@@ -567,8 +564,8 @@ static void test_unknown_once_is_as_before(void)
 }
 
 /*
- * A device that has nothing gives nothing. When it has something, that can be
- * read, and counts at the rate of now, which here is a tenth of the best.
+ * A device without data gives none. Once it has some, that can be read, and
+ * counts at the current rate, which is a tenth of the best one here.
  */
 static void test_nothing_given_of_nothing(void)
 {
@@ -598,7 +595,7 @@ static void test_when_a_device_is_asked(void)
     g_assert_true(vfio_mig_estimate_is_old(&e));
     update_stop(&e, 9 * MB);
     g_assert_false(vfio_mig_estimate_is_old(&e));
-    /* The VM would be stopped for it: 10 ms. Others have more: 100 ms. */
+    /* Asked every 10 ms if it decides on the stop, else every 100 ms */
     look_at(&e, 9, 60 * MB, 300, 0);
     g_assert_false(vfio_mig_estimate_is_old(&e));
     look_at(&e, 10, 60 * MB, 300, 0);
@@ -617,7 +614,7 @@ static const uint64_t extremes[] = {
 };
 #define NR_EXTREMES     ARRAY_SIZE(extremes)
 
-/* Any numbers, in any order of reads and answers: no more than the most. */
+/* Any numbers, with any order of reads and answers: never above the maximum. */
 static void check_hostile(unsigned code)
 {
     uint64_t initial = extremes[code % NR_EXTREMES];
@@ -669,7 +666,7 @@ static bool waits(const VFIOMigEstimate *e)
                        e->look.threshold_bytes);
 }
 
-/* Who waits for the initial data knows why the VM is not stopped. */
+/* Waiting for initial data already explains why the VM is not stopped. */
 static void test_initial_data_is_not_too_big(void)
 {
     VFIOMigEstimate e;
@@ -686,8 +683,8 @@ static void test_initial_data_is_not_too_big(void)
 }
 
 /*
- * A driver that says it has initial data, and never gives any, is waited for
- * 5 s from when it last gave some, however often it is asked.
+ * A driver that claims to have initial data, but gives none, is waited for
+ * until 5 s after it last gave some, however often it is asked.
  */
 static void test_initial_data_that_never_comes(void)
 {
@@ -706,12 +703,12 @@ static void test_initial_data_that_never_comes(void)
     }
     g_assert_cmpint(ms, >=, gave_ms + 4900);
     g_assert_cmpint(ms, <=, gave_ms + 5000);
-    /* Nor is it waited for if it begins to give some after all. */
+    /* It is not waited for again if it starts to give some after all. */
     vfio_mig_estimate_note_sent(&e, 1);
     g_assert_false(waits(&e));
 }
 
-/* A driver that begins anew may do so now and then, but not for ever. */
+/* A driver may announce initial data again a few times, but not forever. */
 static void test_initial_data_that_comes_again(void)
 {
     VFIOMigEstimate e;
@@ -732,7 +729,7 @@ static void test_initial_data_that_comes_again(void)
     g_assert_cmpuint(again, ==, 5);
 }
 
-/* All of it was read, but a driver still says that there is some. */
+/* All of it has been read, but the driver still reports some. */
 static void test_initial_data_that_does_not_end(void)
 {
     VFIOMigEstimate e;

@@ -1,10 +1,10 @@
 /*
  * Tests of hw/vfio/migration-v1-window.c
  *
- * The model knows no sorted extents: areas are compared each with each, in
- * 128-bit numbers, and for each byte of a window it holds where the byte is
- * mapped. Random lists of areas and random chunks are held against it byte by
- * byte, at the bottom of the number range and at its upper edges.
+ * The model has no sorted extents: it compares all pairs of areas, and stores
+ * for each byte of a window where it is mapped. Random lists of areas and
+ * random chunks are compared with it byte by byte, at the bottom and at the
+ * upper edges of the number range.
  *
  * Source: docs/contract.md, The data window.
  *
@@ -13,11 +13,11 @@
 #include "qemu/osdep.h"
 #include "hw/vfio/migration-v1-window.h"
 
-#define WINDOW_BYTES    96      /* bytes of the region that are modelled */
+#define WINDOW_BYTES    96      /* bytes of the region in the model */
 #define MAX_AREAS       10
-#define HOST_STRIDE     UINT64_C(0x10000) /* between the pretended mappings */
+#define HOST_STRIDE     UINT64_C(0x10000) /* between the fake mappings */
 
-/* The last WINDOW_BYTES of a region, of which every byte is looked at. */
+/* The last WINDOW_BYTES of a region, each of which is checked. */
 typedef struct Model {
     uint64_t base;                  /* offset of the window in the region */
     VFIOMigArea areas[MAX_AREAS];   /* as offered */
@@ -36,14 +36,14 @@ static uint64_t region_size(const Model *model)
     return model->base + WINDOW_BYTES;
 }
 
-/* Do they share a byte? Then one of them covers the other's first one. */
+/* Do they overlap? Then one of them covers the other's first byte. */
 static bool share_a_byte(const VFIOMigArea *a, const VFIOMigArea *b)
 {
     return a->size && b->size &&
            (covers(a, b->offset) || covers(b, a->offset));
 }
 
-/* An area counts if it is mapped, inside, and alone on each of its bytes. */
+/* A usable area is mapped, inside, and overlaps no other one. */
 static bool model_area_is_good(const Model *model, const VFIOMigArea *area)
 {
     unsigned i;
@@ -96,7 +96,7 @@ static uint64_t random_size(uint64_t offset)
     case 2:
         return (UINT64_C(1) << 63) + g_test_rand_int_range(-2, 3);
     case 3:
-        /* ends just at, before or behind the end of all numbers */
+        /* ends just at, before or after the end of the number range */
         return 0 - offset + g_test_rand_int_range(-1, 2);
     default:
         return g_test_rand_int_range(1, 24);
@@ -115,20 +115,20 @@ static void random_areas(Model *model)
         area->offset = model->base +
                        g_test_rand_int_range(0, WINDOW_BYTES + 8);
         if (i && g_test_rand_bit()) {
-            area->offset = other->offset + other->size; /* they touch */
+            area->offset = other->offset + other->size; /* adjacent */
         }
         area->size = random_size(area->offset);
         area->host = g_test_rand_int_range(0, 5)
             ? (void *)(uintptr_t)((i + 1) * HOST_STRIDE) : NULL;
         if (area->offset < model->base) {
-            area->host = NULL;  /* wrapped; no mapping can be so large */
+            area->host = NULL;  /* wrapped; no mapping can be that large */
         }
     }
 }
 
 /*
- * Walk a chunk that begins and ends in the window: each byte once, in order,
- * in the right way, and no piece shorter than its way of access lasts.
+ * Walk a chunk that is in the window: each byte once, in order, with the right
+ * kind of access, and in pieces that are as long as possible.
  */
 static void check_chunk(const Model *model, const VFIOMigExtents *extents,
                         uint64_t first, uint64_t size)
@@ -149,7 +149,7 @@ static void check_chunk(const Model *model, const VFIOMigExtents *extents,
                              host ? host + i : 0);
         }
         if (moved) {
-            /* cut only where the way of access changes */
+            /* split only where the kind of access changes */
             g_assert_cmpuint(host, !=, host_end);
         }
         host_end = host ? host + piece.size : 0;
@@ -161,7 +161,7 @@ static void check_chunk(const Model *model, const VFIOMigExtents *extents,
     g_assert_cmpuint(rest, ==, 0);
 }
 
-/* The cleaned list: sorted, apart, inside, mapped. */
+/* The cleaned list must be sorted, disjoint, inside and mapped. */
 static void check_list(const Model *model, const VFIOMigExtents *extents)
 {
     uint64_t end = 0;
@@ -205,7 +205,7 @@ static void check_model(Model *model)
     g_assert_false(vfio_mig_extents_contain(&extents, 0, 0));
 }
 
-/* Of the bottom, the signed edge and the top of the number range. */
+/* At the bottom, the sign bit and the top of the number range. */
 static const uint64_t bases[] = {
     0, 0x1000, (UINT64_C(1) << 32) - 40,
     (UINT64_C(1) << 63) - WINDOW_BYTES - 1,
@@ -239,7 +239,7 @@ static void test_contain_at_the_edges(void)
     unsigned i;
 
     for (i = 0; i < n * n * n * 27; i++) {
-        /* Each, one less and one more, wrapping on purpose */
+        /* Each, minus and plus one; wrapping is intended */
         uint64_t region = edges[i / 27 % n] + i % 3 - 1;
         uint64_t offset = edges[i / 27 / n % n] + i / 3 % 3 - 1;
         uint64_t size = edges[i / 27 / n / n] + i / 9 % 3 - 1;
@@ -251,7 +251,7 @@ static void test_contain_at_the_edges(void)
     }
 }
 
-/* Thousands of areas: the walk must not become slow with their number. */
+/* Thousands of areas: their number must not slow down the walk. */
 static void test_many_areas(void)
 {
     const unsigned nr_areas = 100000;
@@ -262,7 +262,7 @@ static void test_many_areas(void)
     unsigned i, pieces = 0;
 
     for (i = 0; i < nr_areas; i++) {
-        /* at addresses that are there on a machine of 32 bits too */
+        /* at addresses that exist on 32-bit machines, too */
         areas[i] = (VFIOMigArea){ 20 * (uint64_t)(nr_areas - 1 - i), 10,
                                   (void *)(uintptr_t)(16 * (i + 1)) };
     }

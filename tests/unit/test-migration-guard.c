@@ -1,8 +1,8 @@
 /*
  * Tests of hw/vfio/migration-guard.c
  *
- * Memory that goes away is a file that is truncated under its mapping. What
- * ends a process is looked at in a child.
+ * Memory that disappears is a mapped file that is truncated. Tests that end a
+ * process run in a child.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -27,7 +27,7 @@
 
 static size_t page;             /* bytes */
 
-/* A mapping of which the first pages stay when the others go. */
+/* A mapping whose first pages stay when the others disappear. */
 typedef struct Window {
     int fd;
     uint8_t *host;
@@ -83,7 +83,10 @@ static bool sigbus_is_blocked(void)
 
 /* ---- one thread ---- */
 
-/* Each way, from each page on, with SIGBUS blocked as in QEMU and not. */
+/*
+ * All functions, with a fault at each page, and SIGBUS blocked as in QEMU or
+ * not.
+ */
 static void test_faults(void)
 {
     Window *w = window_new();
@@ -154,7 +157,7 @@ static void reset_handler(void)
     signal(SIGBUS, SIG_DFL);
 }
 
-/* A signal that was sent to a thread that takes it, before and after. */
+/* A signal sent to a thread that does not block it, before and after a copy. */
 static void test_sent(void)
 {
     uint8_t from = 1, to = 0;
@@ -172,8 +175,9 @@ static void test_sent(void)
 }
 
 /*
- * QEMU's main thread has it blocked and reads it from a descriptor: there it
- * must arrive, though a copy lets it in: what waits already, and what comes.
+ * QEMU's main thread blocks SIGBUS and reads it from a descriptor. It must
+ * arrive there, though a copy unblocks it, whether it is pending or comes
+ * later.
  */
 static void test_sent_while_blocked(void)
 {
@@ -210,7 +214,7 @@ static void test_sent_while_blocked(void)
     reset_handler();
 }
 
-/* Without a handler it ends the process, as it would without us. */
+/* Without another handler it ends the process, as it would without us. */
 static void test_default(void)
 {
     static const struct rlimit no_core;
@@ -245,7 +249,7 @@ static void test_default(void)
 
 static struct sigaction below;
 
-/* As QEMU's handler for preallocation: what is not its own goes on. */
+/* Like QEMU's handler for preallocation, it passes on what is not its own. */
 static void upper_handler(int sig, siginfo_t *info, void *context)
 {
     other_calls++;
@@ -259,7 +263,7 @@ static void expect_guarded(Window *w)
     g_assert_cmpint(vfio_mig_guarded_copy(&byte, w->host, 1), ==, -EFAULT);
 }
 
-/* Another one comes upon ours, and goes: within a session, and after it. */
+/* Another handler is set over ours, and removed: in a session, and after it. */
 static void test_upper_handler(void)
 {
     Window *w = window_new();
@@ -290,7 +294,7 @@ typedef struct Worker {
     unsigned faults;
 } Worker;
 
-/* Its window goes away in every other round. */
+/* The window disappears in every other round. */
 static void *work(void *opaque)
 {
     Worker *worker = opaque;

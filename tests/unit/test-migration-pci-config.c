@@ -1,10 +1,10 @@
 /*
  * Tests of hw/vfio/migration-pci-config.c
  *
- * One plausible device stands here as bytes; each case changes some of them
- * at one side and names what has to be said. Then each single bit, and bytes
- * by chance: whatever a peer sends, the comparison ends, and says nothing of
- * a configuration that is equal.
+ * The bytes of one plausible device are given here; each case changes some of
+ * them on one side, and has the expected message. Then follow all single bits,
+ * and random bytes: whatever a peer sends, the comparison terminates, and equal
+ * configurations never give a message.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -16,7 +16,7 @@
 #define BYTES VFIO_MIG_PCI_HEADER_BYTES
 #define MSIX_AT 0x50
 
-/* BAR 0 of 64 KiB and 64 bits, BAR 2 of 16 KiB and 32 bits, BAR 3 I/O */
+/* BAR 0: 64 KiB, 64-bit; BAR 2: 16 KiB, 32-bit; BAR 3: I/O */
 static const uint64_t sizes[VFIO_MIG_PCI_BARS] = {
     64 * KiB, 0, 16 * KiB, 256, 0, 0
 };
@@ -39,8 +39,8 @@ typedef struct Change {
 
 typedef struct Case {
     const char *name;
-    Change here[4], there[4];   /* ended by .at 0 */
-    uint64_t bar2_size;         /* here; 0: as in @sizes, 1: there is none */
+    Change here[4], there[4];   /* terminated by .at 0 */
+    uint64_t bar2_size;         /* here; 0: as in @sizes, 1: no such BAR */
     const char *says;           /* NULL: nothing */
 } Case;
 
@@ -120,7 +120,7 @@ static void apply(uint8_t *config, const Change *changes)
     }
 }
 
-/* PCI_VENDOR_ID is at 0, which ends a list. */
+/* PCI_VENDOR_ID is 0, which terminates a list. */
 static void apply_there(uint8_t *config, const Case *c)
 {
     apply(config, c->there);
@@ -152,7 +152,7 @@ static void test_case(const void *opaque)
     g_assert_nonnull(strstr(why, c->says));
 }
 
-/* Each single bit of the fields that must be equal is seen. */
+/* Each single bit of the fields that must be equal is noticed. */
 static void test_bits(void)
 {
     static const struct {

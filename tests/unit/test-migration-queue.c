@@ -1,8 +1,8 @@
 /*
  * Tests of hw/vfio/migration-queue.c
  *
- * Two threads move a stream of bytes whose value follows from its position,
- * in pieces of random sizes; who takes checks each of them.
+ * Two threads pass on a stream of bytes, whose values follow from their
+ * positions, in pieces of random sizes; the reader checks each of them.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -108,7 +108,7 @@ static uint64_t take_stream(VFIOMigQueue *q, uint32_t seed)
     size_t size;
 
     for (;;) {
-        /* Looked at first: what was put before the end is there then. */
+        /* Look first, so that all that was put before the end is seen. */
         vfio_mig_queue_look(q, &look);
         data = vfio_mig_queue_peek(q, WAIT_MS, &size);
         if (data) {
@@ -172,7 +172,7 @@ static void test_stream(const void *opaque)
     }
 }
 
-/* ---- the bound, and the end of waits ---- */
+/* ---- the limit, and the end of waits ---- */
 
 static void wait_till_full(VFIOMigQueue *q)
 {
@@ -240,7 +240,7 @@ static void test_abort_empty(void)
     vfio_mig_queue_free(q);
 }
 
-/* Nothing is there yet, nothing more comes: a peek says so at once. */
+/* Nothing is there yet, or no more will come: peek returns at once. */
 static void test_peek(void)
 {
     VFIOMigQueue *q = vfio_mig_queue_new(64);

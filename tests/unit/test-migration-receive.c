@@ -1,9 +1,9 @@
 /*
  * Tests of hw/vfio/migration-receive.c
  *
- * The channel under the stream is one of the test's, which gives as little at
- * a time as the test wants, makes who reads it wait, and counts. What comes
- * out has to be what a plain loop over the same bytes says.
+ * The channel under the stream belongs to the test: it returns as little at a
+ * time as the test wants, makes the reader wait, and counts. The result must be
+ * the same as that of a simple loop over the bytes.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -23,17 +23,17 @@
 
 #define STREAM_BYTES    (5 * MiB)
 #define AHEAD_BYTES     (32 * KiB)
-/* Behind the bytes of a piece, which have to be left alone */
+/* Bytes after a piece, which must not be written */
 #define FENCE_BYTES     64
 
 static uint8_t stream[STREAM_BYTES];
 
 /* ---- the channel ---- */
 
-static size_t read_max_bytes;   /* 0: as much as there is */
-static unsigned nr_reads;       /* by the kernel, for the file or past it */
-static unsigned nr_past;        /* past the file */
-static unsigned blocks;         /* so often there is nothing yet */
+static size_t read_max_bytes;   /* 0: unlimited */
+static unsigned nr_reads;       /* read() calls, for the file or bypassing it */
+static unsigned nr_past;        /* bypassing the file */
+static unsigned blocks;         /* how often there is nothing yet */
 static unsigned nr_yields, nr_waits;
 static bool coroutine;
 
@@ -97,9 +97,9 @@ static QEMUFile *stream_open(size_t size)
     return vfio_host_file_new_input(stream_fd(size));
 }
 
-/* ---- what comes out ---- */
+/* ---- received data ---- */
 
-/* The next @size bytes, which begin at @at; all of them, and no more */
+/* Get the next @size bytes, which start at @at; nothing else is written */
 static void get_piece(QEMUFile *f, size_t at, size_t size, bool window)
 {
     g_autofree uint8_t *to = g_malloc(size + FENCE_BYTES);
@@ -127,7 +127,7 @@ static void get_number(QEMUFile *f, size_t at)
     g_assert_cmphex(qemu_get_be64(f), ==, GUINT64_FROM_BE(expected));
 }
 
-/* Most of it in a few large reads; what was read ahead comes first. */
+/* Most of it in a few large reads, after the data that was read ahead. */
 static void test_large_reads(void)
 {
     QEMUFile *f = stream_open(STREAM_BYTES);
@@ -143,7 +143,7 @@ static void test_large_reads(void)
     qemu_fclose(f);
 }
 
-/* Pieces, numbers in between, and reads that end anywhere */
+/* Pieces with numbers in between, and short reads of any size */
 static void test_any_sizes(void)
 {
     static const size_t sizes[] = {
@@ -176,7 +176,7 @@ static void test_any_sizes(void)
     }
 }
 
-/* Numbers are read ahead as ever: not each in a call of its own. */
+/* Small pieces are read ahead as before, without a call for each. */
 static void test_small_pieces(void)
 {
     QEMUFile *f = stream_open(STREAM_BYTES);
@@ -246,7 +246,7 @@ static void test_channel_fails(void)
     }
 }
 
-/* A window of which the second half has gone */
+/* A window whose second half is gone */
 static uint8_t *window_half(size_t size, int *fd)
 {
     uint8_t *host;
@@ -280,7 +280,7 @@ static void test_window_gone(void)
     qemu_fclose(f);
 }
 
-/* The channel's memory is user space's: it must not be given the window. */
+/* User space copies from this channel, so it must not get the window. */
 static void test_user_space_copies(void)
 {
     QEMUFile *f;

@@ -1,13 +1,13 @@
 /*
  * Tests of hw/vfio/migration-state.c
  *
- * The contract stands here a second time: the arcs of each protocol, and the
- * ways that the kernel walks where one write to a device of v2 asks for more
- * than one arc. Ways are also found by a forward search of this file's own,
- * for every pair of states, set of refused arcs and set of avoided states.
+ * The contract is repeated here: the arcs of each protocol, and the paths that
+ * the kernel takes if one write to a v2 device asks for more than one arc.
+ * Paths are also found by an independent forward search, for every pair of
+ * states, set of refused arcs and set of avoided states.
  *
  * Source: docs/contract.md, States; linux/vfio.h of Linux 6.2,
- * vfio_device_mig_state, and the walk that is documented there.
+ * vfio_device_mig_state, and the paths documented there.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -17,7 +17,7 @@
 #define NR      VFIO_MIG_STATE__MAX
 #define SET(state) (UINT32_C(1) << (state))
 
-/* What a device of v2 can do, or one of v1 */
+/* Features of a v2 device; or v1 */
 #define P2P     1
 #define PC      2
 #define V1      4
@@ -32,8 +32,8 @@
 #define PP_ VFIO_MIG_STATE_PRE_COPY_P2P
 
 /*
- * Drawn in the kernel's header, or written by QEMU. The order decides among
- * ways of one length.
+ * Drawn in the kernel's header, or used by QEMU. The order decides between
+ * paths of equal length.
  */
 static const VFIOMigArc v1_contract[] = {
     { R_, S_ }, { R_, SC_ }, { R_, PC_ }, { R_, RE_ },
@@ -43,7 +43,7 @@ static const VFIOMigArc v1_contract[] = {
     { RE_, R_ }, { RE_, S_ },
 };
 
-/* Both directions, or one; with these features and without those */
+/* In both directions or one; with and without these features */
 static const struct {
     VFIOMigState from, to;
     bool both;
@@ -62,8 +62,8 @@ static const struct {
 };
 
 /*
- * The states that the kernel puts a device through; those that a device has
- * not drop out. Where there is none: one arc.
+ * The states that the kernel takes a device through; those that the device
+ * lacks are skipped. Without an entry: a single arc.
  */
 typedef struct Way {
     VFIOMigState from, to;
@@ -93,16 +93,16 @@ static const Way kernel_ways[] = {
     { PP_, S_, { RP_, S_ } },
     { PP_, R_, { RP_, R_ } },
     { PP_, RE_, { RP_, S_, RE_ } },
-    /* The kernel goes through running here, which lets the device loose. */
+    /* The kernel passes running here, which lets the device run. */
     { PC_, RP_, { PP_, RP_ } },
     { PC_, S_, { PP_, RP_, S_ } },
     { PC_, RE_, { PP_, RP_, S_, RE_ } },
-    /* The kernel refuses these: what is left is a new session, our own way. */
+    /* The kernel refuses these; our own path starts a new session. */
     { SC_, PC_, { S_, RP_, R_, PC_ } },
     { SC_, PP_, { S_, RP_, PP_ } },
 };
 
-/* Without P2P, pre-copy ends in stop-copy and not in running. */
+/* Without P2P, pre-copy ends in stop-copy, not in running. */
 static const Way precopy_ways[] = {
     { PC_, S_, { SC_, S_ } },
     { PC_, RE_, { SC_, S_, RE_ } },
@@ -174,7 +174,7 @@ static void test_v2_tables_are_the_contract(void)
     }
 }
 
-/* A protocol of 64 arcs fills the sets to their last bit; one of 0 is legal. */
+/* 64 arcs use all bits of the sets; 0 arcs are legal. */
 static void test_table_sizes(void)
 {
     VFIOMigArc arcs[64];
@@ -201,16 +201,16 @@ static void test_table_sizes(void)
     g_assert_cmpuint(next, ==, S_);
 }
 
-/* ---- ways ---- */
+/* ---- paths ---- */
 
-/* Each opens or breaks a data session, but one that goes on with pre-copy's. */
+/* A path must not open or end a data session, but may continue pre-copy's. */
 static bool may_pass(VFIOMigState start, VFIOMigState state, uint32_t avoid)
 {
     return !(avoid & SET(state)) && state != PC_ && state != RE_ &&
            state != E_ && (state != PP_ || start == PC_);
 }
 
-/* Steps to each state from @from, on a way that began in @start; NR: no way */
+/* Steps from @from to each state, on a path that started in @start; NR: none */
 static void model_steps(const VFIOMigArcTable *table, VFIOMigState start,
                         VFIOMigState from, uint64_t refused, uint32_t avoid,
                         unsigned steps[NR])
@@ -239,8 +239,8 @@ static void model_steps(const VFIOMigArcTable *table, VFIOMigState start,
 }
 
 /*
- * From @from to each state: the first arc, in the table's order, that begins a
- * shortest way. So each walk ends, and passes through allowed states only.
+ * From @from to each state: the first arc, in table order, that starts a
+ * shortest path. So each walk ends, and passes allowed states only.
  */
 static void check_from(const VFIOMigArcTable *table, VFIOMigState from,
                        uint64_t refused, uint32_t avoid)
@@ -286,14 +286,16 @@ static void test_every_way_is_the_shortest(void)
     for (unsigned can = 0; can <= V1; can++) {
         for (uint32_t avoid = 0; avoid < 1u << NR; avoid++) {
             check_all(table_of(can), 0, avoid);
-            /* Bits beyond the table are nobody's, nor are states beyond all. */
+            /*
+             * Bits beyond the table, and states beyond the last, are ignored.
+             */
             for (unsigned i = 0; i < 20; i++) {
                 check_all(table_of(can), (uint64_t)g_test_rand_int() << 32 |
                           (uint32_t)g_test_rand_int(), avoid | ~0u << NR);
             }
         }
     }
-    /* A driver of v1 may refuse any arc. */
+    /* A v1 driver may refuse any arc. */
     for (uint64_t refused = 0; refused >> ARRAY_SIZE(v1_contract) == 0;
          refused++) {
         check_all(table_of(V1), refused, 0);
@@ -331,7 +333,7 @@ static void check_way(unsigned can, VFIOMigState from, VFIOMigState to)
     }
 }
 
-/* All of them, and a stopped VM's device comes to a stop without running. */
+/* All of them; and the device of a stopped VM can stop without running. */
 static void test_ways_are_the_kernels(void)
 {
     for (unsigned can = 0; can < 4; can++) {
@@ -371,7 +373,7 @@ static void test_names(void)
     g_assert_cmpstr(vfio_mig_state_str((VFIOMigState)-1), ==, "unknown");
 }
 
-/* RESUMING, SAVING, RUNNING: what each combination means, if anything */
+/* Meaning of each combination of RESUMING, SAVING, RUNNING, if any */
 static const VFIOMigState state_of_bits[8] = { S_, R_, SC_, PC_, RE_, NR, E_,
                                                NR };
 
@@ -385,7 +387,7 @@ static void test_v1_bits(void)
         uint32_t value = i % 256 | high_bits[i / 256];
         VFIOMigState expected = state_of_bits[value & 7], state = NR;
 
-        /* Where it is invalid, nothing is written either */
+        /* If it is invalid, nothing is written either */
         g_assert_cmpint(vfio_mig_v1_decode(value, &state), ==,
                         expected != NR);
         g_assert_cmpuint(state, ==, expected);
@@ -396,7 +398,7 @@ static void test_v1_bits(void)
     }
 }
 
-/* ERROR is the driver's to report: to ask for it is a bug of ours. */
+/* Only the driver reports ERROR: to ask for it is a bug of ours. */
 static void test_v1_never_writes_error(void)
 {
     if (g_test_subprocess()) {

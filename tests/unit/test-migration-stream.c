@@ -1,11 +1,10 @@
 /*
  * Tests of hw/vfio/migration-stream.c
  *
- * Each packet stands here as bytes, written by hand from the wire format. A
- * second reader, which knows a byte array and nothing of QEMUFile, says what
- * a stream means; the reader under test must say the same of a small
- * migration, of each of its single-bit corruptions, and of it cut at every
- * byte.
+ * Each packet is given as bytes, written by hand from the wire format. A second
+ * reader, which uses a byte array instead of QEMUFile, determines the meaning
+ * of a stream. The reader under test must agree on a small migration, on each
+ * of its single-bit corruptions, and if it is cut at any byte.
  *
  * Source: docs/contract.md, The stream.
  *
@@ -28,10 +27,10 @@
 #define INIT_DATA_SENT  TAG("\5")
 #define SIZE(last)      "\0\0\0\0\0\0\0" last
 
-/* Of an array of these, without the terminator */
+/* Size of such an array, without the terminator */
 #define BYTES(array)    (sizeof(array) - 1)
 
-#define BLOB_BYTES      6       /* stands for the config blob */
+#define BLOB_BYTES      6       /* placeholder for the config blob */
 #define NR_SECTIONS     5
 
 /* A whole small migration; section headers and footers are QEMU's. */
@@ -53,8 +52,8 @@ static const uint8_t golden_v2[] =
 /* What a reader saw. */
 typedef struct Outcome {
     bool ok;
-    unsigned packets;       /* heads read well */
-    GByteArray *data;       /* all that was read as data or blob */
+    unsigned packets;       /* headers read successfully */
+    GByteArray *data;       /* everything read as data or blob */
 } Outcome;
 
 static void outcome_clear(Outcome *outcome)
@@ -64,7 +63,7 @@ static void outcome_clear(Outcome *outcome)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Outcome, outcome_clear)
 
-/* Messages beside the Error; one of QEMUFile's own where a field is cut. */
+/* Messages besides the Error; QEMUFile prints one if a field is cut. */
 static unsigned nr_reports;
 
 static void count_report(VFIOHostReport kind, const char *text, void *opaque)
@@ -73,8 +72,8 @@ static void count_report(VFIOHostReport kind, const char *text, void *opaque)
 }
 
 /*
- * A stream that is shut down by another thread gives less than was asked
- * for, before its error is set. The linker leads qemu_get_buffer() here.
+ * A stream that another thread shuts down returns less than requested before
+ * its error is set. The linker redirects qemu_get_buffer() to this function.
  */
 static bool cut_silently;
 
@@ -168,9 +167,9 @@ static Outcome model_read(const uint8_t *data, size_t size)
     return outcome;
 }
 
-/* ---- the same on the reader under test ---- */
+/* ---- the same with the reader under test ---- */
 
-/* Data of @size bytes through a small buffer, as a load does it. */
+/* Read @size bytes of data through a small buffer, as a load does. */
 static bool take(QEMUFile *f, uint64_t size, Outcome *outcome, Error **errp)
 {
     uint8_t buf[4];
@@ -230,7 +229,7 @@ static Outcome read_stream(QEMUFile *f, Error **errp)
     return outcome;
 }
 
-/* Both readers on the same bytes: they must see the same. */
+/* Both readers must agree on the same bytes. */
 static bool check_bytes(const uint8_t *data, size_t size)
 {
     QEMUFile *f = vfio_host_file_new_memory_input(data, size);
@@ -245,7 +244,7 @@ static bool check_bytes(const uint8_t *data, size_t size)
         g_assert_cmpmem(seen.data->data, seen.data->len,
                         expected.data->data, expected.data->len);
     } else {
-        /* of a cut chunk, whole buffers may have arrived */
+        /* whole buffers of a cut chunk may have arrived */
         g_assert_cmpuint(seen.data->len, >=, expected.data->len);
         g_assert_cmpuint(seen.data->len, <=, size);
         g_assert_cmpuint(strlen(error_get_pretty(err)), >, 20);
@@ -331,9 +330,9 @@ static void test_every_single_bit(void)
         accepted += check_bytes(bytes, BYTES(golden));
     }
     /*
-     * A flip in the 9 bytes of data and 6 of the blob cannot be seen; every
-     * other one must be, but an END that turns into a SETUP before an END,
-     * and the three ENDs after data that turn into INIT_DATA_SENT.
+     * Flips in the 9 bytes of data and 6 of the blob cannot be noticed. All
+     * others must be, except an END that becomes a SETUP before an END, and the
+     * three ENDs after data that become INIT_DATA_SENT.
      */
     g_assert_cmpuint(accepted, >=, 15 * 8 + 3);
     g_assert_cmpuint(accepted, <=, 15 * 8 + 7);
@@ -350,7 +349,7 @@ static void test_cut_at_every_byte(void)
 
     for (unsigned i = 0; i < ARRAY_SIZE(streams); i++) {
         for (size_t size = 0; size < streams[i].size; size++) {
-            /* a copy of its own: the address sanitizer watches the end */
+            /* a separate copy, so that the address sanitizer sees the end */
             g_autofree uint8_t *bytes = g_malloc(size + 1);
 
             memcpy(bytes + 1, streams[i].bytes, size);
@@ -360,7 +359,7 @@ static void test_cut_at_every_byte(void)
     }
 }
 
-/* The channel itself fails at every byte, with an errno of its own. */
+/* The channel itself fails at every byte, with its own errno. */
 static void test_channel_fails_at_every_byte(void)
 {
     static const int errors[] = { 0, ECONNRESET, EIO };
@@ -391,7 +390,7 @@ static void test_channel_fails_at_every_byte(void)
     g_assert_cmpuint(nr_reports, <=, ARRAY_SIZE(errors) * BYTES(golden));
 }
 
-/* After an error nothing more is believed, though bytes may be buffered. */
+/* After an error nothing more is accepted, though bytes may be buffered. */
 static void test_first_error_stays(void)
 {
     QEMUFile *f = vfio_host_file_new_memory_input(golden, BYTES(golden));
@@ -460,13 +459,13 @@ static void test_data_sizes(void)
             g_assert_nonnull(strstr(error_get_pretty(err),
                                     "1099511627776"));
         }
-        /* whoever wants no text gets the same answer */
+        /* the result does not depend on @errp */
         g_assert_cmpint(get_packet(bytes, BYTES(bytes), &size, NULL), ==,
                         ret);
     }
 }
 
-/* What follows the device's configuration */
+/* Read what follows the device's configuration */
 static int get_end(const uint8_t *data, size_t size, Error **errp)
 {
     QEMUFile *f = vfio_host_file_new_memory_input(data, size);

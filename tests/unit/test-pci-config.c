@@ -1,8 +1,10 @@
 /*
- * vfio-migrate's model of a PCI config space, on what devices may tell
+ * vfio-migrate's model of a PCI config space, with arbitrary device data
  *
- * Owns: lists that do not end or lead outside, and which bits are compared.
- * That the model is QEMU's, tests/qtest/vfio-compare-test.c shows.
+ * Owns: lists that do not end or that lead outside, and which bits are
+ * compared.
+ * Does not own: whether the model matches QEMU
+ * (tests/qtest/vfio-compare-test.c).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -25,7 +27,7 @@ static bool parse(PciConfig *config, const uint8_t *bytes, unsigned size)
     return pci_config_parse(config, hex->str, bars);
 }
 
-/* A device with a list of capabilities that begins at @first */
+/* A device with a capability list that starts at @first */
 static void fill(uint8_t *bytes, uint8_t first)
 {
     memset(bytes, 0, PCI_CONFIG_EXTENDED_BYTES);
@@ -73,7 +75,7 @@ static void test_lists(void)
     }
 }
 
-/* Flips one bit at @at and tells whether QEMU refuses that. */
+/* Flip one bit at @at and return whether QEMU refuses that. */
 static bool refused(const uint8_t *bytes, unsigned at, uint8_t bit)
 {
     uint8_t other[PCI_CONFIG_BYTES];
@@ -112,13 +114,13 @@ static void test_bits(void)
     g_assert_false(refused(bytes, 0x42, 0x10));         /* vectors in use */
     g_assert_true(refused(bytes, 0x42, 0x02));          /* vectors */
     g_assert_false(refused(bytes, 0x44, 0x04));         /* address */
-    g_assert_false(refused(bytes, 0x4e, 0x01));         /* behind it */
+    g_assert_false(refused(bytes, 0x4e, 0x01));         /* after it */
     g_assert_false(refused(bytes, 0x63, PCI_MSIX_FLAGS_ENABLE >> 8));
     g_assert_true(refused(bytes, 0x62, 0x01));
-    g_assert_true(refused(bytes, 0x65, 0x01));          /* table's place */
-    g_assert_false(refused(bytes, 0x6c, 0x01));         /* behind it */
+    g_assert_true(refused(bytes, 0x65, 0x01));          /* table offset */
+    g_assert_false(refused(bytes, 0x6c, 0x01));         /* after it */
     g_assert_true(refused(bytes, 0x74, 0x01));          /* power state */
-    g_assert_true(refused(bytes, 0xff, 0x01));          /* till the end */
+    g_assert_true(refused(bytes, 0xff, 0x01));          /* up to the end */
 }
 
 static unsigned count_extended(const PciConfig *config)
@@ -159,7 +161,7 @@ static void test_extended(void)
     g_assert_cmphex(size, ==, 4);
 }
 
-/* Whatever a device tells: it is like itself, and nothing goes on for ever. */
+/* Whatever a device reports: it matches itself, and all loops terminate. */
 static void test_random(void)
 {
     uint8_t bytes[PCI_CONFIG_EXTENDED_BYTES];

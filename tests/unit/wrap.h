@@ -1,5 +1,5 @@
 /*
- * Functions that the linker leads to a test (--wrap): the one in the test,
+ * Functions that the linker redirects to a test (--wrap): the test's function
  * and the real one.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
