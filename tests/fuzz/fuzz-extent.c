@@ -1,9 +1,8 @@
 /*
- * Fuzzer: areas of a data window, and chunks in it, as a driver gives them
+ * Fuzzer: areas of a data window, and chunks in it, as reported by a driver
  *
- * Input: the region's size, up to 15 areas, then chunks till its end. The
- * answers are held against a comparison of each area with each, in 128-bit
- * numbers.
+ * Input: the region's size, up to 15 areas, then chunks until it ends. The
+ * answers are compared with those of a search through all areas.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,7 +11,7 @@
 #include "fuzz.h"
 
 #define MAX_AREAS       15
-#define MAX_HOST_BYTES  (UINT64_C(1) << 44) /* what an address space takes */
+#define MAX_HOST_BYTES  (UINT64_C(1) << 44) /* the limit of an address space */
 
 typedef struct Offer {
     uint64_t region_size;
@@ -25,7 +24,7 @@ static bool covers(const VFIOMigArea *area, uint64_t offset)
     return offset >= area->offset && offset - area->offset < area->size;
 }
 
-/* Then one of them covers the other's first byte. */
+/* If so, one of them covers the other's first byte. */
 static bool overlap(const VFIOMigArea *a, const VFIOMigArea *b)
 {
     return a->size && b->size &&
@@ -54,7 +53,7 @@ static bool is_good(const Offer *offer, const VFIOMigArea *area)
     return true;
 }
 
-/* The good area that @offset lies in, or NULL. */
+/* The usable area that contains @offset, or NULL. */
 static const VFIOMigArea *area_at(const Offer *offer, uint64_t offset)
 {
     unsigned i;
@@ -129,7 +128,7 @@ static void read_offer(FuzzInput *in, Offer *offer)
         area->offset = fuzz_number(in);
         area->size = fuzz_number(in);
         if (i && flags & 2) {
-            /* wrapping on purpose: touching, or overlapping by a little */
+            /* wrapping is intended: adjacent, or overlapping a little */
             area->offset = area[-1].offset + area[-1].size - (flags >> 6);
         }
         if (flags & 1 && area->size < MAX_HOST_BYTES) {

@@ -37,7 +37,7 @@ static void remove_sysfs(void)
     g_free(sysfs_dir);
 }
 
-/* The device for -device sysfsdev=; made at the first call. */
+/* The device for -device sysfsdev=; created by the first call. */
 static char *sysfsdev(void)
 {
     if (!sysfs_dir) {
@@ -74,7 +74,7 @@ VFIODevice *fuzz_host_open(FuzzInput script)
     if (!vbasedev) {
         g_error("%s", error_get_pretty(err));
     }
-    /* it can migrate, or says why not */
+    /* it can migrate, or reports why not */
     g_assert_cmpint(vbasedev->migration == NULL, ==,
                     vfio_host_nr_blockers() == 1);
     return vbasedev;

@@ -11,19 +11,19 @@
 #include "migration/standalone.h"
 #include "fuzz-kernel.h"
 
-/* A new VM that was never run, with the device of @script in it. */
+/* fuzz_host_open: a new VM that has never run, with the device of @script. */
 VFIODevice *fuzz_host_open(FuzzInput script);
 
-/* Take the device away; nothing of it may be left. */
+/* fuzz_host_close: remove the device and check that nothing of it is left. */
 void fuzz_host_close(VFIODevice *vbasedev);
 
-/* Messages since fuzz_host_open() */
+/* fuzz_host_nr_reports: number of errors since fuzz_host_open(). */
 unsigned fuzz_host_nr_reports(void);
 
 /*
  * fuzz_host_check_state: does the subsystem know the state of the device?
  *
- * Not asked where the driver lied, nor where the device failed meanwhile.
+ * Not checked if the driver lied, or the device has failed meanwhile.
  */
 void fuzz_host_check_state(VFIODevice *vbasedev);
 

@@ -1,5 +1,5 @@
 /*
- * Fuzzers: numbers out of an input
+ * Fuzzers: reading numbers from the input
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -1,9 +1,9 @@
 /*
- * Fuzzer: the whole load path, a hostile stream into a driver of any kind
+ * Fuzzer: the whole load path, with a hostile stream and any kind of driver
  *
- * Input: a byte with the length of the driver's script, the script, a byte
- * of options, and the stream: the device's sections without their headers,
- * or a whole migration stream.
+ * Input: a byte with the length of the driver's script, the script, a byte of
+ * options, and the stream: the device's sections without their headers, or a
+ * whole migration stream.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -15,7 +15,7 @@
 #define OPTION_WHOLE_STREAM     (1 << 0)
 #define OPTION_RUN_AFTERWARDS   (1 << 1)
 
-/* Sections until the stream is used up; returns 0 or -errno. */
+/* Load sections until the end of the stream; returns 0 or -errno. */
 static int load_sections(VFIODevice *vbasedev, const FuzzInput *stream)
 {
     const SaveVMHandlers *ops = &vfio_mig_savevm_handlers;
@@ -34,10 +34,10 @@ static int load_sections(VFIODevice *vbasedev, const FuzzInput *stream)
     qemu_fclose(f);
     vfio_host_set_runstate(RUN_STATE_PAUSED);
     if (ret == 0 && vfio_mig_of(vbasedev)->last_error) {
-        ret = -EIO;     /* no configuration came */
+        ret = -EIO;     /* no configuration arrived */
     }
     if (ret < 0) {
-        /* the user must have been told, and the device knows it, too */
+        /* the user must have been told, and the device must record it */
         g_assert_cmpuint(fuzz_host_nr_reports(), >, 0);
         g_assert_nonnull(vfio_mig_of(vbasedev)->last_error);
     }
@@ -57,7 +57,7 @@ static int load_stream(const FuzzInput *stream)
     return ret;
 }
 
-/* Let the VM run for a moment; a lost device stops it by itself. */
+/* Let the VM run for a moment; the loss of a device stops it. */
 static void run_afterwards(VFIODevice *vbasedev)
 {
     vfio_host_vm_start();

@@ -1,9 +1,9 @@
 /*
- * Fuzzers without libFuzzer: run one over files, and over all files of
+ * Fuzzers without libFuzzer: run one with files, and with all files in
  * directories
  *
- * With a number N as first argument about N neighbours of each file are run,
- * too: with one of its bits flipped, or cut, at places that lie evenly in it.
+ * If the first argument is a number N, about N neighbours of each file are run,
+ * too: with one bit flipped, or cut, at evenly distributed places.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,7 +12,7 @@
 
 static unsigned long nr_inputs;
 
-/* Each input in memory of exactly its size: the sanitizer sees its end. */
+/* The input is at the end of its allocation: the sanitizer sees overruns. */
 static void run(const char *data, size_t size)
 {
     g_autofree uint8_t *copy = g_malloc(size + 1);
@@ -24,7 +24,10 @@ static void run(const char *data, size_t size)
 
 static void run_neighbours(char *data, size_t size, size_t count)
 {
-    /* Eight flips and a cut a byte are all. An odd step meets each bit. */
+    /*
+     * There are eight flips and a cut per byte. With an odd step the bit
+     * varies.
+     */
     size_t step = MAX(size * 9 / MAX(count, 1), 1) | 1;
 
     for (size_t i = 0; i < size * 9; i += step) {
@@ -93,6 +96,6 @@ int main(int argc, char **argv)
         }
     }
     printf("%lu inputs\n", nr_inputs);
-    /* a corpus that got lost must not look like a success */
+    /* a lost corpus must not look like a success */
     return nr_inputs ? 0 : 1;
 }

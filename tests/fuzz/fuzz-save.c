@@ -1,8 +1,8 @@
 /*
- * Fuzzer: the whole save path, from a driver of any kind
+ * Fuzzer: the whole save path, with any kind of driver
  *
  * Input: a byte with the length of the driver's script, the script, then
- * options, and what the user does at each phase: cancel, stop, continue.
+ * options, and the user's action in each phase: cancel, stop, continue.
  * Afterwards the driver is honest, and a migration must succeed and load.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -16,7 +16,7 @@
 #define OPTION_BROKEN_STREAM    (1 << 1)
 #define OPTION_SNAPSHOT         (1 << 2)
 
-/* What the user does; one byte at each place */
+/* The user's action, one byte each time */
 static void user_acts(VFIOHostRun *run)
 {
     switch (fuzz_u8(run->opaque)) {
@@ -34,7 +34,7 @@ static void user_acts(VFIOHostRun *run)
     }
 }
 
-/* The VM is stopped: it can only be cancelled. */
+/* The VM is stopped: the migration can only be cancelled. */
 static void user_may_cancel(VFIOHostRun *run)
 {
     if (fuzz_u8(run->opaque) == 1) {
@@ -69,8 +69,8 @@ static int save(GByteArray *bytes, FuzzInput *user, uint8_t options)
 }
 
 /*
- * After any end the device is in no saving state and not in error, unless
- * its recovery failed, too.
+ * Whatever the outcome, the device is in no saving state and not in error,
+ * unless its recovery failed, too.
  */
 static void check_left_alone(VFIODevice *vbasedev)
 {
@@ -82,7 +82,10 @@ static void check_left_alone(VFIODevice *vbasedev)
     }
 }
 
-/* Whatever was before: with an honest driver it works, and can be loaded. */
+/*
+ * Whatever happened before, a save from an honest driver works and can be
+ * loaded.
+ */
 static void migrate_honestly(VFIODevice *vbasedev, FuzzInput script)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();

@@ -1,9 +1,9 @@
 /*
- * A device that an input of a fuzzer plays
+ * A device that is controlled by a fuzzer's input
  *
- * The simulated device, of protocol v1 or v2, whose calls have the outcome
- * that the script wants instead of that of [fault] rules. So the device, and
- * what a client must never do to it, are those that all other tests have.
+ * The simulated device, of protocol v1 or v2; the script decides on the outcome
+ * of its calls in place of [fault] rules. So the device, and what a client must
+ * never do to it, are the same as in all other tests.
  *
  * Owns: the script, and which of its lies excuse what a client does.
  *
@@ -18,7 +18,7 @@
 
 #define MAX_RULES       32
 
-/* A key of the device, and what a byte of the script chooses from */
+/* A key of the device, and the values that a byte of the script selects from */
 typedef struct Knob {
     const char *key;
     const char *values[6];
@@ -71,7 +71,7 @@ static const Knob v2_knobs[] = {
     { "log", { "no", "yes", "empty" } },
 };
 
-/* What is asked of a driver; most of it is about data and states. */
+/* The operations of a driver, mainly those for data and states. */
 static const SimEvent v1_events[] = {
     SIM_EV_STATE_READ, SIM_EV_STATE_WRITE, SIM_EV_PENDING_READ,
     SIM_EV_DATA_OFFSET_READ, SIM_EV_DATA_SIZE_READ, SIM_EV_DATA_SIZE_WRITE,
@@ -84,7 +84,7 @@ static const SimEvent v2_events[] = {
     SIM_EV_DATA_FD, SIM_EV_MIGRATION_FLAGS, SIM_EV_RESET, SIM_EV_FEATURE,
 };
 
-/* What a script chooses from; its first byte chooses one of these. */
+/* The options of a script, whose first byte selects one of these. */
 static const struct {
     const char *protocol;
     const Knob *knobs;
@@ -98,14 +98,14 @@ static const struct {
 
 typedef enum Deed {
     DEED_FAIL,          /* an errno */
-    DEED_SHORT,         /* a part of it */
-    DEED_LIE,           /* a number of its choice */
-    DEED_BREAK,         /* it fails and is in ERROR from now on */
-    DEED_FLR,           /* the guest resets it behind the call */
+    DEED_SHORT,         /* only a part */
+    DEED_LIE,           /* any number */
+    DEED_BREAK,         /* fails, and stays in ERROR */
+    DEED_FLR,           /* reset by the guest during the call */
     NR_DEEDS,
 } Deed;
 
-/* The calls @first to @first + @count - 1 of @event, counted from 0 */
+/* Calls @first to @first + @count - 1 of @event, counted from 0 */
 typedef struct Rule {
     SimEvent event;
     unsigned first, count;
@@ -120,7 +120,7 @@ static struct {
     unsigned nr_events[SIM_NUM_EVENTS];
     bool state_hidden;      /* from the client, since the last reset */
     bool flags_lied;
-    bool lied;              /* so that the client may do what is wrong */
+    bool lied;              /* the client may violate the contract */
     bool was_reset;
     bool recovery_failed;   /* a reset, or a transition after one */
 } kern;
@@ -140,7 +140,7 @@ static int play_errno(uint64_t number)
     return errors[number % ARRAY_SIZE(errors)];
 }
 
-/* No number of a file that is open: the kernel gives none of those out. */
+/* Never an open file's number, which the kernel would not return. */
 static int play_fd(uint64_t number)
 {
     static const int fds[] = { -1, INT_MIN, -EINVAL, INT_MAX, 1 << 20 };
@@ -173,7 +173,7 @@ static void carry_out(const Rule *rule, SimOutcome *out)
     }
 }
 
-/* What does this excuse? */
+/* Which client errors does this excuse? */
 static void remember(SimEvent ev, const SimOutcome *out)
 {
     bool off = out->err || out->has_value || (is_v1() && out->has_short);
@@ -202,7 +202,7 @@ static void remember(SimEvent ev, const SimOutcome *out)
         break;
     }
     kern.state_hidden |= out->flr;
-    /* A client of v1 may be at any register when it is reset. */
+    /* A v1 client may be at any register when the device is reset. */
     kern.lied |= out->flr && is_v1();
 }
 
@@ -252,7 +252,7 @@ static char *read_config(FuzzInput *script)
     GString *text = g_string_new("[device dev0]\ngroup=" FUZZ_GROUP "\n");
     const Knob *knobs = kinds[kern.kind].knobs;
 
-    fuzz_u8(script);                /* that is the protocol */
+    fuzz_u8(script);                /* the protocol */
     g_string_append_printf(text, "protocol=%s\n", kinds[kern.kind].protocol);
     for (size_t i = 0; i < kinds[kern.kind].nr_knobs; i++) {
         size_t count = 0, which = fuzz_u8(script);
@@ -271,7 +271,7 @@ FuzzInput fuzz_kernel_twin(FuzzInput script)
     return fuzz_cut(&script, is_v1() ? 2 : 1);
 }
 
-/* Keys that do not go together: the device that has but the first of them. */
+/* If its keys do not fit together, the device is that of the script's twin. */
 void fuzz_kernel_begin(FuzzInput script)
 {
     g_autofree char *config = NULL;
@@ -304,7 +304,7 @@ static VFIOSimStatus status(void)
     return now;
 }
 
-/* The numbers of v2 are the kernel's. */
+/* In v2 the numbers are those of the kernel. */
 VFIOMigState fuzz_kernel_state(void)
 {
     VFIOMigState state = status().device_state;
@@ -337,7 +337,7 @@ void fuzz_kernel_end(void)
     g_assert_true(kern.lied || !last.data_fds);
 }
 
-/* Waiting for a driver of the script would only cost the fuzzer's time. */
+/* Waiting for a scripted driver would only cost time. */
 void __wrap_g_usleep(gulong us);
 void __wrap_g_usleep(gulong us)
 {

@@ -1,8 +1,8 @@
 /*
  * Fuzzer: packets of a hostile migration stream
  *
- * The input is the stream. What the reader accepts is held against what the
- * bytes at that place say.
+ * The input is the stream. What the reader accepts is compared with the bytes
+ * at that place.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -31,7 +31,7 @@ static uint64_t number_at(const uint8_t *data, size_t size, uint64_t offset)
     return GUINT64_FROM_BE(value);
 }
 
-/* Data of @bytes through a buffer; returns 0 or -errno. */
+/* Read @bytes of data through a buffer; returns 0 or -errno. */
 static int take(QEMUFile *f, uint64_t bytes, Error **errp)
 {
     uint8_t buf[256];
@@ -46,7 +46,7 @@ static int take(QEMUFile *f, uint64_t bytes, Error **errp)
     return ret;
 }
 
-/* One packet at @at, which was accepted; returns 0 or -errno. */
+/* Check a packet at @at that was accepted; returns 0 or -errno. */
 static int check_packet(QEMUFile *f, const uint8_t *data, size_t size,
                         uint64_t at, VFIOMigPacket packet,
                         uint64_t size_bytes, Error **errp)
@@ -95,7 +95,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             ret = check_packet(f, data, size, at, packet, size_bytes, &err);
         }
         if (!ret) {
-            /* each packet takes at least its tag: the loop ends */
+            /* each packet has at least a tag, so the loop ends */
             g_assert_cmpuint(vfio_host_file_bytes(f), >=, at + 8);
             at = vfio_host_file_bytes(f);
         }
