@@ -1,11 +1,11 @@
 /*
  * Tests of scripts/qemu-series
  *
- * The tree is a git repository made of tests/series/stand-in and, of one
- * release, tests/series/stand-in-7.2.Z, which together hold just the lines
- * that the steps look for; or a copy of the QEMU tree that QEMU_SRC names. A
- * refusal must say what it met, and leave references, objects and files of
- * the tree as they were.
+ * The tree is a git repository made of tests/series/stand-in and, for one
+ * release, tests/series/stand-in-7.2.Z, which together have just the lines that
+ * the steps look for; or a copy of the QEMU tree that QEMU_SRC names. A refusal
+ * must say what was found, and leave references, objects and files of the tree
+ * unchanged.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -19,15 +19,15 @@
 
 #define BRANCH          "vfio-migration-series"
 #define FIXES           "vfio-migration-fixes"
-#define NEWEST          "7.2.22"    /* what MICRO_LAST of the tool says */
+#define NEWEST          "7.2.22"    /* MICRO_LAST in the tool */
 #define EXIT_REFUSED    1
 #define EXIT_USAGE      2
 #define EXIT_CHECKPATCH 3
 
 typedef struct Fixture {
-    char *dir;          /* all of the case's */
+    char *dir;          /* directory of the case */
     char *tree;
-    char *out;          /* for mails; not made yet */
+    char *out;          /* for mails; not created yet */
 } Fixture;
 
 static const char *top(void)
@@ -38,9 +38,8 @@ static const char *top(void)
 }
 
 /*
- * Runs a line of the shell in the tree; each of its commands must succeed, or
- * fail after the word 'no' (the shell goes on after one that '!' inverts).
- * Its output.
+ * Run a shell line in the tree and return its output. Each command must
+ * succeed, or fail if it follows the word 'no' ('!' would not stop the shell).
  */
 static char *sh(Fixture *f, const char *line)
 {
@@ -84,7 +83,7 @@ static void assert_done(const Outcome *o)
     }
 }
 
-/* Runs the tool on the tree; it must succeed. */
+/* Run the tool on the tree; it must succeed. */
 static void do_series(Fixture *f, const char *const *options)
 {
     g_auto(Outcome) o = series(f->tree, options);
@@ -92,7 +91,7 @@ static void do_series(Fixture *f, const char *const *options)
     assert_done(&o);
 }
 
-/* All that a refusal must leave alone. */
+/* Everything that a refusal must leave alone. */
 static char *snapshot(Fixture *f)
 {
     return sh(f, "git for-each-ref; git rev-parse HEAD; git count-objects; "
@@ -117,7 +116,7 @@ static void assert_refused(Fixture *f, const char *const *options,
 
 /* ---- trees ---- */
 
-/* Of a real tree, what the series and checkpatch look at is checked out. */
+/* Of a real tree, only what the series and checkpatch read is checked out. */
 static const char *make_tree(void)
 {
     return g_getenv("QEMU_SRC")
@@ -152,7 +151,7 @@ static void teardown(Fixture *f, const void *data)
     g_free(f->out);
 }
 
-/* Steps of the parts whose directories match */
+/* Number of steps in the parts whose directories match */
 static unsigned nr_steps_of(Fixture *f, const char *part)
 {
     g_autofree char *line = g_strdup_printf(
@@ -167,7 +166,7 @@ static unsigned nr_steps(Fixture *f)
     return nr_steps_of(f, "[a-z]-*");
 }
 
-/* ---- what it makes ---- */
+/* ---- results ---- */
 
 static void test_branch(Fixture *f, const void *data)
 {
@@ -191,7 +190,7 @@ static void test_branch(Fixture *f, const void *data)
 static void test_contents(Fixture *f, const void *data)
 {
     do_series(f, NULL);
-    /* Our files arrive as they are, */
+    /* Our files are unchanged, */
     do_sh(f, "git checkout -q " BRANCH "; cd \"$SERIES_TOP\"; "
              "for file in hw/vfio/*.c include/hw/vfio/*.h; do "
              "if ! cmp $file \"$OLDPWD/$file\"; then "
@@ -199,7 +198,7 @@ static void test_contents(Fixture *f, const void *data)
     /* each source is built, */
     do_sh(f, "for file in hw/vfio/migration*.c hw/vfio/dirty-*.c; do "
              "grep -q \"'${file#hw/vfio/}',\" hw/vfio/meson.build; done");
-    /* as are all of the tests, which find what they include, */
+    /* as are all tests, which find their headers, */
     do_sh(f, "for dir in tests/vfio-sim tests/qtest/vfio; do cd $dir; "
              "for file in *.c; do grep -q \"'$file',\" meson.build || "
              "test $file = vfio-sim-setup.c; done; "
@@ -209,21 +208,21 @@ static void test_contents(Fixture *f, const void *data)
              "no grep '@' meson.build; cd \"$OLDPWD\"; done");
     /* with QEMU's own libqtest and JSON; */
     do_sh(f, "no ls tests/qtest/vfio/libqtest*; no grep -r json.glib tests");
-    /* each event is there once, */
+    /* each event exists once, */
     do_sh(f, "grep -o '^vfio_migration_[a-z_]*(' "
              "\"$SERIES_TOP/hw/vfio/trace-events\" | while read event; do "
              "test $(grep -c \"^$event\" hw/vfio/trace-events) = 1; done");
-    /* and the old ones are gone, as is the function in common.c. */
+    /* and the old ones are gone, like the function in common.c. */
     do_sh(f, "no grep -q '^vfio_save_setup(' hw/vfio/trace-events; "
              "no grep -q '^bool vfio_mig_active' hw/vfio/common.c; "
              "grep -q '^bool vfio_mig_active' hw/vfio/migration.c");
-    /* Messages name the property that this QEMU has. */
+    /* Messages use the property's name in this QEMU. */
     do_sh(f, "test \"$(grep -l x-enable-migration hw/vfio/*.c)\" = "
              "hw/vfio/pci.c; "
              "grep -q '\"its property enable-migration is off' hw/vfio/*.c");
 }
 
-/* Runs a line for each commit, which it finds as $c. */
+/* Run a line for each commit, available as $c. */
 static void for_each_commit(Fixture *f, const char *line)
 {
     g_autofree char *loop = g_strdup_printf(
@@ -238,17 +237,17 @@ static void test_each_commit(Fixture *f, const void *data)
     for_each_commit(f, "no git diff-tree --quiet $c^ $c");
     for_each_commit(f, "git diff --check $c^ $c");
     for_each_commit(f, "test $(git log -1 --format=%s $c | wc -c) -le 76");
-    /* A message says why, in lines that a terminal shows. */
+    /* A message gives a reason, in lines that fit a terminal. */
     for_each_commit(f, "git log -1 --format=%b $c | "
                        "awk 'NR == 1 && /^Signed-off-by: / { exit 1 } "
                        "!/^(Signed-off-by|Fixes): / && length > 72 { exit 1 }'");
-    /* What is mended is named as QEMU's history has it. */
+    /* Fixed commits are named in the style of QEMU's history. */
     for_each_commit(f, "if git log -1 --format=%b $c | grep '^Fixes:' | "
                        "grep -Ev '^Fixes: [0-9a-f]{12} \\(\".*\"\\)$'; "
                        "then exit 1; fi");
 }
 
-/* A commit does not use an event or a header that a later one brings. */
+/* A commit must not use an event or a header that a later one adds. */
 static void test_order(Fixture *f, const void *data)
 {
     static const char ours[] = "'hw/vfio/migration-*.c' 'hw/vfio/dirty-*.c' "
@@ -272,7 +271,7 @@ static void test_order(Fixture *f, const void *data)
     for_each_commit(f, headers);
 }
 
-/* Each commit of part dirty calls what it brings: a bisection finds it. */
+/* Each commit of part dirty calls the functions it adds, for bisection. */
 static void test_callers(Fixture *f, const void *data)
 {
     do_series(f, OPTIONS("--part", "core"));
@@ -289,7 +288,7 @@ static void test_callers(Fixture *f, const void *data)
              "exit 1; } || true; done");
 }
 
-/* What libqtest gets does not have the name of something that QEMU has. */
+/* Names added to libqtest must not be in use in QEMU. */
 static void test_names(Fixture *f, const void *data)
 {
     do_series(f, NULL);
@@ -329,19 +328,19 @@ static void test_mails(Fixture *f, const void *data)
     g_assert_cmpstr(sums, ==, again);
     g_assert_cmpuint(atoi(parts), ==, 4);
     g_assert_cmpuint(atoi(count), ==, nr_steps(f) + 4);
-    /* Each part is numbered by itself, and says first for whom it is. */
+    /* Each part is numbered separately, and begins with its audience. */
     do_sh(f, "cd ../out; for part in *; do cover=$part/0000-cover-letter.patch; "
              "no grep -l '\\*\\*\\*' $cover; "
              "grep -q \"^Subject: \\[PATCH $part 00*/\" $cover; "
              "sed '1,/^$/d' $cover | head -1 | "
              "grep -q '^This is for distributions '; done");
-    /* They apply, one part on the other, and no branch was made for them. */
+    /* They apply, one part after the other, and no branch was made for them. */
     do_sh(f, "test -z \"$(git for-each-ref refs/heads/" BRANCH ")\"; "
              "for part in fixes core dirty tests; do "
              "git am -q $(ls ../out/$part/*.patch | sed 1d); done");
 }
 
-/* A part is a branch with those before it; mails are its own only. */
+/* A part's branch includes the parts before it; its mails do not. */
 static void test_part(Fixture *f, const void *data)
 {
     g_auto(Outcome) fixes = series(f->tree, OPTIONS("--part", "A"));
@@ -364,7 +363,7 @@ static void test_part(Fixture *f, const void *data)
              "git diff --exit-code HEAD mine");
 }
 
-/* Makes the stand-in that of another release; not where it is a real tree. */
+/* Turn the stand-in into that of another release; skip with a real tree. */
 static bool set_release(Fixture *f, const char *release)
 {
     g_autofree char *line = g_strdup_printf(
@@ -379,7 +378,7 @@ static bool set_release(Fixture *f, const char *release)
     return true;
 }
 
-/* Where releases differ, the same is left, and mails apply. */
+/* The result is the same for all releases, and the mails apply. */
 static void test_release(Fixture *f, const void *data)
 {
     const char *release = data;
@@ -409,7 +408,7 @@ static void test_release(Fixture *f, const void *data)
              "git diff --exit-code HEAD " BRANCH);
 }
 
-/* A release that nobody has seen yet, on which all is as expected */
+/* An unknown newer release, on which everything is as expected */
 static void test_later_release(Fixture *f, const void *data)
 {
     g_auto(Outcome) o = { 0 };
@@ -423,7 +422,7 @@ static void test_later_release(Fixture *f, const void *data)
     do_sh(f, "git rev-parse -q --verify " BRANCH);
 }
 
-/* For newer releases: on a tree with the lines that it looks for, no other */
+/* For newer releases: only on a tree that has the lines it looks for */
 static void test_upstream(Fixture *f, const void *data)
 {
     const char *const *upstream = OPTIONS("--upstream");
@@ -463,7 +462,7 @@ static void test_check(Fixture *f, const void *data)
     g_assert_nonnull(strstr(o.output, " 0 errors,"));
 }
 
-/* An error of checkpatch is told by the exit status. */
+/* Errors of checkpatch show in the exit status. */
 static void test_check_errors(Fixture *f, const void *data)
 {
     g_auto(Outcome) o = { 0 };
@@ -514,18 +513,18 @@ static void test_people_usage(Fixture *f, const void *data)
     }
 }
 
-/* A tree that is wrong in one way. */
+/* A tree with one fault. */
 typedef struct Wrong {
     const char *name;
-    const char *how;    /* lines for the shell, in the tree */
-    const char *text;   /* that the refusal must hold */
+    const char *how;    /* shell commands, run in the tree */
+    const char *text;   /* must be in the refusal */
 } Wrong;
 
 /* ---- for a source package ---- */
 
 /*
- * The tree as dpkg-source unpacks it: no git, one patch of the package's own,
- * applied. Its place is f->out, its patches those below.
+ * The tree as unpacked by dpkg-source: without git, and with one patch of the
+ * package itself, which is applied. It is in f->out, its patches in:
  */
 #define PATCHES "debian/patches"
 
@@ -567,7 +566,7 @@ static void assert_quilt_refused(Fixture *f, const char *text)
     g_assert_cmpstr(before, ==, after);
 }
 
-/* Applied one after the other, they leave what the branch has. */
+/* Applied in order, they give the same as the branch. */
 static void test_quilt(Fixture *f, const void *data)
 {
     g_autofree char *has_quilt = g_find_program_in_path("quilt");
@@ -600,7 +599,7 @@ static void test_quilt(Fixture *f, const void *data)
              "test -x tests/qtest/vfio/qemu-wrapper");
 }
 
-/* Made again they are the same; who it is by can be said. */
+/* The result is reproducible; its author can be given. */
 static void test_quilt_again(Fixture *f, const void *data)
 {
     static const char sum[] = "cd ../out/" PATCHES "; find . -type f | sort | "
@@ -670,7 +669,7 @@ static void test_quilt_usage(Fixture *f, const void *data)
     g_assert_nonnull(strstr(o.errors, "--quilt goes with none of"));
 }
 
-/* ---- what it refuses ---- */
+/* ---- refusals ---- */
 
 #define COMMIT "; git add -A; git commit -q -m change"
 
@@ -744,7 +743,7 @@ static void test_wrong(Fixture *f, const void *data)
     assert_refused(f, NULL, w->text);
 }
 
-/* Lines that a step is to bring, and that are not in our file so */
+/* A step adds lines that our file does not have */
 static void test_wrong_step(Fixture *f, const void *data)
 {
     g_autofree char *tool = g_build_filename(f->dir,
@@ -821,7 +820,7 @@ static void add(const char *path, const void *data,
     g_test_add(path, Fixture, data, setup, test, teardown);
 }
 
-/* Nothing of the user's own git configuration must have a part in this. */
+/* The user's git configuration must not have any effect. */
 static void clean_environment(void)
 {
     static const char *const seconds = "1600000000 +0000";
