@@ -21,7 +21,7 @@
 
 static unsigned nr_writers;
 static unsigned loaded_before;  /* chunks of "dst", when the last one began */
-static unsigned loaded_at_join; /* of the one that has more, at the first join */
+static unsigned loaded_at_join; /* of the one with more, at the first join */
 static bool no_time_passes;
 
 void __real_qemu_thread_create(QemuThread *thread, const char *name,

@@ -32,7 +32,7 @@ unsigned int vmt_irqs_count(struct vmt_mdev *m, unsigned int index)
 	}
 }
 
-/* Called with the lock held. A level that is up is told once, until unmasked. */
+/* Called with the lock held. An active level is signalled once per unmask. */
 static void update_intx(struct vmt_irqs *irqs)
 {
 	if (irqs->intx_up && !irqs->intx_masked && irqs->intx) {

@@ -306,7 +306,7 @@ struct SimMig {
     SimLoad load;
     SimV2 v2;
     SimCounters count;
-    int64_t late_us;                /* the last sleep of sim_pace() was longer */
+    int64_t late_us;                /* overrun of sim_pace()'s last sleep */
 };
 
 /* Any thread may ask; changes only under the host's lock. */
