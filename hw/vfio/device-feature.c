@@ -32,8 +32,8 @@ int vfio_device_feature(int fd, uint32_t flags, void *payload,
         memcpy(head + 1, payload, size_bytes);
     }
     /*
-     * A signal may interrupt a driver that waits for its device. What has
-     * been done all the same is done once more without an effect.
+     * A signal may interrupt a driver that waits for its device. Repeating
+     * the call is harmless, even if the driver had already acted on it.
      */
     do {
         ret = ioctl(fd, VFIO_FEATURE_IOCTL, buf) < 0 ? -errno : 0;

@@ -17,8 +17,8 @@
 #define WORD_BITS   64
 
 /*
- * Words that are handed over at once: enough that the call does not count,
- * few enough to stay in the first cache together with what they came from.
+ * Words passed to the callback at once: enough to make the cost of the call
+ * negligible, few enough to stay in the L1 cache along with their source.
  */
 #define CHUNK_WORDS 256
 
@@ -27,7 +27,7 @@ bool vfio_dirty_range(uint64_t first_iova, uint64_t last_iova,
 {
     uint64_t mask = (UINT64_C(1) << page_shift) - 1;
     uint64_t first = (first_iova >> page_shift) + !!(first_iova & mask);
-    /* The page behind the last whole one; fits, as pages are not bytes */
+    /* The page after the last whole one; cannot overflow: it counts pages */
     uint64_t end = (last_iova >> page_shift) + ((last_iova & mask) == mask);
 
     range->iova = 0;
@@ -61,7 +61,7 @@ uint64_t vfio_dirty_next_pages(uint64_t offset_pages, uint64_t mapping_pages,
     if (left_pages <= max_pages) {
         return left_pages;
     }
-    /* To the end of the mapping that the range begins in, then whole ones */
+    /* Up to the end of the mapping that the range starts in, then whole ones */
     lead = mapping_pages - offset_pages % mapping_pages;
     if (lead > max_pages) {
         return 0;
@@ -70,11 +70,11 @@ uint64_t vfio_dirty_next_pages(uint64_t offset_pages, uint64_t mapping_pages,
     return lead + whole;
 }
 
-/* The first word from @from on that is not zero, or @end */
+/* Index of the first nonzero word at or after @from, or @end */
 static uint64_t vfio_dirty_skip_words(const uint64_t *bitmap, uint64_t from,
                                       uint64_t end)
 {
-    /* Most of a bitmap is zero: four words a step while that is so */
+    /* Most of a bitmap is zero: skip four words at a time while it is */
     while (end - from >= 4 && !(bitmap[from] | bitmap[from + 1] |
                                 bitmap[from + 2] | bitmap[from + 3])) {
         from += 4;
@@ -85,7 +85,7 @@ static uint64_t vfio_dirty_skip_words(const uint64_t *bitmap, uint64_t from,
     return from;
 }
 
-/* The first bit from @at on that is set, or @end */
+/* The first set bit at or after @at, or @end */
 static uint64_t vfio_dirty_next_set(const uint64_t *bitmap, uint64_t at,
                                     uint64_t end)
 {
@@ -107,7 +107,7 @@ static uint64_t vfio_dirty_next_set(const uint64_t *bitmap, uint64_t at,
     return MIN(word * WORD_BITS + __builtin_ctzll(value), end);
 }
 
-/* The first bit from @at on that is not set, or @end */
+/* The first clear bit at or after @at, or @end */
 static uint64_t vfio_dirty_next_clear(const uint64_t *bitmap, uint64_t at,
                                       uint64_t end)
 {
@@ -152,7 +152,7 @@ static uint64_t vfio_dirty_low_bits(unsigned count)
     return count == WORD_BITS ? UINT64_MAX : (UINT64_C(1) << count) - 1;
 }
 
-/* Take @count (1 to 64) bits out of @bitmap, from bit @at on */
+/* Return and clear @count (1 to 64) bits of @bitmap, starting at bit @at */
 static uint64_t vfio_dirty_take_bits(uint64_t *bitmap, uint64_t at,
                                      unsigned count)
 {
@@ -172,8 +172,9 @@ static uint64_t vfio_dirty_take_bits(uint64_t *bitmap, uint64_t at,
 }
 
 /*
- * Fill @words from bit @at of @bitmap on, up to @end, the first of them from
- * its bit @shift on. Ends at a word without a set bit. Moves @at.
+ * Fill @words from @bitmap, starting at bit @at and up to @end; the first word
+ * is filled from its bit @shift. Stops at a word without a set bit. Advances
+ * @at.
  */
 static unsigned vfio_dirty_fill_words(uint64_t *bitmap, uint64_t *at,
                                       uint64_t end, unsigned shift,

@@ -1,11 +1,11 @@
 /*
  * Dirty tracking: trackers of containers, their ioctls, and marking RAM
  *
- * Owns: which container has which tracker, what the kernel says a container
- * can do, start, stop, reading bits with and without unmapping, the bitmap
- * that is used again and again, whether bits are worth anything, and how they
- * become dirty pages of RAM. Does not own: when and for which ranges
- * (dirty-tracking.c, dirty-iommu.c), arithmetic (dirty-bitmap.c).
+ * Owns: which container has which tracker, what the kernel reports that a
+ * container can do, start, stop, reading bits with and without unmapping, the
+ * reusable bitmap, whether the bits mean anything, and how they become dirty
+ * pages of RAM. Does not own: when and for which ranges (dirty-tracking.c,
+ * dirty-iommu.c), arithmetic (dirty-bitmap.c).
  *
  * Locks: the BQL for everything.
  * Source: linux/vfio.h; docs/dirty-tracking.md.
@@ -24,15 +24,15 @@
 
 /* ---- trackers ---- */
 
-/* RAM that was read as dirty as a whole */
+/* RAM that was reported as entirely dirty */
 typedef struct VFIODirtyHeld {
     uint64_t ram_addr;
     uint64_t size_bytes;
 } VFIODirtyHeld;
 
 /*
- * A listener's callbacks are given the container and nothing of ours, and
- * the container has no room for it.
+ * A listener's callbacks get only the container, which has no field that
+ * could point to its tracker.
  */
 static QLIST_HEAD(, VFIODirtyTracker) vfio_dirty_trackers =
     QLIST_HEAD_INITIALIZER(vfio_dirty_trackers);
@@ -78,7 +78,7 @@ void vfio_dirty_tracker_free(VFIODirtyTracker *t)
 
 /* ---- ioctls ---- */
 
-/* Returns 0 or -errno; a signal is no reason to give up. */
+/* Returns 0 or -errno; interrupted calls are repeated. */
 static int vfio_dirty_ioctl(VFIOContainer *container, unsigned long request,
                             void *arg)
 {
@@ -124,7 +124,10 @@ char *vfio_dirty_name(const VFIODirtyTracker *t)
 
 /* ---- what the container can do ---- */
 
-/* The container's information with capabilities, or NULL; g_free() it. */
+/*
+ * The container's VFIO_IOMMU_GET_INFO with its capabilities, or NULL. The
+ * caller must g_free() it.
+ */
 static struct vfio_iommu_type1_info *vfio_dirty_info(VFIOContainer *container)
 {
     uint32_t argsz = sizeof(struct vfio_iommu_type1_info);
@@ -174,7 +177,7 @@ void vfio_dirty_query(VFIODirtyTracker *t)
     t->page_shift = ctz64(qemu_real_host_page_size());
     t->max_pages = 0;
     if (cap && cap->pgsize_bitmap) {
-        /* Bits stand for the smallest page, which is what GET takes */
+        /* A bit stands for a page of the smallest size, as GET expects */
         t->page_shift = ctz64(cap->pgsize_bitmap);
         t->max_pages = vfio_dirty_pages_max(cap->max_dirty_bitmap_size);
         t->supported = t->page_shift && t->max_pages;
@@ -216,7 +219,7 @@ int vfio_dirty_start(VFIODirtyTracker *t, Error **errp)
 
 int vfio_dirty_stop(VFIODirtyTracker *t, Error **errp)
 {
-    /* START may be repeated, so a kernel that goes on tracking does no harm */
+    /* START may be repeated: no harm if this fails and tracking stays on */
     t->tried = t->started = false;
     return vfio_dirty_set(t, VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP, "stop", errp);
 }
@@ -327,16 +330,16 @@ int vfio_dirty_unmap_get(VFIODirtyTracker *t, const VFIODirtyRange *range)
     return ret;
 }
 
-/* ---- an IOMMU that calls all pages dirty ---- */
+/* ---- an IOMMU that reports all pages as dirty ---- */
 
 /*
  * The kernel does so as long as one device of the container pins nothing.
- * Less than this is sent in the default downtime-limit of 300 ms even at
- * 1 Gbit/s, so that nothing need be said of it.
+ * Below this size no warning is needed: even at 1 Gbit/s it can be sent within
+ * the default downtime-limit of 300 ms.
  */
 #define VFIO_DIRTY_FULL_BYTES   (32 * MiB)
 
-/* After one round it may be a device that has just filled all its memory. */
+/* A single full round may be a device that has just filled all its memory. */
 #define VFIO_DIRTY_FULL_ROUNDS  2
 
 void vfio_dirty_note_read(VFIODirtyTracker *t, uint64_t first,
@@ -425,14 +428,14 @@ int vfio_dirty_unmap(VFIOContainer *container, uint64_t first_iova,
     int ret;
 
     if (first_iova == 0 && last_iova == UINT64_MAX) {
-        /* 2^64 is no size */
+        /* A size of 2^64 cannot be expressed */
         ret = vfio_dirty_unmap(container, 0, half - 1);
         return ret ?: vfio_dirty_unmap(container, half, UINT64_MAX);
     }
     ret = vfio_dirty_do_unmap(container, first_iova,
                               last_iova - first_iova + 1);
     if (ret == -EINVAL && last_iova == UINT64_MAX) {
-        /* Kernels before 4.20 take the end at 2^64 for an overflow. */
+        /* Kernels before 4.20 mistake an end at 2^64 for an overflow. */
         ret = vfio_dirty_do_unmap(container, first_iova,
                                   last_iova - first_iova + 1 - page_bytes);
     }
@@ -467,15 +470,15 @@ static void vfio_dirty_take_words_cb(const uint64_t *words,
                                            nr_words * 64);
 }
 
-typedef struct VFIODirtyRunTarget {
+typedef struct VFIODirtyRangeTarget {
     unsigned page_shift;
-    uint64_t ram_addr;      /* need not be a multiple of such a page */
-} VFIODirtyRunTarget;
+    uint64_t ram_addr;      /* not necessarily aligned to such a page */
+} VFIODirtyRangeTarget;
 
 static void vfio_dirty_take_pages_cb(uint64_t first_page, uint64_t pages,
                                      void *opaque)
 {
-    const VFIODirtyRunTarget *target = opaque;
+    const VFIODirtyRangeTarget *target = opaque;
 
     vfio_dirty_mark(target->ram_addr + (first_page << target->page_shift),
                     pages << target->page_shift);
@@ -486,7 +489,7 @@ static void vfio_dirty_drop_pages_cb(uint64_t first_page, uint64_t pages,
 {
 }
 
-/* All of them are dirty, as all others in this round so far. */
+/* All of these pages are dirty, like all others in this round so far. */
 static void vfio_dirty_keep(VFIODirtyTracker *t, uint64_t first,
                             uint64_t pages, uint64_t ram_addr)
 {
@@ -500,13 +503,13 @@ static void vfio_dirty_keep(VFIODirtyTracker *t, uint64_t first,
 void vfio_dirty_take(VFIODirtyTracker *t, uint64_t first, uint64_t pages,
                      uint64_t ram_addr)
 {
-    VFIODirtyRunTarget target = { t->page_shift, ram_addr };
+    VFIODirtyRangeTarget target = { t->page_shift, ram_addr };
 
     if (t->holding && !t->round_clean) {
         vfio_dirty_keep(t, first, pages, ram_addr);
         return;
     }
-    /* Words are for bits that stand for a page of the host */
+    /* Whole words can be used only if a bit stands for a page of the host */
     if (vfio_dirty_page_bytes(t) == qemu_real_host_page_size()) {
         vfio_dirty_take_words(t->bitmap, first, pages,
                               ram_addr >> t->page_shift,

@@ -2,12 +2,12 @@
  * Dirty tracking: the log that a device keeps of its own DMA
  *
  * Owns: the calls that start, read and stop the log of one device, and how
- * what it reports becomes dirty pages of RAM. Does not own: which devices
- * log, and what follows where one does not (dirty-sources.c), the arithmetic
- * of ranges and reports (dirty-ranges.c).
+ * its reports become dirty pages of RAM. Does not own: which devices log, and
+ * what is done if one does not (dirty-sources.c), the arithmetic of ranges
+ * and reports (dirty-ranges.c).
  *
  * Locks: the BQL for everything. The device is not claimed: reports are read
- * while it runs, and a driver keeps them apart from its state.
+ * while it runs, and drivers serialize them independently of its state.
  * Source: linux/vfio.h, DMA logging; docs/dirty-tracking.md.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -21,8 +21,8 @@
 #include "trace.h"
 
 /*
- * Longest report, in pages: 256 KiB of bitmap, so that a device is not kept
- * busy for long, and few calls are needed all the same.
+ * Longest report, in pages: 256 KiB of bitmap. A report does not keep the
+ * device busy for long, and yet few calls are needed.
  */
 #define VFIO_DIRTY_REPORT_PAGES     (UINT64_C(1) << 21)
 
@@ -102,7 +102,8 @@ VFIODirtyLog *vfio_dirty_log_start(VFIODevice *vbasedev,
     int ret;
 
     /*
-     * A log whose stop has failed may still be on; its content is of no use.
+     * A log that could not be stopped may still be active; its content is of
+     * no use.
      */
     vfio_dirty_do_stop(vbasedev);
     ret = vfio_dirty_do_start(vbasedev, ranges, page_shift);
@@ -134,11 +135,11 @@ void vfio_dirty_log_free(VFIODirtyLog *log)
     g_free(log);
 }
 
-/* ---- what it says ---- */
+/* ---- reports ---- */
 
-/* The next part of a range that is inside of one logged range, or of none */
+/* The next part of a range that is inside one logged range, or outside all */
 typedef struct VFIODirtyPart {
-    VFIODirtyRange rest;        /* what is still wanted; first it is all */
+    VFIODirtyRange rest;        /* still wanted; initially the whole range */
     uint64_t rest_ram;
     const VFIODirtyRange *inside;
     VFIODirtyRange range;
@@ -164,7 +165,7 @@ static bool vfio_dirty_next_part(const VFIODirtyTracker *t,
     return true;
 }
 
-/* @wanted: wholly inside of @range */
+/* @wanted: entirely inside @range */
 static int vfio_dirty_log_read_inside(VFIODirtyTracker *t, VFIODirtyLog *log,
                                       const VFIODirtyRange *range,
                                       VFIODirtyRange wanted, uint64_t ram_addr)

@@ -1,9 +1,8 @@
 /*
- * Dirty tracking: what it asks of devices, and how it fails their migration
+ * Dirty tracking: queries on devices, and how it fails their migration
  *
- * Owns: every look into the migration objects of devices that dirty tracking
- * takes. Does not own: what follows from it (dirty-tracking.c,
- * dirty-iommu.c).
+ * Owns: every access of dirty tracking to the migration objects of devices.
+ * Does not own: the decisions based on it (dirty-tracking.c, dirty-iommu.c).
  *
  * Locks: the BQL for everything.
  *
@@ -32,7 +31,7 @@ VFIODevice *vfio_dirty_find_in(VFIOContainer *container,
     return NULL;
 }
 
-/* A device whose state is being saved: through it a migration can fail. */
+/* A device whose state is being saved: it can fail the migration. */
 static VFIODeviceMigration *vfio_dirty_saving_device(void)
 {
     VFIODeviceMigration *mig = NULL;
@@ -105,8 +104,8 @@ bool vfio_dirty_device_opted_out(VFIODevice *vbasedev)
 /* ---- errors ---- */
 
 /*
- * Any device that is being saved can fail the migration; without one somebody
- * else asked for the pages.
+ * Any device that is being saved can fail the migration. If there is none, it
+ * was not a migration that asked for the pages.
  */
 void vfio_dirty_fail(int ret, Error *err)
 {

@@ -1,10 +1,10 @@
 /*
  * Dirty tracking behind a guest's IOMMU
  *
- * Owns: sections of a guest's IOMMU in a container: the notifier that maps
- * and unmaps for the guest, the records of what is mapped, and reading bits
- * by these records. Does not own: sections of RAM, policy
- * (dirty-tracking.c), records as such (dirty-mappings.c).
+ * Owns: a container's IOMMU memory regions: the notifier that maps and unmaps
+ * for the guest, the records of what is mapped, and reading bits using these
+ * records. Does not own: sections of RAM, policy (dirty-tracking.c), the
+ * records themselves (dirty-mappings.c).
  *
  * Locks: the BQL for everything; IOMMU notifiers are called with it.
  * Source: docs/dirty-tracking.md.
@@ -22,8 +22,8 @@
 #include "trace.h"
 
 /*
- * Longest batch of several mappings, in pages: 256 KiB of bitmap, so that a
- * guest with few mappings far apart does not make us hold a large one.
+ * Longest batch of several mappings, in pages: 256 KiB of bitmap. A guest with
+ * a few mappings far apart must not make QEMU allocate a large one.
  */
 #define VFIO_DIRTY_SPAN_PAGES   (UINT64_C(1) << 21)
 
@@ -47,8 +47,8 @@ static bool vfio_dirty_batch_range(VFIODirtyTracker *t,
 }
 
 /*
- * Give each record's bits of @t->bitmap to the RAM that it maps. A bit outside
- * of all records is an error; it is cleared, as the bitmap has to be zero
+ * Apply each record's bits of @t->bitmap to the RAM that it maps. A bit
+ * outside all records is an error; it is cleared, as the bitmap must be zero
  * between uses.
  */
 static int vfio_dirty_batch_take(VFIODirtyTracker *t,
@@ -113,7 +113,7 @@ static int vfio_dirty_batch_sync(VFIODirtyTracker *t,
 
     if (!vfio_dirty_batch_range(t, batch, &range) ||
         range.pages > t->max_pages) {
-        return 0;       /* one mapping that cannot be tracked */
+        return 0;       /* a single mapping, too large to be tracked */
     }
     ret = vfio_dirty_get(t, &range, errp);
     if (ret < 0) {
@@ -154,10 +154,10 @@ void vfio_dirty_iommu_mark(VFIODirtyTracker *t, uint64_t first_iova,
 /* ---- unmap ---- */
 
 /*
- * Bits and mappings in one step, so that no write falls between them. Where
- * the kernel does not do that, the mappings go all the same: memory that the
- * guest took back must not stay open to the device. Returns 0, or
- * -errno where they are still there.
+ * Unmap and read the bits in one step, so that no write is missed in between.
+ * If the kernel refuses that, unmap nevertheless: memory that the guest has
+ * reclaimed must not stay accessible to the device. Returns 0, or -errno if
+ * the mappings are still there.
  */
 static int vfio_dirty_batch_unmap(VFIODirtyTracker *t,
                                   const VFIODirtyBatch *batch)
@@ -236,7 +236,7 @@ static void vfio_dirty_notify_unmap(VFIOGuestIOMMU *giommu,
     if (done && done - 1 == last_iova - first_iova) {
         return;
     }
-    /* Unmap what is not on record, too: no mapping stays behind */
+    /* Also unmap what is not on record, so that no mapping is left behind */
     ret = vfio_dirty_unmap(giommu->container, first_iova, last_iova);
     if (ret < 0) {
         error_report("vfio: cannot unmap IOVA 0x%" PRIx64 " to 0x%" PRIx64
@@ -247,7 +247,7 @@ static void vfio_dirty_notify_unmap(VFIOGuestIOMMU *giommu,
     }
 }
 
-/* Is this mapping on record already? */
+/* Is this mapping already on record? */
 static bool vfio_dirty_is_recorded(VFIODirtyTracker *t,
                                    const VFIODirtyMapping *mapping)
 {
@@ -297,7 +297,7 @@ static void vfio_dirty_do_map(VFIOGuestIOMMU *giommu, VFIODirtyTracker *t,
         vfio_dirty_map_refused(t, mapping, ret);
         return;
     }
-    /* What stood there has gone, or the kernel had refused */
+    /* Overlapping records are stale, or the kernel would have refused */
     vfio_dirty_mappings_put(t->mappings, mapping);
 }
 
@@ -338,7 +338,7 @@ void vfio_dirty_notify(IOMMUNotifier *n, IOMMUTLBEntry *iotlb)
     trace_vfio_dirty_notify(giommu->container->fd, map, iova,
                             iova + iotlb->addr_mask);
     if (!t) {
-        return;             /* the container is on its way out */
+        return;             /* the container is being torn down */
     }
     if (iotlb->target_as != &address_space_memory) {
         error_report("vfio: the guest's IOMMU leads to another address space "
@@ -354,10 +354,10 @@ void vfio_dirty_notify(IOMMUNotifier *n, IOMMUTLBEntry *iotlb)
 /* ---- replays ---- */
 
 /*
- * What the guest's IOMMU has mapped becomes known and, where the kernel has
- * it not, mapped. Some tell the notifier that is given here, intel_iommu
- * after an unmap of all; virtio-iommu tells all that are registered. So it
- * has to be the real one.
+ * Record what the guest's IOMMU has mapped, and map what the kernel lacks.
+ * Some IOMMUs notify the notifier that is passed here (intel_iommu does, after
+ * an unmap of everything); virtio-iommu notifies all that are registered. So
+ * this must be the registered notifier.
  */
 void vfio_dirty_iommu_replay(VFIODirtyTracker *t, VFIOGuestIOMMU *giommu)
 {
@@ -366,7 +366,7 @@ void vfio_dirty_iommu_replay(VFIODirtyTracker *t, VFIOGuestIOMMU *giommu)
     t->replaying = false;
 }
 
-/* An IOMMU that has reported one mapping has reported all. */
+/* An IOMMU that has reported one mapping has reported all of them. */
 void vfio_dirty_iommu_loaded(VFIODirtyTracker *t)
 {
     VFIOGuestIOMMU *giommu;

@@ -2,7 +2,7 @@
  * What a guest's IOMMU has mapped: IOVA to RAM, in ascending order
  *
  * Owns: the records, and which of them are read with one bitmap. Does not
- * own: when a record comes and goes (dirty-iommu.c).
+ * own: when a record is added or removed (dirty-iommu.c).
  *
  * Locks: none, pure; its user holds the BQL.
  * Source: docs/dirty-tracking.md (why records).
@@ -71,7 +71,7 @@ VFIODirtyPosition *vfio_dirty_mappings_from(VFIODirtyMappings *mappings,
     VFIODirtyMapping key = { .iova = iova };
     GSequenceIter *iter, *before;
 
-    /* The place behind an equal one: step back to it */
+    /* This is the position after an equal one: step back to that */
     iter = g_sequence_search(mappings->sequence, &key, vfio_dirty_compare,
                              NULL);
     before = g_sequence_iter_prev(iter);

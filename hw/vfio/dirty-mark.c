@@ -1,9 +1,9 @@
 /*
- * Dirty tracking: memory that is marked because nothing tells of it
+ * Dirty tracking: memory that is marked because nothing reports writes to it
  *
- * Owns: what is marked of a section as a whole, which parts those that tell
- * of the rest leave out, and how much all of it is. Does not own: when that
- * is due (dirty-sources.c, dirty-tracking.c).
+ * Owns: marking sections as a whole, marking the parts that neither the IOMMU
+ * nor a device's log covers, and how much memory that is. Does not own: when
+ * to mark (dirty-sources.c, dirty-tracking.c).
  *
  * Locks: the BQL for everything.
  * Source: docs/dirty-tracking.md.
@@ -86,7 +86,7 @@ static int vfio_dirty_mark_outside(VFIODirtyWalk *walk,
     return 0;
 }
 
-/* No device logs behind a guest's IOMMU. */
+/* Devices behind a guest's IOMMU do not log. */
 static void vfio_dirty_mark_outside_logs(VFIODirtyTracker *t,
                                          MemoryRegionSection *section)
 {

@@ -1,10 +1,10 @@
 /*
  * Which address ranges a device logs its DMA in, and how they are read
  *
- * Owns: from sections of memory to a few ranges, which part of a range they
- * have, where a report begins and ends, and what becomes of the bits beside
- * the range that it is for. Does not own: the log (dirty-device.c), sections
- * (dirty-sections.c).
+ * Owns: how sections of memory are covered by a few ranges, which part of a
+ * wanted range these contain, where a report begins and ends, and what becomes
+ * of the bits around the wanted ones. Does not own: the log (dirty-device.c),
+ * sections (dirty-sections.c).
  *
  * Locks: none, pure; its user holds the BQL.
  * Source: linux/vfio.h, DMA logging; docs/dirty-tracking.md.
@@ -27,7 +27,7 @@ static int vfio_dirty_compare_iova(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
-/* The page behind @range, as a number; fits, as pages are not bytes */
+/* Number of the page after @range; cannot overflow: it counts pages */
 static uint64_t vfio_dirty_end_page(const VFIODirtyRange *range,
                                     unsigned page_shift)
 {
@@ -35,9 +35,10 @@ static uint64_t vfio_dirty_end_page(const VFIODirtyRange *range,
 }
 
 /*
- * To whole words of a bitmap, so that a report of whole words is one from
- * the start of the range as well if a device makes one of several. The page
- * at the end of the address space has none behind it.
+ * Round to whole words of a bitmap. Reports then consist of whole words
+ * relative to the range as well, even if the device merges several ranges
+ * into one. The last page of the address space is left out: a range cannot
+ * end at 2^64.
  */
 static VFIODirtyRange vfio_dirty_round(const VFIODirtyRange *section,
                                        unsigned page_shift)
@@ -51,7 +52,7 @@ static VFIODirtyRange vfio_dirty_round(const VFIODirtyRange *section,
     return (VFIODirtyRange) { first << page_shift, end - first };
 }
 
-/* Put @next, which begins at @last's begin or later, into it as well. */
+/* Extend @last so that it covers @next, which does not begin before it. */
 static void vfio_dirty_join(VFIODirtyRange *last, const VFIODirtyRange *next,
                             unsigned page_shift)
 {
@@ -61,13 +62,13 @@ static void vfio_dirty_join(VFIODirtyRange *last, const VFIODirtyRange *next,
     last->pages = end - (last->iova >> page_shift);
 }
 
-/* Sort, round, and join what overlaps or touches. Returns how many stay. */
+/* Sort, round, and join what overlaps or touches. Returns the new count. */
 static unsigned vfio_dirty_sort_out(VFIODirtyRange *ranges, unsigned count,
                                     unsigned page_shift)
 {
     unsigned n = 0;
 
-    if (count) {        /* else there may be no array */
+    if (count) {        /* otherwise @ranges may be NULL */
         qsort(ranges, count, sizeof(*ranges), vfio_dirty_compare_iova);
     }
     for (unsigned i = 0; i < count; i++) {
@@ -83,7 +84,7 @@ static unsigned vfio_dirty_sort_out(VFIODirtyRange *ranges, unsigned count,
     return n;
 }
 
-/* Join the two neighbours with the narrowest gap between them. */
+/* Join the two neighbours with the smallest gap between them. */
 static void vfio_dirty_close_gap(VFIODirtyRange *ranges, unsigned count,
                                  unsigned page_shift)
 {
@@ -159,7 +160,7 @@ VFIODirtyWindow vfio_dirty_window(const VFIODirtyRange *range,
                                   const VFIODirtyRange *wanted,
                                   unsigned page_shift, uint64_t max_pages)
 {
-    /* All in pages from the start of the range */
+    /* All in pages, relative to the start of the range */
     uint64_t at = (wanted->iova - range->iova) >> page_shift;
     uint64_t begin = at / WORD_BITS * WORD_BITS;
     uint64_t end = at + wanted->pages;
@@ -174,9 +175,9 @@ VFIODirtyWindow vfio_dirty_window(const VFIODirtyRange *range,
     return window;
 }
 
-/* ---- bits beside the wanted range ---- */
+/* ---- bits around the wanted range ---- */
 
-/* By the address of the first page of a word of a report: uint64_t both */
+/* Words of reports by the address of their first page; both are uint64_t */
 struct VFIODirtyCarry {
     GHashTable *words;
 };
@@ -202,13 +203,13 @@ static uint64_t vfio_dirty_word_iova(const VFIODirtyWindow *window,
     return window->report.iova + (word * WORD_BITS << page_shift);
 }
 
-/* Only the first and the last word of a report are shared with others. */
+/* Only the first and the last word of a report can have unwanted bits. */
 static uint64_t vfio_dirty_last_word(const VFIODirtyWindow *window)
 {
     return (window->report.pages - 1) / WORD_BITS;
 }
 
-/* Memory may lie otherwise than it did: any word of the report may be kept. */
+/* The memory map may have changed: any word of the report may have been kept */
 void vfio_dirty_carry_take(VFIODirtyCarry *carry,
                            const VFIODirtyWindow *window, unsigned page_shift,
                            uint64_t *bitmap)
@@ -228,7 +229,7 @@ void vfio_dirty_carry_take(VFIODirtyCarry *carry,
     }
 }
 
-/* Keep the bits of @word that are not in @mine. */
+/* Move the bits of @word that are not in @mine to @carry. */
 static void vfio_dirty_keep_word(VFIODirtyCarry *carry, uint64_t iova,
                                  uint64_t *word, uint64_t mine)
 {
@@ -241,7 +242,7 @@ static void vfio_dirty_keep_word(VFIODirtyCarry *carry, uint64_t iova,
     }
 }
 
-/* Bits @from to @end, of which some are in word @word, as a mask of that */
+/* Mask of those of the bits from @from to @end that are in word @word */
 static uint64_t vfio_dirty_word_mask(uint64_t word, uint64_t from,
                                      uint64_t end)
 {

@@ -1,8 +1,8 @@
 /*
- * Dirty tracking: RAM of a section, in ranges
+ * Dirty tracking: splitting the RAM of a section into ranges
  *
- * Owns: which sections there are, which of them count, and what of them one
- * bitmap can be read for.
+ * Owns: which sections there are, which of them count, and which ranges of
+ * them fit one bitmap.
  * Does not own: what is done with a range (dirty-tracking.c), arithmetic
  * (dirty-bitmap.c), sections of a guest's IOMMU (dirty-iommu.c).
  *
@@ -31,7 +31,7 @@ uint64_t vfio_dirty_section_last(MemoryRegionSection *section)
            int128_get64(int128_sub(section->size, int128_one()));
 }
 
-/* ---- all there are ---- */
+/* ---- all sections ---- */
 
 typedef struct VFIODirtyLister {
     MemoryListener listener;
@@ -40,7 +40,7 @@ typedef struct VFIODirtyLister {
     void *opaque;
 } VFIODirtyLister;
 
-/* Nothing is mapped in the upper half: BARs are there while they are sized. */
+/* The upper half of the address space only has BARs that are being sized. */
 static void vfio_dirty_list_section(MemoryListener *listener,
                                     MemoryRegionSection *section)
 {
@@ -53,7 +53,7 @@ static void vfio_dirty_list_section(MemoryListener *listener,
     }
 }
 
-/* A new listener is called for all sections. */
+/* A newly registered listener is called for all existing sections. */
 void vfio_dirty_each_section(VFIODirtyTracker *t, VFIODirtySectionFunc *func,
                              void *opaque)
 {
@@ -72,7 +72,7 @@ void vfio_dirty_each_section(VFIODirtyTracker *t, VFIODirtySectionFunc *func,
     memory_listener_unregister(&lister.listener);
 }
 
-/* ---- one of them ---- */
+/* ---- one section ---- */
 
 static uint64_t vfio_dirty_section_ram(MemoryRegionSection *section)
 {
@@ -80,7 +80,7 @@ static uint64_t vfio_dirty_section_ram(MemoryRegionSection *section)
            section->offset_within_region;
 }
 
-/* Pages of one mapping in @section: all of it, but for RAM in parts */
+/* Pages of one mapping in @section: all of it, unless a RamDiscardManager */
 static uint64_t vfio_dirty_mapping_pages(VFIODirtyTracker *t,
                                          MemoryRegionSection *section,
                                          uint64_t all_pages)
@@ -96,7 +96,7 @@ static uint64_t vfio_dirty_mapping_pages(VFIODirtyTracker *t,
     return MAX(bytes >> t->page_shift, 1);
 }
 
-/* One populated part, in ranges that end where mappings end */
+/* Split one populated part into ranges that end where mappings end. */
 static int vfio_dirty_walk_part(VFIODirtyWalk *walk,
                                 MemoryRegionSection *section)
 {

@@ -1,13 +1,14 @@
 /*
- * Dirty tracking: who tells what the devices of a container write
+ * Dirty tracking: who reports what the devices of a container write
  *
  * Owns: which device logs its own DMA, whether the IOMMU tracks for those
- * that do not, and what follows where a log is lost. Does not own: a log as
- * such (dirty-device.c), the IOMMU's ioctls (dirty-container.c), when what is
- * read or marked (dirty-tracking.c).
+ * that do not, and what is done if a log is lost. Does not own: the log itself
+ * (dirty-device.c), the IOMMU's ioctls (dirty-container.c), when which memory
+ * is read or marked (dirty-tracking.c).
  *
- * A log counts from its start to the first error: then all that is mapped is
- * owed, since what it had not told yet is lost.
+ * A log is valid from its start to the first error. After that everything
+ * that is mapped is owed, that is, will be marked dirty as a whole: what the
+ * device had not reported yet is lost.
  *
  * Locks: the BQL for everything.
  * Source: linux/vfio.h, DMA logging; docs/dirty-tracking.md.
@@ -25,7 +26,7 @@
 #include "hw/vfio/migration-options.h"
 #include "trace.h"
 
-/* ---- which there are ---- */
+/* ---- the sources ---- */
 
 static VFIODirtyLog *vfio_dirty_log_of(VFIODirtyTracker *t,
                                        VFIODevice *vbasedev)
@@ -73,7 +74,7 @@ bool vfio_dirty_sources_untold_running(VFIODirtyTracker *t)
     return vfio_dirty_find_in(t->container, vfio_dirty_is_untold_running);
 }
 
-/* A guest's IOMMU is in the way, as a log has few ranges. */
+/* With a guest's IOMMU there are too many ranges for a device's log. */
 static bool vfio_dirty_is_translated(VFIODirtyTracker *t)
 {
     return !QLIST_EMPTY(&t->container->giommu_list);
@@ -87,9 +88,9 @@ static bool vfio_dirty_may_log(VFIODirtyTracker *t, VFIODevice *vbasedev)
 }
 
 /*
- * The kernel's IOMMU says what was pinned. That is all of the memory as soon
- * as one device of the container is behind a real IOMMU; for devices of v1,
- * which pin what they write, or are said to, it always was what there is.
+ * The kernel's IOMMU backend reports what was pinned. That is all memory as
+ * soon as one device of the container is behind a real IOMMU. Devices of v1
+ * are supposed to pin what they write, and have no other source.
  */
 static bool vfio_dirty_iommu_tells(VFIODirtyTracker *t)
 {
@@ -139,7 +140,7 @@ static void vfio_dirty_find_ranges(VFIODirtyTracker *t,
                             sections->len, t->page_shift);
 }
 
-/* Where @vbasedev can log its DMA, and does not yet */
+/* Start the log of @vbasedev if it can log its DMA and does not do so yet. */
 static void vfio_dirty_start_log(VFIODirtyTracker *t, VFIODevice *vbasedev)
 {
     VFIODirtyRanges ranges;
@@ -192,7 +193,7 @@ static void vfio_dirty_remove_log(VFIODirtyLog *log)
     vfio_dirty_log_free(log);
 }
 
-/* Is it still in the container? Its object may be gone. */
+/* Is @wanted still in the container? It may have been freed. */
 static bool vfio_dirty_device_is_there(VFIODirtyTracker *t,
                                        VFIODevice *wanted)
 {
@@ -215,7 +216,7 @@ void vfio_dirty_sources_forget(VFIODirtyTracker *t)
 
     QLIST_FOREACH_SAFE(log, &t->logs, next, next) {
         if (vfio_dirty_device_is_there(t, log->vbasedev)) {
-            /* A driver may have ended it by itself: that is no failure. */
+            /* The driver may have ended the log itself: not a failure. */
             vfio_dirty_log_stop(log);
         }
         vfio_dirty_remove_log(log);
@@ -227,13 +228,13 @@ void vfio_dirty_sources_stop(VFIODirtyTracker *t)
     Error *err = NULL;
 
     vfio_dirty_sources_forget(t);
-    /* Also where the start failed: it may have come part of the way. */
+    /* Also if the start failed: it may have taken effect in part. */
     if (t->tried && vfio_dirty_stop(t, &err) < 0) {
         warn_report_err(err);
     }
 }
 
-/* ---- in words ---- */
+/* ---- warnings ---- */
 
 void vfio_dirty_sources_warn(VFIODirtyTracker *t)
 {
@@ -275,11 +276,12 @@ void vfio_dirty_sources_give_up_iommu(VFIODirtyTracker *t)
 /* ---- loss ---- */
 
 /*
- * What a log had not told yet is lost: all is owed. Where the device runs on,
- * it logs what it writes from now on, unless that was lost before.
+ * What the device had not reported yet is lost, so everything is owed. If it
+ * continues to run, its log is started again, unless a log of it was lost
+ * before.
  *
- * @log: removed
- * @may_restart: its device is there, and may log again
+ * @log: is removed
+ * @may_restart: the device still exists and may log again
  */
 static void vfio_dirty_lose(VFIODirtyTracker *t, VFIODirtyLog *log,
                             const char *why, bool may_restart)
@@ -312,7 +314,7 @@ static void vfio_dirty_lose(VFIODirtyTracker *t, VFIODirtyLog *log,
     }
 }
 
-/* A report of @log has failed with @ret; its device is still there. */
+/* A report of @log has failed with @ret; its device still exists. */
 static void vfio_dirty_report_failed(VFIODirtyTracker *t, VFIODirtyLog *log,
                                      int ret)
 {
@@ -356,7 +358,7 @@ void vfio_dirty_sources_translate(VFIODirtyTracker *t)
     }
 }
 
-/* ---- what logs say ---- */
+/* ---- reading logs ---- */
 
 static int vfio_dirty_read_range(VFIODirtyWalk *walk,
                                  const VFIODirtyRange *range,

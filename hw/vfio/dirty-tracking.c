@@ -1,8 +1,8 @@
 /*
- * Dirty tracking of device DMA: when what is read
+ * Dirty tracking of device DMA: what is read, and when
  *
- * Owns: what a container's memory listener asks for, what is done where
- * nothing can be tracked, and how errors reach the migration. Does not own:
+ * Owns: what a container's memory listener asks for, what is done if nothing
+ * can be tracked, and how errors reach the migration. Does not own:
  * the ioctls (dirty-container.c), RAM of a section (dirty-sections.c),
  * sections of a guest's IOMMU (dirty-iommu.c), the listener and mapping RAM
  * for devices (QEMU's common.c).
@@ -50,7 +50,7 @@ static int vfio_dirty_sync_range(VFIODirtyWalk *walk,
     return ret;
 }
 
-/* What the IOMMU tells of @section */
+/* Read what the IOMMU has tracked for @section. */
 static int vfio_dirty_sync_section(VFIODirtyTracker *t,
                                    MemoryRegionSection *section, Error **errp)
 {
@@ -70,9 +70,9 @@ static int vfio_dirty_sync_section(VFIODirtyTracker *t,
 }
 
 /*
- * What nobody reports is marked once the devices that may have written it have
- * stopped. Only once until a device runs again: otherwise a paused VM would
- * never converge.
+ * Memory whose writes nobody reports is marked after the devices that may have
+ * written it have stopped. This is done only once until a device runs again:
+ * otherwise the migration of a paused VM would never converge.
  */
 static void vfio_dirty_pay(VFIODirtyTracker *t)
 {
@@ -88,7 +88,7 @@ static void vfio_dirty_pay(VFIODirtyTracker *t)
     }
 }
 
-/* The VM runs from here on, or has since log start. */
+/* The VM starts to run, or has been running since log start. */
 static void vfio_dirty_owe(VFIODirtyTracker *t)
 {
     t->owed = t->owed || vfio_dirty_sources_untold(t);
@@ -115,8 +115,8 @@ void vfio_dirty_sync(VFIOContainer *container, MemoryRegionSection *section)
 
     assert(qemu_mutex_iothread_locked());
     /*
-     * In set-up nothing was sent yet, and all will be. A display asks
-     * for its own RAM at any time.
+     * During setup nothing has been sent yet, and all RAM will be. A display
+     * may ask for its own RAM at any time.
      */
     if (!t || !t->wanted || migration_in_setup(migrate_get_current()) ||
         !vfio_dirty_is_section(section)) {
@@ -131,7 +131,7 @@ void vfio_dirty_sync(VFIOContainer *container, MemoryRegionSection *section)
         ret = vfio_dirty_sync_section(t, section, &err);
         vfio_dirty_hold_ends(t);
         if (ret < 0) {
-            /* Where no device is there to fail its migration */
+            /* For the case that no device is there to fail the migration */
             t->owed = t->owed || !vfio_dirty_is_saving();
             vfio_dirty_fail(ret, err);
         }
@@ -160,7 +160,7 @@ static void vfio_dirty_forget_error(VFIODirtyTracker *t)
     t->start_ret = 0;
 }
 
-/* What devices write from here on is tracked, or owed. */
+/* From now on, whatever devices write is either tracked or owed. */
 static void vfio_dirty_track(VFIODirtyTracker *t)
 {
     vfio_dirty_forget_error(t);
@@ -184,12 +184,12 @@ void vfio_dirty_tracking_start(VFIOContainer *container)
     vfio_dirty_track(t);
     if (!migration_in_setup(migrate_get_current()) ||
         !vfio_mig_device_next(NULL)) {
-        /* No set-up of a device asks; what is not tracked is owed */
+        /* No device's setup will report this; untracked memory is owed */
         if (t->start_error) {
             warn_report_err(g_steal_pointer(&t->start_error));
         }
     } else if (!t->start_error && vfio_mig_vm_runs()) {
-        /* A VM that stands still writes nothing that is sent again. */
+        /* In a stopped VM nothing is written, and nothing sent again. */
         vfio_dirty_sources_warn(t);
     }
 }
@@ -223,8 +223,9 @@ int vfio_dirty_check(Error **errp)
             t->start_error = NULL;
         } else {
             /*
-             * Somebody else's start, whose failure was told before. A
-             * failover primary may have come since.
+             * Tracking was started earlier, not by this migration, and a
+             * failure was reported then. A failover primary may have been
+             * plugged since.
              */
             ret = vfio_dirty_sources_check(t, errp);
             if (vfio_mig_vm_runs()) {
@@ -238,7 +239,7 @@ int vfio_dirty_check(Error **errp)
     return 0;
 }
 
-/* ---- sections go and come ---- */
+/* ---- sections are removed and added ---- */
 
 static int vfio_dirty_unmap_range(VFIODirtyWalk *walk,
                                   const VFIODirtyRange *range,
@@ -249,7 +250,7 @@ static int vfio_dirty_unmap_range(VFIODirtyWalk *walk,
     if (vfio_dirty_unmap_get(t, range) == 0) {
         vfio_dirty_take(t, 0, range->pages, ram_addr);
     } else {
-        /* The mapping itself goes right behind this */
+        /* The mapping itself is removed right after this */
         vfio_dirty_mark(ram_addr, range->pages << t->page_shift);
     }
     return 0;
@@ -263,7 +264,7 @@ static int vfio_dirty_mark_quietly(VFIODirtyWalk *walk,
     return 0;
 }
 
-/* The IOMMU's bits are read before anything is unmapped without them */
+/* The IOMMU's bits must be read before a plain unmap discards them. */
 static void vfio_dirty_section_read(VFIODirtyTracker *t,
                                     MemoryRegionSection *section)
 {
@@ -285,8 +286,8 @@ static void vfio_dirty_section_read(VFIODirtyTracker *t,
 }
 
 /*
- * A device's log knows nothing of mappings: it is read when the section is
- * not mapped any more. So is what nobody tells of marked.
+ * A device's log does not depend on mappings: it is read once the section is
+ * no longer mapped. Memory whose writes nobody reports is marked then, too.
  */
 static void vfio_dirty_section_gone(VFIODirtyTracker *t,
                                     MemoryRegionSection *section, int unmapped)
@@ -301,8 +302,8 @@ static void vfio_dirty_section_gone(VFIODirtyTracker *t,
 }
 
 /*
- * The listener's own unmap is right behind this, and where that fails, the VM
- * ends as soon as something else is mapped there. So each of the two may fail.
+ * The listener's own unmap follows, and if that fails, QEMU exits as soon as
+ * something else is mapped there. So either of the two may fail.
  */
 static int vfio_dirty_unmap_section(VFIODirtyTracker *t,
                                     MemoryRegionSection *section)
@@ -330,7 +331,7 @@ void vfio_dirty_section_goes(VFIOContainer *container,
     if (!t) {
         return;
     }
-    vfio_dirty_release(t);      /* it may go with its RAM */
+    vfio_dirty_release(t);      /* held pages may be part of this RAM */
     if (counts) {
         vfio_dirty_section_read(t, section);
     }
@@ -354,9 +355,9 @@ IOMMUNotify vfio_dirty_iommu_comes(VFIOContainer *container)
     return vfio_dirty_notify;
 }
 
-/* ---- a container comes and goes ---- */
+/* ---- containers are added and removed ---- */
 
-/* Others have windows and no dirty bits, and were never tested */
+/* Other types (sPAPR) have windows, no dirty tracking, and are untested */
 static bool vfio_dirty_is_type1(VFIOContainer *container)
 {
     return container->iommu_type == VFIO_TYPE1_IOMMU ||
@@ -398,7 +399,7 @@ void vfio_dirty_device_comes(VFIODevice *vbasedev)
     }
     vfio_dirty_track(t);
     if (t->start_error) {
-        /* A migration that follows tries again */
+        /* The next migration tries again */
         warn_report_err(g_steal_pointer(&t->start_error));
     }
 }

@@ -15,8 +15,8 @@
  *
  * @fd: the VFIO device
  * @flags: number of the feature, and VFIO_FEATURE_*
- * @payload: of the feature; the kernel may write to it, also in a set. NULL
- *           where it has none
+ * @payload: of the feature; the kernel may write to it, even for a set. NULL
+ *           if the feature has none
  * @size_bytes: of @payload
  *
  * Returns: 0 or -errno, but not -EINTR: an interrupted call is repeated.
@@ -26,8 +26,8 @@ int vfio_device_feature(int fd, uint32_t flags, void *payload,
                         size_t size_bytes);
 
 /*
- * Does the device lack the feature that gave @ret? Kernels before 6.18 say
- * EINVAL where a driver, above all one of an mdev, has no features at all.
+ * Does @ret mean that the device lacks the feature? Kernels before 6.18 return
+ * EINVAL for drivers without any features, in particular those of mdevs.
  */
 static inline bool vfio_feature_is_unknown(int ret)
 {

@@ -11,57 +11,58 @@
 #include "hw/vfio/dirty-container.h"
 #include "hw/vfio/dirty-ranges.h"
 
-/* A log that runs */
+/* An active log */
 struct VFIODirtyLog {
-    VFIODevice *vbasedev;       /* not to be touched where it has gone */
+    VFIODevice *vbasedev;       /* may have been freed */
     QLIST_ENTRY(VFIODirtyLog) next;     /* of its tracker */
     VFIODirtyRanges ranges;
     VFIODirtyCarry *carry;
     uint64_t report_pages;      /* the longest report, at least 64 */
-    unsigned resets;            /* of the device, when it was started */
-    bool restarted;             /* it was lost before */
+    unsigned resets;            /* of the device, when the log was started */
+    bool restarted;             /* an earlier log was lost */
 };
 
 /*
  * vfio_dirty_log_probe: can @vbasedev log its DMA?
  *
- * That is the driver's word; whether it takes our ranges, START tells.
+ * That is what the driver reports; whether it accepts the ranges is only known
+ * after START.
  */
 bool vfio_dirty_log_probe(VFIODevice *vbasedev);
 
 /*
- * vfio_dirty_log_start: let a device log its DMA in @ranges
+ * vfio_dirty_log_start: make a device log its DMA in @ranges
  *
- * One that the driver still has from before is given up.
+ * A log that the driver still has from before is discarded.
  *
- * Returns: the log, in no list; NULL with @errp set.
+ * Returns: the log, which is in no list yet; or NULL with @errp set.
  */
 VFIODirtyLog *vfio_dirty_log_start(VFIODevice *vbasedev,
                                    const VFIODirtyRanges *ranges,
                                    unsigned page_shift, Error **errp);
 
 /*
- * vfio_dirty_log_stop: end it at the driver, which may have done so itself
+ * vfio_dirty_log_stop: stop the driver's log, unless it has ended by itself
  *
- * Returns: 0 or -errno, both of which end it for us; for information.
+ * Returns: 0 or -errno, for information: either way the log has ended.
  */
 int vfio_dirty_log_stop(VFIODirtyLog *log);
 
-/* vfio_dirty_log_free: forget it; the device need not be there any more */
+/* vfio_dirty_log_free: free @log; its device may be gone already */
 void vfio_dirty_log_free(VFIODirtyLog *log);
 
 /*
- * vfio_dirty_log_read: what the device wrote of @wanted, to RAM at @ram_addr
+ * vfio_dirty_log_read: mark what the device wrote in @wanted, which is RAM at
+ * @ram_addr
  *
- * Of what lies outside of the log's ranges nothing is known, and nothing is
- * done with it.
+ * Addresses outside the log's ranges are skipped: nothing is known of them.
  *
- * Returns: 0; or -errno: then the log is not worth anything any more.
+ * Returns: 0; or -errno, after which the log cannot be relied on.
  */
 int vfio_dirty_log_read(VFIODirtyTracker *t, VFIODirtyLog *log,
                         const VFIODirtyRange *wanted, uint64_t ram_addr);
 
-/* Mark what of @wanted, RAM at @ram_addr, lies outside of the log's ranges. */
+/* Mark the part of @wanted, RAM at @ram_addr, outside the log's ranges. */
 void vfio_dirty_log_mark_outside(VFIODirtyTracker *t, VFIODirtyLog *log,
                                  const VFIODirtyRange *wanted,
                                  uint64_t ram_addr);

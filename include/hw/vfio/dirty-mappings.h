@@ -1,8 +1,8 @@
 /*
  * What a guest's IOMMU has mapped: IOVA to RAM, in ascending order
  *
- * Pure: no device, no locks. The kernel bounds the number of mappings of a
- * container, and with it the memory spent here.
+ * Pure: no device, no locks. The kernel limits the number of mappings of a
+ * container, and so the memory used here.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -10,31 +10,31 @@
 #define HW_VFIO_DIRTY_MAPPINGS_H
 
 /*
- * Gap between two mappings that one bitmap still spans: 32 MiB of pages of
- * 4 KiB are 1 KiB of bitmap, less than a system call costs.
+ * Largest gap between two mappings that are read with one bitmap: 32 MiB in
+ * pages of 4 KiB are 1 KiB of bitmap, which is cheaper than a system call.
  */
 #define VFIO_DIRTY_GAP_PAGES    UINT64_C(8192)
 
 typedef struct VFIODirtyMapping {
     uint64_t iova;
     uint64_t size_bytes;        /* iova + size_bytes - 1 does not overflow */
-    uint64_t ram_addr;          /* where in QEMU's RAM it leads */
+    uint64_t ram_addr;          /* where it points to in QEMU's RAM */
 } VFIODirtyMapping;
 
 /* Mappings by IOVA; none overlap */
 typedef struct VFIODirtyMappings VFIODirtyMappings;
 
-/* A position, valid until its mapping is removed; NULL behind the last */
+/* A position, valid until its mapping is removed; NULL after the last */
 typedef struct _GSequenceNode VFIODirtyPosition;
 
-/* An empty list, and its end */
+/* Create an empty list; free a list */
 VFIODirtyMappings *vfio_dirty_mappings_new(void);
 void vfio_dirty_mappings_free(VFIODirtyMappings *mappings);
 
 /* How many mappings there are */
 unsigned vfio_dirty_mappings_count(VFIODirtyMappings *mappings);
 
-/* vfio_dirty_mappings_put: in the place of all that it overlaps */
+/* vfio_dirty_mappings_put: add @mapping; it replaces all that it overlaps */
 void vfio_dirty_mappings_put(VFIODirtyMappings *mappings,
                              const VFIODirtyMapping *mapping);
 
@@ -42,18 +42,18 @@ void vfio_dirty_mappings_put(VFIODirtyMappings *mappings,
 VFIODirtyPosition *vfio_dirty_mappings_from(VFIODirtyMappings *mappings,
                                             uint64_t iova);
 
-/* The mapping at a position, which is not NULL, and the next position */
+/* The mapping at a position, and the next position; @position is not NULL */
 const VFIODirtyMapping *vfio_dirty_mapping_at(VFIODirtyPosition *position);
 VFIODirtyPosition *vfio_dirty_mapping_next(VFIODirtyPosition *position);
 
-/* Remove those that lie wholly in @first_iova to @last_iova. */
+/* Remove mappings that lie entirely between @first_iova and @last_iova. */
 void vfio_dirty_mappings_remove(VFIODirtyMappings *mappings,
                                 uint64_t first_iova, uint64_t last_iova);
 
 /* Mappings that one bitmap is read for */
 typedef struct VFIODirtyBatch {
     VFIODirtyPosition *begin;   /* the first */
-    VFIODirtyPosition *end;     /* behind the last */
+    VFIODirtyPosition *end;     /* after the last */
     uint64_t iova;
     uint64_t last_iova;
 } VFIODirtyBatch;
@@ -61,11 +61,11 @@ typedef struct VFIODirtyBatch {
 /*
  * vfio_dirty_next_batch: the next mappings that are read together
  *
- * @position: where to go on; moved behind the batch
+ * @position: where to continue; advanced past the batch
  * @last_iova: mappings must end there or before
  * @max_bytes: longest batch; a single mapping may be longer
- * @gap_bytes: widest gap inside of a batch
- * Returns: false where there is none.
+ * @gap_bytes: largest gap inside a batch
+ * Returns: false if there is none.
  */
 bool vfio_dirty_next_batch(VFIODirtyPosition **position, uint64_t last_iova,
                            uint64_t max_bytes, uint64_t gap_bytes,

@@ -1,5 +1,5 @@
 /*
- * Dirty tracking: memory that is marked because nothing tells of it
+ * Dirty tracking: memory that is marked because nothing reports writes to it
  *
  * Locks: everything needs the BQL.
  *
@@ -10,18 +10,18 @@
 
 #include "hw/vfio/dirty-sections.h"
 
-/* Mark all of @section that is mapped. */
+/* Mark everything in @section that is mapped. */
 void vfio_dirty_mark_section(VFIODirtyTracker *t,
                              MemoryRegionSection *section);
 
-/* The same for all sections that there are. */
+/* The same for all sections. */
 void vfio_dirty_mark_all(VFIODirtyTracker *t);
 
 /*
- * vfio_dirty_mark_parts: mark what those that tell of the rest leave out
+ * vfio_dirty_mark_parts: mark what neither the IOMMU nor a device's log covers
  *
- * Mappings that are too large for a bitmap of the IOMMU, and memory outside
- * of what a device logs its DMA in.
+ * These are mappings that are too large for a bitmap of the IOMMU, and memory
+ * outside the ranges in which a device logs its DMA.
  */
 void vfio_dirty_mark_parts(VFIODirtyTracker *t);
 void vfio_dirty_mark_parts_of(VFIODirtyTracker *t,

@@ -1,5 +1,5 @@
 /*
- * Dirty tracking: RAM of a section, in ranges
+ * Dirty tracking: splitting the RAM of a section into ranges
  *
  * Locks: everything needs the BQL.
  *
@@ -13,8 +13,8 @@
 /*
  * vfio_dirty_is_section: could a device write to @section?
  *
- * That it is mapped is not said by this; where it is not, the kernel has no
- * bits for it.
+ * This does not mean that it is mapped; if it is not, the kernel has no bits
+ * for it.
  */
 bool vfio_dirty_is_section(MemoryRegionSection *section);
 
@@ -24,13 +24,13 @@ uint64_t vfio_dirty_section_last(MemoryRegionSection *section);
 typedef void VFIODirtySectionFunc(VFIODirtyTracker *t,
                                   MemoryRegionSection *section, void *opaque);
 
-/* vfio_dirty_each_section: @func for all that a device could write to now */
+/* vfio_dirty_each_section: call @func for each section devices can write to */
 void vfio_dirty_each_section(VFIODirtyTracker *t, VFIODirtySectionFunc *func,
                              void *opaque);
 
 /*
- * Called with each range of RAM at @ram_addr that one bitmap can hold.
- * Returns 0 to go on, else the walk ends.
+ * Called with ranges, each of RAM at @ram_addr and small enough for one
+ * bitmap. Returns 0 to continue; any other value ends the walk.
  */
 typedef struct VFIODirtyWalk VFIODirtyWalk;
 typedef int VFIODirtyWalkFunc(VFIODirtyWalk *walk,
@@ -40,19 +40,19 @@ typedef int VFIODirtyWalkFunc(VFIODirtyWalk *walk,
 struct VFIODirtyWalk {
     VFIODirtyTracker *t;
     VFIODirtyWalkFunc *tracked;
-    VFIODirtyWalkFunc *untracked;  /* a mapping that no bitmap can hold */
+    VFIODirtyWalkFunc *untracked;  /* for mappings too large for a bitmap */
     uint64_t max_pages;             /* of one bitmap */
     void *opaque;
     Error **errp;
 };
 
 /*
- * vfio_dirty_walk: all of a RAM section that can be mapped
+ * vfio_dirty_walk: walk over everything in a RAM section that can be mapped
  *
- * Of RAM that is populated in parts only these parts: others must not be
- * touched.
+ * If RAM is populated in parts (virtio-mem), only these are visited: the
+ * others must not be touched.
  *
- * Returns: 0, or what the function returned that ended the walk.
+ * Returns: 0, or what the function that ended the walk returned.
  */
 int vfio_dirty_walk(VFIODirtyWalk *walk, MemoryRegionSection *section);
 

@@ -1,5 +1,5 @@
 /*
- * Dirty tracking: who tells what the devices of a container write
+ * Dirty tracking: who reports what the devices of a container write
  *
  * Locks: everything needs the BQL.
  *
@@ -12,61 +12,60 @@
 
 /*
  * vfio_dirty_sources_start: start the logs of devices, and the IOMMU's
- * tracking where it is worth anything
+ * tracking if it is of use
  *
- * A device that does not log is no error; what it writes is found otherwise.
+ * It is no error if a device does not log: its writes are found otherwise.
  *
- * Returns: 0, or -errno with @errp set where the IOMMU has to track, and
- * fails.
+ * Returns: 0, or -errno with @errp set if the IOMMU has to track, but fails
+ * to start.
  */
 int vfio_dirty_sources_start(VFIODirtyTracker *t, Error **errp);
 
 /*
- * vfio_dirty_sources_check: the same for the IOMMU alone, if it has to track
- * and does not yet
+ * vfio_dirty_sources_check: start the IOMMU's tracking if it has to track but
+ * does not yet; returns as above
  */
 int vfio_dirty_sources_check(VFIODirtyTracker *t, Error **errp);
 
-/* vfio_dirty_sources_stop: stop all; failures are warned of or traced */
+/* vfio_dirty_sources_stop: stop all; failures cause a warning or a trace */
 void vfio_dirty_sources_stop(VFIODirtyTracker *t);
 
 /*
- * vfio_dirty_sources_forget: the logs alone; the container may be on its way
- * out, and its devices may have gone
+ * vfio_dirty_sources_forget: free the logs only; the container may be in
+ * teardown, and its devices may be gone
  */
 void vfio_dirty_sources_forget(VFIODirtyTracker *t);
 
-/* Warn once a migration of the memory that nobody reports on, in bytes. */
+/* Warn, once per migration, how much memory has no reports of writes. */
 void vfio_dirty_sources_warn(VFIODirtyTracker *t);
 
 /*
- * vfio_dirty_sources_give_up_iommu: it tells nothing, as all pages are dirty
- * whenever it is asked
+ * vfio_dirty_sources_give_up_iommu: stop using the IOMMU's tracking, as it
+ * reports all pages as dirty each time
  *
- * Tells the user, and stops the kernel's tracking, till the next start. The
- * caller has to see to it that all is owed.
+ * Tells the user, and stops the kernel's tracking until the next start. The
+ * caller must ensure that everything is owed.
  */
 void vfio_dirty_sources_give_up_iommu(VFIODirtyTracker *t);
 
 /*
- * vfio_dirty_sources_read: what devices have logged of a section of RAM
+ * vfio_dirty_sources_read: read what devices have logged for a section of RAM
  *
- * Logs that fail are given up or started again, and all is owed then.
+ * A log that fails is dropped or started again, and everything is owed then.
  */
 void vfio_dirty_sources_read(VFIODirtyTracker *t,
                              MemoryRegionSection *section);
 
 /*
- * vfio_dirty_sources_look: give up logs of devices that have gone or were
- * reset
+ * vfio_dirty_sources_look: give up logs of devices that are gone or were reset
  */
 void vfio_dirty_sources_look(VFIODirtyTracker *t);
 
 /*
- * vfio_dirty_sources_translate: a guest's IOMMU comes
+ * vfio_dirty_sources_translate: a guest's IOMMU appears
  *
- * From then on addresses of the guest's choice count, of which devices log
- * a few ranges only: the container's IOMMU has to tell.
+ * From then on the guest chooses the addresses, and devices can log only a few
+ * ranges: the container's IOMMU has to track instead.
  */
 void vfio_dirty_sources_translate(VFIODirtyTracker *t);
 
@@ -76,14 +75,17 @@ bool vfio_dirty_sources_untold(VFIODirtyTracker *t);
 /* Is there such a device that runs? */
 bool vfio_dirty_sources_untold_running(VFIODirtyTracker *t);
 
-/* Who tells what a device writes */
+/* Who reports what a device writes */
 typedef enum VFIODirtySource {
     VFIO_DIRTY_SOURCE_NONE,
     VFIO_DIRTY_SOURCE_IOMMU,
     VFIO_DIRTY_SOURCE_DEVICE,
 } VFIODirtySource;
 
-/* vfio_dirty_source: who tells of @vbasedev, now or in the next migration */
+/*
+ * vfio_dirty_source: who reports the writes of @vbasedev, now or in the next
+ * migration
+ */
 VFIODirtySource vfio_dirty_source(VFIODirtyTracker *t, VFIODevice *vbasedev);
 
 #endif /* HW_VFIO_DIRTY_SOURCES_H */

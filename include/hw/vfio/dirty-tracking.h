@@ -12,26 +12,25 @@
 #include "hw/vfio/vfio-common.h"
 
 /*
- * vfio_dirty_can_track: is @vbasedev in a container of a kind that we know?
+ * vfio_dirty_can_track: is @vbasedev in a container of a supported type?
  *
- * Only of type1. Devices in others must not migrate.
+ * Only type1 is supported. Devices in others must not migrate.
  */
 bool vfio_dirty_can_track(VFIODevice *vbasedev);
 
 /*
- * vfio_dirty_device_comes: track what @vbasedev writes, where that is wanted
+ * vfio_dirty_device_comes: track what @vbasedev writes, if that is wanted
  *
- * To be called when a device has come: pages may be tracked already, for
- * somebody who measures how fast they change. QEMU then starts nothing anew
- * for a migration.
+ * To be called when a device was added. Tracking may already be active to
+ * measure the dirty rate; QEMU does not start it again for a migration then.
  */
 void vfio_dirty_device_comes(VFIODevice *vbasedev);
 
 /*
- * vfio_dirty_check: is every container tracked that has to be?
+ * vfio_dirty_check: are all containers tracked that have to be?
  *
- * For the set-up of a device, the first point of a migration that can fail:
- * RAM is set up before it, and tracking starts with that.
+ * For the setup of a device, which is the first point at which a migration can
+ * fail: RAM is set up before it, and that starts tracking.
  *
  * Returns: 0, or -errno with @errp set to what went wrong at the start.
  */
@@ -43,11 +42,11 @@ void vfio_dirty_vm_goes_on(void);
 /*
  * vfio_dirty_loaded: map for @vbasedev what the guest's IOMMU has mapped
  *
- * To be called in a load, when the guest's IOMMU was loaded, which comes
- * before a device's configuration: an IOMMU whose regions do not change by
- * its load (virtio-iommu with boot-bypass=off) tells nobody of what it has
- * loaded. Where the kernel refuses a mapping, the device's load has failed
- * (vfio_mig_fail()).
+ * To be called in a load after the guest's IOMMU was loaded, which happens
+ * before the device's configuration is. An IOMMU whose memory regions do not
+ * change when it is loaded (virtio-iommu with boot-bypass=off) does not notify
+ * anyone of what it has loaded. If the kernel refuses a mapping, the device's
+ * load is failed (vfio_mig_fail()).
  */
 void vfio_dirty_loaded(VFIODevice *vbasedev);
 
@@ -55,26 +54,27 @@ void vfio_dirty_loaded(VFIODevice *vbasedev);
  * vfio_dirty_describe: how pages that @vbasedev writes are found
  *
  * Returns: "device-log" (the device itself logs it), "pre-copy" (the IOMMU
- * tracks it), "final-pass" (either of the two, read when the device is
- * stopped: x-pre-copy-dirty-page-tracking=off), "final-pass-all" (neither: all
- * that is mapped is sent again when the device is stopped), "none" (left to
- * QEMU's own code). Before a migration: how it will be, if nothing fails.
+ * tracks it), "final-pass" (one of these, read only once the device is
+ * stopped: x-pre-copy-dirty-page-tracking=off), "final-pass-all" (neither:
+ * everything that is mapped is sent again once the device is stopped), "none"
+ * (left to QEMU's own code). Before a migration: what is to be expected if
+ * nothing fails.
  */
 const char *vfio_dirty_describe(VFIODevice *vbasedev);
 
 /*
- * vfio_dirty_untold_bytes: how much that is, where it is "final-pass-all";
- * else 0
+ * vfio_dirty_untold_bytes: how much memory is sent again in the case of
+ * "final-pass-all"; otherwise 0
  */
 uint64_t vfio_dirty_untold_bytes(VFIODevice *vbasedev);
 
 /* ---- for the memory listener of a container ---- */
 
 /*
- * vfio_dirty_container_comes: track @container, if its kind is known
+ * vfio_dirty_container_comes: track @container, if its type is supported
  *
- * To be called before its listener is registered. Of a container that is not
- * tracked the functions below take no notice.
+ * To be called before its listener is registered. The functions below ignore
+ * containers that are not tracked.
  */
 void vfio_dirty_container_comes(VFIOContainer *container);
 
@@ -93,7 +93,7 @@ void vfio_dirty_synced(VFIOContainer *container);
 /*
  * vfio_dirty_section_goes: read what was written to @section, and unmap it
  *
- * To be called before the listener drops what it holds of the section.
+ * To be called before the listener drops its references to the section.
  */
 void vfio_dirty_section_goes(VFIOContainer *container,
                              MemoryRegionSection *section);
@@ -101,8 +101,8 @@ void vfio_dirty_section_goes(VFIOContainer *container,
 /*
  * vfio_dirty_iommu_comes: a section of a guest's IOMMU appears
  *
- * Returns: what its notifier has to call, from its first event on; NULL where
- * @container is not tracked.
+ * Returns: the function for its notifier to call from the first event on, or
+ * NULL if @container is not tracked.
  */
 IOMMUNotify vfio_dirty_iommu_comes(VFIOContainer *container);
 
