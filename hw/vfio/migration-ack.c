@@ -1,12 +1,12 @@
 /*
  * Telling a newer source that a device's initial data has arrived
  *
- * Owns: who has to have it before the source is told, and the message. Does
- * not own: the mark in the stream (migration-stream.c).
+ * Owns: which devices must have received theirs before the source is told, and
+ * the message. Does not own: the mark in the stream (migration-stream.c).
  *
- * QEMU 7.2 knows no such message. It is written to the channel that the
- * stream comes from, which a source that asks for it has made two-way; while
- * a device is loaded nobody else writes there.
+ * QEMU 7.2 does not have this message. It is written to the channel that the
+ * stream is read from; a source that asks for it has a two-way channel. While
+ * a device is being loaded, nothing else writes to it.
  *
  * Locks: the BQL.
  * Source: QEMU's docs/devel/migration, "return path"; MIG_RP_MSG_SWITCHOVER_ACK
@@ -23,7 +23,7 @@
 #include "hw/vfio/migration-session.h"
 #include "trace.h"
 
-/* A message of the return path: its type and its length, each 16 bits */
+/* A message of the return path: its type and its length, 16 bits each */
 #define VFIO_MIG_ACK_TYPE   7
 
 static int vfio_mig_send_ack(QEMUFile *f, Error **errp)
@@ -39,7 +39,7 @@ static int vfio_mig_send_ack(QEMUFile *f, Error **errp)
                                  sizeof(message), errp);
 }
 
-/* Has all initial data arrived, and was the source not told yet? */
+/* Has all initial data arrived, and the source has not been told yet? */
 static bool vfio_mig_ack_is_due(void)
 {
     VFIODeviceMigration *mig = NULL;
@@ -63,7 +63,7 @@ void vfio_mig_initial_data_arrived(VFIODeviceMigration *mig, QEMUFile *f)
     int ret = 0;
 
     mig->session->initial_arrived = true;
-    /* A snapshot's channel leads into the image that it comes from. */
+    /* Writing to a snapshot's channel would write to its image. */
     send = mig->session->stream == VFIO_MIG_STREAM_LIVE &&
            vfio_mig_ack_is_due();
     if (send) {

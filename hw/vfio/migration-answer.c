@@ -1,17 +1,17 @@
 /*
  * Migration of VFIO devices: the answer of the destination
  *
- * Owns: that a source whose channel goes both ways waits for the word of its
- * destination, which takes or refuses a device's state after the last byte
- * has left; a destination's reason, on its way to the source's user.
- * Does not own: the way back itself, which is QEMU's (capability
- * return-path). The stand-alone host, whose streams go one way, brings its
- * own functions.
+ * Owns: making a source with a two-way channel wait for the destination, which
+ * accepts or rejects a device's state only after the last byte was sent; and
+ * passing the destination's reason for a failure on to the source's user.
+ * Does not own: the return path itself, which is QEMU's (capability
+ * return-path). The stand-alone host, whose streams are one-way, has its own
+ * versions of these functions.
  *
- * The thread that reads the way back is ours, also where the user has asked
- * for one. That of QEMU 7.2 is in the way of a cancel, which then may count
- * as a failure; it waits for ever where the source fails first, as does the
- * destination; and it has no room for a reason.
+ * The thread that reads the return path is the one in this file, even if the
+ * user has enabled QEMU's. The thread of QEMU 7.2 gets in the way of a cancel,
+ * which may then be reported as a failure; it waits forever if the source
+ * fails first, as does the destination; and it cannot receive a reason.
  *
  * Locks: the BQL, but for the thread, which takes none.
  *
@@ -38,20 +38,20 @@
 #define VFIO_MIG_ANSWER_SHUT        1
 #define VFIO_MIG_ANSWER_PONG        2
 /*
- * Of QEMU 8.1 and later with the capability switchover-ack: the source, if it
- * has that, need not wait to stop its VM. QEMU 7.2 never does.
+ * Sent by QEMU 8.1 and later with the capability switchover-ack: a source that
+ * has it, too, may now stop its VM. QEMU 7.2 never waits for it.
  */
 #define VFIO_MIG_ANSWER_GO_AHEAD    7
 
 /*
- * A reason goes in the values of PONGs, of which a QEMU that does not know
- * them takes no notice: this tag, then three characters each, up to a NUL.
- * QEMU's own are small numbers.
+ * A reason is sent in the values of PONG messages, which other versions of
+ * QEMU ignore: this tag, plus three characters in each, up to a NUL. The values
+ * of QEMU's own PONGs are small numbers.
  */
 #define VFIO_MIG_REASON_TAG         0x56
 #define VFIO_MIG_REASON_MAX         600
 
-/* The thread that s->rp_state has is this file's. */
+/* Was the thread in s->rp_state started by this file? */
 static bool vfio_mig_answer_is_ours;
 
 /* ---- the source ---- */
@@ -67,7 +67,10 @@ static QIOChannel *vfio_mig_two_way_channel(QEMUFile *f)
     return NULL;
 }
 
-/* At the end of a reason the user gets it; the load there has not ended. */
+/*
+ * Add three characters to @reason, and report it to the user once it is
+ * complete. The destination's load has not ended yet then.
+ */
 static void vfio_mig_take_reason(MigrationState *s, GString *reason,
                                  uint32_t value)
 {
@@ -93,9 +96,9 @@ static void vfio_mig_take_reason(MigrationState *s, GString *reason,
 }
 
 /*
- * A thread that waits in a read of a socket is woken each time that what the
- * other end reads makes room for more to be written, some 30 times a MiB. One
- * that polls is not. What TLS has read already a poll would not see.
+ * A thread that blocks in a read of a socket is also woken each time the peer
+ * makes room for more to be written, some 30 times per MiB. One that polls is
+ * not. With TLS, a poll would miss data that was already read and decrypted.
  */
 static void vfio_mig_await_message(QIOChannel *channel)
 {
@@ -104,11 +107,14 @@ static void vfio_mig_await_message(QIOChannel *channel)
     }
 }
 
-/* Messages without a value have 0. False: none came, or one of another size */
+/*
+ * @value is 0 for messages without one. Returns false if no message arrived,
+ * or one of an unexpected size.
+ */
 static bool vfio_mig_read_message(QIOChannel *channel, uint16_t *type,
                                   uint32_t *value)
 {
-    uint16_t head[2];           /* type, bytes that follow */
+    uint16_t head[2];           /* type, length of the value */
     size_t size;
     int ret;
 
@@ -130,7 +136,10 @@ static bool vfio_mig_read_message(QIOChannel *channel, uint16_t *type,
     return ret == 0;
 }
 
-/* True: it has the VM. False: it refused, or sent something unintelligible */
+/*
+ * Returns true if the destination has the VM, false if it refused or sent
+ * something unintelligible.
+ */
 static bool vfio_mig_read_answer(MigrationState *s, QIOChannel *channel,
                                  GString *reason)
 {
@@ -150,7 +159,7 @@ static bool vfio_mig_read_answer(MigrationState *s, QIOChannel *channel,
     return false;
 }
 
-/* The channel stays open till this has ended: vfio_mig_answer_end() waits. */
+/* The channel stays open until this ends: vfio_mig_answer_end() waits. */
 static void *vfio_mig_answer_thread(void *opaque)
 {
     MigrationState *s = opaque;
@@ -179,7 +188,7 @@ void vfio_mig_answer_await(MigrationState *s)
         return;
     }
     if (asked) {
-        /* QEMU looks at it after all notifiers, and users after that. */
+        /* QEMU reads this after all notifiers, and users after that. */
         if (!object_property_set_bool(OBJECT(s), VFIO_MIG_ANSWER_PROPERTY,
                                       false, NULL)) {
             return;

@@ -1,7 +1,7 @@
 /*
  * Reasons why a VFIO device cannot migrate
  *
- * Owns: blockers, and what several devices in one VM mean for each other.
+ * Owns: blockers, and how several devices in one VM affect each other.
  * Does not own: finding out whether a device can migrate (migration.c).
  *
  * Locks: the BQL for everything.
@@ -19,9 +19,9 @@
 #include "trace.h"
 
 /*
- * Ownership of @reason is transferred; @blocker holds it while it blocks.
- * @incoming: what it means for an incoming migration, which QEMU does not
- * block: it looks for blockers at a source only
+ * Ownership of @reason is transferred; @blocker holds it as long as it blocks.
+ * @incoming: what it means for an incoming migration. QEMU does not block
+ * these: it checks blockers only at the source.
  */
 static int vfio_mig_add_blocker(VFIODevice *vbasedev, Error *reason,
                                 const char *incoming, Error **blocker,
@@ -32,7 +32,7 @@ static int vfio_mig_add_blocker(VFIODevice *vbasedev, Error *reason,
     trace_vfio_migration_blocked(vbasedev->name, error_get_pretty(reason));
     ret = migrate_add_blocker(reason, errp);
     if (ret < 0) {
-        error_free(reason);     /* it is part of @errp's text */
+        error_free(reason);     /* its text is part of @errp */
         return ret;
     }
     *blocker = reason;
@@ -59,7 +59,7 @@ int vfio_mig_block(VFIODevice *vbasedev, Error *reason, Error **errp)
                                 &vbasedev->migration_blocker, errp);
 }
 
-/* Another device with which @mig must not migrate, as one of them lacks P2P */
+/* A device that @mig cannot migrate together with, as one of them lacks P2P */
 static VFIODeviceMigration *vfio_mig_find_other(VFIODeviceMigration *mig)
 {
     VFIODeviceMigration *other = NULL;

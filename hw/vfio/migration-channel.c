@@ -17,15 +17,15 @@
 #include "trace.h"
 
 /*
- * Each time that it is full, or empty, one end sleeps till the other has woken
- * it. 2 GiB through a Unix socket, two processors, time that the VM stood
- * still, median of four: 840 ms with Linux's 208 KiB, 759 with twice that, 638
- * with 2 MiB, 859 with 8 MiB (caches hold no more); the copies alone 650.
- * The kernel doubles what it is given.
+ * Size of the buffer. Each time it is full, or empty, one end sleeps until the
+ * other wakes it. Measured: downtime with 2 GiB through a Unix socket on two
+ * CPUs, median of four runs: 840 ms with Linux's default of 208 KiB, 759 with
+ * twice that, 638 with 2 MiB, 859 with 8 MiB (which exceeds the caches); the
+ * copies alone take 650. The kernel doubles the value that it is given.
  */
 #define VFIO_MIG_CHANNEL_BYTES  (1 * MiB)
 
-/* The file descriptor that @channel writes to, or -1. No class tells it. */
+/* The file descriptor that @channel writes to, or -1. QIOChannel has no API. */
 static int vfio_mig_channel_fd(QIOChannel *channel)
 {
     GSource *watch = qio_channel_create_watch(channel, G_IO_OUT);
@@ -47,7 +47,7 @@ static int vfio_mig_channel_fd(QIOChannel *channel)
     return fd;
 }
 
-/* Returns: what the kernel gave, or 0 where that is not asked for */
+/* Returns the size that the kernel set, or 0 if @fd is not a Unix socket */
 static int vfio_mig_channel_widen_fd(int fd)
 {
     int bytes = VFIO_MIG_CHANNEL_BYTES, family = 0;

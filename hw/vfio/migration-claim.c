@@ -2,7 +2,7 @@
  * Who may work on a VFIO device
  *
  * Owns: the claim of each device, who waits for it, and a stop of the VM that
- * came meanwhile. Does not own: sessions.
+ * happened during the wait. Does not own: sessions.
  *
  * Locks: the device's lock, for a few instructions.
  *
@@ -15,7 +15,7 @@
 #include "hw/vfio/migration-session.h"
 #include "trace.h"
 
-/* A wait without a limit looks so often whether it was overlooked, in ms. */
+/* How often an unlimited wait checks whether it missed a wake-up, in ms */
 #define VFIO_MIG_LONG_WAIT_MS   1000
 
 void vfio_mig_claim(VFIODeviceMigration *mig)
@@ -39,9 +39,10 @@ void vfio_mig_release(VFIODeviceMigration *mig)
 }
 
 /*
- * Milliseconds until who waits with the BQL held gives up. A call that a
- * change of state would wait for in the driver, too, is waited for here: its
- * other devices must not stop before this one leaves them alone.
+ * How long a waiter that holds the BQL waits before it gives up, in
+ * milliseconds. If claims are brief, there is no limit: the change of state
+ * would have to wait for the same call in the driver anyway, and no device may
+ * stop before this one has ended its peer-to-peer DMA.
  */
 static int64_t vfio_mig_claim_wait_ms(VFIODeviceMigration *mig)
 {
@@ -49,7 +50,7 @@ static int64_t vfio_mig_claim_wait_ms(VFIODeviceMigration *mig)
            ? INT_MAX : VFIO_MIG_CLAIM_WAIT_MS;
 }
 
-/* Called with mig->lock. Returns false if it is still claimed at the end. */
+/* Called with mig->lock held. Returns false if it is still claimed then. */
 static bool vfio_mig_wait_for_claim(VFIODeviceMigration *mig)
 {
     int64_t max_ms = vfio_mig_claim_wait_ms(mig);

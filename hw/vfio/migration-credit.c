@@ -1,8 +1,8 @@
 /*
  * How much devices have sent beyond a migration's rate limit
  *
- * Owns: the debt, and when it is paid. Does not own: how it is found what an
- * interval has, and who sends when (migration-turns.c).
+ * Owns: the debt, and when it is paid. Does not own: finding out how much was
+ * sent in an interval, and who sends when (migration-turns.c).
  *
  * Pure functions: no lock.
  *
@@ -13,8 +13,8 @@
 #include "hw/vfio/migration-credit.h"
 
 /*
- * An interval that took longer than it should, as a device took its time to
- * send, was worth more: QEMU does not count that.
+ * An interval that a slow device made longer than it should be allows more
+ * bytes. QEMU does not take that into account.
  */
 static void vfio_mig_credit_pay_late(VFIOMigCredit *c,
                                      const VFIOMigInterval *now)
@@ -26,7 +26,7 @@ static void vfio_mig_credit_pay_late(VFIOMigCredit *c,
     c->debt_bytes = worth < c->debt_bytes ? c->debt_bytes - worth : 0;
 }
 
-/* QEMU looks at its clock when all have had their turns, and begins with 0. */
+/* QEMU starts a new interval, from 0 bytes, only after all had their turns. */
 static bool vfio_mig_credit_interval_begins(const VFIOMigCredit *c,
                                             const VFIOMigInterval *now)
 {
@@ -57,7 +57,7 @@ uint64_t vfio_mig_credit_look(VFIOMigCredit *c, const VFIOMigInterval *now)
     pay_bytes = MIN(c->debt_bytes, left_bytes - ram_bytes);
     c->debt_bytes -= pay_bytes;
     if (c->debt_bytes && !ram_bytes) {
-        pay_bytes++;    /* QEMU waits only where the limit was exceeded */
+        pay_bytes++;    /* QEMU waits only if the limit was exceeded */
     }
     c->used_bytes += pay_bytes;
     return pay_bytes;
@@ -79,7 +79,7 @@ void vfio_mig_credit_sent(VFIOMigCredit *c, int64_t begin_ns,
     c->intervals = 0;
     if (now->max_bytes && now->used_bytes > now->max_bytes) {
         if (begin_ns - c->interval_ns > VFIO_MIG_INTERVAL_NS) {
-            c->interval_ns = begin_ns;  /* little was sent, nobody saw it */
+            c->interval_ns = begin_ns;  /* nearly idle: its start was missed */
         }
         c->debt_bytes += now->used_bytes -
                          MAX(now->max_bytes, c->used_bytes);

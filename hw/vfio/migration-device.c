@@ -1,10 +1,10 @@
 /*
- * One VFIO device that can migrate: how it comes and goes
+ * One VFIO device that can migrate: its creation and destruction
  *
- * Owns: creation by the first protocol that fits, registration with QEMU,
+ * Owns: creation with the first protocol that fits, registration with QEMU,
  * the registry of devices, counters. Does not own: why a device must not
- * migrate (migration-blocker.c), what it does when (migration.c, the
- * handlers), what it does so with (migration-session.c).
+ * migrate (migration-blocker.c), what it does and when (migration.c, the
+ * handlers), the state of one migration (migration-session.c).
  *
  * Locks: the BQL for everything but the counters.
  *
@@ -37,7 +37,7 @@ bool vfio_mig_devices_are_several(void)
     return first && vfio_mig_device_next(first);
 }
 
-/* A guest that sleeps was not stopped: its devices may go on. */
+/* A suspended guest was not stopped: its devices may continue. */
 static bool vfio_mig_vm_is_on(void)
 {
     return runstate_is_running() || runstate_check(RUN_STATE_SUSPENDED);
@@ -50,13 +50,13 @@ bool vfio_mig_vm_runs(void)
     return mig ? mig->base.vm_running : vfio_mig_vm_is_on();
 }
 
-/* The protocols that there are; the first one that fits is taken. */
+/* All protocols; the first one that fits is used. */
 static const VFIOMigProtocol *const vfio_mig_protocols[] = {
     &vfio_mig_protocol_v2,
     &vfio_mig_protocol_v1,
 };
 
-/* What the driver lacks for each of them, in one sentence */
+/* Report in one sentence what the driver lacks for each protocol. */
 static void vfio_mig_no_protocol(VFIODeviceMigration *mig,
                                  const GPtrArray *reasons, Error **errp)
 {
@@ -113,8 +113,8 @@ static int vfio_mig_probe(VFIODeviceMigration *mig, Object *obj, Error **errp)
 
 /*
  * Handlers are called in descending order of priority when the VM stops, and
- * in ascending order when it starts. The depth of a device in the tree is its
- * priority: between these two and those of all other devices.
+ * in ascending order when it starts. The priority of a device's usual handler
+ * is its depth in the device tree, which is between these two.
  */
 static void vfio_mig_add_vm_state_handlers(VFIODeviceMigration *mig,
                                            const VFIOMigCallbacks *callbacks)
@@ -161,7 +161,8 @@ VFIODeviceMigration *vfio_mig_device_new(VFIODevice *vbasedev, Object *obj,
     mig->section_id = path ? g_strdup_printf("%s/vfio", path)
                            : g_strdup("vfio");
     /*
-     * A path names one device; an unplugged one may stay registered a while.
+     * A path identifies one device, though an unplugged one may stay
+     * registered for a while.
      */
     register_savevm_live(mig->section_id, path ? 0 : VMSTATE_INSTANCE_ID_ANY,
                          1, callbacks->handlers, vbasedev);
@@ -192,7 +193,7 @@ void vfio_mig_device_free(VFIODeviceMigration *mig)
     VFIODevice *vbasedev = vfio_mig_dev(mig);
 
     g_assert(qemu_mutex_iothread_locked() && !mig->session);
-    /* By its full name: an unplugged device has no path any more. */
+    /* By its full name: an unplugged device no longer has a path. */
     unregister_savevm(NULL, mig->section_id, vbasedev);
     vbasedev->migration = NULL;
     mig->protocol->release(mig);

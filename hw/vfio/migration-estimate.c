@@ -1,14 +1,14 @@
 /*
- * What a device tells QEMU as pending, and so when the VM may be stopped
+ * What a device reports to QEMU as pending, and so when the VM may be stopped
  *
- * Owns: the sizes that a device gave last and how old they may be, the best
- * rate of a migration, what is assumed where a size is not known, and when a
- * device counts as one that cannot fit the downtime limit. Does not own: how
+ * Owns: the sizes that a device last reported and how old they may be, the
+ * best rate of a migration, what is assumed if a size is not known, and when a
+ * device is considered unable to fit the downtime limit. Does not own: how
  * a device is asked (the protocol), when QEMU asks, and what the user is told
  * (migration-save.c).
  *
- * The rates are QEMU's own: its threshold is a rate over at least 100 ms, all
- * channels of the stream together, times downtime-limit.
+ * The rates are derived from QEMU's threshold, which is the rate of all
+ * channels of the stream over at least 100 ms, times downtime-limit.
  *
  * Pure functions: no lock.
  *
@@ -18,50 +18,50 @@
 #include "qemu/osdep.h"
 #include "hw/vfio/migration-estimate.h"
 
-/* An answer of the device that is older is asked for again. */
+/* Sizes older than this are queried again. */
 #define VFIO_MIG_SIZES_OLD_NS       (100 * 1000 * 1000)
-/* The same where the VM would be stopped for it: mlx5 needs some ms for one. */
+/* The same if they would stop the VM: mlx5 takes some ms for a query. */
 #define VFIO_MIG_SIZES_STALE_NS     (10 * 1000 * 1000)
 
 /*
- * The rate of a stream that never had much to send is not known: until so
- * much has gone out, far more than buffers on its way may hide, this one is
- * taken, QEMU's own default for max-bandwidth.
+ * The rate of a stream that never had much to send is not known. Until this
+ * many bytes were sent, far more than the buffers on the way can hold, it is
+ * assumed to be at least QEMU's default for max-bandwidth.
  */
 #define VFIO_MIG_TELLING_BYTES      (64 * MiB)
 #define VFIO_MIG_ASSUMED_RATE       (128.0 * MiB / 1000)    /* bytes/ms */
 
 /*
- * How often initial data may become more than it was before the VM's stop no
- * longer waits for it: a driver may begin anew whenever it likes.
+ * How often initial data may increase before the VM's stop no longer waits for
+ * it: a driver may restart at any time. Our choice.
  */
 #define VFIO_MIG_INITIAL_RAISES_MAX 4
 
-/* Looks at least 100 ms apart until a device counts as too big: a second */
+/* Looks, 100 ms or more apart, until a device is too big: a second */
 #define VFIO_MIG_HELD_LOOKS         10
 #define VFIO_MIG_HELD_STEP_NS       (100 * 1000 * 1000)
 
 /*
- * Reads at least 100 ms apart that give nothing of initial data, until it is
- * waited for no longer: five seconds. A driver may need its time to make it,
- * but one that never does would keep the VM from being stopped for ever.
+ * Reads without any initial data, 100 ms or more apart, until it is no longer
+ * waited for: five seconds. A driver may need time to prepare it, but one that
+ * never does would keep the VM from being stopped forever.
  */
 #define VFIO_MIG_WITHHELD_READS     50
 
 /*
- * For so long a device that has data, and gave none, may yet do: a driver may
- * have it ready only now and then.
+ * How long to wait for a device that reports data but returns none: a driver
+ * may have it ready only from time to time.
  */
 #define VFIO_MIG_WITHHELD_NS        (1000 * 1000 * 1000)
 
-/* That a destination with our code takes in before its device has written it */
+/* What a destination with this code buffers before its device has written it */
 #define VFIO_MIG_TAKEN_BYTES        (8 * MiB)
 
-/* So much says of a destination how fast it takes a device's data. */
+/* Least sample from which a destination's rate for a device is measured */
 #define VFIO_MIG_PART_BYTES         (8 * MiB)
 #define VFIO_MIG_PART_NS            (30 * 1000 * 1000)
 
-/* So much says of a device how fast it is, and of a stream. */
+/* Least samples from which the rates of a device and a stream are measured */
 #define VFIO_MIG_READ_TELLING_BYTES (256 * KiB)
 #define VFIO_MIG_WIRE_TELLING_BYTES (8 * MiB)
 
@@ -76,14 +76,14 @@ void vfio_mig_estimate_begin(VFIOMigEstimate *e, int64_t now_ns,
 
 /* ---- rates ---- */
 
-/* Bytes/ms that went out lately, by QEMU's figures; 0: it has none */
+/* Rate in bytes/ms that QEMU has measured last; 0: it has not measured any */
 static double vfio_mig_last_rate(const VFIOMigLook *look)
 {
     return look->limit_ms ? (double)look->threshold_bytes / look->limit_ms
                           : 0;
 }
 
-/* Bytes/ms by which it is judged whether data fit a downtime */
+/* Rate in bytes/ms used to decide whether data fits the downtime limit */
 static double vfio_mig_best_rate(const VFIOMigEstimate *e)
 {
     return e->measured_bytes < VFIO_MIG_TELLING_BYTES
@@ -91,8 +91,9 @@ static double vfio_mig_best_rate(const VFIOMigEstimate *e)
 }
 
 /*
- * How many times as much would have gone out if no device had kept the thread.
- * QEMU's time is not quite that since its last figure: four times at most.
+ * Factor by which more would have been sent if no device had blocked the
+ * thread. It is at most four, as QEMU's interval is not exactly the one since
+ * its last measurement.
  */
 static double vfio_mig_without_devices(const VFIOMigEstimate *e,
                                        int64_t now_ns)
@@ -103,10 +104,10 @@ static double vfio_mig_without_devices(const VFIOMigEstimate *e,
 }
 
 /*
- * A threshold is of the limit that was set when QEMU computed it, some time
- * in the last 100 ms. So only one that is new, while the limit is not, tells
- * a rate: that of the time since the last one. Once the VM is stopped no
- * device keeps the stream, as each has a worker.
+ * QEMU computes the threshold every 100 ms, using the downtime limit at that
+ * time. So only a new threshold with an unchanged limit gives a rate: that of
+ * the time since the previous one. Once the VM is stopped no device blocks the
+ * stream, as each has a worker.
  */
 void vfio_mig_estimate_look(VFIOMigEstimate *e, const VFIOMigLook *look)
 {
@@ -137,7 +138,7 @@ static uint64_t vfio_mig_less(uint64_t bytes, uint64_t sent_bytes)
     return bytes > sent_bytes ? bytes - sent_bytes : 0;
 }
 
-/* What the device says that it could give now, without the VM's stop */
+/* What the device reports that it can give now, before the VM is stopped */
 static uint64_t vfio_mig_precopy_bytes(const VFIOMigEstimate *e)
 {
     return vfio_mig_less(vfio_mig_cap(e->sizes.initial_bytes +
@@ -146,8 +147,9 @@ static uint64_t vfio_mig_precopy_bytes(const VFIOMigEstimate *e)
 }
 
 /*
- * That for which QEMU's rate is right: reading it shows in that rate. Not so
- * where the device says that it has data, but gives none while the VM runs.
+ * The bytes for which QEMU's rate is right, as reading them is part of that
+ * rate. That is not so if the device reports data but returns none while the
+ * VM runs.
  */
 static uint64_t vfio_mig_readable_bytes(const VFIOMigEstimate *e)
 {
@@ -165,8 +167,9 @@ uint64_t vfio_mig_estimate_stop_bytes(const VFIOMigEstimate *e)
 }
 
 /*
- * The same as is expected: a driver of v1 tells what it has now, and may have
- * more once it is stopped. The VM is not kept running for that.
+ * The same, but as expected rather than reported: a driver of v1 reports what
+ * it has now, and may have more once it is stopped. That does not keep the VM
+ * running.
  */
 static uint64_t vfio_mig_expected_bytes(const VFIOMigEstimate *e)
 {
@@ -176,7 +179,7 @@ static uint64_t vfio_mig_expected_bytes(const VFIOMigEstimate *e)
                                   : stop_bytes;
 }
 
-/* Is there data left that has to be at the destination before the stop? */
+/* Is there data left that must be at the destination before the stop? */
 static bool vfio_mig_waits_for_initial(const VFIOMigEstimate *e)
 {
     return vfio_mig_less(e->sizes.initial_bytes, e->sent_since_bytes) &&
@@ -185,7 +188,7 @@ static bool vfio_mig_waits_for_initial(const VFIOMigEstimate *e)
            e->withheld_reads < VFIO_MIG_WITHHELD_READS;
 }
 
-/* What a device does not tell this time is what it told before. */
+/* Sizes that the device does not report this time keep their last value. */
 static VFIOMigSizes vfio_mig_sizes_now(const VFIOMigEstimate *e,
                                        const VFIOMigSizes *told)
 {
@@ -229,7 +232,7 @@ void vfio_mig_estimate_update(VFIOMigEstimate *e, const VFIOMigSizes *sizes)
     }
 }
 
-/* Once given up, initial data is not waited for in this migration. */
+/* Once this gives up, the migration no longer waits for initial data. */
 static void vfio_mig_count_withheld(VFIOMigEstimate *e)
 {
     if (!vfio_mig_waits_for_initial(e)) {
@@ -249,7 +252,7 @@ void vfio_mig_estimate_note_sent(VFIOMigEstimate *e, uint64_t size_bytes)
     bool withheld;
 
     size_bytes = vfio_mig_cap(size_bytes);
-    /* Where it has given some, there may be more once it was asked again. */
+    /* If it has returned some, there may be more after the next query. */
     withheld = size_bytes == 0 && e->sent_since_bytes == 0 &&
                vfio_mig_precopy_bytes(e) > 0;
     if (withheld && !e->withheld) {
@@ -261,24 +264,24 @@ void vfio_mig_estimate_note_sent(VFIOMigEstimate *e, uint64_t size_bytes)
     e->sent_bytes += size_bytes;
 }
 
-/* ---- what QEMU is told ---- */
+/* ---- what is reported to QEMU ---- */
 
 /*
- * @size_bytes as the part of QEMU's threshold that they are of what can leave
- * within the downtime limit at the best rate.
+ * Scale @size_bytes so that they relate to QEMU's threshold as the real size
+ * does to what can be sent within the downtime limit at the best rate.
  */
 static uint64_t vfio_mig_scale(const VFIOMigEstimate *e, uint64_t size_bytes)
 {
     double best = vfio_mig_best_rate(e) * e->look.limit_ms;
 
-    /* Without a threshold nothing but 0 is below it. */
+    /* Without a threshold only 0 lets QEMU stop the VM. */
     if (!e->look.threshold_bytes || best <= e->look.threshold_bytes) {
         return size_bytes;
     }
     return size_bytes / best * e->look.threshold_bytes;
 }
 
-/* As QEMU would take it, were there no initial data */
+/* What to report if there were no initial data */
 static uint64_t vfio_mig_pending_of_sizes(const VFIOMigEstimate *e)
 {
     uint64_t readable_bytes = vfio_mig_readable_bytes(e);
@@ -302,13 +305,13 @@ uint64_t vfio_mig_estimate_pending(const VFIOMigEstimate *e)
     return pending_bytes;
 }
 
-/* Would QEMU stop the VM, if nobody but others had @bytes pending? */
+/* Would QEMU stop the VM if the others and @bytes were all that is pending? */
 static bool vfio_mig_is_low(const VFIOMigEstimate *e, uint64_t bytes)
 {
     return bytes == 0 || bytes < e->look.threshold_bytes;
 }
 
-/* The same with this device. Others may have any number pending. */
+/* The same, with what this device has. The others may have any number. */
 static bool vfio_mig_all_is_low(const VFIOMigEstimate *e)
 {
     uint64_t pending_bytes = vfio_mig_estimate_pending(e);
@@ -344,12 +347,15 @@ bool vfio_mig_estimate_holds_up(const VFIOMigEstimate *e)
            !vfio_mig_all_is_low(e);
 }
 
-/* And not only till the device has given what it could, or QEMU knows a rate */
+/*
+ * Is this going to last, rather than until the device has given what it can,
+ * or QEMU has measured a rate?
+ */
 static bool vfio_mig_stays_too_big(const VFIOMigEstimate *e)
 {
     bool read_once = !vfio_mig_readable_bytes(e) ||
                      e->sent_bytes >= e->first_pass_bytes;
-    /* QEMU does not know any rate in its first 100 ms. */
+    /* QEMU has no rate in the first 100 ms. */
     bool measured = e->look.threshold_bytes || !e->look.limit_ms;
 
     return e->known && read_once && measured &&
@@ -374,7 +380,7 @@ uint64_t vfio_mig_estimate_rate(const VFIOMigEstimate *e)
     return vfio_mig_best_rate(e) * 1000;
 }
 
-/* Milliseconds that @bytes take at the rate by which QEMU measures them */
+/* Milliseconds that @bytes take at QEMU's current rate */
 static double vfio_mig_now_ms(const VFIOMigEstimate *e, uint64_t bytes)
 {
     double rate = vfio_mig_last_rate(&e->look);
@@ -382,7 +388,7 @@ static double vfio_mig_now_ms(const VFIOMigEstimate *e, uint64_t bytes)
     return bytes / (rate ? rate : vfio_mig_best_rate(e));
 }
 
-/* What the device needs alone */
+/* What the device needs by itself */
 static double vfio_mig_needs_ms(const VFIOMigEstimate *e)
 {
     uint64_t readable_bytes = vfio_mig_readable_bytes(e);
@@ -427,7 +433,7 @@ static double vfio_mig_change_ms(const VFIOMigEstimate *e)
     return e->change_ns / 1e6;
 }
 
-/* Till the stopped device has given @bytes; 0 where nobody knows */
+/* How long the stopped device takes to give @bytes; 0 if not known */
 static double vfio_mig_read_ms(const VFIOMigEstimate *e, uint64_t bytes)
 {
     return e->read_bytes < VFIO_MIG_READ_TELLING_BYTES
@@ -435,10 +441,11 @@ static double vfio_mig_read_ms(const VFIOMigEstimate *e, uint64_t bytes)
 }
 
 /*
- * Till the destination has taken @bytes of the device, and what it has in
- * memory of it; 0 where nobody knows. Of two rates the better one: in a short
- * time something else may have kept it. A stream that was twice as fast waits
- * for the destination, whose memory for the device is full then.
+ * How long the destination takes for @bytes of the device and for what it has
+ * buffered; 0 if not known. The better of the last two rates is used, as
+ * anything else may delay a short sample. If the stream has been more than
+ * twice as fast as that, it is the destination that limits it: its buffer for
+ * the device is full.
  */
 static double vfio_mig_take_ms(const VFIOMigEstimate *e, uint64_t bytes)
 {
@@ -449,7 +456,7 @@ static double vfio_mig_take_ms(const VFIOMigEstimate *e, uint64_t bytes)
     return bytes && e->wire_rates[1] ? (bytes + ahead_bytes) / rate : 0;
 }
 
-/* @bytes of the stopped device, at either end, whichever takes longer */
+/* Time for @bytes of the stopped device at the end that takes longer */
 static double vfio_mig_device_ms(const VFIOMigEstimate *e, uint64_t bytes)
 {
     return MAX(vfio_mig_read_ms(e, bytes), vfio_mig_take_ms(e, bytes));
@@ -466,7 +473,7 @@ static double vfio_mig_wire_rate(const VFIOMigEstimate *e)
     return rate;
 }
 
-/* What cannot be read before the stop, so far as is known */
+/* What cannot be read before the stop, as far as known */
 static uint64_t vfio_mig_rest_bytes(const VFIOMigEstimate *e)
 {
     bool may_yet = e->look.now_ns - e->withheld_from_ns <
@@ -476,7 +483,7 @@ static uint64_t vfio_mig_rest_bytes(const VFIOMigEstimate *e)
            (may_yet ? vfio_mig_precopy_bytes(e) : vfio_mig_readable_bytes(e));
 }
 
-/* Nobody knows how much there is to read, how fast, or how long it stops. */
+/* Is the amount to read, its rate, or the time of a stop unknown? */
 static bool vfio_mig_is_unmeasured(const VFIOMigEstimate *e)
 {
     return !e->change_ns ||

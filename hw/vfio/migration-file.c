@@ -1,9 +1,9 @@
 /*
  * A migration's stream as a sink and as a source of chunks
  *
- * Owns: what goes through QEMUFile of a device's data, in which sizes, and
- * how often its error is looked at. Does not own: packets
- * (migration-stream.c), what a chunk is (the protocol).
+ * Owns: how a device's data goes through QEMUFile, in which sizes, and how
+ * often its error is checked. Does not own: packets (migration-stream.c), what
+ * a chunk is (the protocol).
  *
  * Locks: the device is claimed; the stream belongs to the calling thread.
  *
@@ -22,19 +22,19 @@
 #include "hw/vfio/migration-stream.h"
 
 /*
- * Bytes of the window given to the stream before it is flushed: bounds the
- * time between two looks at the stream's error, and stays far below the
- * largest request of a disk that a snapshot goes to (2 GiB).
+ * Bytes of the window that are put into the stream before it is flushed. This
+ * limits the time between two checks of the stream's error, and is far below
+ * the largest request of the disk that a snapshot is written to (2 GiB).
  */
 #define VFIO_MIG_SEND_BYTES     (4 * MiB)
 
-/* Bytes that are read, or copied, into memory of the sink at once */
+/* Bytes that are read or copied into the sink's memory at once */
 #define VFIO_MIG_COPY_BYTES     (1 * MiB)
 
-/* That memory: so much of what is gathered is in it */
+/* Size of the sink's memory, and so the limit of what is gathered there */
 #define VFIO_MIG_STAGING_BYTES  (2 * VFIO_MIG_COPY_BYTES)
 
-/* Pieces that are gathered: with their header fewer than QEMUFile lists (64) */
+/* Pieces that are gathered: with headers fewer than QEMUFile's iovecs (64) */
 #define VFIO_MIG_GATHER_PIECES  32
 
 static void vfio_mig_count(VFIODeviceMigration *mig, bool window,
@@ -53,7 +53,7 @@ void vfio_mig_count_sent(VFIODeviceMigration *mig, bool window,
 
 /* ---- sink ---- */
 
-/* A piece of the window that is in the stream's list, and not sent yet */
+/* A piece of the window that is in the stream's iovec and not sent yet */
 typedef struct VFIOMigSent {
     const void *data;
     size_t size_bytes;
@@ -63,17 +63,17 @@ typedef struct VFIOMigStreamSink {
     VFIOMigSink sink;
     VFIODeviceMigration *mig;
     QEMUFile *file;
-    bool kernel_copies;         /* what goes into file */
+    bool kernel_copies;         /* see vfio_mig_kernel_copies() */
     uint64_t size_bytes;
-    bool begun;                 /* its header was written */
+    bool begun;                 /* the header was written */
     int64_t stream_ns;          /* it took so long */
 
-    /* In the stream's list, and not sent yet; see vfio_mig_sink_flush() */
+    /* In the stream's iovec, and not sent yet; see vfio_mig_sink_flush() */
     unsigned nr_pieces;
     unsigned nr_windows;
     VFIOMigSent windows[VFIO_MIG_GATHER_PIECES];
     uint64_t trapped_bytes, mapped_bytes;
-    size_t staged_bytes;        /* of session->staging, in use by these */
+    size_t staged_bytes;        /* of session->staging, used by these */
 } VFIOMigStreamSink;
 
 static int vfio_mig_sink_begin(VFIOMigSink *sink, uint64_t size_bytes,
@@ -87,7 +87,7 @@ static int vfio_mig_sink_begin(VFIOMigSink *sink, uint64_t size_bytes,
     return 0;
 }
 
-/* The stream's error does not say whose memory it was. */
+/* The stream's error does not tell which memory caused it. */
 static int vfio_mig_sink_probe(VFIOMigStreamSink *s)
 {
     int ret = 0;
@@ -101,11 +101,11 @@ static int vfio_mig_sink_probe(VFIOMigStreamSink *s)
 }
 
 /*
- * Pieces are gathered, as a system call for each is most of what small ones
- * cost; none may be left behind, as the memory that the stream points to does
- * not stay.
+ * Pieces are gathered, as one system call each would be most of the cost of
+ * small ones. All of them must be flushed before this file returns to its
+ * caller, as the memory that the stream points to may go away.
  *
- * Returns: 0, -EFAULT where the window went away, or the stream's error.
+ * Returns: 0, -EFAULT if the window went away, or the stream's error.
  */
 static int vfio_mig_sink_flush(VFIOMigStreamSink *s)
 {
@@ -129,7 +129,7 @@ static int vfio_mig_sink_flush(VFIOMigStreamSink *s)
     return ret;
 }
 
-/* Always: a put() flushes when less than that is left. */
+/* Always succeeds: a put() flushes when less than that is left. */
 static void *vfio_mig_sink_room(VFIOMigSink *sink, size_t size_bytes)
 {
     VFIOMigStreamSink *s = container_of(sink, VFIOMigStreamSink, sink);
@@ -143,8 +143,8 @@ static void *vfio_mig_sink_room(VFIOMigSink *sink, size_t size_bytes)
 }
 
 /*
- * The kernel gives EFAULT for a window that went away; user space, which
- * encrypts the data, or writes a snapshot, would get SIGBUS: it gets a copy.
+ * The kernel returns EFAULT for a window that went away. User space that
+ * encrypts the data or writes a snapshot would get SIGBUS, so it gets a copy.
  */
 static int vfio_mig_sink_add(VFIOMigStreamSink *s, const void *data,
                              size_t size_bytes, bool window)
@@ -173,7 +173,7 @@ static int vfio_mig_sink_add(VFIOMigStreamSink *s, const void *data,
     return vfio_mig_sink_flush(s);
 }
 
-/* A chunk of a session that has failed meanwhile is not worth going on with. */
+/* If the session has failed in the meantime, the chunk is not continued. */
 static int vfio_mig_sink_put(VFIOMigSink *sink, const void *data,
                              size_t size_bytes, bool window, Error **errp)
 {
@@ -228,7 +228,7 @@ int vfio_mig_send_chunk(VFIODeviceMigration *mig, QEMUFile *f,
     };
     int ret = mig->protocol->read_chunk(mig, &s.sink, errp);
 
-    vfio_mig_sink_flush(&s);    /* what a failure has left */
+    vfio_mig_sink_flush(&s);    /* what is left after a failure */
     if (stream_ns) {
         *stream_ns = s.stream_ns;
     }

@@ -1,21 +1,21 @@
 /*
  * Copies out of and into a device's mapped data window
  *
- * Owns: the handler of SIGBUS while a migration is under way, and copies
- * that it saves from the end of the process. Does not own: the mappings, nor
- * what is done about a window that went away.
+ * Owns: the handler of SIGBUS during a migration, and copies that survive a
+ * fault thanks to it. Does not own: the mappings, nor what is done if a window
+ * went away.
  *
- * Locks: BQL for the handler's coming and going. A copy takes no lock: all
- * that the handler looks at belongs to the thread that faulted, but for the
- * handler from before, which stands from when ours is installed.
+ * Locks: BQL to install and remove the handler. A copy takes no lock: all that
+ * the handler accesses belongs to the thread that faulted, except the previous
+ * handler, which is constant while ours is installed.
  *
- * Others that handle SIGBUS: QEMU has a handler for machine checks, which is
- * the one from before, and one while memory is preallocated, which is put
- * upon ours and taken away again with the BQL held, and hands on to ours what
- * is not its own. QEMU's threads have SIGBUS blocked, where the kernel ends
- * the process at a fault without asking a handler: a thread that copies lets
- * it in, till the end of a session in it. Twice a system call for each copy
- * would cost a load more than a tenth of its time.
+ * Other handlers of SIGBUS: QEMU has one for machine checks, which is the
+ * previous handler here, and one during preallocation of memory, which is
+ * installed on top of ours and removed with the BQL held, and forwards what is
+ * not its own. QEMU's threads have SIGBUS blocked, and if a blocked SIGBUS is
+ * raised by a fault, the kernel kills the process without calling a handler.
+ * So a thread that copies unblocks it until the end of its session. Two system
+ * calls per copy would take more than a tenth of the time of a load.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -38,16 +38,16 @@ typedef struct VFIOMigCopy {
 } VFIOMigCopy;
 
 typedef struct VFIOMigGuardThread {
-    VFIOMigCopy *volatile copy; /* under way; NULL: none */
+    VFIOMigCopy *volatile copy; /* in progress; NULL: none */
     bool ready;                 /* SIGBUS is not blocked */
-    volatile bool unblocked;    /* ... which is our doing */
-    volatile bool deferred;     /* info came in by that */
+    volatile bool unblocked;    /* ... because we have unblocked it */
+    volatile bool deferred;     /* @info arrived because of that */
     siginfo_t info;
 } VFIOMigGuardThread;
 
 /*
- * In this model because the handler looks at it in threads that never did,
- * and must not allocate it there.
+ * The TLS model is initial-exec because the handler may be the first to access
+ * this in a thread, and must not allocate it.
  */
 static __thread VFIOMigGuardThread guard
     __attribute__((tls_model("initial-exec")));
@@ -70,7 +70,8 @@ static bool guard_is_machine_check(const siginfo_t *info)
 }
 
 /*
- * Not caused by an instruction: sent by a process, or a report of a bad page.
+ * Was it not caused by an instruction, but sent by a process or as a report of
+ * a bad page?
  */
 static bool guard_is_asynchronous(const siginfo_t *info)
 {
@@ -90,7 +91,7 @@ static void guard_pass_on(int sig, siginfo_t *info, void *context)
                guard_before.sa_handler != SIG_IGN) {
         guard_before.sa_handler(sig);
     } else {
-        /* As without a handler: a fault comes again when this returns. */
+        /* As without a handler: the fault recurs when this returns. */
         sigaction(sig, &fatal, NULL);
         if (guard_is_asynchronous(info)) {
             raise(sig);
@@ -105,7 +106,7 @@ static void guard_handler(int sig, siginfo_t *info, void *context)
 
     if (guard_is_asynchronous(info)) {
         if (guard.unblocked) {
-            /* QEMU's main thread waits for it in its own way: signalfd. */
+            /* QEMU's main thread receives it through a signalfd. */
             guard.info = *info;
             guard.deferred = true;
             return;
@@ -130,7 +131,7 @@ static void guard_change_mask(int how, sigset_t *before)
     pthread_sigmask(how, &sigbus, before);
 }
 
-/* Send again what arrived too early, to the thread it was for. */
+/* Raise a deferred signal again, in the thread that it was sent to. */
 static void guard_resend(void)
 {
     if (guard.deferred) {
@@ -144,7 +145,7 @@ static void guard_let_in(void)
 {
     sigset_t before;
 
-    guard.unblocked = true;     /* what comes at once was blocked */
+    guard.unblocked = true;     /* a pending signal is delivered at once */
     guard_change_mask(SIG_UNBLOCK, &before);
     guard.unblocked = sigismember(&before, SIGBUS);
     guard.ready = true;
@@ -198,7 +199,7 @@ void vfio_mig_guard_end(void)
     if (--guard_sessions || !guard_installed) {
         return;
     }
-    /* Where somebody put another one upon ours it stays, and passes on. */
+    /* If another one is on top of ours, that one stays, and ours forwards. */
     if (guard_is_on_top()) {
         sigaction(SIGBUS, &guard_before, NULL);
         guard_installed = false;
@@ -248,7 +249,7 @@ int vfio_mig_guarded_probe(const void *from, size_t size)
     return ret;
 }
 
-/* ---- streams and words ---- */
+/* ---- streams and messages ---- */
 
 bool vfio_mig_kernel_copies(QEMUFile *f)
 {
@@ -258,7 +259,7 @@ bool vfio_mig_kernel_copies(QEMUFile *f)
     Object *channel = (Object *)qemu_file_get_ioc(f);
     unsigned i;
 
-    /* By its name: a class that is made of one of these may copy. */
+    /* By exact name: a class derived from one of these may copy. */
     for (i = 0; channel && i < ARRAY_SIZE(known); i++) {
         if (!strcmp(object_get_typename(channel), known[i])) {
             return true;

@@ -1,14 +1,15 @@
 /*
  * Reset of a VFIO device together with its bus
  *
- * Owns: the two ioctls, and that no other device is touched. Does not own:
- * when to reset, and what the guest must be given back (migration-pci.c).
+ * Owns: the two ioctls, and ensuring that no other device is affected. Does
+ * not own: when to reset, and what must be restored for the guest
+ * (migration-pci.c).
  *
- * QEMU's own way to the hot reset is the reset of the qdev device. That is
- * not used: it returns nothing, tries the reset again that has just failed,
- * clears the BARs behind the guest's back, and leaves MSI off in the kernel
- * and on in what the guest reads, which the re-arming here would meet with an
- * assertion. The ioctl does to the device what VFIO_DEVICE_RESET does.
+ * QEMU's own hot reset is part of the reset of the qdev device. That is not
+ * used: it returns no error, repeats the reset that has just failed, clears
+ * the BARs behind the guest's back, and leaves MSI disabled in the kernel but
+ * enabled in what the guest reads, which would trigger an assertion when it is
+ * set up again. The ioctl does the same to the device as VFIO_DEVICE_RESET.
  *
  * Locks: BQL.
  *
@@ -19,7 +20,7 @@
 #include "hw/vfio/migration-hot-reset.h"
 #include "trace.h"
 
-/* Returns 0 where nothing but @vbasedev's group would be reset. */
+/* Returns 0 if only @vbasedev's group would be reset. */
 static int check_alone(VFIODevice *vbasedev)
 {
     const size_t size = sizeof(struct vfio_pci_hot_reset_info) +
@@ -28,7 +29,7 @@ static int check_alone(VFIODevice *vbasedev)
 
     info->argsz = size;
     if (ioctl(vbasedev->fd, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, info) < 0) {
-        /* There is room for one: no room means that there are more. */
+        /* There is room for one device: ENOSPC means that there are more. */
         return errno == ENOSPC ? -EBUSY : -errno;
     }
     if (info->count != 1) {

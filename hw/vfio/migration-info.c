@@ -51,7 +51,7 @@ static bool vfio_mig_visit_count(Visitor *v, const char *name,
     return visit_type_uint64(v, name, &value, errp);
 }
 
-/* What the device did not report is left out: unknown is not 0. */
+/* A value that the device did not report is left out: unknown is not 0. */
 static bool vfio_mig_visit_told(Visitor *v, const char *name,
                                 const uint64_t *counter, Error **errp)
 {

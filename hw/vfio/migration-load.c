@@ -1,13 +1,13 @@
 /*
  * Loading a VFIO device: the destination's half of the SaveVMHandlers
  *
- * Owns: the order of packets, the hand-over to the protocol and to the
+ * Owns: the order of packets, passing them to the protocol and to the
  * device's configuration code, the driver's verdict, and messages that name
- * device and reason: a load has no way to return an Error, so they are
- * printed here. Does not own: how a chunk is written (the protocol).
+ * device and reason: the handlers of a load cannot return an Error, so these
+ * are printed here. Does not own: how a chunk is written (the protocol).
  *
- * Locks: all three run with the BQL, but for a late clean-up; load_state gives
- * it up where it waits for the stream.
+ * Locks: all three handlers run with the BQL, except a late cleanup;
+ * load_state releases it while it waits for the stream.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -32,7 +32,7 @@
 #include "hw/vfio/migration-writer.h"
 #include "trace.h"
 
-/* Report @err, keep it for the device's property; returns @ret. */
+/* Report @err and keep it for the device's property; returns @ret. */
 static int vfio_mig_load_failed(VFIODeviceMigration *mig, int ret, Error *err)
 {
     vfio_mig_fail(mig, ret, err);
@@ -50,9 +50,9 @@ static int vfio_mig_error_reset_in_load(VFIODeviceMigration *mig,
 }
 
 /*
- * The other protocol's data is nothing that the driver could tell from data
- * that is damaged. A source with v1 sends empty packets and large chunks, one
- * with v2 sends sections without a packet; not every stream has them.
+ * The driver cannot distinguish data of the other protocol from damaged data.
+ * A source with v1 sends empty packets and large chunks, one with v2 sends
+ * sections without a packet; not every stream contains them.
  */
 static void vfio_mig_hint_protocol(VFIODeviceMigration *mig, Error **errp)
 {
@@ -67,8 +67,8 @@ static void vfio_mig_hint_protocol(VFIODeviceMigration *mig, Error **errp)
 }
 
 /*
- * A change of state that was planned. Of several devices these would add up,
- * so there a thread makes it; vfio_mig_load_settle() joins that.
+ * Make a planned change of state. With several devices their times would add
+ * up, so a thread makes it then; vfio_mig_load_settle() joins that.
  */
 static void vfio_mig_load_change(VFIODeviceMigration *mig,
                                  VFIOMigLoadStep step)
@@ -91,7 +91,7 @@ static int vfio_mig_load_enter(VFIODeviceMigration *mig, Error **errp)
     return 0;
 }
 
-/* The driver has said what it thinks of what it was given. */
+/* The driver has accepted or rejected the data. */
 static int vfio_mig_load_is_judged(VFIODeviceMigration *mig, Error **errp)
 {
     int ret = mig->change.ret;
@@ -117,7 +117,7 @@ static int vfio_mig_load_is_judged(VFIODeviceMigration *mig, Error **errp)
 }
 
 /*
- * A change of state that was begun for the device is over, if there is one.
+ * Wait for the end of a change of state that was begun for the device, if any.
  * Returns 0, or -errno with @errp set.
  */
 static int vfio_mig_load_settle(VFIODeviceMigration *mig, Error **errp)
@@ -144,10 +144,10 @@ static int vfio_mig_load_settle(VFIODeviceMigration *mig, Error **errp)
 /* ---- setup ---- */
 
 /*
- * A failure is kept for the device's first packet, which comes before any RAM
- * does. QEMU 7.2 cleans up after a load that fails, but not after a set-up
- * that does: the other devices would stay in resuming, and the next loadvm
- * would end the VM, as RAM is not set up twice.
+ * A failure is kept until the device's first packet, which precedes any RAM.
+ * QEMU 7.2 cleans up after a failed load, but not after a failed load_setup:
+ * the other devices would stay in resuming, and the next loadvm would abort
+ * QEMU, as RAM must not be set up twice.
  */
 int vfio_mig_load_setup(QEMUFile *f, void *opaque)
 {
@@ -182,9 +182,9 @@ static void vfio_mig_not_announced(VFIODeviceMigration *mig, Error **errp)
 }
 
 /*
- * All devices are announced before the first one sends anything: who is
- * missing then does not come. Found now, it fails the load while the source
- * still sends, and so hears of it.
+ * All devices are announced before the first one sends anything: one that is
+ * missing then is not going to appear. Checking it now fails the load while
+ * the source is still sending, so that the source notices.
  */
 static int vfio_mig_check_announced(Error **errp)
 {
@@ -211,7 +211,7 @@ static int vfio_mig_load_config(VFIODeviceMigration *mig, QEMUFile *f,
         return ret;
     }
     ret = vbasedev->ops->vfio_load_config(vbasedev, f);
-    /* A stream that ended inside is the better reason of the two. */
+    /* If the stream ended in the middle, that is the better reason. */
     ret = qemu_file_get_error(f) ?: ret;
     trace_vfio_migration_load_config(vbasedev->name, ret);
     if (ret) {
@@ -233,7 +233,7 @@ static int vfio_mig_load_config(VFIODeviceMigration *mig, QEMUFile *f,
     return ret;
 }
 
-/* A reset of the VM takes with it what the device was given. */
+/* A reset of the VM discards what the device was given. */
 static int vfio_mig_check_resuming(VFIODeviceMigration *mig, Error **errp)
 {
     int ret;
@@ -247,7 +247,7 @@ static int vfio_mig_check_resuming(VFIODeviceMigration *mig, Error **errp)
     return 0;
 }
 
-/* Is one loaded whose driver was not asked yet? */
+/* Is a device being loaded whose driver was not asked yet? */
 static bool vfio_mig_load_goes_on(void)
 {
     VFIODeviceMigration *mig = NULL;
@@ -263,7 +263,7 @@ static bool vfio_mig_load_goes_on(void)
 
 /*
  * All drivers were asked. Returns 0, or -errno; @errp is set if it is @mig's
- * own failure, another device's was told.
+ * own failure; another device's failure was reported before.
  */
 static int vfio_mig_load_judge_all(VFIODeviceMigration *mig, Error **errp)
 {
@@ -285,13 +285,14 @@ static int vfio_mig_load_judge_all(VFIODeviceMigration *mig, Error **errp)
 }
 
 /*
- * Let the driver say what it thinks of what it was given, while the load can
- * still fail: by leaving resuming. A stopped device can also be migrated
- * onward before it ever ran. A driver that only leaves into running is asked
- * when the VM runs.
+ * Ask the driver for its verdict on the data while the load can still fail, by
+ * leaving resuming. A stopped device can also be migrated onward before it has
+ * ever run. A driver that can leave resuming only to running is asked when the
+ * VM runs.
  *
- * Several drivers think it over while the stream is read on, till the last of
- * the devices was loaded, whose section fails the load then.
+ * With several devices, the drivers check their data while the rest of the
+ * stream is read, until the last device was loaded; its section fails the load
+ * then.
  */
 static int vfio_mig_finish_load(VFIODeviceMigration *mig, Error **errp)
 {
@@ -350,7 +351,7 @@ static int vfio_mig_load_data(VFIODeviceMigration *mig, QEMUFile *f,
     return ret;
 }
 
-/* What was received has to be in the device, whoever writes it. */
+/* Wait until all that was received is in the device, whoever writes it. */
 static int vfio_mig_load_rest(VFIODeviceMigration *mig, Error **errp)
 {
     ERRP_GUARD();
@@ -384,8 +385,8 @@ static int vfio_mig_load_initial_mark(VFIODeviceMigration *mig, QEMUFile *f,
 }
 
 /*
- * One packet. Returns 1 to go on, 0 at the end of the section, or -errno
- * with @errp set.
+ * Load one packet. Returns 1 to continue, 0 at the end of the section, or
+ * -errno with @errp set.
  */
 static int vfio_mig_load_packet(VFIODeviceMigration *mig, QEMUFile *f,
                                 Error **errp)
@@ -459,7 +460,7 @@ int vfio_mig_load_state(QEMUFile *f, void *opaque, int version_id)
     if (ret < 0 && err) {
         return vfio_mig_load_failed(mig, ret, err);
     }
-    /* A mapping of the guest's IOMMU may have been refused, and told */
+    /* A mapping of the guest's IOMMU may have been refused and reported */
     return ret == 0 && vfio_mig_session_failed(mig) ? mig->session->ret : ret;
 }
 
@@ -484,9 +485,10 @@ static void vfio_mig_fail_missing(VFIODeviceMigration *mig)
 }
 
 /*
- * QEMU has refused something before the device's turn. Where that was a
- * section, as of the source's device in another slot, the one that waits here
- * has to be named; but it may as well be RAM of another size.
+ * QEMU has rejected something before the device's turn. If that was a section,
+ * such as that of a device in another slot at the source, the device that is
+ * still waiting has to be named; but it may as well have been RAM of another
+ * size.
  */
 static void vfio_mig_fail_waiting(VFIODeviceMigration *mig)
 {
@@ -502,9 +504,9 @@ static void vfio_mig_fail_waiting(VFIODeviceMigration *mig)
 }
 
 /*
- * All sections of the stream are there, and QEMU takes the load for a
- * success: the last moment to say that it is none, so that the source goes
- * on. A destination has nothing yet that could be lost by its end.
+ * All sections of the stream were loaded, and QEMU considers the load a
+ * success. This is the last moment to fail it, so that the source continues.
+ * The destination has nothing yet that could be lost when it exits.
  */
 static void vfio_mig_end_failed_incoming(VFIODeviceMigration *mig)
 {
@@ -512,7 +514,7 @@ static void vfio_mig_end_failed_incoming(VFIODeviceMigration *mig)
     vfio_mig_end_incoming();
 }
 
-/* Half a state is worse than none. */
+/* An incomplete state is worse than none. */
 static void vfio_mig_reset_after_load(VFIODeviceMigration *mig)
 {
     int ret;
@@ -540,7 +542,7 @@ void vfio_mig_load_done(VFIODeviceMigration *mig)
                             : VFIO_MIG_ARRIVAL_SNAPSHOT;
 }
 
-/* @error: of the stream */
+/* @error: the stream's error, or 0 */
 static void vfio_mig_load_ends(VFIODeviceMigration *mig, int error)
 {
     bool incoming = mig->session->stream == VFIO_MIG_STREAM_LIVE;
@@ -558,7 +560,7 @@ static void vfio_mig_load_ends(VFIODeviceMigration *mig, int error)
     if (incoming && !error) {
         vfio_mig_end_failed_incoming(mig);
     } else if (error == -EINVAL && !mig->session->announced) {
-        /* A stream that broke says nothing of who would have come: -EIO. */
+        /* Not for a broken stream, -EIO: the device may have been next. */
         vfio_mig_fail_waiting(mig);
     }
     vfio_mig_session_end(mig);
@@ -568,8 +570,8 @@ static void vfio_mig_load_ends(VFIODeviceMigration *mig, int error)
 }
 
 /*
- * Where bitmaps of disks follow the VM, QEMU calls this at their end, without
- * the BQL and without the stream, from a thread of its own.
+ * If dirty bitmaps of disks are migrated after the VM, QEMU calls this at their
+ * end, without the BQL and without the stream, from a separate thread.
  */
 int vfio_mig_load_cleanup(void *opaque)
 {

@@ -1,21 +1,23 @@
 /*
- * What VFIO devices do when the VM stops or goes on
+ * What VFIO devices do when the VM stops or continues
  *
- * Owns: where each device goes in QEMU's passes over its VM state handlers,
- * and that several go there side by side. Does not own: how a device's state
- * is changed (migration-transition.c), when the VM stops (QEMU).
+ * Owns: which state each device enters in QEMU's passes over its VM state
+ * handlers, and that several devices change their states in parallel. Does not
+ * own: how a device's state is changed (migration-transition.c), when the VM
+ * stops (QEMU).
  *
- * QEMU calls the handlers one after the other, and a device may need a while
- * for its change: for several that would add up, most of it downtime. Nothing
- * orders the devices of one pass: what has to be over before another begins is
- * in two passes, and none of them is another one's parent. So the handler that
- * is called first in a pass has threads make the changes of all others, while
- * it makes that of its own device; each of these finds its change begun when
- * its own handler is called, joins the thread, and sees to what came of it.
- * One device alone has no thread.
+ * QEMU calls the handlers one after the other, and a device may take a while
+ * for its change. For several devices these times would add up, most of them
+ * as downtime. The order of devices within one pass does not matter: whatever
+ * has to be complete before something else begins is in a separate pass, and
+ * no device is another one's parent. So the handler that is called first in a
+ * pass starts threads that make the changes of all other devices, while it
+ * makes that of its own. When the handler of another device is called, its
+ * change was already begun: the handler joins the thread and deals with the
+ * outcome. A single device needs no thread.
  *
  * Locks: everything here runs with the BQL. A device whose change was begun is
- * claimed till its own handler's turn.
+ * claimed until its own handler's turn.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -35,17 +37,17 @@
 
 /* ---- the VM stops ---- */
 
-/* QEMU refuses a snapshot in a migration, and lets the VM go on. */
+/* QEMU refuses a snapshot during a migration, and the VM continues. */
 static bool vfio_mig_goes_on_soon(VFIODeviceMigration *mig, RunState state)
 {
     return state == RUN_STATE_SAVE_VM && vfio_mig_session_goes_on(mig);
 }
 
-/* No device of the VM is stopped yet. */
+/* Called before any device of the VM is stopped. */
 static bool vfio_mig_begin_quiet(VFIODeviceMigration *mig, RunState state)
 {
     if (vfio_mig_goes_on_soon(mig, state) || !vfio_mig_claim_soon(mig)) {
-        return false;       /* a chunk is being moved: it stops after that */
+        return false;       /* a chunk is in progress: it stops after that */
     }
     vfio_mig_plan_quiet(mig);
     return true;
@@ -69,13 +71,13 @@ static bool vfio_mig_begin_stop(VFIODeviceMigration *mig, RunState state)
     return claimed;
 }
 
-/* ---- the VM goes on ---- */
+/* ---- the VM continues ---- */
 
-/* The device is about to do its first work after it was stopped or loaded. */
+/* The device is about to run for the first time since it stopped or loaded. */
 static void vfio_mig_before_it_runs(VFIODeviceMigration *mig)
 {
     if (mig->phase == VFIO_MIG_PHASE_LOADED) {
-        vfio_mig_load_done(mig);        /* bitmaps of disks still follow */
+        vfio_mig_load_done(mig);        /* bitmaps of disks follow later */
     }
     if (mig->arrival != VFIO_MIG_ARRIVAL_NONE) {
         vfio_mig_route_intx(vfio_mig_dev(mig));
@@ -83,8 +85,8 @@ static void vfio_mig_before_it_runs(VFIODeviceMigration *mig)
 }
 
 /*
- * No device of the VM runs yet. Where this fails, the same is tried once more
- * when it is the device's turn, and told then.
+ * Called before any device of the VM runs. If this fails, it is tried again at
+ * the device's turn, and a failure is reported then.
  */
 static bool vfio_mig_begin_starts_first(VFIODeviceMigration *mig,
                                         RunState state)
@@ -109,9 +111,9 @@ static void vfio_mig_end_starts_first(VFIODeviceMigration *mig)
 }
 
 /*
- * The VM goes on while its migration is under way: back into pre-copy. That
- * begins a new session, which the destination could not tell from the old
- * one; where data of the old one has left, the migration ends here.
+ * The VM continues during its migration: the device returns to pre-copy. That
+ * begins a new data session, which the destination could not tell from the old
+ * one. If data of the old one was sent, the migration fails here.
  */
 static VFIOMigState vfio_mig_running_target(VFIODeviceMigration *mig)
 {
@@ -122,7 +124,7 @@ static VFIOMigState vfio_mig_running_target(VFIODeviceMigration *mig)
     }
     if (!vfio_mig_data_sent(mig) || mig->state == VFIO_MIG_STATE_PRE_COPY ||
         mig->state == VFIO_MIG_STATE_PRE_COPY_P2P) {
-        return vfio_mig_live_state(mig);    /* or it never was elsewhere */
+        return vfio_mig_live_state(mig);    /* may be its current state */
     }
     error_setg(&err, "%s: the VM was stopped and continued after data of the "
                "device had been sent; start the migration again",
@@ -132,10 +134,10 @@ static VFIOMigState vfio_mig_running_target(VFIODeviceMigration *mig)
 }
 
 /*
- * A device that was migrated here cannot run. What it was given is lost here,
- * but not elsewhere: the source of a migration can go on, if nothing tells it
- * that this side does. The VM of a snapshot is stopped, so that its guest
- * does not run on with an empty device.
+ * A device that was migrated here cannot run. Its state is lost here, but not
+ * at the source of a migration, which can continue as long as it does not
+ * believe that this side does. After loadvm the VM is stopped, so that its
+ * guest does not run with an empty device.
  */
 static void vfio_mig_first_run_failed(VFIODeviceMigration *mig, Error *err)
 {
@@ -204,11 +206,11 @@ static void vfio_mig_end_start(VFIODeviceMigration *mig)
 
 typedef struct VFIOMigPassOps {
     /*
-     * Up to the change of state. Returns whether there is a plan for one; the
-     * device is claimed then.
+     * All that precedes the change of state. Returns true if one is planned;
+     * the device is claimed then.
      */
     bool (*begin)(VFIODeviceMigration *mig, RunState state);
-    /* After it; the device is claimed still. */
+    /* All that follows it; the device is still claimed. */
     void (*end)(VFIODeviceMigration *mig);
     bool p2p_only;
 } VFIOMigPassOps;
@@ -240,7 +242,7 @@ static void vfio_mig_pass_end(VFIODeviceMigration *mig)
     }
 }
 
-/* What was begun for the device before its turn is over now. */
+/* Wait for the end of what was begun for the device before its turn. */
 static void vfio_mig_pass_join(VFIODeviceMigration *mig)
 {
     mig->ahead = false;
@@ -248,7 +250,7 @@ static void vfio_mig_pass_join(VFIODeviceMigration *mig)
     vfio_mig_pass_end(mig);
 }
 
-/* One in the middle of a chunk waits for its own turn. */
+/* A device in the middle of a chunk is left until its own turn. */
 static bool vfio_mig_may_begin(VFIODeviceMigration *mig, VFIOMigPass pass)
 {
     return mig->pass != pass && !mig->ahead && !vfio_mig_is_claimed(mig) &&
@@ -271,7 +273,7 @@ static void vfio_mig_begin_others(VFIODeviceMigration *mig, VFIOMigPass pass,
     }
 }
 
-/* It is the device's turn. */
+/* The device's turn: its own handler was called. */
 static void vfio_mig_pass(VFIODeviceMigration *mig, VFIOMigPass pass,
                           RunState state)
 {

@@ -1,8 +1,8 @@
 /*
- * Does the source's PCI device fit the one here?
+ * Does the source's PCI device match the local one?
  *
- * Owns: which fields of the configuration space must be equal, and the words
- * for those that are not. Does not own: loading it (pci.c), nor what the
+ * Owns: which fields of the configuration space must be equal, and how to
+ * report those that are not. Does not own: loading it (pci.c), nor what the
  * registers mean to the device.
  *
  * Locks: BQL for vfio_mig_pci_check(); the comparison is pure.
@@ -17,13 +17,13 @@
 #include "hw/vfio/migration-pci-config.h"
 
 /*
- * In the stream before the configuration space: a big-endian version. QEMU
- * takes lower ones, too, and reads the same layout whatever it is.
+ * Precedes the configuration space in the stream: a big-endian version. QEMU
+ * also accepts lower ones, and reads the same layout for any version.
  */
 #define LAYOUT_BYTES        4
 #define LAYOUT_VERSION      2
 
-/* Capabilities that fit, each of at least 4 bytes behind the header */
+/* Most capabilities that fit: at least 4 bytes each, after the header */
 #define MAX_CAPS            48
 #define FIRST_CAP           0x40
 
@@ -67,7 +67,7 @@ static void compare_identity(GString *why, const uint8_t *here,
         { "header type", PCI_HEADER_TYPE, 1 },
         { "subsystem vendor", PCI_SUBSYSTEM_VENDOR_ID, 2 },
         { "subsystem", PCI_SUBSYSTEM_ID, 2 },
-        /* QEMU asserts on a level of a pin that is none, and sends both. */
+        /* QEMU asserts if INTx of a device without a pin has a level. */
         { "interrupt pin", PCI_INTERRUPT_PIN, 1 },
     };
     unsigned i;
@@ -85,7 +85,7 @@ static void compare_identity(GString *why, const uint8_t *here,
 
 /* ---- capabilities ---- */
 
-/* Offset of the capability after @at; of the first one for 0. 0: no more. */
+/* Offset of the capability after @at, or of the first if @at is 0; 0: none */
 static uint8_t next_cap(const uint8_t *config, uint8_t at)
 {
     uint8_t next = config[at ? at + PCI_CAP_LIST_NEXT : PCI_CAPABILITY_LIST];
@@ -124,7 +124,7 @@ static uint8_t find_cap(const uint8_t *config, uint8_t id)
     return 0;
 }
 
-/* Name the first capability of @config that @other does not have there. */
+/* Report the first capability of @config that @other lacks at that offset. */
 static void missing_cap(GString *why, const uint8_t *config,
                         const uint8_t *other, const char *whose)
 {
@@ -204,7 +204,7 @@ static char *size_name(uint64_t bytes)
     return g_strdup_printf("%" PRIu64 " bytes", bytes);
 }
 
-/* With x-msix-relocation QEMU adds a BAR that the device does not have. */
+/* With x-msix-relocation QEMU adds a BAR that the hardware lacks. */
 static bool holds_msix(const uint8_t *config, unsigned bar)
 {
     uint8_t msix = find_cap(config, PCI_CAP_ID_MSIX);
@@ -214,7 +214,7 @@ static bool holds_msix(const uint8_t *config, unsigned bar)
             (config[msix + PCI_MSIX_PBA] & PCI_MSIX_PBA_BIR) == bar);
 }
 
-/* A BAR that both sides have, of one type. */
+/* Compare a BAR that both sides have, with the same type. */
 static void compare_address(GString *why, const uint8_t *there, unsigned bar,
                             uint64_t size)
 {
@@ -255,7 +255,7 @@ static void compare_bars(GString *why, const uint8_t *here,
         } else {
             compare_address(why, there, bar, bar_size[bar]);
         }
-        bar += is_64_bit(a);    /* its upper half is no BAR of its own */
+        bar += is_64_bit(a);    /* skip its upper half */
     }
 }
 
@@ -270,7 +270,7 @@ char *vfio_mig_pci_compare(const uint8_t *here, const uint8_t *there,
     return g_string_free(why, why->len == 0);
 }
 
-/* ---- a device of ours ---- */
+/* ---- the local device ---- */
 
 static int read_bar_sizes(VFIODevice *vbasedev,
                           uint64_t bar_size[VFIO_MIG_PCI_BARS], Error **errp)

@@ -1,9 +1,9 @@
 /*
- * Reset of a VFIO device, and what a PCI device must be given back
+ * Reset of a VFIO device, and what must be restored for a PCI device
  *
- * Owns: the reset ioctl, and giving back what the guest relies on after a
- * reset or a load. Does not own: the decision to reset
- * (migration-transition.c), nor loading the configuration space (pci.c).
+ * Owns: the reset ioctl, and restoring what the guest relies on after a reset
+ * or a load. Does not own: the decision to reset (migration-transition.c), nor
+ * loading the configuration space (pci.c).
  *
  * Locks: BQL.
  * Source: docs/contract.md, Errors and resets.
@@ -25,14 +25,14 @@
 /* Size of a PCI Express function's configuration space, in bytes */
 #define VFIO_MIG_PCI_CONFIG_BYTES   4096
 
-/* NULL where the device is of another kind */
+/* Returns NULL if it is not a PCI device */
 static PCIDevice *vfio_mig_pci_device(VFIODevice *vbasedev)
 {
     return (PCIDevice *)object_dynamic_cast(OBJECT(vbasedev->dev),
                                             TYPE_PCI_DEVICE);
 }
 
-/* As the guest would do it, so that vfio-pci sees each change. */
+/* Write as the guest would, so that vfio-pci sees each change. */
 static void vfio_mig_config_write16(PCIDevice *pdev, uint32_t address,
                                     uint32_t value)
 {
@@ -40,7 +40,7 @@ static void vfio_mig_config_write16(PCIDevice *pdev, uint32_t address,
                                  value, 2);
 }
 
-/* The enable bit has to fall and rise: an equal value changes nothing. */
+/* The enable bit must be cleared first: an equal value has no effect. */
 static void vfio_mig_rearm_capability(PCIDevice *pdev, uint8_t id,
                                       unsigned flags_offset, uint16_t enable)
 {
@@ -83,16 +83,16 @@ int vfio_mig_push_pci_command(VFIODevice *vbasedev)
 }
 
 /*
- * The stream brings the level of the line, but nobody at this side knows that
- * it is asserted: vfio-pci would lower it at the end of an interrupt that it
- * has seen itself, and has seen none. A device that still has a reason raises
- * it again when it runs.
+ * The stream contains the level of the line, but vfio-pci at this side does not
+ * know that it is asserted: it lowers the line only at the end of an interrupt
+ * that it has seen itself. A device that still has a reason asserts the line
+ * again when it runs.
  */
 static void vfio_mig_lower_intx(PCIDevice *pdev)
 {
     uint8_t pin = pci_default_read_config(pdev, PCI_INTERRUPT_PIN, 1);
 
-    /* The pin came with the stream, and QEMU asserts that it is one. */
+    /* The pin is from the stream, and QEMU asserts that it is valid. */
     if (pin >= 1 && pin <= PCI_NUM_PINS) {
         pci_set_irq(pdev, 0);
     }
@@ -126,8 +126,8 @@ void vfio_mig_rearm(VFIODeviceMigration *mig)
 }
 
 /*
- * The function alone or, where that has no reset or it fails, its bus. What
- * the device's own reset said is the better reason where both fail.
+ * Reset the function or, if it has no reset or that fails, its bus. If both
+ * fail, the error of the function's own reset is returned.
  */
 static int vfio_mig_do_reset(VFIODevice *vbasedev)
 {

@@ -1,8 +1,8 @@
 /*
- * The stopped device's data on its way from the device into the stream
+ * The data of a stopped device on its way from the device into the stream
  *
  * Owns: the worker of a device, its queue, what is put into it, and when a
- * device gets one. Does not own: when all this is done
+ * device gets one. Does not own: when all this happens
  * (migration-stop-copy.c), how a chunk is read (the protocol), the queue's
  * memory (migration-queue.c).
  *
@@ -24,44 +24,45 @@
 #include "hw/vfio/migration-stream.h"
 #include "trace.h"
 
-/* What a queue holds where the user does not say, and the bounds of that */
+/* Default size of a queue, and the limits of what the user may set */
 #define VFIO_MIG_QUEUE_BYTES        (8 * MiB)
 #define VFIO_MIG_QUEUE_MIN_BYTES    (4 * MiB)
 #define VFIO_MIG_QUEUE_MAX_BYTES    (1 * GiB)
 
-/* The most that is given to the stream before it is flushed */
+/* The most that is put into the stream before it is flushed */
 #define VFIO_MIG_QUEUE_SEND_BYTES   (4 * MiB)
 
-/* What is copied into it in one step */
+/* What is copied into the queue in one step */
 #define VFIO_MIG_QUEUE_COPY_BYTES   (1 * MiB)
 
-/* How often a wait for the rest of a packet looks at the stream, in ms */
+/* How often a wait for the rest of a packet checks the stream, in ms */
 #define VFIO_MIG_QUEUE_LOOK_MS      10
 
-/* How long a single device is read by the migration thread at a time, in ms */
+/* Longest turn in which the migration thread reads a single device, in ms */
 #define VFIO_MIG_DIRECT_MS          50
 
 /*
- * Less than this tells nothing of a device, or is not worth a worker. The first
- * chunk does not count, which has the first touch of the window in it.
+ * Less than this says nothing about a device's speed, or is not worth a worker.
+ * The first chunk does not count, as it includes the page faults of the first
+ * access to the window.
  */
 #define VFIO_MIG_TRIAL_NS           (5 * SCALE_MS)
 #define VFIO_MIG_TRIAL_BYTES        (1 * MiB)
 
 /*
- * Slower than this, in bytes a second, a device's mapped data is worth a copy.
- * All mapped, 4 GiB, of a device of some 5 GiB/s: with a copy 3170 ms where it
- * was 2180 ms in chunks of 1 MiB, 6110 ms where it was 3150 ms in those of
- * 16 MiB (two cores, both sides on them). At 500 MiB/s four devices take 0.9 s
- * in the place of 3.8 s.
+ * If a device is slower than this, in bytes per second, a copy of its mapped
+ * data pays off. Measured on two CPUs shared by both sides, with 4 GiB of
+ * mapped data from a device of some 5 GiB/s: 3170 ms with a copy, 2180 ms
+ * without, in chunks of 1 MiB; 6110 ms and 3150 ms in chunks of 16 MiB. At
+ * 500 MiB/s four devices take 0.9 s with a copy and 3.8 s without.
  */
 #define VFIO_MIG_SLOW_BYTES_S       (1 * GiB)
 
-/* What the migration thread has found as it read the device */
+/* What the migration thread has measured while it read the device */
 typedef struct VFIOMigTrial {
     uint64_t bytes;
-    uint64_t mapped_bytes;      /* of these */
-    int64_t device_ns;          /* it was in the device */
+    uint64_t mapped_bytes;      /* part of these */
+    int64_t device_ns;          /* time spent in the device */
     int64_t stream_ns;          /* ... and in the stream */
 } VFIOMigTrial;
 
@@ -69,11 +70,11 @@ struct VFIOMigPipeline {
     VFIODeviceMigration *mig;
     VFIOMigQueue *queue;
     bool active;
-    bool queued;                /* by a worker, since it began */
+    bool queued;                /* a worker was used since the beginning */
     bool running;               /* the worker is not joined yet */
     bool drained;
     uint64_t before_bytes;      /* transferred before it began */
-    VFIOMigTrial trial;         /* without a worker, but for the first chunk */
+    VFIOMigTrial trial;         /* without a worker, except the first chunk */
     bool tried;                 /* the first chunk was sent */
 
     /* The worker's until it is joined */
@@ -93,13 +94,13 @@ typedef struct VFIOMigQueueSink {
     VFIOMigSink sink;
     VFIODeviceMigration *mig;
     VFIOMigQueue *queue;
-    uint8_t *room;              /* for bytes of a chunk, given out last */
-    bool header_room;           /* ... with that for its header before it */
+    uint8_t *room;              /* for bytes of a chunk, returned last */
+    bool header_room;           /* ... preceded by room for the header */
     uint64_t size_bytes;
-    bool begun;                 /* its header is there */
+    bool begun;                 /* the header was put */
 } VFIOMigQueueSink;
 
-/* What begins a chunk needs its header, for which there is room, too, then. */
+/* The first bytes of a chunk need a header: room for it is included then. */
 static void *vfio_mig_queue_sink_room(VFIOMigSink *sink, size_t size_bytes)
 {
     VFIOMigQueueSink *s = container_of(sink, VFIOMigQueueSink, sink);
@@ -124,7 +125,7 @@ static int vfio_mig_queue_sink_begin(VFIOMigSink *sink, uint64_t size_bytes,
     return 0;
 }
 
-/* Of bytes that stand behind it in the room, or of others. */
+/* @in_room: the bytes that follow the header are already in the room */
 static int vfio_mig_queue_sink_put_header(VFIOMigQueueSink *s, bool in_room)
 {
     uint8_t header[VFIO_MIG_DATA_HEADER_BYTES];
@@ -140,8 +141,8 @@ static int vfio_mig_queue_sink_put_header(VFIOMigQueueSink *s, bool in_room)
 }
 
 /*
- * A step at a time, so that it is seen how far it has come. Returns 0,
- * -ECANCELED, or -EFAULT where the window went away.
+ * Copy in steps, so that the reader can start early. Returns 0, -ECANCELED, or
+ * -EFAULT if the window went away.
  */
 static int vfio_mig_queue_sink_copy(VFIOMigQueueSink *s, const uint8_t *from,
                                     size_t size_bytes, bool window)
@@ -237,8 +238,8 @@ static void vfio_mig_worker_start(VFIOMigPipeline *p)
 }
 
 /*
- * Returns what its last read gave: VFIO_MIG_READ_END, or -errno. One that has
- * left off in the middle did so as its session has failed.
+ * Returns the result of the last read: VFIO_MIG_READ_END, or -errno. A worker
+ * that stopped early did so because its session has failed.
  */
 static int vfio_mig_worker_join(VFIOMigPipeline *p, Error **errp)
 {
@@ -329,7 +330,7 @@ void vfio_mig_pipeline_end(VFIODeviceMigration *mig)
     VFIOMigPipeline *p = mig->session->pipeline;
 
     if (p->running) {
-        /* Its reason is another one's consequence, or comes too late. */
+        /* Its error is a consequence of another one, or comes too late. */
         vfio_mig_queue_abort(p->queue);
         vfio_mig_worker_join(p, NULL);
     }
@@ -351,9 +352,8 @@ void vfio_mig_pipeline_free(VFIODeviceMigration *mig)
 /* ---- sending ---- */
 
 /*
- * Would a worker make it faster? It saves the time in the device, as far as
- * that is no longer than what the stream takes, and costs the copy of what
- * stands in the device's memory.
+ * Would a worker make it faster? It saves the time spent in the device, up to
+ * that spent in the stream, and costs a copy of what is in the device's memory.
  */
 static bool vfio_mig_trial_waits(const VFIOMigTrial *t)
 {
@@ -365,7 +365,7 @@ static bool vfio_mig_trial_waits(const VFIOMigTrial *t)
            t->bytes / (t->device_ns / 1e9) < VFIO_MIG_SLOW_BYTES_S;
 }
 
-/* One chunk by this thread. Returns as read_chunk() does. */
+/* Read one chunk in this thread. Returns as read_chunk() does. */
 static int vfio_mig_pipeline_send_chunk(VFIOMigPipeline *p, QEMUFile *f,
                                         Error **errp)
 {
@@ -421,9 +421,9 @@ static int vfio_mig_pipeline_put(VFIOMigPipeline *p, QEMUFile *f,
 }
 
 /*
- * Nothing has come for a while. Returns 0: it may still; 1: the worker has
- * ended, with a whole packet; or -errno: it has left off in the middle of one,
- * or the stream has an error.
+ * Nothing has arrived for a while. Returns 0: it still may; 1: the worker has
+ * ended with a whole packet; or -errno: it stopped in the middle of one, or the
+ * stream has an error.
  */
 static int vfio_mig_pipeline_check(VFIOMigPipeline *p, QEMUFile *f,
                                    Error **errp)
@@ -443,8 +443,8 @@ static int vfio_mig_pipeline_check(VFIOMigPipeline *p, QEMUFile *f,
 }
 
 /*
- * Whole packets, as far as they were there when it began; where none was, the
- * one that is being read, which the queue is too small for.
+ * Send the whole packets that are in the queue at the beginning. If there are
+ * none, send the one that is being read, which is larger than the queue.
  */
 static int vfio_mig_pipeline_send_queued(VFIOMigPipeline *p, QEMUFile *f,
                                          Error **errp)
@@ -469,7 +469,7 @@ static int vfio_mig_pipeline_send_queued(VFIOMigPipeline *p, QEMUFile *f,
                    : vfio_mig_pipeline_check(p, f, errp);
         vfio_mig_queue_look(p->queue, &look);
         if (until < look.taken_bytes) {
-            until = look.marked_bytes;      /* its end may be there by now */
+            until = look.marked_bytes;      /* its end may have arrived */
         }
     }
     if (ret < 0) {

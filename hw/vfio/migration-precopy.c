@@ -1,5 +1,5 @@
 /*
- * Saving a VFIO device while its VM runs, and while the stopped one is read
+ * Saving a VFIO device while its VM runs, and in rounds after it was stopped
  *
  * Owns: pending and iterate of the source's SaveVMHandlers: what a device is
  * asked for in each round, and whether it has a turn. Does not own: when the
@@ -7,7 +7,7 @@
  * (migration-turns.c), how stopped devices are read (migration-pipeline.c).
  *
  * Locks: all of it runs in the migration thread without the BQL, which it
- * takes to change the device's state; a snapshot's runs with it.
+ * takes to change the device's state; for a snapshot it runs with the BQL.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -29,14 +29,14 @@
 #include "hw/vfio/migration-turns.h"
 #include "trace.h"
 
-/* Longest time that one device sends before RAM's turn comes, in ms */
+/* Longest time that one device sends before it is RAM's turn, in ms */
 #define VFIO_MIG_ROUND_MS   50
 
 /*
- * Is it read before the VM's last stop? A paused VM's device is not: nothing
- * that waiting could make less, and the VM can still go on. Nor is that of a
- * guest in S3: QEMU itself wakes it up to migrate it, and that resets the
- * device.
+ * Is the device read before the final stop of the VM? That of a paused VM is
+ * not: waiting would not reduce its data, and the VM can still be continued.
+ * Nor is that of a guest in S3: QEMU wakes it up at the end of the migration,
+ * and that resets the device.
  */
 static bool vfio_mig_may_iterate(VFIODeviceMigration *mig)
 {
@@ -48,9 +48,9 @@ static bool vfio_mig_may_iterate(VFIODeviceMigration *mig)
 }
 
 /*
- * A device that runs is asked, also one that gives nothing before the VM's
- * stop. Of one that stands still, or that is as good as stopped, nothing
- * counts as downtime any more.
+ * A running device is asked for its sizes, even one that gives nothing before
+ * the VM is stopped. For a device that is or counts as stopped, no data adds to
+ * the downtime.
  */
 static int vfio_mig_estimate(VFIODeviceMigration *mig, uint64_t threshold,
                              uint64_t others, uint64_t *pending, Error **errp)
@@ -70,14 +70,14 @@ static int vfio_mig_estimate(VFIODeviceMigration *mig, uint64_t threshold,
     return 0;
 }
 
-/* The device was reset before it had given anything: begin once more. */
+/* The device was reset before it had given anything: start again. */
 static int vfio_mig_save_again(VFIODeviceMigration *mig, Error **errp)
 {
     bool locked = vfio_mig_lock_bql();
     int ret = 0;
 
     if (!vfio_mig_session_failed(mig)) {
-        vfio_mig_stop_due(mig);     /* to the state that the VM asks for */
+        vfio_mig_stop_due(mig);     /* it now follows the VM's state */
         ret = vfio_mig_save_start(mig, errp);
     }
     vfio_mig_unlock_bql(locked);
@@ -85,8 +85,8 @@ static int vfio_mig_save_again(VFIODeviceMigration *mig, Error **errp)
 }
 
 /*
- * vfio_mig_claim(), and see to it that the device is in the state that it is
- * thought to be in. Returns 0, or -errno with @errp set and no claim.
+ * vfio_mig_claim(), and check that the device is in the state that is known.
+ * Returns 0, or -errno with @errp set and no claim.
  */
 static int vfio_mig_claim_and_look(VFIODeviceMigration *mig, Error **errp)
 {
@@ -110,7 +110,7 @@ static int vfio_mig_claim_and_look(VFIODeviceMigration *mig, Error **errp)
         error_setg_errno(errp, -ret, "%s: its driver gave up",
                          vfio_mig_dev(mig)->name);
     } else {
-        ret = 0;        /* who does not tell its state is asked again */
+        ret = 0;        /* the state could not be read: asked again later */
     }
     if (ret < 0) {
         vfio_mig_release(mig);
@@ -118,7 +118,7 @@ static int vfio_mig_claim_and_look(VFIODeviceMigration *mig, Error **errp)
     return ret;
 }
 
-/* Where the VM was stopped in the meantime, the device stops now. */
+/* If the VM was stopped in the meantime, the device stops now. */
 static void vfio_mig_release_and_stop(VFIODeviceMigration *mig)
 {
     bool locked;
@@ -175,11 +175,11 @@ void vfio_mig_save_pending(QEMUFile *f, void *opaque, uint64_t threshold_size,
 }
 
 /*
- * A background snapshot saves RAM while the device goes on writing to it.
- * QEMU 7.2 does not look at errors of its setup, and after one in its loop
- * leaves the guest's RAM write-protected; the first place where it can fail
- * and clean up is here, when RAM is done. Returns 1: go on to the end, where
- * the stream's error is found.
+ * A background snapshot saves RAM while the device continues to write to it.
+ * QEMU 7.2 ignores errors of its setup, and after one in its loop leaves the
+ * guest's RAM write-protected. The first place where it can fail and clean up
+ * is here, when RAM is done. Returns 1 to continue to the end, where the
+ * stream's error is noticed.
  */
 static int vfio_mig_refuse_background(VFIODeviceMigration *mig)
 {
@@ -196,8 +196,8 @@ static int vfio_mig_refuse_background(VFIODeviceMigration *mig)
 }
 
 /*
- * A chunk of v1 is a round's work. Of data that may be cut anywhere it is
- * little, and RAM's rounds take their time.
+ * In v1 a round sends one chunk. If data may be cut anywhere, one chunk is
+ * little, and a round of RAM takes a while: so more are sent.
  */
 static int vfio_mig_send_round(VFIODeviceMigration *mig, QEMUFile *f,
                                int64_t *stream_ns, Error **errp)
@@ -255,7 +255,7 @@ static int vfio_mig_save_part(VFIODeviceMigration *mig, QEMUFile *f)
         return vfio_mig_save_failed(mig, ret, err);
     }
     if (ret != VFIO_MIG_READ_CHUNK && !mig->traits.any_segments) {
-        /* What QEMU itself sends with v1; it asks for a whole packet. */
+        /* As QEMU does with v1, whose readers expect a whole packet. */
         vfio_mig_put_data_header(f, 0);
     }
     vfio_mig_put_end(f);
@@ -282,7 +282,7 @@ int vfio_mig_save_iterate(QEMUFile *f, void *opaque)
     ret = vfio_mig_save_part(mig, f);
     vfio_mig_turns_end(mig, f);
     if (ret < 0 && vfio_mig_pipeline_active(mig)) {
-        /* QEMU would print it, as it does not for the last sections. */
+        /* QEMU would print it, which it does not in the last sections. */
         qemu_file_set_error(f, ret);
         return 1;
     }
@@ -291,7 +291,7 @@ int vfio_mig_save_iterate(QEMUFile *f, void *opaque)
 
 /*
  * While the stopped devices are read, one that has nothing yet needs no
- * section. Before that it needs none until its turn has come.
+ * section. Before that, a device needs none unless it is its turn.
  */
 bool vfio_mig_save_has_iterate(void *opaque)
 {
@@ -302,7 +302,7 @@ bool vfio_mig_save_has_iterate(void *opaque)
 }
 
 /*
- * There is none, but it is how a round of the devices alone is asked for, see
+ * Devices have no postcopy. This is how a round without RAM is requested, see
  * migration-stop-copy.c and migration-turns.c.
  */
 bool vfio_mig_save_has_postcopy(void *opaque)

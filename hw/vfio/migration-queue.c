@@ -1,11 +1,11 @@
 /*
  * A bounded queue of bytes between two threads
  *
- * Owns: the memory, who waits for what, and the counters. Does not own: what
- * the bytes are, nor the threads.
+ * Owns: the memory, who waits for what, and the counters. Does not own: the
+ * meaning of the bytes, nor the threads.
  *
- * The memory is a ring, but what is asked for in one piece is never cut: where
- * the end of the ring is too near, the rest of it is left unused this time.
+ * The memory is a ring, but a request for contiguous room is never split: if
+ * the end of the ring is too close, the rest of it is left unused this time.
  *
  * Locks: include/hw/vfio/migration-queue.h.
  *
@@ -15,7 +15,7 @@
 #include "qemu/thread.h"
 #include "hw/vfio/migration-queue.h"
 
-/* A wait without a limit looks so often whether it was overlooked, in ms. */
+/* How often an unlimited wait checks whether it missed a wake-up, in ms */
 #define VFIO_MIG_QUEUE_WAIT_MS  1000
 
 struct VFIOMigQueue {
@@ -26,9 +26,9 @@ struct VFIOMigQueue {
 
     QemuMutex lock;
     QemuCond changed;
-    /* All of these: lock. Bytes lie from head on, up to end, then from 0. */
+    /* All of these: lock. Data is from head to end, then from 0 to tail. */
     size_t head, tail;
-    size_t end;                 /* where they go on at 0; if wrapped */
+    size_t end;                 /* where it continues at 0; if wrapped */
     bool wrapped;
     VFIOMigQueueLook look;
 };
@@ -63,7 +63,7 @@ void vfio_mig_queue_notify(VFIOMigQueue *q, void (*changed)(void *opaque),
     q->hook_opaque = opaque;
 }
 
-/* Called with the lock, which is given back. */
+/* Called with the lock held; releases it. */
 static void vfio_mig_queue_tell(VFIOMigQueue *q)
 {
     qemu_cond_broadcast(&q->changed);
@@ -73,9 +73,12 @@ static void vfio_mig_queue_tell(VFIOMigQueue *q)
     }
 }
 
-/* ---- for who puts ---- */
+/* ---- for the producer ---- */
 
-/* Where @least_bytes are free in one piece, and how many; 0: nowhere. Lock */
+/*
+ * Find @least_bytes of contiguous room and return how many bytes there are, or
+ * 0 if there is not enough. Called with the lock held.
+ */
 static size_t vfio_mig_queue_find_room(VFIOMigQueue *q, size_t least_bytes)
 {
     size_t free_bytes;
@@ -177,9 +180,9 @@ void vfio_mig_queue_end(VFIOMigQueue *q)
     vfio_mig_queue_tell(q);
 }
 
-/* ---- for who takes ---- */
+/* ---- for the consumer ---- */
 
-/* Bytes in one piece at the head. Lock */
+/* Contiguous bytes at the head. Called with the lock held. */
 static size_t vfio_mig_queue_at_head(VFIOMigQueue *q)
 {
     if (q->wrapped && q->head == q->end) {

@@ -1,12 +1,12 @@
 /*
- * Bytes of a device's state out of a stream
+ * Reading a device's state from a stream
  *
- * Owns: in which sizes, and past what buffers, they are read, and whose fault
- * it is when that fails. Does not own: packets (migration-stream.c), what the
- * bytes mean (the protocol).
+ * Owns: in which sizes it is read, which buffers are bypassed, and whether the
+ * stream or the window is to blame for a failure. Does not own: packets
+ * (migration-stream.c), what the bytes mean (the protocol).
  *
- * No lock: the caller is the only user of its QEMUFile, but for somebody who
- * shuts it down.
+ * No lock: the caller is the only user of its QEMUFile, except for a shutdown
+ * by another thread.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -20,20 +20,20 @@
 #include "hw/vfio/migration-receive.h"
 #include "hw/vfio/migration-stream.h"
 
-/* All that a QEMUFile reads ahead */
+/* The most that a QEMUFile reads ahead: its buffer's size */
 #define VFIO_MIG_AHEAD_BYTES    (32 * KiB)
 
-/* Is there a byte that was read ahead, so many behind the next one? */
+/* Was the byte at @offset after the next one already read ahead? */
 static bool vfio_mig_is_ahead(QEMUFile *f, size_t offset)
 {
     uint8_t *at = NULL;
 
-    /* To look at no byte makes the file read nothing. */
+    /* A request to peek at 0 bytes does not make the file read anything. */
     qemu_peek_buffer(f, &at, 0, offset);
     return at != NULL;
 }
 
-/* So many bytes were read ahead. */
+/* How many bytes were read ahead */
 static size_t vfio_mig_bytes_ahead(QEMUFile *f)
 {
     size_t low = 0, high = VFIO_MIG_AHEAD_BYTES;
@@ -50,7 +50,7 @@ static size_t vfio_mig_bytes_ahead(QEMUFile *f)
     return low;
 }
 
-/* Through the file's buffer. Fewer bytes than @size: the file has an error. */
+/* Read through the file's buffer. If @done < @size, the file has an error. */
 static int vfio_mig_get_copied(QEMUFile *f, uint8_t *to, size_t size,
                                bool window, size_t *done)
 {
@@ -77,10 +77,10 @@ static int vfio_mig_get_copied(QEMUFile *f, uint8_t *to, size_t size,
 }
 
 /*
- * Some of @size bytes from the channel, as QEMUFile itself would read them.
+ * Read up to @size bytes from the channel, as QEMUFile itself would.
  *
- * Returns: how many; -EFAULT: the window went away; another -errno: of the
- * file, which has it.
+ * Returns: how many; -EFAULT: the window went away; another -errno: the error
+ * that was set in the file.
  */
 static ssize_t vfio_mig_read_channel(QEMUFile *f, void *to, size_t size,
                                      bool window)
@@ -101,7 +101,7 @@ static ssize_t vfio_mig_read_channel(QEMUFile *f, void *to, size_t size,
         qemu_file_credit_transfer(f, n);
         return n;
     }
-    /* The channel's error does not say whose memory it was. */
+    /* The channel's error does not tell which memory caused it. */
     if (n == -1 && window && vfio_mig_guarded_probe(to, size) < 0) {
         error_free(err);
         return -EFAULT;
@@ -112,7 +112,7 @@ static ssize_t vfio_mig_read_channel(QEMUFile *f, void *to, size_t size,
     return -EIO;
 }
 
-/* What is less than the file would read ahead goes through its buffer. */
+/* Less than what the file would read ahead goes through its buffer. */
 static int vfio_mig_get_direct(QEMUFile *f, uint8_t *to, size_t size,
                                bool window, size_t *done)
 {
@@ -131,8 +131,8 @@ static int vfio_mig_get_direct(QEMUFile *f, uint8_t *to, size_t size,
 }
 
 /*
- * A channel that copies in user space, as one with TLS does, must not touch a
- * window: that might be gone, and is no memory that others expect to fail.
+ * A channel that copies in user space, such as TLS, must not access a window:
+ * it may be gone, and other code is not prepared for a fault.
  */
 static bool vfio_mig_may_read_channel(QEMUFile *f, bool window)
 {
@@ -155,7 +155,7 @@ static int vfio_mig_get(QEMUFile *f, void *to, size_t size, bool window,
         return ret;
     }
     ret = vfio_mig_check_read(f, "device data", done, size, errp);
-    return ret == -EFAULT ? -EIO : ret;     /* which is the window's alone */
+    return ret == -EFAULT ? -EIO : ret;     /* reserved for the window */
 }
 
 int vfio_mig_get_data(QEMUFile *f, void *buf, size_t size, Error **errp)

@@ -1,8 +1,8 @@
 /*
  * Saving a VFIO device: the source's half of the SaveVMHandlers
  *
- * Owns: what happens in setup, complete, config and cleanup, and that each
- * failure reaches the migration. Does not own: pending and iterate
+ * Owns: what happens in setup, complete, config and cleanup, and reporting
+ * each failure to the migration. Does not own: pending and iterate
  * (migration-precopy.c), how a chunk is read (the protocol) and sent
  * (migration-file.c), transitions, blockers.
  *
@@ -33,7 +33,7 @@
 #include "hw/vfio/migration-turns.h"
 #include "trace.h"
 
-/* ---- the BQL, where the caller may hold it ---- */
+/* ---- the BQL, if the caller may already hold it ---- */
 
 bool vfio_mig_lock_bql(void)
 {
@@ -55,8 +55,8 @@ void vfio_mig_unlock_bql(bool locked_here)
 /* ---- failures ---- */
 
 /*
- * A VM that was paused before its migration fails at the end is one that
- * QEMU does not migrate again, until it ran. Ownership of @err is transferred.
+ * If a VM was paused before its migration and that fails at the end, QEMU does
+ * not migrate it again until it has run. Ownership of @err is transferred.
  */
 static Error *vfio_mig_say_how_to_go_on(VFIODeviceMigration *mig, Error *err)
 {
@@ -74,8 +74,8 @@ static Error *vfio_mig_say_how_to_go_on(VFIODeviceMigration *mig, Error *err)
 }
 
 /*
- * The device has failed (ownership of @err is transferred), or the stream,
- * which knows its own reason (@err is NULL). Returns @ret.
+ * Either the device has failed (ownership of @err is transferred), or the
+ * stream, which has its own error (@err is NULL). Returns @ret.
  */
 int vfio_mig_save_failed(VFIODeviceMigration *mig, int ret, Error *err)
 {
@@ -93,7 +93,7 @@ int vfio_mig_save_failed(VFIODeviceMigration *mig, int ret, Error *err)
 
 /* ---- setup ---- */
 
-/* What writes to RAM at any time does not go with these. */
+/* Devices write to RAM at any time, which is incompatible with these. */
 static int vfio_mig_check_capabilities(const char *name, Error **errp)
 {
     if (migrate_postcopy_ram()) {
@@ -112,10 +112,10 @@ static int vfio_mig_check_capabilities(const char *name, Error **errp)
 }
 
 /*
- * A running VM's device goes on in pre-copy, if it can. A paused one can only
- * be read in stop-copy: find out now, and not at the end, whether its driver
- * can. That of a snapshot stands still before RAM is saved, also where nobody
- * has stopped it, as the guest sleeps.
+ * In a running VM the device enters pre-copy, if it can. In a paused one it can
+ * only be read in stop-copy: find out now, not at the end, whether its driver
+ * supports that. For a snapshot the device is stopped before RAM is saved, even
+ * if QEMU has not stopped it because the guest is suspended.
  */
 int vfio_mig_save_start(VFIODeviceMigration *mig, Error **errp)
 {
@@ -130,7 +130,7 @@ int vfio_mig_save_start(VFIODeviceMigration *mig, Error **errp)
     }
     if (mig->state == VFIO_MIG_STATE_RESUMING &&
         vfio_mig_try_state(mig, VFIO_MIG_STATE_STOP) < 0) {
-        /* Its driver lets it out of resuming only into running. */
+        /* Its driver allows it to leave resuming only to running. */
         error_setg(errp, "%s: the device was migrated here and has not run "
                    "since; its driver cannot save it again before the VM ran: "
                    "continue the VM, then migrate", name);
@@ -145,8 +145,9 @@ int vfio_mig_save_start(VFIODeviceMigration *mig, Error **errp)
 }
 
 /*
- * A snapshot was announced by nobody. Nor was a migration that was cancelled
- * before it had a connection, which QEMU begins all the same, only to end it.
+ * There is no notification before a snapshot. Nor is there one for a migration
+ * that was cancelled before it had a connection; QEMU starts it nevertheless,
+ * and ends it at once.
  */
 static int vfio_mig_save_begin(VFIODeviceMigration *mig, QEMUFile *f,
                                Error **errp)
@@ -179,7 +180,7 @@ static int vfio_mig_save_setup_locked(VFIODeviceMigration *mig, QEMUFile *f)
     int ret = vfio_mig_save_begin(mig, f, &err);
 
     if (err) {
-        /* Another session's failure it must not be. */
+        /* It must not count as a failure of another session. */
         migrate_set_error(migrate_get_current(), err);
         qemu_file_set_error_obj(f, ret, err);
     }
@@ -221,8 +222,8 @@ int vfio_mig_save_setup(QEMUFile *f, void *opaque)
 /* ---- the end ---- */
 
 /*
- * Everything that the stopped device still has. What had no more before is
- * asked once again where it gave nothing: it may have been reset since.
+ * Send everything that the stopped device still has. One that was already
+ * drained is asked again if it has given nothing: it may have been reset since.
  */
 static int vfio_mig_save_rest(VFIODeviceMigration *mig, QEMUFile *f,
                               Error **errp)
@@ -247,9 +248,9 @@ static int vfio_mig_save_rest(VFIODeviceMigration *mig, QEMUFile *f,
 }
 
 /*
- * migrate-start-postcopy for the sake of dirty bitmaps, which needs no
- * postcopy of RAM: QEMU 7.2 does not look for dirty pages any more then, and
- * what was written since the last look would be lost.
+ * migrate-start-postcopy may be used for dirty bitmaps, without postcopy of
+ * RAM. QEMU 7.2 does not sync dirty pages any more then, and what was written
+ * since the last sync would be lost.
  */
 static int vfio_mig_check_no_postcopy(VFIODeviceMigration *mig, Error **errp)
 {
@@ -270,7 +271,7 @@ int vfio_mig_save_complete(QEMUFile *f, void *opaque)
     int ret = vfio_mig_session_tell(mig);
 
     if (ret == 0) {
-        /* Another device's, or the stream's: what is read goes nowhere. */
+        /* Another device's or the stream's error: no use in sending more. */
         ret = qemu_file_get_error(f);
     }
     if (ret < 0) {
@@ -299,7 +300,7 @@ int vfio_mig_save_complete(QEMUFile *f, void *opaque)
     return ret;
 }
 
-/* Without a session it is none of ours: nothing knows what to do with it. */
+/* Without a session this is not a migration that was set up: do nothing. */
 void vfio_mig_save_config(QEMUFile *f, void *opaque)
 {
     VFIODevice *vbasedev = opaque;
@@ -308,7 +309,7 @@ void vfio_mig_save_config(QEMUFile *f, void *opaque)
     int ret;
 
     if (mig->session && vfio_mig_session_tell(mig) < 0) {
-        return;         /* it may have no configuration space any more */
+        return;         /* its configuration space may be gone */
     }
     vfio_mig_put_config_header(f);
     vbasedev->ops->vfio_save_config(vbasedev, f);
@@ -323,8 +324,8 @@ void vfio_mig_save_config(QEMUFile *f, void *opaque)
 }
 
 /*
- * The VM runs elsewhere: what becomes of the device here matters to nobody
- * but a user who wants to go on here after all.
+ * The VM runs at the destination. The state of the device here matters only if
+ * the user continues the VM at the source after all.
  */
 static void vfio_mig_settle_after_success(VFIODeviceMigration *mig)
 {
@@ -361,8 +362,8 @@ void vfio_mig_save_cleanup(void *opaque)
         return;
     }
     /*
-     * Only here, and not in complete: stopping can take a driver its time,
-     * which would count as downtime.
+     * Only here, not in complete: a driver may take a while to stop, which
+     * would count as downtime.
      */
     if (succeeded) {
         vfio_mig_settle_after_success(mig);

@@ -52,7 +52,7 @@ static bool vfio_mig_phase_follows(VFIOMigPhase from, VFIOMigPhase to)
         [VFIO_MIG_PHASE_LOADED] = 0,
     };
 
-    /* Any session may end at any time. */
+    /* A session may end at any time. */
     return to == VFIO_MIG_PHASE_IDLE || next[from] & BIT(to);
 }
 
@@ -93,7 +93,7 @@ void vfio_mig_session_open(VFIODeviceMigration *mig, QEMUFile *f)
     mig->protocol->open(mig);
 }
 
-/* Its session has ended, and nobody is in the middle of its handlers. */
+/* The session has ended, and none of the device's handlers is running. */
 static void vfio_mig_free_gone(void *opaque)
 {
     VFIODeviceMigration *mig = opaque;
@@ -132,7 +132,7 @@ void vfio_mig_session_end(VFIODeviceMigration *mig)
 
 /* ---- failure ---- */
 
-/* Keeps a copy of the first one. Returns whether a live save has failed. */
+/* Keeps a copy of the first error. Returns true if a live save has failed. */
 static bool vfio_mig_note_failure(VFIODeviceMigration *mig, int ret,
                                   Error *err)
 {
@@ -211,7 +211,7 @@ void vfio_mig_session_name_failure(VFIODeviceMigration *mig)
     Error *err = NULL;
     int ret;
 
-    /* A migration that is cancelled has not failed. */
+    /* A cancelled migration has not failed. */
     if (session->stream != VFIO_MIG_STREAM_LIVE || !session->file ||
         !migration_has_failed(s)) {
         return;
@@ -223,14 +223,14 @@ void vfio_mig_session_name_failure(VFIODeviceMigration *mig)
         error_setg(&err, "QEMU gives no reason; the log of the destination "
                    "may have it");
     }
-    migrate_set_error(s, err);          /* a reason that is known stays */
+    migrate_set_error(s, err);          /* an earlier error is kept */
     error_free(err);
 }
 
 bool vfio_mig_session_goes_on(VFIODeviceMigration *mig)
 {
     g_assert(qemu_mutex_iothread_locked());
-    /* A cancel breaks the stream before anything else. */
+    /* A cancel shuts down the stream before anything else. */
     return mig->phase == VFIO_MIG_PHASE_SAVE &&
            mig->session->stream == VFIO_MIG_STREAM_LIVE &&
            !vfio_mig_session_failed(mig) &&

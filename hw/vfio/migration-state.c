@@ -1,10 +1,9 @@
 /*
- * Migration states of a VFIO device, and the ways between them
+ * Migration states of a VFIO device, and the paths between them
  *
  * Owns: the tables of arcs of both protocols, the search for the next step,
- * the spelling of states, and the three state bits of device_state. Does not
- * own: any device; who performs an arc, and what happens when it is refused,
- * is the caller's.
+ * the names of states, and the three state bits of device_state. Does not own:
+ * any device. Performing an arc and handling a refusal is up to the caller.
  *
  * Pure functions and constant data: no lock.
  *
@@ -18,7 +17,7 @@
 
 #define STATE_BIT(state)    (UINT32_C(1) << (state))
 
-/* Each opens or breaks a data session: a way may only begin or end there. */
+/* Each opens or breaks a data session: a path may only begin or end there. */
 #define NEVER_PASSED        (STATE_BIT(VFIO_MIG_STATE_PRE_COPY) | \
                              STATE_BIT(VFIO_MIG_STATE_RESUMING) | \
                              STATE_BIT(VFIO_MIG_STATE_ERROR))
@@ -27,9 +26,9 @@
 
 /*
  * "drawn": in the figure of the kernel's header. "QEMU": not drawn, but
- * written by QEMU 5.2 to 7.2, so that drivers had to take it. Of each state
- * the surest arc stands first, as the first one wins among ways of one
- * length. ERROR has no way out: a reset is not an arc.
+ * written by QEMU 5.2 to 7.2, so that drivers had to accept it. For each state
+ * the most reliable arc comes first, as the first one wins among paths of the
+ * same length. ERROR has no way out: a reset is not an arc.
  */
 static const VFIOMigArc v1_arcs[] = {
     ARC(RUNNING, STOP),             /* drawn: shutdown */
@@ -37,15 +36,15 @@ static const VFIOMigArc v1_arcs[] = {
     ARC(RUNNING, PRE_COPY),         /* drawn: live migration begins */
     ARC(RUNNING, RESUMING),         /* drawn: the destination begins */
     ARC(PRE_COPY, STOP_COPY),       /* drawn: switch-over */
-    ARC(PRE_COPY, STOP),            /* libvfio-user takes it */
+    ARC(PRE_COPY, STOP),            /* libvfio-user accepts it */
     ARC(PRE_COPY, RUNNING),         /* QEMU: cancel; often refused */
     ARC(STOP_COPY, STOP),           /* drawn: all state was read */
     ARC(STOP_COPY, RUNNING),        /* QEMU: cancel */
-    ARC(STOP, RUNNING),             /* QEMU: the VM goes on */
-    ARC(STOP, STOP_COPY),           /* QEMU: a paused VM; vGPU takes it */
+    ARC(STOP, RUNNING),             /* QEMU: the VM continues */
+    ARC(STOP, STOP_COPY),           /* QEMU: a paused VM; vGPU accepts it */
     ARC(STOP, RESUMING),            /* QEMU: incoming, device was stopped */
     ARC(RESUMING, RUNNING),         /* drawn: restored */
-    ARC(RESUMING, STOP),            /* vGPU takes it, libvfio-user not */
+    ARC(RESUMING, STOP),            /* vGPU accepts it, libvfio-user not */
 };
 
 G_STATIC_ASSERT(G_N_ELEMENTS(v1_arcs) <= 64);
@@ -57,9 +56,10 @@ const VFIOMigArcTable vfio_mig_v1_arcs = {
 };
 
 /*
- * v2: what the driver performs, and nothing else; the kernel would walk the
- * longer ways itself. Of each state the arc stands first that keeps a stopped
- * VM's device from running: from pre-copy it does not pass running to stop.
+ * v2: only the arcs that drivers implement, although the kernel would combine
+ * them into longer paths. For each state the arc that keeps the device of a
+ * stopped VM from running comes first: from pre-copy to stop the path does not
+ * go through running.
  */
 static const VFIOMigArc v2_arcs[] = {
     ARC(RUNNING, STOP),
@@ -170,8 +170,8 @@ int vfio_mig_arc_index(const VFIOMigArcTable *table, VFIOMigState from,
 }
 
 /*
- * One ring of the search: every state that an arc not @refused leads into
- * @reached, which holds the states from which the target can be reached.
+ * One step of the search: add every state with an arc, not @refused, into
+ * @reached, the set of states from which the target can be reached.
  */
 static uint32_t widen(const VFIOMigArcTable *table, uint64_t refused,
                       uint32_t reached)
@@ -225,8 +225,9 @@ bool vfio_mig_next_state(const VFIOMigArcTable *table, VFIOMigState from,
     }
 
     /*
-     * Breadth first, from the target back: the first ring that @from can
-     * step into is the shortest way. Each round adds a state or ends it.
+     * Breadth first, backwards from the target: the first set that @from has
+     * an arc into gives the shortest path. Each step adds a state or is the
+     * last one.
      */
     while (!first_arc_into(table, from, refused, reached, next)) {
         uint32_t wider = widen(table, refused, reached);
@@ -280,7 +281,7 @@ static uint32_t v1_bits(VFIOMigState state)
     case VFIO_MIG_STATE_RESUMING:
         return VFIO_MIG_V1_RESUMING;
     default:
-        /* ERROR is never written, and v1 has no P2P state: our own bug */
+        /* ERROR is never written, and v1 has no P2P states: a bug in QEMU */
         g_assert_not_reached();
     }
 }

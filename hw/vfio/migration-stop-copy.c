@@ -1,19 +1,19 @@
 /*
- * All devices of a stopped VM are read at once, without the BQL
+ * Reading all devices of a stopped VM in parallel, without the BQL
  *
- * Owns: when that may be done, and in what turns devices and RAM come into the
- * stream. Does not own: how a device is read (migration-pipeline.c), what a
- * section holds (migration-save.c).
+ * Owns: when that may be done, and in which turns devices and RAM are sent.
+ * Does not own: how a device is read (migration-pipeline.c), what a section
+ * contains (migration-save.c).
  *
  * QEMU completes a migration in one go: with the VM stopped and the BQL held,
- * each handler gives all that it has, one after the other. But it tells those
- * who want to know that it is about to; and what a destination takes before the
- * last sections, also of a stopped VM, are more sections like those of
- * pre-copy. So we go on with these, till the devices are empty. QEMU itself
- * lets the BQL go at this point where a user has set pause-before-switchover:
- * what may happen then may happen here (docs/stop-copy.md).
+ * each handler sends all that it has, one after the other. But QEMU has a
+ * notifier for the moment before that; and a destination accepts more sections
+ * like those of pre-copy before the last ones, even if the VM is stopped. So we
+ * continue to send these until the devices have no more data. QEMU itself
+ * releases the BQL at this point if a user has set pause-before-switchover:
+ * whatever may happen then may happen here (docs/stop-copy.md).
  *
- * Locks: called with the BQL, which is given back meanwhile.
+ * Locks: called with the BQL, which is released in the meantime.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -34,26 +34,26 @@
 #include "hw/vfio/migration-stop-copy.h"
 #include "trace.h"
 
-/* What RAM sends in a turn of its own, if no device has anything */
+/* What RAM sends in one turn while no device has any data */
 #define VFIO_MIG_RAM_TURN_BYTES     (2 * MiB)
 
-/* How often a wait for a device looks at the stream, in ms */
+/* How often a wait for a device checks the stream, in ms */
 #define VFIO_MIG_STREAM_LOOK_MS     10
 
 typedef struct VFIOMigStopCopy {
-    GPtrArray *migs;            /* sessions keep them till their clean-up */
+    GPtrArray *migs;            /* kept alive by their sessions */
     QEMUFile *file;
     QemuMutex lock;
     QemuCond changed;
-    bool has_changed;           /* lock; a worker has something */
+    bool has_changed;           /* lock; a worker has new data */
 } VFIOMigStopCopy;
 
 /* ---- who takes part ---- */
 
 /*
- * Only where the VM ran: see vfio_mig_stop_copy_run(). And not where the guest
- * slept: QEMU has just woken it up for the migration, and resets all devices
- * as soon as its main thread gets the BQL.
+ * Only if the VM was running: see vfio_mig_stop_copy_run(). And not if the
+ * guest was suspended: QEMU has just woken it up for the migration, and resets
+ * all devices as soon as its main thread gets the BQL.
  */
 static bool vfio_mig_stop_copy_takes(VFIODeviceMigration *mig)
 {
@@ -65,8 +65,8 @@ static bool vfio_mig_stop_copy_takes(VFIODeviceMigration *mig)
 }
 
 /*
- * Dirty bitmaps of disks have a handler that comes before ours once the VM is
- * stopped, and lets no later one have its turn.
+ * Dirty bitmaps of disks have a handler that is called before ours once the VM
+ * is stopped, and that never gives later ones a turn.
  */
 static bool vfio_mig_stop_copy_may_be(void)
 {
@@ -89,7 +89,7 @@ static GPtrArray *vfio_mig_stop_copy_devices(void)
 
 /* ---- turns ---- */
 
-/* In a worker */
+/* Called in a worker */
 static void vfio_mig_stop_copy_changed(void *opaque)
 {
     VFIOMigStopCopy *c = opaque;
@@ -112,7 +112,7 @@ static void vfio_mig_stop_copy_wait(VFIOMigStopCopy *c)
     qemu_mutex_unlock(&c->lock);
 }
 
-/* A cancel breaks the stream, too. */
+/* A cancel shuts down the stream, too. */
 static bool vfio_mig_stop_copy_goes_on(VFIOMigStopCopy *c)
 {
     bool all_drained = true;
@@ -140,8 +140,8 @@ static bool vfio_mig_stop_copy_any_ready(VFIOMigStopCopy *c)
 }
 
 /*
- * A user may set a bandwidth at any time, but nobody gives a stopped VM's
- * stream its next share: it would wait for ever.
+ * A user may set a bandwidth at any time, but in a stopped VM nothing starts
+ * the next interval of the rate limit: the stream would wait forever.
  */
 static void vfio_mig_stop_copy_lift_limit(VFIOMigStopCopy *c)
 {
@@ -149,8 +149,8 @@ static void vfio_mig_stop_copy_lift_limit(VFIOMigStopCopy *c)
 }
 
 /*
- * Only the devices: QEMU takes it that RAM has no postcopy, as VFIO refuses
- * that, and leaves it out.
+ * A round of the devices only: RAM is left out, as postcopy of RAM is not
+ * active, which VFIO refuses.
  */
 static void vfio_mig_stop_copy_devices_turn(VFIOMigStopCopy *c)
 {
@@ -159,8 +159,8 @@ static void vfio_mig_stop_copy_devices_turn(VFIOMigStopCopy *c)
 }
 
 /*
- * Everybody, and RAM first, but so much of it only: the devices would wait for
- * it. False where nothing came of it.
+ * A round of everyone, RAM first, but only a limited amount of it: the devices
+ * wait for it. Returns false if nothing was sent.
  */
 static bool vfio_mig_stop_copy_ram_turn(VFIOMigStopCopy *c)
 {
@@ -202,7 +202,7 @@ static void vfio_mig_stop_copy_begin(VFIOMigStopCopy *c)
     }
 }
 
-/* One that was left off in the middle must not look complete. */
+/* A device that was not read to the end must not appear to be complete. */
 static void vfio_mig_stop_copy_end(VFIOMigStopCopy *c)
 {
     bool all_drained = true;
@@ -221,9 +221,10 @@ static void vfio_mig_stop_copy_end(VFIOMigStopCopy *c)
 }
 
 /*
- * The destination is told how the VM was before its stop. A snapshot that
- * somebody tries to take meanwhile is refused, but it has noted the VM's state
- * for that by then, as it is now; so it is noted once more as it was.
+ * The destination is sent the run state that the VM had before its stop. A
+ * snapshot that is attempted in the meantime is refused, but only after it has
+ * recorded the current run state for that purpose; so the original one is
+ * recorded again.
  */
 static void vfio_mig_stop_copy_run(GPtrArray *migs)
 {
@@ -254,7 +255,7 @@ static int vfio_mig_stop_copy_notify(NotifierWithReturn *notifier, void *data)
             vfio_mig_stop_copy_run(migs);
         }
     }
-    return 0;           /* a failure is its device's, and in the stream */
+    return 0;           /* a failure was set in the stream */
 }
 
 void vfio_mig_stop_copy_attach(void)

@@ -50,8 +50,8 @@ void vfio_mig_put_end(QEMUFile *f)
 }
 
 /*
- * The file's error while @what was read: 0, or -errno with @errp set. The
- * file knows a text for some errors only; the others get their errno's.
+ * Check for an error of the file while @what was read: 0, or -errno with @errp
+ * set. The file has a text only for some errors; for others it is strerror().
  */
 static int check_file(QEMUFile *f, const char *what, Error **errp)
 {
@@ -96,9 +96,9 @@ static int get_bytes(QEMUFile *f, const char *what, void *buf, size_t size,
 }
 
 /*
- * One number; @value is set only where it was really read. All its bytes are
- * asked for at once: qemu_get_be64() goes on after an error, and QEMU would
- * then report a broken channel once more for each byte.
+ * Read one number; @value is set only if that succeeds. All its bytes are
+ * requested at once: qemu_get_be64() continues after an error, and QEMU would
+ * report a broken channel once for each byte.
  */
 static int get_u64(QEMUFile *f, const char *what, uint64_t *value,
                    Error **errp)

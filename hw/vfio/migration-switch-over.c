@@ -1,8 +1,8 @@
 /*
- * When the VM may be stopped, as far as one device goes
+ * When the VM may be stopped, as far as one device is concerned
  *
- * Owns: when a device is asked for its sizes, what is taken where it cannot
- * tell them, and what the user is told of a switch-over that does not come.
+ * Owns: when a device is asked for its sizes, what is assumed if it cannot
+ * report them, and what the user is told if the switch-over does not happen.
  * Does not own: the numbers (migration-estimate.c), the handlers that QEMU
  * calls (migration-save.c).
  *
@@ -24,12 +24,12 @@
 #include "trace.h"
 
 /*
- * Between two rounds that have nothing to send: so much later may the VM be
- * stopped than it could be.
+ * Pause between two rounds that have nothing to send; the VM may be stopped
+ * later than possible by this much.
  */
 #define VFIO_MIG_PAUSE_US           5000
 
-/* The largest downtime-limit that QEMU takes */
+/* The largest downtime-limit that QEMU accepts */
 #define VFIO_MIG_DOWNTIME_MAX_MS    2000000
 
 /* ---- sizes ---- */
@@ -87,7 +87,7 @@ static int vfio_mig_ask_device(VFIODeviceMigration *mig, Error **errp)
 
 /* ---- time ---- */
 
-/* @to: as it was measured last, or the longest that was */
+/* How long a change to @to took last; if never, the longest of any change */
 static int64_t vfio_mig_change_to_ns(VFIODeviceMigration *mig, VFIOMigState to)
 {
     int64_t longest_ns = mig->change_ns[to];
@@ -115,8 +115,8 @@ static int64_t vfio_mig_walk_ns(VFIODeviceMigration *mig, VFIOMigState from,
 }
 
 /*
- * From its present state to that in which all of it is read; and at the
- * destination, whose device is one like this, till it runs. Claimed
+ * Time to change from the present state to the one in which the rest is read,
+ * plus, at the destination, until a device like this one runs. Claimed
  */
 static int64_t vfio_mig_changes_ns(VFIODeviceMigration *mig)
 {
@@ -125,7 +125,7 @@ static int64_t vfio_mig_changes_ns(VFIODeviceMigration *mig)
                             VFIO_MIG_STATE_RUNNING);
 }
 
-/* Of all devices of the migration. The stream's own thread */
+/* For all devices of the migration. The stream's own thread */
 static VFIOMigDowntime vfio_mig_predict(void)
 {
     g_autoptr(GPtrArray) all = g_ptr_array_new();
@@ -215,9 +215,10 @@ void vfio_mig_switch_over_read(VFIODeviceMigration *mig, uint64_t size_bytes,
 }
 
 /*
- * QEMU goes round at once, however little there is to do, and looks for dirty
- * pages each time, with the BQL: thousands of times a second, while a device
- * makes the VM wait for seconds, or for the user.
+ * QEMU iterates without a pause, even if there is nothing to do, and syncs
+ * dirty pages each time with the BQL held. That would be thousands of times a
+ * second, while the switch-over waits for a device, for seconds or until the
+ * user intervenes.
  */
 void vfio_mig_switch_over_pause(VFIODeviceMigration *mig)
 {
@@ -231,7 +232,7 @@ void vfio_mig_switch_over_image(VFIODeviceMigration *mig, uint64_t size_bytes)
     bool loads = mig->phase == VFIO_MIG_PHASE_LOAD ||
                  mig->phase == VFIO_MIG_PHASE_LOADED;
 
-    /* How much of it came before the other side's stop nobody told. */
+    /* It is not known how much was sent before the source's stop. */
     mig->image_bytes = loads && mig->traits.precopy ? 0 : size_bytes;
     qatomic_set__nocheck(&mig->stats.pending_bytes, 0);
 }
@@ -249,7 +250,7 @@ static void vfio_mig_warn(VFIODeviceMigration *mig, char *text)
     qemu_mutex_unlock(&mig->lock);
 }
 
-/* The downtime-limit that would suffice for all devices that are saved. BQL */
+/* The downtime-limit that would suffice for all devices being saved. BQL */
 static uint64_t vfio_mig_downtime_needed_ms(void)
 {
     g_autoptr(GPtrArray) all = g_ptr_array_new();
@@ -294,7 +295,7 @@ static void vfio_mig_warn_too_big(VFIODeviceMigration *mig)
         ? " (QEMU takes 2000 s at most)" : ""));
 }
 
-/* Of all devices it is this one that takes longest, and none was told of. */
+/* Does this device take the longest, and was no device reported yet? */
 static bool vfio_mig_is_slowest(VFIODeviceMigration *mig)
 {
     uint64_t least_ms = vfio_mig_estimate_least_ms(&mig->session->estimate);
@@ -313,7 +314,7 @@ static bool vfio_mig_is_slowest(VFIODeviceMigration *mig)
     return migs != NULL;
 }
 
-/* Waiting makes it no less, so that the VM does not run on for it. */
+/* Waiting does not help, so the VM is stopped in spite of it. */
 static void vfio_mig_warn_hopeless(VFIODeviceMigration *mig)
 {
     const VFIOMigEstimate *e = &mig->session->estimate;

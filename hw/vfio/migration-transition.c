@@ -1,14 +1,14 @@
 /*
  * Transitions of a VFIO device between migration states
  *
- * Owns: performing arcs, going round those that a driver refuses, finding
- * out that a device was reset behind our back, and recovery after a failure.
- * Does not own: which arcs there are (migration-state.c), what a reset takes
+ * Owns: performing arcs, avoiding those that a driver refuses, detecting
+ * that a device was reset behind our back, and recovery after a failure.
+ * Does not own: which arcs there are (migration-state.c), how to reset
  * (migration-pci.c), when to change (migration.c and the handlers).
  *
- * Locks: the BQL and the claim of the device, but for vfio_mig_look(), which
- * needs the claim alone. A change may be made by a thread of its own, for who
- * has the BQL and joins it; that is all of a thread's work here.
+ * Locks: the BQL and the claim of the device, except for vfio_mig_look(), which
+ * only needs the claim. A change may be made in a separate thread, on behalf of
+ * the holder of the BQL, who joins it; threads do nothing else here.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -38,7 +38,7 @@ static int vfio_mig_do_arc(VFIODeviceMigration *mig, VFIOMigState to)
         read_ret = mig->protocol->read_state(mig, &now);
         if (read_ret < 0) {
             now = VFIO_MIG_STATE_ERROR;
-            /* A refusal alone would have been no failure. */
+            /* A refusal by itself would not have been a failure. */
             ret = ret == -EINVAL ? read_ret : ret;
         }
     }
@@ -68,7 +68,7 @@ static uint32_t vfio_mig_states_to_avoid(VFIODeviceMigration *mig,
         avoid |= BIT(VFIO_MIG_STATE_RUNNING);
     }
     if (target == VFIO_MIG_STATE_STOP_COPY && vfio_mig_data_sent(mig)) {
-        /* Any way round would end the session that the chunks belong to. */
+        /* Any detour would end the session that the chunks belong to. */
         avoid |= BIT(VFIO_MIG_STATE_RUNNING) | BIT(VFIO_MIG_STATE_STOP) |
                  BIT(VFIO_MIG_STATE_RUNNING_P2P);
     }
@@ -85,9 +85,9 @@ static bool vfio_mig_next_arc(VFIODeviceMigration *mig, VFIOMigState target,
 }
 
 /*
- * Walk to @target. A refusal counts for this walk; it is kept for later ones
- * only if there was a way round, so that a single fault cannot close the
- * only way for good.
+ * Walk to @target. A refusal applies to this walk; it is remembered for later
+ * ones only if there was another path, so that a single fault cannot block the
+ * only path for good.
  *
  * Returns 0, or the -errno of the first write that failed.
  */
@@ -100,7 +100,7 @@ static int vfio_mig_walk(VFIODeviceMigration *mig, VFIOMigState target)
     int first_ret = 0;
     int ret;
 
-    /* A thread beside works for who has the BQL, and waits. */
+    /* A separate thread works for the holder of the BQL, who waits for it. */
     g_assert(mig->change.beside || qemu_mutex_iothread_locked());
     while (mig->state != target) {
         from = mig->state;
@@ -150,7 +150,7 @@ int vfio_mig_look(VFIODeviceMigration *mig)
                                                                     : 0;
 }
 
-/* If the state cannot be read, the write will show what is wrong. */
+/* If the state cannot be read, the write will reveal what is wrong. */
 static int vfio_mig_walk_from(VFIODeviceMigration *mig, int looked,
                               VFIOMigState target)
 {
@@ -181,8 +181,8 @@ int vfio_mig_try_state(VFIODeviceMigration *mig, VFIOMigState target)
 }
 
 /*
- * Leave the device in a state with which the VM can go on. Returns the end of
- * the user's message; g_free() it.
+ * Leave the device in a state with which the VM can continue. Returns the end
+ * of the message to the user; the caller must g_free() it.
  */
 static char *vfio_mig_recover(VFIODeviceMigration *mig, VFIOMigState recover)
 {
@@ -224,7 +224,7 @@ void vfio_mig_error_stale(VFIODeviceMigration *mig, Error **errp)
 
 /* ---- a change, from its plan to its outcome ---- */
 
-/* @looked: what vfio_mig_look() has returned */
+/* @looked: the result of vfio_mig_look() */
 static void vfio_mig_plan_looked(VFIODeviceMigration *mig, int looked,
                                  VFIOMigState target)
 {
@@ -242,7 +242,7 @@ void vfio_mig_plan(VFIODeviceMigration *mig, VFIOMigState target)
     vfio_mig_plan_looked(mig, vfio_mig_look(mig), target);
 }
 
-/* The way from any other state to stop would be taken for a verdict. */
+/* From any state but resuming, a walk to stop would not be a verdict. */
 void vfio_mig_plan_verdict(VFIODeviceMigration *mig)
 {
     int looked = vfio_mig_look(mig);
@@ -340,7 +340,7 @@ int vfio_mig_set_state(VFIODeviceMigration *mig, VFIOMigState target,
     return ret;
 }
 
-/* Where a device goes that is to stand still; its own state if it does. */
+/* The target of a device that must stop; its own state if it has stopped */
 static VFIOMigState vfio_mig_stopped_target(VFIODeviceMigration *mig)
 {
     switch (mig->state) {
@@ -360,9 +360,8 @@ static VFIOMigState vfio_mig_stopped_target(VFIODeviceMigration *mig)
 }
 
 /*
- * Add to the error of the stop that the device did not reach its P2P state
- * before. @ret, @err: of its stop; ownership of @err is transferred. Returns
- * both as they are then.
+ * Add to the result of the stop, @ret and @err, that the device did not reach
+ * its P2P state before. Updates @err, and returns the new @ret.
  */
 static int vfio_mig_tell_not_quiet(VFIODeviceMigration *mig, int ret,
                                    Error **err)

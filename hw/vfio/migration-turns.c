@@ -2,14 +2,14 @@
  * Whose turn it is to send, while the VM runs
  *
  * Owns: which devices take part in the migration, which of them is next, what
- * is known of QEMU's rate limit, and turns of the devices without RAM. Does not
- * own: how much they have sent too much (migration-credit.c), what they send
- * (migration-precopy.c).
+ * is known about QEMU's rate limit, and turns of the devices without RAM. Does
+ * not own: by how much they have exceeded the limit (migration-credit.c), what
+ * they send (migration-precopy.c).
  *
- * QEMU has each handler send in the order in which they came, RAM first, and
- * begins again with the first once the limit was reached, or as long as RAM is
- * not done. So the last device would have no turn beside others with a lot to
- * send, and none of them beside RAM that is written fast.
+ * QEMU calls handlers in the order of their registration, RAM first, and starts
+ * over with the first one when the limit is reached, or as long as RAM is not
+ * done. So the last device would never have a turn if others have a lot to
+ * send, and no device would if RAM is written fast.
  *
  * Locks: include/hw/vfio/migration-turns.h.
  *
@@ -30,18 +30,18 @@
 #include "hw/vfio/migration-turns.h"
 #include "trace.h"
 
-/* A limit of that much in an interval is none. */
+/* A limit of this much per interval means no limit. */
 #define VFIO_MIG_TURNS_MAX_BYTES    ((int64_t)1 * PiB)
 
-/* Longest time of devices' turns without RAM, in ms: QEMU's for RAM's turn */
+/* Longest time of devices' turns without RAM, in ms: as QEMU has for RAM */
 #define VFIO_MIG_TURNS_MS           50
 
-/* Of the one migration that there is */
+/* There is only one migration at a time */
 static struct {
-    GPtrArray *migs;            /* that take part; NULL: none */
+    GPtrArray *migs;            /* devices that take part; NULL: none */
     VFIOMigCredit credit;
-    uint64_t turns;             /* so far */
-    int64_t begin_ns;           /* of the present one */
+    uint64_t turns;             /* number of turns so far */
+    int64_t begin_ns;           /* start of the present turn */
     bool of_devices;
 } vfio_mig_turns;
 
@@ -77,8 +77,9 @@ GPtrArray *vfio_mig_turns_devices(void)
 /* ---- the limit ---- */
 
 /*
- * QEMU does not tell how much was sent in an interval, only whether that is
- * too much. So we look how much more would be, or less would not.
+ * QEMU does not tell how much was sent in an interval, only whether it exceeds
+ * the limit. So search for the amount that has to be added or removed to change
+ * the answer.
  */
 static uint64_t vfio_mig_turns_used_bytes(QEMUFile *f, int64_t max_bytes)
 {
@@ -101,7 +102,7 @@ static uint64_t vfio_mig_turns_used_bytes(QEMUFile *f, int64_t max_bytes)
     return max_bytes - least;
 }
 
-/* False where the stream has an error, or was shut down: nothing is known. */
+/* Returns false if the stream has an error or was shut down. */
 static bool vfio_mig_turns_interval(QEMUFile *f, VFIOMigInterval *now)
 {
     int64_t max_bytes = qemu_file_get_rate_limit(f);
@@ -134,8 +135,8 @@ static uint64_t vfio_mig_turns_sent_bytes(void)
 }
 
 /*
- * As many turns as the interval allows: what RAM would send in it, too.
- * Dirty bitmaps of disks have a handler that lets no later one have a turn.
+ * Give the devices as many turns as the interval allows, including RAM's share.
+ * Dirty bitmaps of disks have a handler that never gives later ones a turn.
  */
 static void vfio_mig_turns_give_devices(QEMUFile *f)
 {
@@ -181,7 +182,7 @@ bool vfio_mig_turns_of_devices(void)
     return vfio_mig_turns.of_devices;
 }
 
-/* The one whose last turn is longest ago is next. */
+/* The device whose last turn was the longest ago is next. */
 bool vfio_mig_turns_may_send(VFIODeviceMigration *mig)
 {
     GPtrArray *migs = vfio_mig_turns.migs;

@@ -1,12 +1,12 @@
 /*
  * Access to a VFIO region through pread and pwrite
  *
- * Owns: the system calls, their retries, and the memory of what size of
- * access a driver takes. Does not own: the order of registers, nor any
- * bound of the region: the caller has checked the range.
+ * Owns: the system calls, their retries, and remembering which size of access
+ * a driver accepts. Does not own: the order of registers, nor the bounds of
+ * the region: the caller has checked the range.
  *
  * No lock of its own: VFIOMigAccess is changed by data transfers only, and
- * the caller lets one of them run at a time.
+ * the caller runs only one of these at a time.
  *
  * Source: docs/contract.md, Registers and The data window.
  *
@@ -16,17 +16,17 @@
 #include "qemu/units.h"
 #include "hw/vfio/migration-v1-access.h"
 
-/* Widest access that every driver takes, in bytes. */
+/* Widest access that every driver accepts, in bytes. */
 #define SMALL_BYTES     8
 
 /*
- * Interrupted calls in a row, without one byte moved, before it is an error.
- * A signal interrupts an access once or twice; only a broken driver does it
- * this often, and a migration must not hang on one.
+ * Consecutive interrupted calls without any progress before it is an error.
+ * Signals interrupt an access once or twice; only a broken driver returns
+ * EINTR this often, and must not make a migration hang.
  */
 #define EINTR_MAX       1000
 
-/* Position of @size bytes at @offset in the fd, or -EINVAL: no such place. */
+/* Position in the fd of @size bytes at @offset; -EINVAL if out of range. */
 static int file_position(const VFIOMigAccess *access, uint64_t offset,
                          uint64_t size, off_t *position)
 {
@@ -40,7 +40,7 @@ static int file_position(const VFIOMigAccess *access, uint64_t offset,
 }
 
 /*
- * One access: a read into @in, or a write from @out where @in is NULL.
+ * One access: a read into @in, or a write from @out if @in is NULL.
  * Returns the bytes moved, never 0, or -errno.
  */
 static ssize_t access_once(int fd, void *in, const void *out, size_t size,
@@ -126,8 +126,8 @@ static size_t small_size(uint64_t offset, size_t size)
 }
 
 /*
- * Move the next part of @size bytes: a large access where the driver takes
- * them, else a small one. Returns the bytes moved, or -errno.
+ * Move the next part of @size bytes with a large access if the driver accepts
+ * these, otherwise with a small one. Returns the bytes moved, or -errno.
  */
 static ssize_t move_part(VFIOMigAccess *access, uint64_t offset, void *in,
                          const void *out, size_t size)
@@ -147,7 +147,7 @@ static ssize_t move_part(VFIOMigAccess *access, uint64_t offset, void *in,
         if (ret != -EINVAL || large == small) {
             return ret;
         }
-        /* Refused in any size, it was not for the size */
+        /* If small ones are refused, too, the size was not the reason */
         ret = access_once(access->fd, in, out, small, position);
         access->small_only = ret > 0;
         return ret;

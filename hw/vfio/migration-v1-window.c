@@ -1,12 +1,12 @@
 /*
  * The data window of a migration region as a list of extents
  *
- * Owns: the cleaned list of mapped areas, and the arithmetic that cuts a
- * chunk along it. Does not own: the mappings themselves (who made them takes
- * them away), nor any access to the device.
+ * Owns: the sanitized list of mapped areas, and the arithmetic that splits a
+ * chunk along it. Does not own: the mappings themselves (whoever made them
+ * removes them), nor any access to the device.
  *
- * Pure: no lock. A list is not changed between init and destroy, so any
- * number of threads may walk it.
+ * Pure: no lock. A list is constant between init and destroy, so any number of
+ * threads may walk it.
  *
  * Source: docs/contract.md, The data window.
  *
@@ -15,7 +15,7 @@
 #include "qemu/osdep.h"
 #include "hw/vfio/migration-v1-window.h"
 
-/* End of @area, or the highest number where the sum does not fit. */
+/* End of @area, or UINT64_MAX if the sum would overflow. */
 static uint64_t area_end(const VFIOMigArea *area)
 {
     return area->size > UINT64_MAX - area->offset ? UINT64_MAX
@@ -29,7 +29,7 @@ static int compare_areas(const void *a, const void *b)
     return (left->offset > right->offset) - (left->offset < right->offset);
 }
 
-/* The areas that have any bytes at all, sorted by their offset. */
+/* The areas that are not empty, sorted by their offset. */
 static VFIOMigArea *sort_areas(const VFIOMigArea *areas, unsigned nr_areas,
                                unsigned *nr_sorted)
 {
@@ -49,10 +49,10 @@ static VFIOMigArea *sort_areas(const VFIOMigArea *areas, unsigned nr_areas,
 }
 
 /*
- * Move the areas that may be used as mapped to the front of @areas, which is
+ * Move the areas whose mapping can be used to the front of @areas, which is
  * sorted; returns how many there are. An area that is not mapped, or not
- * inside the region, still spoils those that it overlaps: the driver is
- * wrong about one of the two, and trapped access is right for both.
+ * inside the region, still invalidates those that it overlaps: the driver is
+ * wrong about one of the two, and trapped access works for both.
  */
 static unsigned keep_usable(const VFIOMigExtents *extents,
                             VFIOMigArea *areas, unsigned nr_areas)
@@ -99,7 +99,7 @@ void vfio_mig_extents_destroy(VFIOMigExtents *extents)
 bool vfio_mig_extents_contain(const VFIOMigExtents *extents, uint64_t offset,
                               uint64_t size)
 {
-    /* Not even an empty range lies at the region's end. */
+    /* Even an empty range must not begin at the region's end. */
     return offset < extents->region_size &&
            size <= extents->region_size - offset;
 }

@@ -2,7 +2,7 @@
  * Protocol v1: the registers of the migration region
  *
  * Owns: finding the region, the order of register accesses that the contract
- * asks for, checks of every number that the driver gives, and moving one
+ * requires, checks of every number that the driver returns, and moving one
  * chunk between the data window and a sink or source. Does not own: streams,
  * which bytes are mapped (migration-v1-window.c), states (migration-state.c).
  *
@@ -26,13 +26,13 @@
 #include "trace.h"
 
 /*
- * Chunks of size 0 in a row, with bytes pending, before it is an error. Our
- * choice: a stopped device does not change, so that once would do; the others
- * are for drivers that answer late.
+ * Consecutive chunks of size 0 with bytes pending before it is an error. Our
+ * choice: a stopped device does not change, so that one should be enough; the
+ * others are for drivers that respond late.
  */
 #define VFIO_MIG_EMPTY_CHUNKS_MAX   10
 
-/* Pause between two looks at a stopped device that offers an empty chunk */
+/* Pause before a stopped device that offers an empty chunk is read again */
 #define VFIO_MIG_EMPTY_CHUNK_WAIT_US    1000
 
 typedef struct VFIOMigV1 {
@@ -40,16 +40,16 @@ typedef struct VFIOMigV1 {
     VFIOMigExtents extents;
     uint8_t *bounce;        /* VFIO_MIG_BOUNCE_BYTES, while it is open */
 
-    bool staged;            /* the driver waits to hear of a chunk's end */
-    bool acknowledged;      /* by a read of pending_bytes that gave @pending */
+    bool staged;            /* the chunk has not been acknowledged yet */
+    bool acknowledged;      /* it has, by the read that gave pending_bytes */
     uint64_t pending_bytes;
-    unsigned empty_chunks;  /* in a row, of a stopped device */
-    bool warned_split;      /* chunks larger than the window: said once */
+    unsigned empty_chunks;  /* consecutive ones of a stopped device */
+    bool warned_split;      /* warned of chunks larger than the window */
 } VFIOMigV1;
 
 /* ---- registers ---- */
 
-/* What is known of a chunk ends with the session that it belongs to. */
+/* The state of a chunk is valid only in the session that it belongs to. */
 static void vfio_mig_v1_forget_chunk(VFIOMigV1 *v1)
 {
     v1->staged = v1->acknowledged = false;
@@ -71,7 +71,7 @@ static int vfio_mig_v1_read_state(VFIODeviceMigration *mig,
     return vfio_mig_v1_decode(value, state) ? 0 : -EIO;
 }
 
-/* Read one 64-bit register, or say which one could not be read. */
+/* Read one 64-bit register, or report which one could not be read. */
 static int vfio_mig_v1_read(VFIODeviceMigration *mig, uint64_t reg,
                             const char *reg_name, uint64_t *value,
                             Error **errp)
@@ -132,7 +132,7 @@ static int vfio_mig_v1_step(VFIODeviceMigration *mig, VFIOMigState to)
         return ret;
     }
     if ((old & VFIO_MIG_V1_STATE_MASK) == VFIO_MIG_V1_ERROR) {
-        return -EIO;    /* the driver gave up meanwhile; only a reset helps */
+        return -EIO;    /* the driver is in error; only a reset helps */
     }
     value = vfio_mig_v1_encode(old, to);
     ret = vfio_mig_register_write(&v1->access, VFIO_MIG_REG_DEVICE_STATE, 4,
@@ -184,9 +184,9 @@ static int vfio_mig_v1_check_chunk(VFIODeviceMigration *mig, uint64_t offset,
 }
 
 /*
- * Have the driver stage a chunk: the only read of data_offset in a
- * transaction. After data_size was read, too, the driver waits for the read of
- * pending_bytes; it must not come earlier.
+ * Make the driver stage a chunk: the only read of data_offset in a transaction.
+ * After data_size was read as well, the driver waits for a read of
+ * pending_bytes, which must not happen earlier.
  */
 static int vfio_mig_v1_stage(VFIODeviceMigration *mig, uint64_t *offset,
                              uint64_t *size, Error **errp)
@@ -239,8 +239,8 @@ static int vfio_mig_v1_send_trapped(VFIODeviceMigration *mig,
 }
 
 /*
- * @ret: of a sink or a source that was given a mapped piece, or pieces of which
- * some are mapped; returns it
+ * @ret: result of a sink or source for a mapped piece, or for pieces some of
+ * which are mapped. Sets @errp for -EFAULT. Returns @ret.
  */
 static int vfio_mig_v1_moved(VFIODeviceMigration *mig,
                              const VFIOMigPiece *piece, int ret, Error **errp)
@@ -270,10 +270,10 @@ static int vfio_mig_v1_send(VFIODeviceMigration *mig, VFIOMigSink *sink,
 }
 
 /*
- * The driver has bytes pending but offers none. While the device runs that
- * means "not now". Nothing changes in a stopped one, so that it must neither
- * end the data silently nor go on for ever; and bytes that count as taken
- * without having been offered are lost.
+ * The driver has bytes pending but offers none. While the device runs, that
+ * means "not now". A stopped device does not change, so this must neither end
+ * the data silently nor continue forever; and bytes that the driver considers
+ * taken without having offered them are lost.
  */
 static int vfio_mig_v1_empty_chunk(VFIODeviceMigration *mig, uint64_t before,
                                    Error **errp)
@@ -312,7 +312,7 @@ static int vfio_mig_v1_acknowledge(VFIODeviceMigration *mig, Error **errp)
     VFIOMigV1 *v1 = mig->priv;
     int ret = vfio_mig_v1_pending(mig, &v1->pending_bytes, errp);
 
-    /* What a stopped device has pending does not change until it is read. */
+    /* A stopped device's pending bytes do not change until it is read. */
     v1->acknowledged = ret == 0 && mig->state == VFIO_MIG_STATE_STOP_COPY;
     return ret < 0 ? ret : VFIO_MIG_READ_CHUNK;
 }
@@ -394,7 +394,7 @@ static int vfio_mig_v1_receive_trapped(VFIODeviceMigration *mig,
     return ret;
 }
 
-/* One transaction: as much of a chunk as the data window takes. */
+/* One transaction: as much of a chunk as fits the data window. */
 static int vfio_mig_v1_write_part(VFIODeviceMigration *mig,
                                   VFIOMigSource *source, uint64_t offset,
                                   uint64_t size, Error **errp)
@@ -472,7 +472,7 @@ static int vfio_mig_v1_write_chunk(VFIODeviceMigration *mig,
 
 /* ---- the window ---- */
 
-/* Failing to map is not fatal: the bytes are then read and written. */
+/* A failure to map is not fatal: pread and pwrite are used instead. */
 static void vfio_mig_v1_map(VFIODeviceMigration *mig)
 {
     VFIORegion *region = &mig->base.region;

@@ -6,12 +6,13 @@
  * which arcs there are (migration-state.c), when they are performed
  * (migration-transition.c), streams.
  *
- * A session begins with the arc that gives the data file, and ends with the
- * arc, or the reset, that leaves its states; then the file is closed, and
- * not before: closing it ends nothing.
+ * A session begins with the arc that returns the data file, and ends with the
+ * arc or the reset that leaves its states. The file is closed only then:
+ * closing it does not end the session.
  *
  * Locks: hw/vfio/migration-protocol.h. A read may wait for the device, so
- * the claim is given back meanwhile; the file is then closed by its reader.
+ * the claim is released in the meantime; if the session ends by then, the
+ * reader closes the file.
  * Source: linux/vfio.h of Linux 6.2, VFIO_DEVICE_FEATURE_MIGRATION.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -30,7 +31,7 @@
 #include "trace.h"
 
 /*
- * Largest read and write: what QEMU 8.0 and later use, too. Larger ones gain
+ * Largest read and write: the same as in QEMU 8.0 and later. Larger ones gain
  * nothing, as drivers work in pages.
  */
 #define VFIO_MIG_V2_BOUNCE_BYTES    (1 * MiB)
@@ -39,12 +40,12 @@
 #define VFIO_MIG_V2_FILL_MS         10
 
 typedef struct VFIOMigV2 {
-    bool tells_size;        /* of its data once it is stopped */
+    bool tells_size;        /* the driver has MIG_DATA_SIZE */
 
     int data_fd;            /* of the session, or -1; claim */
-    int reader_fd;          /* of a read under way, which closes it; claim */
-    bool has_rest;          /* what the read after the last bytes gave; claim */
-    int rest;               /* ... 0: it was the end; or -errno */
+    int reader_fd;          /* of a read in progress, which closes it; claim */
+    bool has_rest;          /* @rest is the result of the next read; claim */
+    int rest;               /* ... 0: the end; or -errno */
     uint64_t moved_bytes;   /* in the session */
     uint8_t *bounce;        /* VFIO_MIG_V2_BOUNCE_BYTES, while it is open */
 } VFIOMigV2;
@@ -81,7 +82,7 @@ static void vfio_mig_v2_take_data_fd(VFIOMigV2 *v2, int fd)
 
 /* ---- states ---- */
 
-/* Kept true for QEMU's own readers, which know the bits of v1. */
+/* Kept up to date for QEMU's own code, which expects the bits of v1. */
 static void vfio_mig_v2_keep_bits(VFIODeviceMigration *mig, VFIOMigState state)
 {
     static const uint32_t bits[] = {
@@ -99,7 +100,7 @@ static void vfio_mig_v2_keep_bits(VFIODeviceMigration *mig, VFIOMigState state)
     mig->base.device_state = bits[state];
 }
 
-/* A session that a reset has ended leaves its file behind. */
+/* If a reset has ended a session, its file is still open. */
 static int vfio_mig_v2_read_state(VFIODeviceMigration *mig,
                                   VFIOMigState *state)
 {
@@ -145,7 +146,7 @@ static int vfio_mig_v2_step(VFIODeviceMigration *mig, VFIOMigState to)
 
     if (ret == -EINVAL && vfio_mig_v2_read_state(mig, &now) == 0 &&
         now == VFIO_MIG_STATE_ERROR) {
-        return -EIO;    /* the driver gave up meanwhile; only a reset helps */
+        return -EIO;    /* the driver is in error; only a reset helps */
     }
     if (ret < 0) {
         return ret;
@@ -155,7 +156,7 @@ static int vfio_mig_v2_step(VFIODeviceMigration *mig, VFIOMigState to)
     } else if (fd >= 0) {
         vfio_mig_v2_take_data_fd(v2, fd);
     } else if (!goes_on) {
-        return -EBADF;      /* a session that cannot be read or written */
+        return -EBADF;      /* without a file the session is useless */
     }
     vfio_mig_v2_keep_bits(mig, to);
     return 0;
@@ -181,8 +182,8 @@ static int vfio_mig_v2_precopy_info(VFIOMigV2 *v2, VFIOMigSizes *sizes)
 }
 
 /*
- * A running device may need this query before it has more to give. What it
- * does not report stays unknown; a read will show what is wrong.
+ * A running device may need this query before it has more to give. A size that
+ * it does not report stays unknown; if something is wrong, a read will tell.
  */
 static int vfio_mig_v2_estimate(VFIODeviceMigration *mig, VFIOMigSizes *sizes,
                                 Error **errp)
@@ -212,9 +213,9 @@ static int vfio_mig_v2_estimate(VFIODeviceMigration *mig, VFIOMigSizes *sizes,
 /* ---- reading ---- */
 
 /*
- * As many bytes as there are for one chunk: a driver that gives few at a time
- * would have a packet for each. Sets @rest to what the last read gave. Returns
- * how many bytes came, or what the only read gave.
+ * Read as many bytes as possible for one chunk: otherwise a driver that returns
+ * few at a time would need a packet for each. Sets @rest to the result of the
+ * last read. Returns how many bytes were read, or the result of the only read.
  */
 static ssize_t vfio_mig_v2_fill(int fd, uint8_t *to, ssize_t *rest)
 {
@@ -234,9 +235,9 @@ static ssize_t vfio_mig_v2_fill(int fd, uint8_t *to, ssize_t *rest)
 }
 
 /*
- * An error is for the next call, and so is the end of a stopped device's data,
- * behind which nothing may be read. That a running one has nothing more just
- * now is found again.
+ * An error is kept for the next call, and so is the end of a stopped device's
+ * data, after which nothing must be read. That a running device has nothing
+ * more now need not be kept: the next read returns the same.
  */
 static void vfio_mig_v2_keep_rest(VFIOMigV2 *v2, bool stopped, ssize_t rest)
 {
@@ -246,10 +247,11 @@ static void vfio_mig_v2_keep_rest(VFIOMigV2 *v2, bool stopped, ssize_t rest)
 }
 
 /*
- * The claim is given back while the device, or room, is waited for: the VM may
- * stop, and the device with it, which harms no session. Sets @to to where the
- * bytes are. Returns how many were read, or -errno; -ESTALE where the session
- * has ended meanwhile, -ECANCELED with @to unset where the sink takes none.
+ * The claim is released while this waits for the device or for room: the VM may
+ * stop, and the device with it, without harm to the session. Sets @to to where
+ * the bytes are. Returns how many were read, or -errno: -ESTALE if the session
+ * has ended in the meantime, -ECANCELED with @to unset if the sink accepts no
+ * more.
  */
 static ssize_t vfio_mig_v2_read(VFIODeviceMigration *mig, VFIOMigSink *sink,
                                 void **to)
@@ -284,7 +286,7 @@ static ssize_t vfio_mig_v2_read(VFIODeviceMigration *mig, VFIOMigSink *sink,
     return n;
 }
 
-/* Nor is the claim needed to send what was read. */
+/* The claim is not needed to send what was read, either. */
 static int vfio_mig_v2_send(VFIODeviceMigration *mig, VFIOMigSink *sink,
                             const void *data, size_t size_bytes, Error **errp)
 {
@@ -319,11 +321,11 @@ static int vfio_mig_v2_read_chunk(VFIODeviceMigration *mig, VFIOMigSink *sink,
         return VFIO_MIG_READ_END;
     }
     /*
-     * Some drivers return 0, not ENOMSG, if a running device has nothing to
-     * give.
+     * Some drivers return 0 instead of ENOMSG if a running device has nothing
+     * to give.
      */
     if (!stopped && (n == 0 || n == -ENOMSG || n == -ESTALE || n == -ENODEV)) {
-        return VFIO_MIG_READ_NOTHING_NOW;   /* a reset is found at a look */
+        return VFIO_MIG_READ_NOTHING_NOW;   /* vfio_mig_look() finds resets */
     }
     error_setg_errno(errp, -n, "%s: cannot read migration data of the device "
                      "at byte %" PRIu64 " of its state",
@@ -333,7 +335,7 @@ static int vfio_mig_v2_read_chunk(VFIODeviceMigration *mig, VFIOMigSink *sink,
 
 /* ---- writing ---- */
 
-/* A driver may take part of a write; nothing at all is an error. */
+/* A driver may accept part of a write; accepting nothing is an error. */
 static int vfio_mig_v2_write(VFIOMigV2 *v2, size_t size_bytes)
 {
     size_t done = 0;
@@ -385,7 +387,7 @@ static void vfio_mig_v2_open(VFIODeviceMigration *mig)
     v2->bounce = g_malloc(VFIO_MIG_V2_BOUNCE_BYTES);
 }
 
-/* The data file stays until the device has left its session. */
+/* The data file stays open until the device has left its session. */
 static void vfio_mig_v2_close(VFIODeviceMigration *mig)
 {
     VFIOMigV2 *v2 = mig->priv;
@@ -409,7 +411,7 @@ static void vfio_mig_v2_setup(VFIODeviceMigration *mig, uint64_t flags)
     ret = vfio_device_feature(vbasedev->fd, VFIO_FEATURE_GET |
                               VFIO_MIG_V2_FEATURE_DATA_SIZE, &size_bytes,
                               sizeof(size_bytes));
-    /* A driver that has the feature may fail here, and not later. */
+    /* A driver that has the feature may fail now and succeed later. */
     v2->tells_size = !vfio_feature_is_unknown(ret);
     if (precopy) {
         vfio_device_feature(vbasedev->fd, VFIO_FEATURE_SET |

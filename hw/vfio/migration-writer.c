@@ -1,13 +1,13 @@
 /*
- * A slow device's data on its way from the stream into the device
+ * The data of a slow device on its way from the stream into the device
  *
- * Owns: who writes a device, when that changes, the thread, and its error.
+ * Owns: who writes to a device, when that changes, the thread, and its error.
  * Does not own: the queue (migration-queue.c), the stream, how a chunk is
  * written (the protocol).
  *
- * Locks: all of it belongs to the thread that loads, but for what the writer's
- * thread has of it until it is joined. That one claims the device for each
- * chunk, takes no BQL and sees no QEMUFile.
+ * Locks: all of it belongs to the thread that loads, except for the members
+ * that the writer's thread uses until it is joined. That thread claims the
+ * device for each chunk, takes no BQL and does not access the QEMUFile.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -27,52 +27,52 @@
 #include "hw/vfio/migration-writer.h"
 #include "trace.h"
 
-/* Bytes that the writer is given at once */
+/* Bytes that are passed to the writer at once */
 #define VFIO_MIG_WRITER_STEP_BYTES      (1 * MiB)
 
 /*
- * A device is late that takes more than a nanosecond for each byte; to copy
- * one takes a fraction of that. It is slow where it was late so often in a
- * row, or so late once, in nanoseconds; it keeps up where it was not so often
- * in a row.
+ * A device is late for a sample if it takes more than a nanosecond per byte,
+ * several times as long as a copy. It is slow after being late this many
+ * times in a row, or once by this many nanoseconds; it keeps up after not being
+ * late this many times in a row.
  */
 #define VFIO_MIG_WRITER_SAMPLE_BYTES    (1 * MiB)
 #define VFIO_MIG_WRITER_LATE_SAMPLES    3
 #define VFIO_MIG_WRITER_LATE_NS         (50 * SCALE_MS)
 
-/* Waits for the writer begin and end with pauses of so many microseconds. */
+/* Shortest and longest pause while waiting for the writer, in microseconds */
 #define VFIO_MIG_WRITER_PAUSE_MIN_US    50
 #define VFIO_MIG_WRITER_PAUSE_MAX_US    1000
 
-/* How often a writer without data looks whether it was overlooked, in ms */
+/* How often a writer without data checks whether it missed a wake-up, in ms */
 #define VFIO_MIG_WRITER_LOOK_MS         1000
 
-/* In the queue, in the place of a chunk's size: the writer ends. */
+/* In the queue, in place of a chunk's size: tells the writer to end */
 #define VFIO_MIG_WRITER_STOP            UINT64_MAX
 
 struct VFIOMigWriter {
     VFIODeviceMigration *mig;
     VFIOMigQueue *queue;        /* NULL: it was not needed yet */
     bool slow;                  /* see VFIO_MIG_WRITER_LATE_NS */
-    int64_t sample_ns;          /* the device took for the sample so far */
+    int64_t sample_ns;          /* the device's time for the sample so far */
     uint64_t sample_bytes;
-    unsigned late_samples;      /* in a row */
+    unsigned late_samples;      /* consecutive */
     unsigned good_samples;
-    bool trial;                 /* taken for slow: others wait for it */
-    bool keeps_up;              /* the trial's end, else slow stays; atomic */
+    bool trial;                 /* assumed slow, for the sake of others */
+    bool keeps_up;              /* the trial has shown it is not; atomic */
     bool running;               /* there is a thread to be joined */
 
     QemuThread thread;
     VFIOMigSource source;
-    int64_t get_ns;             /* the thread's: in the queue */
-    bool done;                  /* the thread has only to be joined; atomic */
-    int ret;                    /* the thread's, till it is joined */
+    int64_t get_ns;             /* the thread's: time spent in the queue */
+    bool done;                  /* the thread only has to be joined; atomic */
+    int ret;                    /* the thread's, until it is joined */
     Error *error;
 };
 
 /* ---- the writer's thread ---- */
 
-/* Waits for bytes; NULL where none will come. */
+/* Waits for bytes; returns NULL if there will not be any. */
 static const void *vfio_mig_writer_peek(VFIOMigWriter *w, size_t *size_bytes)
 {
     VFIOMigQueueLook look = { 0 };
@@ -120,8 +120,8 @@ static int vfio_mig_writer_get(VFIOMigSource *source, void *to,
 }
 
 /*
- * Others may run on this processor for a while, so that one time alone says
- * little; but none is ever too short.
+ * Other threads may occupy this CPU for a while, so that a single long time
+ * means little; but a time is never too short.
  */
 static bool vfio_mig_writer_is_late(VFIOMigWriter *w, int64_t device_ns,
                                     uint64_t size_bytes)
@@ -141,7 +141,7 @@ static bool vfio_mig_writer_is_late(VFIOMigWriter *w, int64_t device_ns,
            late_ns > VFIO_MIG_WRITER_LATE_NS;
 }
 
-/* What is spent in the queue is not the device's. */
+/* Time spent in the queue does not count as the device's. */
 static int vfio_mig_writer_write(VFIOMigWriter *w, uint64_t size_bytes)
 {
     int64_t start_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - w->get_ns;
@@ -173,7 +173,7 @@ static void *vfio_mig_writer_run(void *opaque)
             ret = -ECANCELED;
             break;
         }
-        /* It was put in one piece. */
+        /* The size was put in one piece. */
         memcpy(&size_bytes, at, sizeof(size_bytes));
         vfio_mig_queue_take(w->queue, sizeof(size_bytes));
         if (size_bytes == VFIO_MIG_WRITER_STOP) {
@@ -194,7 +194,7 @@ static void *vfio_mig_writer_run(void *opaque)
 
 /* ---- the thread that loads ---- */
 
-/* In a coroutine, as for the stream, others run meanwhile. */
+/* In a coroutine this yields, as waiting for the stream does. */
 static void vfio_mig_writer_pause(unsigned *pause_us)
 {
     if (qemu_in_coroutine()) {
@@ -232,8 +232,8 @@ static int vfio_mig_writer_join(VFIOMigWriter *w, Error **errp)
 }
 
 /*
- * Room for @size_bytes in one piece. NULL with @errp set where the session
- * has failed; where the writer has, @errp is left unset.
+ * Contiguous room for @size_bytes. Returns NULL with @errp set if the session
+ * has failed, and NULL without @errp if the writer has.
  */
 static void *vfio_mig_writer_room(VFIOMigWriter *w, size_t size_bytes,
                                   Error **errp)
@@ -297,7 +297,7 @@ static int vfio_mig_writer_pass(VFIOMigWriter *w, QEMUFile *f,
     return ret;
 }
 
-/* Of two reasons the device's is the first: the other one may come of it. */
+/* The device's error takes precedence: the other may be a consequence of it. */
 static int vfio_mig_writer_give_up(VFIOMigWriter *w, int ret, Error *err,
                                    Error **errp)
 {
@@ -357,7 +357,7 @@ int vfio_mig_writer_finish(VFIODeviceMigration *mig, Error **errp)
                    : vfio_mig_writer_join(w, errp);
 }
 
-/* A device that was taken for slow, and is not, needs no thread. */
+/* A device that was assumed to be slow but is not needs no thread. */
 static int vfio_mig_writer_end_trial(VFIOMigWriter *w, Error **errp)
 {
     int ret = 0;

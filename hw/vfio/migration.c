@@ -3,9 +3,9 @@
  *
  * Owns: QEMU's entry points, and when a migration begins or ends. Does not
  * own: the handlers (migration-save.c, migration-load.c), what a device does
- * when the VM stops or goes on (migration-passes.c), blockers
- * (migration-blocker.c), the life of a device (migration-device.c), dirty
- * tracking.
+ * when the VM stops or continues (migration-passes.c), blockers
+ * (migration-blocker.c), creating and freeing devices (migration-device.c),
+ * dirty tracking.
  *
  * Locks: everything here runs with the BQL.
  *
@@ -34,8 +34,8 @@
 /* ---- a migration begins and ends ---- */
 
 /*
- * A migration begins. QEMU may begin one before it has cleaned up after the
- * last; then the session is still that one's, and set-up refuses.
+ * A migration begins. QEMU may start one before it has cleaned up after the
+ * previous one; the session still belongs to that then, and save_setup fails.
  */
 static void vfio_mig_status_setup(VFIODeviceMigration *mig)
 {
@@ -60,7 +60,7 @@ static void vfio_mig_status_change(Notifier *notifier, void *data)
         vfio_mig_status_setup(mig);
         vfio_mig_answer_await(s);
     } else if (mig->phase == VFIO_MIG_PHASE_SETUP) {
-        vfio_mig_session_end(mig);      /* it never came to a stream */
+        vfio_mig_session_end(mig);      /* it never had a stream */
     }
     if (failed && !mig->session && vfio_mig_settle(mig, &err) < 0) {
         vfio_mig_fail(mig, -EIO, err);
@@ -87,7 +87,7 @@ const SaveVMHandlers vfio_mig_savevm_handlers = {
     .load_cleanup = vfio_mig_load_cleanup,
 };
 
-/* Sets up what a device needs to migrate; on failure says why it cannot. */
+/* Sets up what a device needs to migrate, or reports why it cannot. */
 static VFIODeviceMigration *vfio_mig_create(VFIODevice *vbasedev,
                                             Error **errp)
 {
@@ -125,8 +125,8 @@ static VFIODeviceMigration *vfio_mig_create(VFIODevice *vbasedev,
 /*
  * vfio_migration_probe: prepare @vbasedev for migration, or block it
  *
- * Returns: 0 also for a device that blocks migration; -errno with @errp set
- * where such a device is not allowed (-only-migratable).
+ * Returns: 0, even for a device that blocks migration; -errno with @errp set
+ * if such a device is not allowed (-only-migratable).
  * Locks: needs the BQL.
  */
 int vfio_migration_probe(VFIODevice *vbasedev, Error **errp)
@@ -148,13 +148,13 @@ int vfio_migration_probe(VFIODevice *vbasedev, Error **errp)
     if (ret < 0) {
         vfio_migration_finalize(vbasedev);
     } else {
-        /* Also where this one cannot migrate */
+        /* Even if this device cannot migrate */
         vfio_dirty_device_comes(vbasedev);
     }
     return ret;
 }
 
-/* A migration that has begun cannot succeed without its device. */
+/* A migration in progress cannot succeed without its device. */
 static void vfio_mig_unplugged(VFIODeviceMigration *mig)
 {
     Error *err = NULL;
@@ -172,7 +172,7 @@ static void vfio_mig_unplugged(VFIODeviceMigration *mig)
 /*
  * vfio_migration_finalize: undo all that vfio_migration_probe() did
  *
- * Safe for a device that was never probed, or probed in vain.
+ * Safe for a device that was never probed, or whose probe failed.
  * Locks: needs the BQL.
  */
 void vfio_migration_finalize(VFIODevice *vbasedev)

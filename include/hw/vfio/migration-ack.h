@@ -11,10 +11,10 @@
 /*
  * vfio_mig_initial_data_arrived: all initial data of @mig was loaded
  *
- * The mark that says so is sent by a source of QEMU 8.1 or later, with the
- * capability switchover-ack, and each device's once. Where the last device
- * that can have such data has it, the source is told, once, and may stop its
- * VM. A failure is reported: the source then waits until it is cancelled.
+ * A source of QEMU 8.1 or later with the capability switchover-ack sends a mark
+ * for that, once per device. When the last device that can have such data has
+ * received it, the source is told, once, and may stop its VM. A failure is
+ * reported here; the source then waits until it is cancelled.
  *
  * @f: the stream that the mark was read from
  *

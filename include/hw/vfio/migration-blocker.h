@@ -15,21 +15,21 @@
  *
  * @reason: ownership is transferred
  *
- * Returns: 0, or -errno with @errp set where the VM must not have such a
- * device (-only-migratable), or where a migration is under way.
+ * Returns: 0, or -errno with @errp set if the VM must not have such a device
+ * (-only-migratable), or if a migration is in progress.
  */
 int vfio_mig_block(VFIODevice *vbasedev, Error *reason, Error **errp);
 
 /*
- * vfio_mig_block_multi: the same for a device that cannot migrate beside
- * another one; does nothing for one that can
+ * vfio_mig_block_multi: the same if @mig cannot migrate together with another
+ * device; otherwise does nothing
  */
 int vfio_mig_block_multi(VFIODeviceMigration *mig, Error **errp);
 
 /* Remove the blocker of @vbasedev, if there is one. */
 void vfio_mig_unblock(VFIODevice *vbasedev);
 
-/* After a device was unplugged: remove a blocker that only it caused. */
+/* After an unplug: remove a blocker that only the unplugged device caused. */
 void vfio_mig_recheck_multi(void);
 
 /* Why @vbasedev blocks migration now, or NULL */

@@ -9,14 +9,15 @@
 #include "migration/qemu-file.h"
 
 /*
- * vfio_mig_channel_widen: let the kernel hold more of what is sent by @f
+ * vfio_mig_channel_widen: let the kernel buffer more of what is sent by @f
  *
- * For a Unix socket; one of TCP has a buffer that grows by itself, which
- * setting it would end. The kernel may give less than is asked for
- * (net.core.wmem_max), or nothing: the stream is as before then, and slower.
+ * Only for a Unix socket; the buffer of TCP grows automatically, unless its
+ * size is set. The kernel may grant less than requested (net.core.wmem_max), or
+ * nothing: then the stream is slower, but works.
  *
- * Only for who waits for the word of the other end: to QEMU what is in the
- * buffer has been sent, and a source that does not wait says "completed" of it.
+ * Only for a source that waits for the destination's answer: QEMU considers
+ * data in the buffer as sent, and otherwise would report "completed" while some
+ * of it is still there.
  *
  * May be called again. No locks: the caller is the only user of @f.
  */

@@ -1,12 +1,12 @@
 /*
  * How much devices have sent beyond a migration's rate limit
  *
- * QEMU 7.2 counts what is sent in intervals of 100 ms, and lets nobody begin
- * once max-bandwidth is reached; whatever goes beyond that is forgotten with
- * the next interval. A page of RAM does no harm so, but a device's chunk may be
- * as large as all that the limit allows in seconds. Here it is a debt, paid in
- * the intervals that follow, before any device has its next turn. While RAM has
- * something to send, half of each interval is left to it.
+ * QEMU 7.2 counts what is sent in intervals of 100 ms. Nobody may start to send
+ * once max-bandwidth is reached; any excess is forgotten in the next interval.
+ * For a page of RAM that does no harm, but a device's chunk may be as large as
+ * all that the limit allows in several seconds. Here the excess is a debt,
+ * which is paid in the following intervals, before any device has its next
+ * turn. While RAM has something to send, half of each interval is left to it.
  *
  * Pure functions: no stream, no lock, no clock. Numbers are in bytes and ns.
  *
@@ -15,33 +15,32 @@
 #ifndef HW_VFIO_MIGRATION_CREDIT_H
 #define HW_VFIO_MIGRATION_CREDIT_H
 
-/* QEMU's interval, as it may be longer, but not shorter */
+/* Length of QEMU's intervals; they may be longer, but not shorter */
 #define VFIO_MIG_INTERVAL_NS    (100 * 1000 * 1000)
 
 /* All devices of a migration; members are for migration-credit.c alone. */
 typedef struct VFIOMigCredit {
     uint64_t debt_bytes;
-    uint64_t used_bytes;        /* of the interval, when last looked at */
+    uint64_t used_bytes;        /* sent in the interval, as of the last look */
     int64_t interval_ns;        /* when it began, as far as known */
-    unsigned intervals;         /* begun since a device had its last turn */
+    unsigned intervals;         /* begun since the last turn of a device */
 } VFIOMigCredit;
 
 /* What is known of the stream at a moment */
 typedef struct VFIOMigInterval {
-    int64_t now_ns;             /* of a clock that does not go back */
-    uint64_t max_bytes;         /* that may be sent in an interval; 0: any */
-    uint64_t used_bytes;        /* that were sent in the present one */
-    uint64_t ram_bytes;         /* that RAM has to send */
+    int64_t now_ns;             /* of a monotonic clock */
+    uint64_t max_bytes;         /* limit of an interval; 0: no limit */
+    uint64_t used_bytes;        /* sent in the present interval */
+    uint64_t ram_bytes;         /* to be sent by RAM */
 } VFIOMigInterval;
 
 /*
- * vfio_mig_credit_look: pay of the debt what may be paid now
+ * vfio_mig_credit_look: pay as much of the debt as possible now
  *
- * Call it whenever somebody may send, and before he does.
+ * Call it whenever something may be sent, before it is sent.
  *
- * Returns: so many bytes that the interval has to count as sent from now on.
- * Nobody can send in it any more where there is a debt left, and RAM has
- * nothing.
+ * Returns: the number of bytes to count as sent in this interval. If there is
+ * any debt left and RAM has nothing to send, they exhaust the interval.
  */
 uint64_t vfio_mig_credit_look(VFIOMigCredit *c, const VFIOMigInterval *now);
 

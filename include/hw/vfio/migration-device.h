@@ -1,11 +1,11 @@
 /*
  * One VFIO device that can migrate: the state that hw/vfio shares
  *
- * Locks: the big QEMU lock (BQL) protects what exists, phases and changes of
- * state. VFIODeviceMigration.lock protects single members, for a few
- * instructions; no call that may block is made with it. Work on the device
- * itself is kept apart by a claim, see migration-claim.h. Order: BQL,
- * claim, lock.
+ * Locks: the big QEMU lock (BQL) protects the existence of objects, phases and
+ * changes of state. VFIODeviceMigration.lock protects single members, for a
+ * few instructions; no call that may block is made while it is held. Work on
+ * the device itself is serialized by a claim, see migration-claim.h. Order:
+ * BQL, claim, lock.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -25,43 +25,43 @@ typedef struct VFIOMigSession VFIOMigSession;
 typedef enum VFIOMigPhase {
     VFIO_MIG_PHASE_IDLE,        /* nothing */
     VFIO_MIG_PHASE_SETUP,       /* a migration has begun; nothing was read */
-    VFIO_MIG_PHASE_SAVE,        /* its state is read */
+    VFIO_MIG_PHASE_SAVE,        /* its state is being read */
     VFIO_MIG_PHASE_SAVED,       /* all of it was read, and the VM is stopped */
-    VFIO_MIG_PHASE_LOAD,        /* its state is written */
+    VFIO_MIG_PHASE_LOAD,        /* its state is being written */
     VFIO_MIG_PHASE_LOADED,      /* all of it was written */
 } VFIOMigPhase;
 
-/* Where the state of a device came from that has not run since */
+/* Where a device's state came from, if it has not run since then */
 typedef enum VFIOMigArrival {
     VFIO_MIG_ARRIVAL_NONE,      /* it has run */
-    VFIO_MIG_ARRIVAL_INCOMING,  /* the source has it, too */
+    VFIO_MIG_ARRIVAL_INCOMING,  /* a migration; the source still has it */
     VFIO_MIG_ARRIVAL_SNAPSHOT,  /* loadvm */
 } VFIOMigArrival;
 
-/* What VM state handlers do with all devices, one after the other */
+/* Passes of QEMU over the VM state handlers of all devices */
 typedef enum VFIOMigPass {
     VFIO_MIG_PASS_NONE,
     VFIO_MIG_PASS_STOPS_FIRST,  /* the VM stops: to a P2P state */
     VFIO_MIG_PASS_STOPS,
-    VFIO_MIG_PASS_STARTS_FIRST, /* it goes on: to a P2P state */
+    VFIO_MIG_PASS_STARTS_FIRST, /* it continues: to a P2P state */
     VFIO_MIG_PASS_STARTS,
     VFIO_MIG_PASS__MAX,
 } VFIOMigPass;
 
 /*
- * A change of a device's state, from its plan to what came of it; see
+ * A change of a device's state, from its plan to its outcome; see
  * migration-transition.h
  */
 typedef struct VFIOMigChange {
     bool planned;               /* the device is claimed for it */
-    bool beside;                /* a thread makes it, and is to be joined */
+    bool beside;                /* a thread makes it, and must be joined */
     QemuThread thread;
-    int looked;                 /* what vfio_mig_look() returned before */
+    int looked;                 /* result of vfio_mig_look() before */
     VFIOMigState from, target;
-    int ret;                    /* 0, or -errno; from is left then, or not */
+    int ret;                    /* 0, or -errno; may have left @from then */
 } VFIOMigChange;
 
-/* In VFIOMigStats: a size that the device did not report */
+/* In VFIOMigStats: a value that is not known */
 #define VFIO_MIG_NOT_TOLD   UINT64_MAX
 
 /* Figures of the current or last migration; read without a lock. */
@@ -75,16 +75,16 @@ typedef struct VFIOMigStats {
     uint64_t initial_bytes;
     uint64_t dirty_bytes;
     uint64_t stop_bytes;
-    /* Of the VM, if it were stopped now; or VFIO_MIG_NOT_TOLD */
+    /* Downtime if the VM were stopped now; or VFIO_MIG_NOT_TOLD */
     uint64_t expected_ms;
-    bool expected_is_least;     /* something of it is not known */
+    bool expected_is_least;     /* a part of it is not known */
 } VFIOMigStats;
 
 struct VFIODeviceMigration {
     /*
-     * Must stay first, for QEMU's own readers of vbasedev->migration.
-     * vm_running is what the VM state handler was told last; nothing else is
-     * asked whether the VM runs. BQL
+     * Must be first, as QEMU's own code accesses vbasedev->migration.
+     * vm_running is what the VM state handler was last called with, and the
+     * only source for whether the VM runs. BQL
      */
     VFIOMigration base;
     RunState told_state;        /* passed with it. BQL */
@@ -95,11 +95,11 @@ struct VFIODeviceMigration {
     void *priv;                 /* the protocol's own; claim */
     VFIOMigState state;         /* last known; claim, see vfio_mig_state() */
     Error *quiet_error;         /* of its change to P2P, if any; claim */
-    VFIOMigChange change;       /* BQL; till it is joined its thread's */
-    VFIOMigPass pass;           /* that was begun last for it; BQL */
+    VFIOMigChange change;       /* BQL; its thread's until that is joined */
+    VFIOMigPass pass;           /* the last one begun for it; BQL */
     bool ahead;                 /* ... before its own handler's turn; BQL */
     uint64_t refused_arcs;      /* bit = index in traits.arcs; claim */
-    unsigned resets;            /* seen so far; written with the claim */
+    unsigned resets;            /* detected so far; written with the claim */
     int64_t change_ns[VFIO_MIG_STATE__MAX]; /* last change to it; claim */
 
     QemuMutex lock;             /* see the head of this file */
@@ -110,18 +110,18 @@ struct VFIODeviceMigration {
     VFIOMigPhase phase;         /* lock; changes with the BQL */
     VFIOMigSession *session;    /* NULL in phase idle; BQL */
     VFIOMigArrival arrival;     /* BQL */
-    bool gone;                  /* unplugged in a session; lock */
+    bool gone;                  /* unplugged during a session; lock */
 
     VFIOMigStats stats;
     char *last_error;           /* lock; text of the last failure, or NULL */
     char *last_warning;         /* lock; of the last migration, or NULL */
     uint64_t image_bytes;       /* size of its last state; 0: not known */
-    Error *multi_blocker;       /* another device beside this one; BQL */
-    char *section_id;           /* its name in streams */
+    Error *multi_blocker;       /* due to another device; BQL */
+    char *section_id;           /* name of its sections in streams */
     QLIST_ENTRY(VFIODeviceMigration) next;      /* BQL */
 };
 
-/* The object behind @vbasedev, or NULL where it cannot migrate. */
+/* The object behind @vbasedev, or NULL if it cannot migrate. */
 static inline VFIODeviceMigration *vfio_mig_of(VFIODevice *vbasedev)
 {
     return (VFIODeviceMigration *)vbasedev->migration;
@@ -138,14 +138,14 @@ static inline VFIOMigState vfio_mig_state(VFIODeviceMigration *mig)
     return qatomic_read(&mig->state);
 }
 
-/* State of a device that takes part in no migration: as the VM is. BQL */
+/* State of a device outside a migration: that of the VM. BQL */
 static inline VFIOMigState vfio_mig_idle_state(VFIODeviceMigration *mig)
 {
     return mig->base.vm_running ? VFIO_MIG_STATE_RUNNING
                                 : VFIO_MIG_STATE_STOP;
 }
 
-/* State of a device that is saved while the VM runs; BQL or claim */
+/* State of a device that is being saved while the VM runs; BQL or claim */
 static inline VFIOMigState vfio_mig_live_state(VFIODeviceMigration *mig)
 {
     return mig->traits.precopy ? VFIO_MIG_STATE_PRE_COPY
@@ -155,20 +155,20 @@ static inline VFIOMigState vfio_mig_live_state(VFIODeviceMigration *mig)
 /* Callbacks of a device; @opaque of all but @status is the VFIODevice. */
 typedef struct VFIOMigCallbacks {
     const SaveVMHandlers *handlers;
-    VMChangeStateHandler *vm_state;     /* the VM stops or goes on */
-    /* The same, but before any other device is told. With P2P states only */
+    VMChangeStateHandler *vm_state;     /* the VM stops or continues */
+    /* The same, but before all others. Only for devices with P2P states */
     VMChangeStateHandler *vm_stops_first;
     VMChangeStateHandler *vm_starts_first;
     void (*status)(Notifier *notifier, void *data);     /* of the migration */
 } VFIOMigCallbacks;
 
 /*
- * vfio_mig_device_new: find out how a device migrates, and register it
+ * vfio_mig_device_new: find out how a device can migrate, and register it
  *
  * @obj: the device's object, for its memory regions and its id in streams
  *
- * Returns: the object, not yet in @vbasedev; NULL with @errp set, in the
- * user's words, where the device cannot migrate.
+ * Returns: the object, not yet in @vbasedev; NULL with @errp set to a message
+ * for the user if the device cannot migrate.
  * Locks: needs the BQL.
  */
 VFIODeviceMigration *vfio_mig_device_new(VFIODevice *vbasedev, Object *obj,
@@ -178,8 +178,9 @@ VFIODeviceMigration *vfio_mig_device_new(VFIODevice *vbasedev, Object *obj,
 /*
  * vfio_mig_device_leave: the device is unplugged
  *
- * No callback is called any more. If a session uses the device, which the
- * caller must have failed, the object is freed when that ends, else here.
+ * No callback is called any more. If a session uses the device, the caller must
+ * have failed that; the object is freed when it ends. Otherwise it is freed
+ * here.
  *
  * Locks: needs the BQL.
  */
@@ -193,7 +194,7 @@ void vfio_mig_device_free(VFIODeviceMigration *mig);
  *
  * @mig: NULL for the first one
  *
- * Returns: the next device, or NULL. Those that were unplugged do not count.
+ * Returns: the next device, or NULL. Unplugged devices are left out.
  * Locks: needs the BQL.
  */
 VFIODeviceMigration *vfio_mig_device_next(VFIODeviceMigration *mig);
@@ -202,9 +203,9 @@ VFIODeviceMigration *vfio_mig_device_next(VFIODeviceMigration *mig);
 bool vfio_mig_devices_are_several(void);
 
 /*
- * vfio_mig_vm_runs: does the VM run, as its devices see it?
+ * vfio_mig_vm_runs: does the VM run, from the point of view of its devices?
  *
- * A guest in S3 counts as running: nobody stopped its devices. If there is no
+ * A guest in S3 counts as running: its devices were not stopped. If there is no
  * device, QEMU's run state decides.
  *
  * Locks: needs the BQL.

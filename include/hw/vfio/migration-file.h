@@ -9,9 +9,9 @@
 #include "hw/vfio/migration-device.h"
 
 /*
- * vfio_mig_count_sent: @size_bytes of the device's data were taken from it
+ * vfio_mig_count_sent: @size_bytes of data were read from the device
  *
- * @window: they stood in its mapped data window
+ * @window: they were in its mapped data window
  *
  * For the thread that reads the device. Locks: the device is claimed.
  */
@@ -21,7 +21,7 @@ void vfio_mig_count_sent(VFIODeviceMigration *mig, bool window,
 /*
  * vfio_mig_send_chunk: move one chunk of the device to @f, with its header
  *
- * @stream_ns: set to how long the stream took for it; may be NULL
+ * @stream_ns: set to the time that the stream took; may be NULL
  *
  * Returns: a VFIOMigRead, or -errno; @errp stays unset if the stream itself
  * failed, which keeps its own error, or if the session failed.
@@ -33,7 +33,7 @@ int vfio_mig_send_chunk(VFIODeviceMigration *mig, QEMUFile *f,
 /*
  * vfio_mig_receive_chunk: move @size_bytes from @f to the device
  *
- * @device_ns: set to how long that took besides waiting for @f and reading it
+ * @device_ns: set to how long that took, not counting waits for and reads of @f
  *
  * Returns: 0, or -errno with @errp set.
  * Locks: the device is claimed.
@@ -43,17 +43,18 @@ int vfio_mig_receive_chunk(VFIODeviceMigration *mig, QEMUFile *f,
                            Error **errp);
 
 /*
- * vfio_mig_write_chunk: the same from any @source
+ * vfio_mig_write_chunk: move @size_bytes from any @source to the device
  *
- * Who gives the bytes counts them, by vfio_mig_count_received().
+ * The source has to count the bytes with vfio_mig_count_received(). Returns and
+ * locks as above.
  */
 int vfio_mig_write_chunk(VFIODeviceMigration *mig, VFIOMigSource *source,
                          uint64_t size_bytes, Error **errp);
 
 /*
- * vfio_mig_count_received: @size_bytes of data were given to the device
+ * vfio_mig_count_received: @size_bytes of data were written to the device
  *
- * @window: they went into its mapped data window
+ * @window: they were written to its mapped data window
  *
  * For the thread that writes the device. Locks: the device is claimed.
  */

@@ -13,9 +13,9 @@ extern const SaveVMHandlers vfio_mig_savevm_handlers;
 
 /*
  * The handlers of a save: see SaveVMHandlers of migration/register.h for their
- * arguments. Those that return an int return 0 or -errno, iterate 1 when the
- * next handler has its turn; errors have reached the migration. Complete,
- * config and cleanup need the BQL.
+ * arguments. Those that return an int return 0 or -errno; iterate returns 1 to
+ * let the next handler have its turn. Errors have been passed to the migration.
+ * Complete, config and cleanup need the BQL.
  */
 int vfio_mig_save_setup(QEMUFile *f, void *opaque);
 void vfio_mig_save_pending(QEMUFile *f, void *opaque, uint64_t threshold_size,
@@ -39,8 +39,8 @@ int vfio_mig_load_state(QEMUFile *f, void *opaque, int version_id);
 int vfio_mig_load_cleanup(void *opaque);
 
 /*
- * vfio_mig_load_done: the load has given the device all of its state, and
- * ends: at its clean-up, or where the VM runs before that
+ * vfio_mig_load_done: the device has all of its state, and the load ends: at
+ * its cleanup, or when the VM runs before that
  *
  * In phase loaded. Locks: needs the BQL.
  */

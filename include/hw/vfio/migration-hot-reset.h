@@ -9,14 +9,14 @@
 #include "hw/vfio/vfio-common.h"
 
 /*
- * vfio_mig_hot_reset: reset the bus or slot that @vbasedev is alone on
+ * vfio_mig_hot_reset: reset the bus or slot, if @vbasedev is alone on it
  *
  * For a device without a reset of its own, or whose own reset failed. The
- * kernel keeps the configuration space; to the guest it is a reset like any
- * other.
+ * kernel preserves the configuration space; for the guest it is a reset like
+ * any other.
  *
- * Returns: 0; -EBUSY: others are on the bus, and nothing was done; or another
- * -errno: there is no such reset (-ENOTTY, -ENODEV), or it failed.
+ * Returns: 0; -EBUSY: other devices are on the bus, and nothing was done; or
+ * another -errno: there is no such reset (-ENOTTY, -ENODEV), or it failed.
  * Locks: needs the BQL.
  */
 int vfio_mig_hot_reset(VFIODevice *vbasedev);

@@ -8,7 +8,7 @@
 
 #include "hw/vfio/migration-device.h"
 
-/* Add it; take it away, which is safe where there is none. BQL */
+/* Add the property; remove it, if it exists. Need the BQL. */
 void vfio_mig_info_add(VFIODevice *vbasedev);
 void vfio_mig_info_remove(VFIODevice *vbasedev);
 

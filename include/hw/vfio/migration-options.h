@@ -1,5 +1,5 @@
 /*
- * What the program decides that the subsystem is part of
+ * Settings provided by the program that the subsystem is part of
  *
  * QEMU with the patch series, attach and the stand-alone host each bring
  * these functions.
@@ -12,8 +12,8 @@
 #include "hw/vfio/vfio-common.h"
 
 /*
- * Why a device does not migrate whose user has switched that off, as a message
- * says it. It names what the user did: a property, or a setting.
+ * Part of a message: why a device does not migrate if the user has disabled
+ * that. It names the property or setting that the user has used.
  */
 extern const char vfio_mig_off_reason[];
 
@@ -21,53 +21,54 @@ extern const char vfio_mig_off_reason[];
  * vfio_mig_multi_device_allowed: does the user accept that several v1
  * devices migrate together?
  *
- * v1 has no state that stops peer-to-peer DMA alone, so a device may still
+ * v1 has no state that stops only peer-to-peer DMA, so a device may still
  * write to one that is already stopped. QEMU: a property of the device;
  * attach: VFIO_MIGRATION_MULTI=allow in the environment.
  */
 bool vfio_mig_multi_device_allowed(VFIODevice *vbasedev);
 
 /*
- * vfio_mig_end_incoming: a destination cannot take over; it ends
+ * vfio_mig_end_incoming: a destination cannot take over, and exits
  *
- * Called with the BQL, after the reason was reported. What QEMU itself does
- * where a load fails: the source sees the connection end, and goes on.
+ * Called with the BQL, after the reason was reported. Does what QEMU itself
+ * does if a load fails: the source sees the end of the connection, and
+ * continues.
  */
 void vfio_mig_end_incoming(void);
 
-/* What the user has to say to allow it, as a message names it */
+/* Part of a message: the setting with which the user can allow it */
 extern const char vfio_mig_multi_device_option[];
 
 /*
  * vfio_mig_empty_chunk_is_pending: what does a chunk of size 0 mean, while
  * bytes are pending?
  *
- * false: that there is none, as the contract has it. true: the driver does
- * not tell the size; the chunk has all pending bytes, or as many as fit the
- * data window. Such drivers are known (NVIDIA vGPU). QEMU: a property of the
+ * false: that there is no data, as the kernel's header defines it. true: the
+ * driver does not report the size; the chunk has all pending bytes, or as many
+ * as fit the data window. NVIDIA vGPU is such a driver. QEMU: a property of the
  * device; attach: VFIO_MIGRATION_EMPTY_CHUNK=pending in the environment.
  */
 bool vfio_mig_empty_chunk_is_pending(VFIODevice *vbasedev);
 
-/* What the user has to say where a driver may be one of these */
+/* Part of a message: the setting for such a driver */
 extern const char vfio_mig_empty_chunk_option[];
 
 /*
  * vfio_mig_stop_size: bytes that the device has to send after the VM was
- * stopped, as its user knows; 0: nobody does
+ * stopped, as configured by the user; 0: not known
  *
- * Only for one whose driver does not tell, and that has not been migrated
- * yet. QEMU: a property of the device; attach: VFIO_MIGRATION_STOP_SIZE in the
- * environment, for each device.
+ * Only used if the driver does not report it, and the device has not been
+ * migrated yet. QEMU: a property of the device; attach:
+ * VFIO_MIGRATION_STOP_SIZE in the environment, for each device.
  */
 uint64_t vfio_mig_stop_size(VFIODevice *vbasedev);
 
-/* What the user has to say for that, as a message names it */
+/* Part of a message: the setting for that */
 extern const char vfio_mig_stop_size_option[];
 
 /*
  * vfio_mig_queue_size: bytes of a device's data that may be in memory, between
- * the device and the stream, as its user says; 0: as many as is good in general
+ * the device and the stream, as configured by the user; 0: the default
  *
  * QEMU: a property of the device; attach: VFIO_MIGRATION_QUEUE_SIZE in the
  * environment, for each device. Any thread
@@ -78,16 +79,16 @@ uint64_t vfio_mig_queue_size(VFIODevice *vbasedev);
 uint64_t vfio_mig_downtime_limit_ms(void);
 
 /*
- * vfio_mig_answer_wanted: false where the user says that what is at the other
- * end of a socket does not answer. attach: VFIO_MIGRATION_RETURN_PATH=off in
- * the environment.
+ * vfio_mig_answer_wanted: false if the user has configured that the other end
+ * of a socket does not answer. attach: VFIO_MIGRATION_RETURN_PATH=off in the
+ * environment.
  */
 bool vfio_mig_answer_wanted(void);
 
 /*
  * vfio_mig_device_log_allowed: may the device log which pages it writes?
  *
- * false: they are found in another way, as for a device without a log. QEMU: a
+ * false: they are found in other ways, as for a device without a log. QEMU: a
  * property of the device; attach: VFIO_MIGRATION_DEVICE_DIRTY_TRACKING=off in
  * the environment.
  */

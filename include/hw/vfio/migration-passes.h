@@ -1,5 +1,5 @@
 /*
- * What VFIO devices do when the VM stops or goes on
+ * What VFIO devices do when the VM stops or continues
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -9,14 +9,14 @@
 #include "hw/vfio/migration-device.h"
 
 /*
- * VM state handlers of a device. When the VM stops, QEMU calls the first one
- * of all devices that have P2P states, then the other one of all devices;
- * likewise when it goes on.
+ * VM state handlers of a device. When the VM stops, QEMU first calls
+ * vfio_mig_passes_stops_first() of all devices that have P2P states, then
+ * vfio_mig_passes_vm_state() of all devices; likewise when it continues.
  *
  * @opaque: the VFIODevice
  *
- * What goes wrong fails the device's session, or is reported. Of several
- * devices the changes of state are made side by side within such a pass.
+ * An error fails the device's session, or is reported. Within such a pass,
+ * several devices change their states in parallel.
  *
  * Locks: need the BQL; claim devices.
  */
@@ -25,7 +25,7 @@ void vfio_mig_passes_stops_first(void *opaque, bool running, RunState state);
 void vfio_mig_passes_starts_first(void *opaque, bool running, RunState state);
 
 /*
- * vfio_mig_passes_leave: the device is unplugged, and has no handlers any more
+ * vfio_mig_passes_leave: the device is unplugged and no longer has handlers
  *
  * Locks: needs the BQL.
  */

@@ -1,13 +1,14 @@
 /*
- * Does the source's PCI device fit the one here?
+ * Does the source's PCI device match the local one?
  *
- * QEMU holds the configuration space of a stream against the device's own,
- * byte by byte, and says "Bad config data: i=0x10 ..." where it refuses; what
- * it has no mask for it takes. This looks first, and says it in words.
+ * QEMU compares the configuration space in a stream to that of the device, byte
+ * by byte, and reports a mismatch as "Bad config data: i=0x10 ..."; it accepts
+ * any difference in bytes without a mask. This check comes first, and describes
+ * all differences.
  *
- * What cannot be known: the stream has the addresses of the source's BARs,
- * not their sizes. A BAR that is smaller here is only seen by whoever uses
- * its missing part, and a larger one only where its address cannot be.
+ * Not everything can be detected: the stream has the addresses of the source's
+ * BARs, not their sizes. A smaller BAR is noticed only when its missing part is
+ * used, and a larger one only if the address is not aligned to its size.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -21,7 +22,7 @@
 #define VFIO_MIG_PCI_BARS           6
 
 /*
- * vfio_mig_pci_compare: how two devices differ for their guest
+ * vfio_mig_pci_compare: how two devices differ as seen by a guest
  *
  * @here, @there: the first VFIO_MIG_PCI_HEADER_BYTES of the configuration
  *                spaces; @there may hold anything
@@ -29,21 +30,21 @@
  *
  * Pure; no lock.
  *
- * Returns: text of all differences, "; " between them, to be freed with
- * g_free(); NULL: none that can be seen.
+ * Returns: a list of all differences, separated by "; ", to be freed with
+ * g_free(); NULL if none was found.
  */
 char *vfio_mig_pci_compare(const uint8_t *here, const uint8_t *there,
                            const uint64_t bar_size[VFIO_MIG_PCI_BARS]);
 
 /*
- * vfio_mig_pci_check: look at the configuration that comes next in @f
+ * vfio_mig_pci_check: check the configuration that comes next in @f
  *
- * To be called before the device's configuration is loaded; takes nothing
- * from @f. A device that is no PCI device, a stream that ends, and one of
- * another layout are left to who loads it.
+ * To be called before the device's configuration is loaded; consumes nothing
+ * from @f. If the device is not a PCI device, or the stream ends or has another
+ * layout, it is left to the code that loads it.
  *
- * Returns: 0; -EINVAL with @errp set: device's name and all differences; or
- * another -errno where the kernel does not tell how large the BARs are here.
+ * Returns: 0; -EINVAL with @errp set to the device's name and all differences;
+ * or another -errno if the kernel does not report the sizes of the local BARs.
  * Locks: needs the BQL.
  */
 int vfio_mig_pci_check(VFIODevice *vbasedev, QEMUFile *f, Error **errp);

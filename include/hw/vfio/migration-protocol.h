@@ -20,13 +20,13 @@
 
 typedef struct VFIODeviceMigration VFIODeviceMigration;
 
-/* For who reads that a driver refused what it was given */
+/* Hint for the user if a driver has rejected its data */
 #define VFIO_MIG_HINT_SAME_DRIVER \
     "Both hosts need the same kernel series, driver and firmware.\n"
 
 /*
  * Where the bytes of a chunk go. Functions return 0 or -errno; a sink that
- * has an error of its own to show leaves @errp unset.
+ * reports its error elsewhere leaves @errp unset.
  */
 typedef struct VFIOMigSink VFIOMigSink;
 struct VFIOMigSink {
@@ -47,10 +47,10 @@ struct VFIOMigSink {
      */
     int (*end)(VFIOMigSink *sink, Error **errp);
     /*
-     * Memory of the sink's own for the next @size_bytes: of the chunk that is
-     * open, or else of the next one. Read into that, they are not copied by
-     * put(), if that gets them next. May block. NULL: the sink takes nothing
-     * any more, and has no error to show.
+     * Memory of the sink for the next @size_bytes: of the current chunk or, if
+     * none was begun, of the next one. If they are read into that memory and
+     * passed to put() next, they are not copied. May block. NULL: the sink
+     * accepts no more, and has reported its error elsewhere.
      */
     void *(*room)(VFIOMigSink *sink, size_t size_bytes);
 };
@@ -70,7 +70,7 @@ struct VFIOMigSource {
 
 /* What read_chunk() has found */
 typedef enum VFIOMigRead {
-    VFIO_MIG_READ_END,          /* there is no more: the end of the phase */
+    VFIO_MIG_READ_END,          /* there is no more in this phase */
     VFIO_MIG_READ_NOTHING_NOW,  /* a running device has nothing to give yet */
     VFIO_MIG_READ_CHUNK,        /* one chunk went into the sink */
 } VFIOMigRead;
@@ -78,8 +78,8 @@ typedef enum VFIOMigRead {
 /* What one device can do; set by probe() */
 typedef struct VFIOMigTraits {
     const VFIOMigArcTable *arcs;
-    bool learns_refusals;   /* EINVAL: the driver lacks this arc, go round */
-    bool p2p;               /* it can stop DMA to other devices alone */
+    bool learns_refusals;   /* EINVAL: the driver lacks this arc, avoid it */
+    bool p2p;               /* it can stop only its DMA to other devices */
     bool precopy;           /* it can be read while it runs */
     bool any_segments;      /* chunk boundaries carry no meaning */
     bool cheap_sizes;       /* sizes may be queried at any rate */
@@ -93,12 +93,12 @@ typedef struct VFIOMigProtocol {
     const char *name;
 
     /*
-     * Does the device speak this protocol? Sets up what is needed for it, and
+     * Does the device support this protocol? Sets up what is needed for it, and
      * mig->traits.
      *
-     * Returns: 0; -ENODEV where the device does not, and another protocol
-     * may be tried: @errp then says what its driver does not offer ("no
-     * ..."); another -errno where it does, but not as it should.
+     * Returns: 0; -ENODEV if it does not, and another protocol may be tried:
+     * @errp then says what its driver does not offer ("no ..."); another -errno
+     * if it does, but incorrectly.
      */
     int (*probe)(VFIODeviceMigration *mig, Object *obj, Error **errp);
     /* Undo probe(), and open() if close() was not called. */
@@ -109,23 +109,23 @@ typedef struct VFIOMigProtocol {
     /* Perform one arc of the table: a single write. Returns 0 or -errno. */
     int (*step)(VFIODeviceMigration *mig, VFIOMigState to);
 
-    /* Allocate, or release, what moving data needs. BQL */
+    /* Allocate or free what is needed to move data. BQL */
     void (*open)(VFIODeviceMigration *mig);
     void (*close)(VFIODeviceMigration *mig);
 
     /*
-     * Bytes that the device still has to give, as far as it can tell. A
-     * device that runs may have more to give only once it was asked.
+     * How much data the device still has, as far as it can report that. A
+     * running device may have more to give only after this query.
      *
-     * @sizes: all zero when it is called
+     * @sizes: must be all zero
      */
     int (*estimate)(VFIODeviceMigration *mig, VFIOMigSizes *sizes,
                     Error **errp);
     /*
      * Move one chunk into @sink, and tell the driver that it was taken.
      *
-     * Returns: a VFIOMigRead, or -errno; @errp is unset where the sink failed
-     * without one. After a failure the chunk counts as not taken.
+     * Returns: a VFIOMigRead, or -errno; @errp is unset if the sink has failed
+     * without setting it. After a failure the chunk counts as not taken.
      */
     int (*read_chunk)(VFIODeviceMigration *mig, VFIOMigSink *sink,
                       Error **errp);

@@ -2,8 +2,8 @@
  * One save or load of a VFIO device: its phase, its failure
  *
  * A session begins when a migration begins, and holds a reference to the
- * device: whatever becomes of the device in between, the object is there
- * until the session has ended.
+ * device: whatever happens to the device, the object exists until the session
+ * has ended.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -17,11 +17,11 @@ typedef struct VFIOMigPipeline VFIOMigPipeline;
 
 typedef struct VFIOMigWriter VFIOMigWriter;
 
-/* A change of state in a load that is not over yet */
+/* A change of state in a load that has not been completed yet */
 typedef enum VFIOMigLoadStep {
     VFIO_MIG_LOAD_STEP_NONE,
-    VFIO_MIG_LOAD_STEP_ENTERS,  /* resuming */
-    VFIO_MIG_LOAD_STEP_VERDICT, /* ... and leaves it */
+    VFIO_MIG_LOAD_STEP_ENTERS,  /* into resuming */
+    VFIO_MIG_LOAD_STEP_VERDICT, /* out of resuming */
 } VFIOMigLoadStep;
 
 typedef enum VFIOMigStream {
@@ -33,7 +33,7 @@ typedef enum VFIOMigStream {
 struct VFIOMigSession {
     VFIOMigStream stream;
     QEMUFile *file;             /* only its own thread; NULL in phase setup */
-    uint8_t *staging;           /* its own thread; see migration-file.c */
+    uint8_t *staging;           /* only its own thread; see migration-file.c */
     VFIOMigWriter *writer;      /* of a load; its own thread */
     VFIOMigPipeline *pipeline;  /* its own thread; NULL: none yet */
     VFIOMigEstimate estimate;   /* its own thread */
@@ -42,17 +42,17 @@ struct VFIOMigSession {
 
     Error *error;               /* lock; why it failed, or NULL */
     int ret;                    /* lock; -errno */
-    bool told;                  /* set in the stream; its own thread */
+    bool told;                  /* error set in the stream; its own thread */
     VFIOMigLoadStep step;       /* BQL */
-    bool announced;             /* the stream that is loaded has the device */
-    bool initial_arrived;       /* so the stream says. BQL */
+    bool announced;             /* the stream being loaded has the device */
+    bool initial_arrived;       /* according to the stream. BQL */
     bool acked;                 /* its mark was the last; source told. BQL */
-    bool section_has_data;      /* the one that is loaded. BQL */
+    bool section_has_data;      /* the section being loaded. BQL */
     bool looks_like_v1;         /* the stream of the load does. BQL */
     bool looks_like_v2;
 
-    bool data_sent;             /* lock; since the device began to save */
-    bool stop_due;              /* lock; the VM was stopped in a chunk */
+    bool data_sent;             /* lock; since the start of saving */
+    bool stop_due;              /* lock; the VM was stopped during a chunk */
     bool slept;                 /* its own thread; the guest was in S3 */
 };
 
@@ -61,36 +61,36 @@ struct VFIOMigSession {
  *
  * @phase: setup for a save, load for a load
  *
- * Locks: needs the BQL. No other session may be there.
+ * Locks: needs the BQL. There must be no other session.
  */
 void vfio_mig_session_begin(VFIODeviceMigration *mig, VFIOMigPhase phase,
                             VFIOMigStream stream);
 
-/* vfio_mig_session_open: data goes to or comes from @f from now on. BQL */
+/* vfio_mig_session_open: data is written to or read from @f from now on. BQL */
 void vfio_mig_session_open(VFIODeviceMigration *mig, QEMUFile *f);
 
 /*
- * vfio_mig_session_end: nothing is moved any more
+ * vfio_mig_session_end: end the session, if there is one
  *
- * A device that was unplugged in the meantime is freed, but not in here:
- * QEMU is in the middle of a list of handlers.
+ * A device that was unplugged in the meantime is freed, but in a bottom half:
+ * QEMU is iterating over a list of handlers.
  *
- * Locks: needs the BQL. Does nothing where there is no session.
+ * Locks: needs the BQL.
  */
 void vfio_mig_session_end(VFIODeviceMigration *mig);
 
 /* The only way to change the phase. BQL */
 void vfio_mig_set_phase(VFIODeviceMigration *mig, VFIOMigPhase phase);
 
-/* Name of @phase, as users see it; never NULL */
+/* Name of @phase as shown to users; never NULL */
 const char *vfio_mig_phase_str(VFIOMigPhase phase);
 
 /*
- * vfio_mig_fail: this device fails the session under way
+ * vfio_mig_fail: this device fails the current session
  *
  * @ret: -errno
- * @err: ownership is transferred. It reaches query-migrate; the stream learns
- *       of it by vfio_mig_session_tell(). In a load, a snapshot, or without a
+ * @err: ownership is transferred. It is shown by query-migrate, and set in the
+ *       stream by vfio_mig_session_tell(). In a load, a snapshot, or without a
  *       session, it is printed here.
  *
  * The first error of a session wins. Locks: none needed.
@@ -105,16 +105,16 @@ bool vfio_mig_session_failed(VFIODeviceMigration *mig);
  *
  * Only for the thread of the stream: QEMUFile has no lock.
  *
- * Returns: 0 where it has not failed, or its -errno.
+ * Returns: 0 if it has not failed, otherwise its -errno.
  */
 int vfio_mig_session_tell(VFIODeviceMigration *mig);
 
 /*
- * vfio_mig_session_name_failure: where the migration has failed and nobody
- * has said why, say what is known of it
+ * vfio_mig_session_name_failure: if the migration has failed without a reason,
+ * report what is known
  *
- * QEMU 7.2 gives no reason for a failure in the switch-over, other than a
- * device's: not what the stream met, nor that the destination said no.
+ * For a failure in the switch-over that is not a device's, QEMU 7.2 gives no
+ * reason: neither the stream's error, nor that the destination has refused.
  *
  * For save_cleanup, while the stream is still open; there must be a session.
  * Locks: needs the BQL.
@@ -124,7 +124,7 @@ void vfio_mig_session_name_failure(VFIODeviceMigration *mig);
 /* Is there a session that saves and has not failed? BQL */
 bool vfio_mig_session_goes_on(VFIODeviceMigration *mig);
 
-/* Was data of the device sent in its present session? */
+/* Was data of the device sent in its current session? */
 bool vfio_mig_data_sent(VFIODeviceMigration *mig);
 void vfio_mig_set_data_sent(VFIODeviceMigration *mig, bool sent);
 

@@ -1,5 +1,5 @@
 /*
- * All devices of a stopped VM are read at once, without the BQL
+ * Reading all devices of a stopped VM in parallel, without the BQL
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -7,10 +7,10 @@
 #define HW_VFIO_MIGRATION_STOP_COPY_H
 
 /*
- * vfio_mig_stop_copy_attach: from now on the devices of each migration are
- * read so, at the head of its completion
+ * vfio_mig_stop_copy_attach: from now on, read the devices of each migration
+ * in parallel, at the beginning of its completion
  *
- * Once is enough for all devices of the process, for good. Locks: the BQL.
+ * One call is enough for all devices and migrations. Locks: needs the BQL.
  */
 void vfio_mig_stop_copy_attach(void);
 

@@ -14,7 +14,7 @@
 #ifndef HW_VFIO_MIGRATION_STREAM_H
 #define HW_VFIO_MIGRATION_STREAM_H
 
-/* Of QEMU 5.2 and later; INIT_DATA_SENT of 8.1, the last of 10.1 */
+/* Since QEMU 5.2; INIT_DATA_SENT since 8.1, the last one since 10.1 */
 #define VFIO_MIG_TAG_END_OF_STATE     UINT64_C(0xffffffffef100001)
 #define VFIO_MIG_TAG_CONFIG           UINT64_C(0xffffffffef100002)
 #define VFIO_MIG_TAG_SETUP            UINT64_C(0xffffffffef100003)
@@ -22,19 +22,19 @@
 #define VFIO_MIG_TAG_INIT_DATA_SENT   UINT64_C(0xffffffffef100005)
 #define VFIO_MIG_TAG_CONFIG_LOAD_READY  UINT64_C(0xffffffffef100006)
 
-/* What to do about a source that does not send all in this stream */
+/* Hint for the user if a source does not send everything in this stream */
 #define VFIO_MIG_STREAM_NO_MULTIFD \
     "switch its x-migration-multifd-transfer off, or use a machine type of " \
     "QEMU 9.2 or before on both sides"
 
 /*
- * Largest chunk that is believed, in bytes. A vfio driver of the kernel
- * cannot offer a larger region: it encodes the region's index in the bits of
- * the file offset from 40 upwards.
+ * Largest chunk that is accepted, in bytes. A vfio driver of the kernel cannot
+ * have a larger region: the region's index is encoded in the bits of the file
+ * offset from 40 upwards.
  */
 #define VFIO_MIG_CHUNK_MAX_BYTES      (1 * TiB)
 
-/* What stands before the bytes of a data packet: its tag and its size */
+/* Size of what precedes the bytes of a data packet: its tag and its size */
 #define VFIO_MIG_DATA_HEADER_BYTES    16
 
 typedef enum VFIOMigPacket {
@@ -45,13 +45,13 @@ typedef enum VFIOMigPacket {
     VFIO_MIG_PACKET_INIT_DATA_SENT,     /* the section ends with it */
 } VFIOMigPacket;
 
-/* Writers of packets; errors stay in the file: qemu_file_get_error(). */
+/* Write packets. Errors are kept in the file: qemu_file_get_error(). */
 void vfio_mig_put_setup(QEMUFile *f);               /* SETUP, END */
 void vfio_mig_put_data_header(QEMUFile *f, uint64_t size_bytes);
 void vfio_mig_put_config_header(QEMUFile *f);
 void vfio_mig_put_end(QEMUFile *f);
 
-/* The header of a data packet, into VFIO_MIG_DATA_HEADER_BYTES at @to */
+/* Write the VFIO_MIG_DATA_HEADER_BYTES of a data packet's header to @to. */
 void vfio_mig_format_data_header(uint8_t *to, uint64_t size_bytes);
 
 /*
@@ -60,9 +60,9 @@ void vfio_mig_format_data_header(uint8_t *to, uint64_t size_bytes);
  * @packet: what it is
  * @size_bytes: set for DATA only: 0 .. VFIO_MIG_CHUNK_MAX_BYTES
  *
- * Each field is checked for a stream error before its value is used.
- * An unknown tag, a size above the limit, SETUP not closed at once, and a tag
- * that belongs to data beside this stream (QEMU 10.1 and later) are errors.
+ * Each field is checked for a stream error before its value is used. Errors
+ * are: an unknown tag, a size above the limit, SETUP not followed by its end,
+ * and a tag for data outside this stream (QEMU 10.1 and later).
  *
  * Returns: 0, or -errno with @errp set (without the device's name: the
  * caller prepends it). Nothing else of the stream is consumed.
@@ -78,12 +78,12 @@ int vfio_mig_get_packet(QEMUFile *f, VFIOMigPacket *packet,
 int vfio_mig_get_end(QEMUFile *f, Error **errp);
 
 /*
- * vfio_mig_check_read: has @f given all of @size bytes, and without an error?
+ * vfio_mig_check_read: did @f return all of @size bytes, without an error?
  *
- * @what: was read, for the message
- * @done: bytes that it gave
+ * @what: what was read, for the message
+ * @done: bytes that were returned
  *
- * Returns: 0, or -errno with @errp set: the file's error, or -EIO where the
+ * Returns: 0, or -errno with @errp set: the file's error, or -EIO if the
  * stream ended early.
  */
 int vfio_mig_check_read(QEMUFile *f, const char *what, size_t done,

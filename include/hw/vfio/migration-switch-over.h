@@ -8,16 +8,16 @@
 
 #include "hw/vfio/migration-device.h"
 
-/* vfio_mig_switch_over_begin: the device's session begins to save. BQL */
+/* vfio_mig_switch_over_begin: the device's session starts to save. BQL */
 void vfio_mig_switch_over_begin(VFIODeviceMigration *mig);
 
 /*
- * vfio_mig_switch_over_ask: what QEMU has to be told as pending
+ * vfio_mig_switch_over_ask: what to report to QEMU as pending
  *
- * Asks the device for its sizes where they are not known well enough.
+ * Asks the device for its sizes if they are not known or too old.
  *
  * @threshold_bytes: the VM is stopped once less than that is pending
- * @others_bytes: pending of whom QEMU has asked before
+ * @others_bytes: pending in handlers that QEMU has asked before
  * @pending_bytes: set on success
  *
  * Returns: 0, or -errno with @errp set.
@@ -29,16 +29,16 @@ int vfio_mig_switch_over_ask(VFIODeviceMigration *mig,
 
 /*
  * vfio_mig_switch_over_warn: warn of what keeps the VM from being stopped, or
- * of what the downtime limit does not include; each once in a migration
+ * of what the downtime limit does not include; each once per migration
  *
- * Locks: takes the BQL where there is something to tell, so that neither it
+ * Locks: takes the BQL if there is something to report, so that neither it
  * nor the claim may be held.
  */
 void vfio_mig_switch_over_warn(VFIODeviceMigration *mig);
 
 /*
- * vfio_mig_switch_over_read: a round has read @size_bytes of the running
- * device; 0: it had nothing to give. The stream's own thread.
+ * vfio_mig_switch_over_read: a round has read @size_bytes from the running
+ * device; 0: it had nothing. The stream's own thread.
  *
  * @read_ns, @wire_ns: how long the device and the stream took for it
  */
@@ -46,27 +46,26 @@ void vfio_mig_switch_over_read(VFIODeviceMigration *mig, uint64_t size_bytes,
                                int64_t read_ns, int64_t wire_ns);
 
 /*
- * vfio_mig_switch_over_done: the device has been saved, all of it; traces how
- * long that took from the last look on, and what was expected
+ * vfio_mig_switch_over_done: the device was saved completely; traces how long
+ * that took since the last look, and what was expected
  */
 void vfio_mig_switch_over_done(VFIODeviceMigration *mig);
 
 /*
- * vfio_mig_switch_over_pause: after a round in which the device had nothing to
- * give: wait some milliseconds where nothing else is left to do
+ * vfio_mig_switch_over_pause: after a round in which the device had nothing,
+ * wait some milliseconds if there is nothing else to do
  *
  * Locks: the stream's own thread; neither the BQL nor the claim may be held.
  */
 void vfio_mig_switch_over_pause(VFIODeviceMigration *mig);
 
 /*
- * vfio_mig_switch_over_image: the device has given, or was given, all of its
- * state
+ * vfio_mig_switch_over_image: all of the device's state was saved or loaded
  *
- * Where its driver cannot tell, that is taken for what the next migration has
- * to send after the VM was stopped.
+ * If the driver cannot report sizes, this is assumed to be what the next
+ * migration has to send after the VM was stopped.
  *
- * @size_bytes: how much of it was moved while the device stood still
+ * @size_bytes: how much of it was moved while the device was stopped
  */
 void vfio_mig_switch_over_image(VFIODeviceMigration *mig,
                                 uint64_t size_bytes);

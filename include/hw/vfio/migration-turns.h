@@ -2,11 +2,12 @@
  * Whose turn it is to send, while the VM runs
  *
  * The devices of a migration share its rate limit with each other and with
- * RAM. Each device has its turn after the others have had theirs, and none as
- * long as they have sent more than the limit allows.
+ * RAM. Each device has its turn after the others have had theirs, and none has
+ * one as long as they have exceeded the limit.
  *
- * Locks: all of it belongs to the migration thread, but for the functions that
- * need the BQL: while they are called that thread is in one of them, or gone.
+ * Locks: all of it belongs to the migration thread, except for the functions
+ * that need the BQL: these are called either by that thread, or when it does
+ * not exist.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -16,40 +17,41 @@
 #include "hw/vfio/migration-device.h"
 
 /*
- * vfio_mig_turns_join, vfio_mig_turns_leave: the device takes part, with its
- * session, or no longer. BQL
+ * vfio_mig_turns_join, vfio_mig_turns_leave: the device, which has a session,
+ * takes part from now on, or no longer. BQL
  *
- * To leave without having joined does nothing.
+ * Leaving without having joined has no effect.
  */
 void vfio_mig_turns_join(VFIODeviceMigration *mig);
 void vfio_mig_turns_leave(VFIODeviceMigration *mig);
 
-/* vfio_mig_turns_devices: those that take part; NULL: none. Do not free it. */
+/* vfio_mig_turns_devices: those that take part; NULL: none. Do not free. */
 GPtrArray *vfio_mig_turns_devices(void);
 
 /*
  * vfio_mig_turns_look: QEMU asks what is pending
  *
- * Pays of what devices have sent too much. Where RAM has kept all of them from
- * their turns for a while, they have one now: sections are written to @f, so
- * that this is for outside of any.
+ * Pays part of the devices' debt. If RAM has kept all of them from having turns
+ * for a while, they have theirs now: this writes sections to @f, so it must not
+ * be called inside a section.
  *
- * Locks: without the BQL, and no claim.
+ * Locks: neither the BQL nor a claim may be held.
  */
 void vfio_mig_turns_look(QEMUFile *f);
 
-/* Is it the devices' turn alone, within vfio_mig_turns_look()? */
+/* Is this a round of the devices only, in vfio_mig_turns_look()? */
 bool vfio_mig_turns_of_devices(void);
 
 /*
- * vfio_mig_turns_may_send: is it the turn of @mig, or does it not take part?
+ * vfio_mig_turns_may_send: is it the turn of @mig? Also true if @mig does not
+ * take part
  */
 bool vfio_mig_turns_may_send(VFIODeviceMigration *mig);
 
 /*
- * vfio_mig_turns_begin, vfio_mig_turns_end: bracket its turn
+ * vfio_mig_turns_begin, vfio_mig_turns_end: bracket the turn of @mig
  *
- * @f: what it has sent to
+ * @f: the stream that it has sent to
  */
 void vfio_mig_turns_begin(VFIODeviceMigration *mig);
 void vfio_mig_turns_end(VFIODeviceMigration *mig, QEMUFile *f);

@@ -1,11 +1,11 @@
 /*
  * Access to a VFIO region through pread and pwrite
  *
- * A register takes exactly one access of its width: drivers refuse any other.
- * Data is moved in large accesses; only after the driver has refused one
- * (EINVAL) is the rest, and all that follows on this device, moved in
- * naturally aligned accesses of 8, 4, 2 or 1 bytes. A short transfer is
- * continued where it stopped; EINTR is tried again.
+ * A register requires exactly one access of its width: drivers refuse any
+ * other. Data is moved in large accesses; only if the driver has refused one
+ * (EINVAL), the rest and all later data of this device is moved in naturally
+ * aligned accesses of 8, 4, 2 or 1 bytes. A short transfer is continued where
+ * it stopped; EINTR is retried.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -37,8 +37,8 @@ int vfio_mig_register_write(const VFIOMigAccess *access, uint64_t offset,
  * Read or write @size bytes of data at @offset of the region.
  *
  * Returns: 0, or -errno of the access that failed; an end of file in the
- * middle is -EIO. Sets @access->small_only where the driver has refused a
- * large access.
+ * middle is -EIO. Sets @access->small_only if the driver has refused a large
+ * access.
  */
 int vfio_mig_data_read(VFIOMigAccess *access, uint64_t offset, void *buf,
                        size_t size);

@@ -2,8 +2,8 @@
  * Kernel interface of the VFIO migration region (protocol v1)
  *
  * Owns: the register layout and the bits of device_state, as Linux 5.8 to
- * 5.17 defined them. Later kernel headers keep only deprecated spellings of
- * the same numbers, which is why they stand here under names of our own.
+ * 5.17 defined them. Later kernel headers have only deprecated names for the
+ * same numbers, which is why they are defined here under names of our own.
  *
  * Source: linux/vfio.h of Linux 5.8 to 5.17, vfio_device_migration_info.
  *
@@ -23,7 +23,7 @@
 #define VFIO_MIG_REG_DATA_SIZE            0x18 /* u64, read and write */
 #define VFIO_MIG_REGS_SIZE_BYTES          0x20
 
-/* device_state: three state bits, the others are the driver's. */
+/* device_state: three state bits; the others belong to the driver. */
 #define VFIO_MIG_V1_RUNNING               (1u << 0)
 #define VFIO_MIG_V1_SAVING                (1u << 1)
 #define VFIO_MIG_V1_RESUMING              (1u << 2)

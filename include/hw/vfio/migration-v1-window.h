@@ -1,9 +1,9 @@
 /*
  * The data window of a migration region as a list of extents
  *
- * Pure: no device, no lock. The areas that a driver offers for mmap come
- * unsorted, may touch, overlap, be empty or lie outside the region; they are
- * cleaned once, then one iterator cuts any chunk into mapped and trapped
+ * Pure: no device, no lock. The areas that a driver offers for mmap may be
+ * unsorted, adjacent, overlapping, empty, or outside the region. They are
+ * sanitized once; then an iterator splits any chunk into mapped and trapped
  * pieces.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -15,16 +15,16 @@
 typedef struct VFIOMigArea {
     uint64_t offset;    /* bytes from the start of the region */
     uint64_t size;      /* bytes */
-    void *host;         /* where it is mapped; NULL: it is not mapped */
+    void *host;         /* where it is mapped; NULL: not mapped */
 } VFIOMigArea;
 
 typedef struct VFIOMigExtents {
     uint64_t region_size;   /* bytes */
-    VFIOMigArea *areas;     /* mapped ones only; sorted, apart, inside */
+    VFIOMigArea *areas;     /* only mapped ones; sorted, disjoint, inside */
     unsigned nr_areas;
 } VFIOMigExtents;
 
-/* A piece of a chunk that is moved in one way. */
+/* A piece of a chunk that is either entirely mapped or entirely trapped. */
 typedef struct VFIOMigPiece {
     uint64_t offset;    /* bytes from the start of the region */
     uint64_t size;      /* bytes, never 0 */
@@ -32,12 +32,12 @@ typedef struct VFIOMigPiece {
 } VFIOMigPiece;
 
 /*
- * vfio_mig_extents_init: clean and sort what the driver offered
+ * vfio_mig_extents_init: sanitize and sort the areas that the driver offers
  *
  * @region_size: bytes
  * @areas: as offered; only those with a host address can become mapped.
- *         An empty area, one not wholly inside the region, and every area
- *         that overlaps another one is left out: its bytes are trapped.
+ *         An empty area, one not entirely inside the region, and every area
+ *         that overlaps another one are left out: their bytes are trapped.
  *
  * Returns: number of areas left out although they were mapped.
  */
@@ -56,11 +56,11 @@ bool vfio_mig_extents_contain(const VFIOMigExtents *extents, uint64_t offset,
                               uint64_t size);
 
 /*
- * vfio_mig_extents_next: cut the next piece off a chunk
+ * vfio_mig_extents_next: take the next piece off a chunk
  *
  * @offset, @size: the rest of the chunk, in bytes; both are advanced. The
  *                 caller has checked it with vfio_mig_extents_contain().
- * @piece: set to the piece: as long as one way of access holds
+ * @piece: set to the longest piece with one kind of access
  *
  * Returns: false when @size is 0, the end of the chunk.
  */

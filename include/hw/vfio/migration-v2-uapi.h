@@ -1,8 +1,8 @@
 /*
  * Protocol v2 as the kernel defines it: VFIO_DEVICE_FEATURE
  *
- * Under names of our own, as the header that this is built with may be older
- * than the kernel that it runs on.
+ * Under names of our own, as the kernel headers that QEMU is built with may be
+ * older than the kernel that it runs on.
  *
  * Source: linux/vfio.h of Linux 6.2; REINIT and its opt-in of Linux 7.1.
  *
@@ -17,7 +17,7 @@
 #define VFIO_MIG_V2_FEATURE_MIGRATION       1
 #define VFIO_MIG_V2_FEATURE_DEVICE_STATE    2
 #define VFIO_MIG_V2_FEATURE_DATA_SIZE       9
-/* Opt-in, without data: initial_bytes may begin anew (Linux 7.1) */
+/* Opt-in, without payload: initial_bytes may start over (Linux 7.1) */
 #define VFIO_MIG_V2_FEATURE_REINIT          12
 
 /* What a device can do: payload of FEATURE_MIGRATION */
@@ -34,7 +34,7 @@ typedef struct VFIOMigV2DeviceState {
 /* Argument of the ioctl on the data fd */
 typedef struct VFIOMigV2PrecopyInfo {
     uint32_t argsz;
-    uint32_t flags;             /* 0, as there are none before Linux 7.1 */
+    uint32_t flags;             /* 0: there are none before Linux 7.1 */
     uint64_t initial_bytes;
     uint64_t dirty_bytes;
 } VFIOMigV2PrecopyInfo;

@@ -1,10 +1,10 @@
 /*
- * A slow device's data on its way from the stream into the device
+ * The data of a slow device on its way from the stream into the device
  *
- * A device that keeps the stream waiting is written by a thread of its own,
- * out of a bounded queue, while the stream is read on: for it, and for other
- * devices. One that does not is written by the thread that loads, straight
- * from the stream.
+ * If a device makes the stream wait, a separate thread writes to it from a
+ * bounded queue, while more of the stream is read, for it and for other
+ * devices. Otherwise the thread that loads writes to it directly from the
+ * stream.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -14,39 +14,40 @@
 #include "hw/vfio/migration-device.h"
 
 /*
- * vfio_mig_writer_new: get ready, with all the memory that it takes
+ * vfio_mig_writer_new: prepare, and allocate all memory that is needed
  *
- * In the session of a load, before its first packet. Locks: needs the BQL.
+ * Called in the session of a load, before its first packet. Locks: needs the
+ * BQL.
  */
 void vfio_mig_writer_new(VFIODeviceMigration *mig);
 
 /*
  * vfio_mig_writer_receive: move a chunk of @size_bytes from @f to the device
  *
- * It may be in the queue only when this returns. An error may be that of a
- * chunk before it.
+ * When this returns, the chunk may still be in the queue. An error may be that
+ * of an earlier chunk.
  *
  * Returns: 0, or -errno with @errp set.
- * Locks: needs the BQL, which others may have where a coroutine waits. The
- * caller has not claimed the device.
+ * Locks: needs the BQL, which is released while a coroutine waits. The caller
+ * must not have claimed the device.
  */
 int vfio_mig_writer_receive(VFIODeviceMigration *mig, QEMUFile *f,
                             uint64_t size_bytes, Error **errp);
 
 /*
- * vfio_mig_writer_finish: have the device take all that was received
+ * vfio_mig_writer_finish: write everything that was received to the device
  *
- * No thread is there when it returns; the next chunk may bring one.
+ * There is no thread when this returns; the next chunk may start one.
  *
- * Returns: 0, or -errno with @errp set, of any chunk so far. Locks: as above.
+ * Returns: 0, or -errno with @errp set, for any chunk so far. Locks: as above.
  */
 int vfio_mig_writer_finish(VFIODeviceMigration *mig, Error **errp);
 
 /*
- * vfio_mig_writer_free: the load ends, whether the device has all or not
+ * vfio_mig_writer_free: the load ends, whether or not the device has everything
  *
- * Waits for the piece that is being written, at most. Does nothing where
- * there is none. Locks: needs the BQL.
+ * Waits at most for the piece that is being written. Does nothing if there is
+ * no writer. Locks: needs the BQL.
  */
 void vfio_mig_writer_free(VFIODeviceMigration *mig);
 

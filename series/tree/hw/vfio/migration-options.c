@@ -1,5 +1,5 @@
 /*
- * Migration of VFIO devices: what the user has asked for
+ * Migration of VFIO devices: the user's settings
  *
  * Owns: the meaning of the properties enable-migration,
  * x-multi-device-migration, x-migration-empty-chunk-pending,
@@ -7,7 +7,7 @@
  * x-migration-queue-size, and reading QEMU's own downtime-limit. Does not own:
  * the properties (pci.c), whether a device can migrate (migration.c).
  *
- * Locks: needs the BQL, but for what the header says of any thread.
+ * Locks: needs the BQL, except where the header says "any thread".
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -62,13 +62,13 @@ bool vfio_mig_device_log_allowed(VFIODevice *vbasedev)
     return vbasedev->device_dirty_page_tracking != ON_OFF_AUTO_OFF;
 }
 
-/* As QEMU does where a load fails */
+/* As QEMU does if a load fails */
 void vfio_mig_end_incoming(void)
 {
     exit(EXIT_FAILURE);
 }
 
-/* What stands against a migration of this device, or NULL */
+/* What blocks a migration of this device, or NULL */
 static Error *vfio_mig_blocker(VFIODevice *vbasedev)
 {
     VFIODeviceMigration *mig = vfio_mig_of(vbasedev);
@@ -80,10 +80,10 @@ static Error *vfio_mig_blocker(VFIODevice *vbasedev)
 }
 
 /*
- * vfio_migration_realize: prepare @vbasedev for migration as its user asked
+ * vfio_migration_realize: prepare @vbasedev for migration as configured
  *
- * Returns: 0, also for a device that blocks migration; -errno with @errp set
- * where the device must migrate and cannot: enable-migration=on, or
+ * Returns: 0, even for a device that blocks migration; -errno with @errp set
+ * if the device must be able to migrate and cannot: enable-migration=on, or
  * -only-migratable.
  */
 int vfio_migration_realize(VFIODevice *vbasedev, Error **errp)
