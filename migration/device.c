@@ -82,7 +82,7 @@ static VFIOContainer *container_open(VFIOGroup *group, Error **errp)
     return container;
 }
 
-/* All groups share one container where the kernel lets them. */
+/* All groups share one container if the kernel allows it. */
 static bool group_join_container(VFIOGroup *group, Error **errp)
 {
     VFIOGroup *other;
@@ -110,7 +110,7 @@ static void group_leave_container(VFIOGroup *group)
 
     QLIST_REMOVE(group, container_next);
     if (QLIST_EMPTY(&container->group_list) && container->listener.commit) {
-        /* What QEMU's memory_listener_unregister() ends with */
+        /* As at the end of QEMU's memory_listener_unregister() */
         container->listener.commit(&container->listener);
     }
     ioctl(group->fd, VFIO_GROUP_UNSET_CONTAINER, &container->fd);
@@ -172,7 +172,7 @@ static Object *device_get_object(VFIODevice *vbasedev)
     return OBJECT(vbasedev->dev);
 }
 
-/* The subsystem asks for these; no interrupt ever reaches this host. */
+/* Required by the subsystem; there are no interrupts in this host. */
 static VFIODeviceOps device_ops = {
     .vfio_get_object = device_get_object,
     .vfio_save_config = host_pci_save,
@@ -287,7 +287,7 @@ VFIODevice *vfio_host_device_open(const VFIOHostDeviceOptions *options,
     vbasedev->no_mmap = options->no_mmap;
     vbasedev->enable_migration = !options->disable_migration;
 
-    /* A probe that fails leaves nothing behind: QEMU does not finalize it. */
+    /* A failed probe must clean up: QEMU does not call finalize then. */
     if (!device_attach(vbasedev, errp) || !device_get_info(vbasedev, errp) ||
         vfio_migration_probe(vbasedev, errp)) {
         object_unref(OBJECT(vbasedev->dev));

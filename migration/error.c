@@ -1,9 +1,9 @@
 /*
  * Error objects of the stand-alone host
  *
- * Owns: struct Error and the functions of qapi/error.h, with the meaning
- * that QEMU 7.2 gives them. Nobody here passes &error_abort or &error_fatal.
- * Does not own: how a message reaches the user, see report.c.
+ * Owns: struct Error and the functions of qapi/error.h, with the semantics of
+ * QEMU 7.2. &error_abort and &error_fatal are not used here. Does not own: how
+ * a message reaches the user, see report.c.
  *
  * No lock: an Error belongs to whoever holds the pointer.
  *
@@ -60,7 +60,7 @@ void error_setg_errno_internal(Error **errp, const char *file, int line,
     va_end(ap);
 }
 
-/* What @fmt says goes in front of what *@to has, or behind it. */
+/* Prepend or append the formatted text to *@to. */
 static void G_GNUC_PRINTF(3, 0)
 add_text(char **to, bool in_front, const char *fmt, va_list ap)
 {
@@ -131,7 +131,7 @@ void error_propagate(Error **dst_errp, Error *local_err)
     }
 }
 
-/* A hint has its lines below; its last newline is the message's. */
+/* The lines of a hint follow the message; the last newline is dropped. */
 static char *whole_text(Error *err)
 {
     char *text = g_strconcat(err->text, err->hint ? "\n" : "", err->hint,

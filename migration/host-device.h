@@ -18,7 +18,7 @@ struct Object {
     ObjectClass *klass;
     GHashTable *properties;     /* name -> ObjectProperty; owned */
     unsigned refs;
-    void (*finalize)(Object *obj);      /* when the last reference goes */
+    void (*finalize)(Object *obj);      /* called with the last unref */
 };
 
 struct DeviceState {
@@ -26,7 +26,7 @@ struct DeviceState {
     char *id;                   /* in migration streams; NULL: none */
 };
 
-/* The one kind of device that this host has: a PCI function behind VFIO. */
+/* The only type of device in this host: a PCI function behind VFIO. */
 struct PCIDevice {
     DeviceState qdev;
     VFIODevice vbasedev;
@@ -39,16 +39,16 @@ static inline PCIDevice *host_device(VFIODevice *vbasedev)
     return container_of(vbasedev, PCIDevice, vbasedev);
 }
 
-/* With one reference, that of the caller */
+/* Initialize an object with one reference, which belongs to the caller. */
 void host_object_init(Object *obj, void (*finalize)(Object *obj));
-/* What init has made, from within finalize */
+/* Free what init has allocated; for use in finalize. */
 void host_object_destroy(Object *obj);
 
 /*
- * host_info_cap: the capability @id of what a GET_INFO has filled
+ * host_info_cap: find capability @id in the result of a GET_INFO, or NULL
  *
- * @argsz: bytes of @info; @offset: of its first capability, 0: it has none;
- * @size: bytes that the capability has to have
+ * @argsz: size of @info in bytes; @offset: of its first capability, 0: none;
+ * @size: minimum size of the capability in bytes
  */
 struct vfio_info_cap_header *host_info_cap(void *info, uint32_t argsz,
                                            uint32_t offset, uint16_t id,

@@ -8,15 +8,15 @@
 
 #include "qemu/osdep.h"
 
-/* All errors end up in @f. */
+/* All errors are set in @f. */
 
-/* Call each handler, of a stream that goes out. */
+/* Call each handler, for an outgoing stream. */
 void host_sections_setup(QEMUFile *f);
 uint64_t host_sections_pending(QEMUFile *f, uint64_t threshold_bytes);
 void host_sections_complete(QEMUFile *f);
 void host_sections_cleanup(void);
 
-/* Read a whole stream, with set-up and clean-up; errors are reported, too. */
+/* Read a whole stream, with setup and cleanup; errors are also reported. */
 void host_sections_load(QEMUFile *f);
 
 #endif /* MIGRATION_HOST_SECTIONS_H */

@@ -1,8 +1,9 @@
 /*
  * The stand-alone host has no guest memory
  *
- * Owns: QEMU's names for it, which dirty tracking is linked against. Nothing is
- * mapped, so nobody asks. A program that has memory defines them itself.
+ * Owns: stubs of QEMU's functions for memory, which dirty tracking is linked
+ * against. Nothing is mapped, so they are not called. A program that has memory
+ * defines them itself.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -47,7 +48,7 @@ NOT_CALLED(void, memory_region_iommu_replay, IOMMUMemoryRegion *iommu_mr,
 NOT_CALLED(bool, memory_get_xlat_addr, IOMMUTLBEntry *iotlb, void **vaddr,
            ram_addr_t *ram_addr, bool *read_only, bool *mr_has_discard_manager)
 
-/* No section is told of. */
+/* There are no sections, so the listener is not called. */
 WEAK void memory_listener_register(MemoryListener *listener, AddressSpace *as)
 {
 }

@@ -1,8 +1,8 @@
 /*
  * Objects, properties and visitors of the stand-alone host
  *
- * Owns: as much of QEMU's object model as the subsystem sees: one class, of
- * which every device is; read-only properties; a visitor that writes JSON.
+ * Owns: the part of QEMU's object model that the subsystem uses: one class for
+ * all devices; read-only properties; a visitor that writes JSON.
  *
  * Lock: the BQL.
  *
@@ -20,7 +20,7 @@
 #include "migration/standalone.h"
 
 struct ObjectClass {
-    VMStateIfClass vmstate_if;  /* what a cast to the interface gives */
+    VMStateIfClass vmstate_if;  /* result of a cast to the interface */
 };
 
 struct ObjectProperty {
@@ -31,7 +31,7 @@ struct ObjectProperty {
 
 struct Visitor {
     JsonBuilder *builder;
-    unsigned depth;             /* of structs that are open */
+    unsigned depth;             /* of nested structs */
 };
 
 static char *device_id(VMStateIf *obj)
@@ -62,7 +62,7 @@ void host_object_init(Object *obj, void (*finalize)(Object *obj))
 
 void host_object_destroy(Object *obj)
 {
-    /* Whoever added a property takes it away: finalize undoes all. */
+    /* Finalize must have removed every property that was added. */
     assert(g_hash_table_size(obj->properties) == 0);
     g_hash_table_destroy(obj->properties);
 }
@@ -176,7 +176,7 @@ char *vfio_host_property_get(VFIODevice *vbasedev, const char *name,
 
 /* ---- visitors ---- */
 
-/* The outermost value has the property's name, which JSON has no room for. */
+/* The outermost value has the property's name, which JSON does not contain. */
 static void visit_name(Visitor *v, const char *name)
 {
     if (v->depth) {
@@ -209,7 +209,7 @@ bool visit_type_uint64(Visitor *v, const char *name, uint64_t *obj,
 {
     visit_name(v, name);
     if (*obj > INT64_MAX) {
-        /* json-glib's integers are signed; near enough is better */
+        /* json-glib's integers are signed: better inexact than negative */
         json_builder_add_double_value(v->builder, *obj);
     } else {
         json_builder_add_int_value(v->builder, *obj);

@@ -1,8 +1,8 @@
 /*
  * PCI configuration space of the stand-alone host's devices
  *
- * Owns: the copy of the config space that stands for the guest's view, its
- * way to the device, and the config blob of a stream.
+ * Owns: the copy of the config space that represents the guest's view, writing
+ * it to the device, and the config blob of a stream.
  *
  * Lock: the BQL.
  *
@@ -66,7 +66,7 @@ uint8_t pci_find_capability(PCIDevice *pci_dev, uint8_t cap_id)
     return 0;
 }
 
-/* No interrupt ever reaches this host: there is no route, and no bus. */
+/* There are no interrupts in this host, so no routes and no bus. */
 BusState *qdev_get_parent_bus(const DeviceState *dev)
 {
     return NULL;

@@ -2,12 +2,12 @@
  * Migration streams of the stand-alone host
  *
  * Owns: QEMUFile over a file descriptor or over memory, its buffer, its
- * first error, and faults that tests put in. Behaves as QEMU 7.2's where the
- * users can see it: 32 KiB are read ahead; data given without a copy is only
- * looked at when flushed; the first error stays and stops all writing; an
- * early end of file is -EIO, and reads after it give zeroes.
+ * first error, and faults that tests inject. Behaves like that of QEMU 7.2 as
+ * far as its users can tell: 32 KiB are read ahead; data that is put without a
+ * copy is accessed only when flushed; the first error is kept and stops all
+ * writing; an early end of file is -EIO, and reads after it return zeroes.
  *
- * No lock: one thread at a time uses a stream, but for
+ * No lock: only one thread at a time uses a stream, except for
  * vfio_host_file_shutdown() and qemu_file_get_error().
  *
  * Source: QEMU 7.2's migration/qemu-file.c, for the behaviour.
@@ -32,7 +32,7 @@
 #define FILE_SEGMENTS       64
 
 struct QEMUFile {
-    Object channel;             /* no more than its type */
+    Object channel;             /* only used for its type */
     bool writable;
     bool is_socket;
     bool shutdown;
@@ -41,10 +41,10 @@ struct QEMUFile {
     const uint8_t *in;          /* memory input */
     size_t in_size;             /* bytes */
 
-    uint64_t passed_bytes;      /* through the channel */
-    uint64_t taken_bytes;       /* by or from the user of the stream */
+    uint64_t passed_bytes;      /* moved through the channel */
+    uint64_t taken_bytes;       /* read or written by the stream's user */
 
-    bool *fault_fired;          /* of whoever asked for it; may be NULL */
+    bool *fault_fired;          /* set when the fault fires; may be NULL */
     uint64_t fault_after_bytes; /* UINT64_MAX: none */
     int fault_error;
 
@@ -53,12 +53,12 @@ struct QEMUFile {
 
     uint8_t buf[FILE_BUFFER_BYTES];
     size_t start;               /* input: next byte */
-    size_t end;                 /* end of what buf holds */
+    size_t end;                 /* end of the data in buf */
     struct iovec segment[FILE_SEGMENTS];
     unsigned nr_segments;
 };
 
-/* ---- making and closing ---- */
+/* ---- creating and closing ---- */
 
 static QEMUFile *file_new(int fd, bool writable)
 {
@@ -80,7 +80,7 @@ QIOChannel *qemu_file_get_ioc(QEMUFile *f)
     return f->out ? NULL : (QIOChannel *)&f->channel;
 }
 
-/* No limit but the end of the stream */
+/* There is no limit except the end of the stream */
 int qemu_file_rate_limit(QEMUFile *f)
 {
     return qatomic_read(&f->shutdown) || qemu_file_get_error(f);
@@ -211,7 +211,7 @@ static void file_wait(QEMUFile *f)
     poll(&p, 1, -1);
 }
 
-/* Some of @size bytes, to or from memory */
+/* Move up to @size bytes to or from memory. */
 static ssize_t memory_move(QEMUFile *f, uint8_t *data, size_t size)
 {
     if (f->writable) {
@@ -226,8 +226,8 @@ static ssize_t memory_move(QEMUFile *f, uint8_t *data, size_t size)
 }
 
 /*
- * Write, or read, some of @size bytes. Returns how many, 0 at the end, or
- * -errno. It waits for them, so that -EAGAIN does not come.
+ * Write or read up to @size bytes. Returns how many, 0 at the end, or -errno,
+ * but never -EAGAIN, as it waits for them.
  */
 static ssize_t channel_move(QEMUFile *f, uint8_t *data, size_t size)
 {
@@ -254,7 +254,7 @@ static ssize_t channel_move(QEMUFile *f, uint8_t *data, size_t size)
     return ret;
 }
 
-/* Of QEMUFile's own channel alone: there are no others here. */
+/* Only for a QEMUFile's channel: there are no others in this host. */
 ssize_t qio_channel_read(QIOChannel *ioc, char *buf, size_t buflen,
                          Error **errp)
 {
@@ -274,7 +274,7 @@ GSource *qio_channel_create_watch(QIOChannel *ioc, GIOCondition condition)
         container_of((Object *)ioc, QEMUFile, channel)->fd, condition);
 }
 
-/* To the source, which nobody of this host waits at */
+/* For messages to the source, which this host does not wait for */
 int qio_channel_write_all(QIOChannel *ioc, const char *buf, size_t buflen,
                           Error **errp)
 {
@@ -315,7 +315,7 @@ void qemu_file_credit_transfer(QEMUFile *f, size_t size)
 
 /* ---- writing ---- */
 
-/* -EIO; @err: of the channel, 0: it has ended, of which there is no text */
+/* Set -EIO; @err: the channel's error, or 0: end of file, without a text */
 static void file_fail(QEMUFile *f, ssize_t err, const char *what)
 {
     Error *reason = NULL;
@@ -358,7 +358,7 @@ void qemu_fflush(QEMUFile *f)
     f->end = 0;
 }
 
-/* Queue @size bytes that stay where they are; joins neighbours. */
+/* Queue @size bytes without a copy; joins adjacent ones. */
 static void file_queue(QEMUFile *f, const uint8_t *data, size_t size)
 {
     struct iovec *last = &f->segment[f->nr_segments];
@@ -376,7 +376,7 @@ static void file_queue(QEMUFile *f, const uint8_t *data, size_t size)
     }
 }
 
-/* After a shutdown nothing is flushed any more: let nothing pile up. */
+/* After a shutdown nothing is flushed, so nothing must accumulate. */
 static bool file_refuses(QEMUFile *f)
 {
     assert(f->writable);
@@ -429,7 +429,7 @@ void qemu_put_be64(QEMUFile *f, uint64_t v)
 
 /* ---- reading ---- */
 
-/* Read ahead; false: end of file or error, which is now the stream's. */
+/* Read ahead; false: end of file or error, which was set in the stream. */
 static bool file_fill(QEMUFile *f)
 {
     ssize_t ret;
@@ -451,7 +451,7 @@ static bool file_fill(QEMUFile *f)
     return true;
 }
 
-/* Make @size bytes from the next one on be there; false: fewer are. */
+/* Get the next @size bytes into the buffer; false: there are fewer. */
 static bool file_need(QEMUFile *f, size_t size)
 {
     assert(size <= sizeof(f->buf));
@@ -516,7 +516,7 @@ size_t qemu_get_buffer(QEMUFile *f, uint8_t *buf, size_t size)
     return done;
 }
 
-/* Byte by byte, as QEMU does: what is missing at the end reads as zero. */
+/* Byte by byte, like QEMU: bytes missing at the end are read as zero. */
 unsigned int qemu_get_be32(QEMUFile *f)
 {
     uint32_t v = 0;

@@ -2,7 +2,7 @@
  * VFIO regions of the stand-alone host
  *
  * Owns: region information from the kernel, its capabilities, and the
- * mappings of a region. Does not own: which regions there are to a device.
+ * mappings of a region. Does not own: which regions a device has.
  *
  * Lock: the BQL.
  *
@@ -37,7 +37,7 @@ int vfio_get_region_info(VFIODevice *vbasedev, int index,
             *info = got;
             return 0;
         }
-        argsz = got->argsz;     /* room for the capabilities, once more */
+        argsz = got->argsz;     /* again, with room for the capabilities */
         got = g_realloc(got, argsz);
     }
 }
@@ -89,7 +89,7 @@ int vfio_get_dev_region_info(VFIODevice *vbasedev, uint32_t type,
     return -ENODEV;
 }
 
-/* What may be mapped: the areas of the capability, or the whole region. */
+/* Find what can be mapped: the areas in the capability, or everything. */
 static void region_find_areas(VFIORegion *region,
                               struct vfio_region_info *info)
 {
@@ -142,7 +142,7 @@ int vfio_region_setup(Object *obj, VFIODevice *vbasedev, VFIORegion *region,
     return 0;
 }
 
-/* All or nothing, as in QEMU: one area that fails takes the others along. */
+/* All or nothing, as in QEMU: if one area fails, the others are unmapped. */
 int vfio_region_mmap(VFIORegion *region)
 {
     int prot = (region->flags & VFIO_REGION_INFO_FLAG_READ ? PROT_READ : 0) |
@@ -180,7 +180,7 @@ void vfio_region_unmap(VFIORegion *region)
     }
 }
 
-/* There is no guest address space here that the areas would be taken from. */
+/* There is no guest address space from which to remove the areas. */
 void vfio_region_exit(VFIORegion *region)
 {
     assert(region->mem || !region->nr_mmaps);

@@ -1,7 +1,7 @@
 /*
  * Messages, log and trace of the stand-alone host
  *
- * Owns: where a message goes: to the program's hook, else to stderr, and
+ * Owns: where a message goes: to the program's hook or to stderr, and
  * which trace events are on. Does not own: the events, which are generated
  * from hw/vfio/trace-events.
  *
@@ -83,7 +83,7 @@ REPORT(warn_report, VFIO_HOST_WARNING)
 REPORT(info_report, VFIO_HOST_INFO)
 REPORT(qemu_log, VFIO_HOST_LOG)
 
-/* VFIO_TRACE=1 or "all" turns on every event, else a pattern with * and ? */
+/* VFIO_TRACE: 1 or "all" for every event, otherwise a pattern with * and ? */
 void trace_event_register_group(TraceEvent **events)
 {
     const char *wanted = g_getenv("VFIO_TRACE") ?: "0";

@@ -2,9 +2,8 @@
  * Sections of a migration stream, and the handlers behind them
  *
  * Owns: the registry of SaveVMHandlers, which are those of VFIO devices, and
- * the frame of their sections. The stream is that of a QEMU machine which
- * sends section footers, but no configuration section and no description of
- * the VM's state.
+ * the framing of their sections. The stream is that of a QEMU machine which
+ * sends section footers, but no configuration section and no vmdesc.
  *
  * Lock: the BQL for registration; the registry does not change during a
  * migration, which reads it without the BQL.
@@ -37,7 +36,7 @@ typedef struct Section {
     struct Section *next;
     char *idstr;
     uint32_t instance_id, section_id, version_id;
-    uint32_t load_section_id;   /* as the source numbered it */
+    uint32_t load_section_id;   /* as numbered by the source */
     const SaveVMHandlers *ops;
     void *opaque;
 } Section;
@@ -119,7 +118,7 @@ static void put_head(QEMUFile *f, const Section *s, int type)
     }
 }
 
-/* @ret: what the handler said, an error of which is the stream's */
+/* @ret: what the handler returned; an error is set in the stream */
 static int put_foot(QEMUFile *f, const Section *s, int ret)
 {
     qemu_put_byte(f, SECTION_FOOTER);
@@ -152,7 +151,7 @@ uint64_t host_sections_pending(QEMUFile *f, uint64_t threshold_bytes)
     return precopy + compatible + postcopy;
 }
 
-/* Later handlers wait for one that has not done all, as in QEMU. */
+/* As in QEMU, later handlers wait for one that is not done. */
 int qemu_savevm_state_iterate(QEMUFile *f, bool postcopy)
 {
     int ret = 1;
@@ -277,7 +276,7 @@ void host_sections_load(QEMUFile *f)
     }
     if (ret < 0) {
         qemu_file_set_error(f, ret);
-        return;                 /* without clean-up, as in QEMU */
+        return;                 /* without cleanup, as in QEMU */
     }
     qemu_file_set_error(f, load_sections(f));
     for (Section *s = sections; s; s = s->next) {

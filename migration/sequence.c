@@ -1,17 +1,17 @@
 /*
  * Migrations of the stand-alone host, step by step
  *
- * Owns: who is called in a step, SaveVMHandlers and notifiers, and how a
- * migration stands. Does not own: which steps there are and in which order,
- * which is the program's affair; the lists at the end are the usual orders.
- * Nor what a section looks like, see sections.c.
+ * Owns: what is called in a step, SaveVMHandlers and notifiers, and the status
+ * of a migration. Does not own: which steps there are and in which order, which
+ * is up to the program (the lists at the end are the usual orders); the layout
+ * of a section (sections.c).
  *
- * Locks: the BQL, which steps give up where QEMU calls handlers without it;
+ * Locks: the BQL, which steps release if QEMU calls the handlers without it;
  * the status is atomic, as another thread may cancel; error_lock protects the
  * first error.
  *
  * Source: QEMU 7.2's migration/migration.c and savevm.c, for what a handler
- * can see in each step.
+ * can observe in each step.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -53,16 +53,16 @@ struct MigrationState {
 static MigrationState current;
 static GMutex error_lock;
 static QLIST_HEAD(, Notifier) notifiers = QLIST_HEAD_INITIALIZER(notifiers);
-static NotifierWithReturn *precopy_notifier;    /* there is one */
+static NotifierWithReturn *precopy_notifier;    /* there is only one */
 
-/* ---- how it stands ---- */
+/* ---- status ---- */
 
 MigrationState *migrate_get_current(void)
 {
     return &current;
 }
 
-/* Of a migration that goes on: a cancel in between wins. */
+/* Set the status, unless the migration was cancelled in the meantime. */
 static void settle(Status to)
 {
     qatomic_cmpxchg(&current.status, STATUS_SETUP, to);
@@ -95,7 +95,7 @@ void migrate_set_error(MigrationState *s, const Error *error)
     g_mutex_unlock(&error_lock);
 }
 
-/* QEMU hands the stream's error on while the VM runs, not in completion. */
+/* QEMU takes over the stream's error while the VM runs, not in completion. */
 static void take_stream_error(QEMUFile *f)
 {
     Error *err = NULL;
@@ -117,7 +117,7 @@ void vfio_host_cancel(void)
     }
 }
 
-/* QEMU ends here. A program can still look at the device. */
+/* QEMU would exit here. A program can still inspect the device. */
 void vfio_mig_end_incoming(void)
 {
     current.incoming_ended = true;
@@ -207,13 +207,13 @@ void vfio_host_rounds(VFIOHostRun *run)
     }
 }
 
-/* QEMU asks nobody how much is pending. */
+/* As in savevm, where QEMU does not ask how much is pending */
 void vfio_host_iterate_all(VFIOHostRun *run)
 {
     qemu_mutex_unlock_iothread();
     while (!qemu_file_get_error(run->f) &&
            qemu_savevm_state_iterate(run->f, false) <= 0) {
-        /* until every handler has done what it can */
+        /* until every handler is done */
     }
     qemu_mutex_lock_iothread();
 }

@@ -1,11 +1,10 @@
 /*
- * What a user of the stand-alone host sets, and what it does not have
+ * Settings of the stand-alone host, and features that it does not have
  *
- * Owns: vfio_host_settings, in the place of QEMU's options and capabilities;
- * the reasons against a migration. There is no RAM to send, and no way back
- * in a stream.
+ * Owns: vfio_host_settings, which replace QEMU's options and capabilities;
+ * migration blockers. There is no RAM to send, and streams have no return path.
  *
- * Lock: the BQL, for the reasons; settings do not change in a migration.
+ * Lock: the BQL, for blockers; settings do not change during a migration.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -92,13 +91,13 @@ uint64_t vfio_mig_downtime_limit_ms(void)
     return vfio_host_settings.downtime_limit_ms ?: 300;
 }
 
-/* The smallest: to touch it is most of what a small migration takes. */
+/* The smallest: page faults would dominate the time of small migrations. */
 uint64_t vfio_mig_queue_size(VFIODevice *vbasedev)
 {
     return 4 * MiB;
 }
 
-/* ---- the way back ---- */
+/* ---- the return path ---- */
 
 void vfio_mig_answer_await(MigrationState *s)
 {

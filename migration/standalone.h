@@ -1,11 +1,11 @@
 /*
- * The stand-alone host: what the VFIO migration code needs of QEMU, for
+ * The stand-alone host: what the VFIO migration code needs from QEMU, for
  * programs that are not QEMU
  *
- * One VM a process. A program calls vfio_host_init() once; it then holds the
- * big lock (BQL), as QEMU's main thread does, and calls the functions below
- * with it unless they say otherwise. When the VM stops, whether it may migrate
- * and what becomes of it are for the program to say.
+ * One VM per process. A program calls vfio_host_init() once; it then holds the
+ * big lock (BQL), like QEMU's main thread, and calls the functions below with
+ * it unless they say otherwise. When the VM stops, whether it may migrate and
+ * what happens to it is up to the program.
  *
  * Functions that can fail take Error **errp last, as in QEMU.
  *
@@ -34,7 +34,7 @@ typedef void VFIOHostReportHook(VFIOHostReport kind, const char *text,
                                 void *opaque);
 
 /*
- * vfio_host_set_report_hook: take all messages instead of stderr
+ * vfio_host_set_report_hook: pass all messages to @hook instead of stderr
  *
  * @hook: called in the thread that reports; NULL: stderr again
  */
@@ -43,9 +43,10 @@ void vfio_host_set_report_hook(VFIOHostReportHook *hook, void *opaque);
 /* ---- errors (error.c) ---- */
 
 /*
- * vfio_host_error_hint: what error_append_hint() has added to @err
+ * vfio_host_error_hint: get what error_append_hint() has added to @err
  *
- * Returns: lines of text, each with its newline; NULL: nothing. @err owns it.
+ * Returns: lines of text, each with its newline; NULL if there are none. It
+ * belongs to @err.
  */
 const char *vfio_host_error_hint(const Error *err);
 
@@ -62,32 +63,33 @@ QEMUFile *vfio_host_file_new_input(int fd);
 /*
  * vfio_host_file_new_memory_output: a stream into a buffer
  *
- * @bytes: what is flushed is appended here; the stream holds a reference
+ * @bytes: flushed data is appended here; the stream holds a reference
  */
 QEMUFile *vfio_host_file_new_memory_output(GByteArray *bytes);
 
-/* Read @size bytes at @data, which must outlive the stream. */
+/* A stream that reads @size bytes at @data, which must outlive it. */
 QEMUFile *vfio_host_file_new_memory_input(const void *data, size_t size);
 
 /*
- * vfio_host_file_fail_after: break the stream
+ * vfio_host_file_fail_after: make the stream fail
  *
- * @bytes: this many bytes, counted from the stream's start, still pass
- * @error: errno that the channel then fails with; 0: end of file. As in QEMU
- *         the stream's error is -EIO with a text that holds @error.
+ * @bytes: how many bytes still pass, counted from the stream's start
+ * @error: errno with which the channel fails then; 0: end of file. As in QEMU
+ *         the stream's error is -EIO with a text that contains @error.
  * @fired: set to true when it happens; outlives the stream; may be NULL
  */
 void vfio_host_file_fail_after(QEMUFile *f, uint64_t bytes, int error,
                                bool *fired);
 
-/* Bytes given to the stream (written or read), buffered ones included. */
+/* Bytes written to or read from the stream, including buffered ones. */
 uint64_t vfio_host_file_bytes(QEMUFile *f);
 
 /*
  * vfio_host_file_shutdown: end all traffic, from any thread
  *
- * The stream's error becomes -EIO where it had none (QEMU's cancel). A call
- * that waits for a socket ends; one that waits for a pipe does not.
+ * The stream's error becomes -EIO unless it already had one (like a cancel in
+ * QEMU). A call that waits for a socket returns; one that waits for a pipe does
+ * not.
  */
 void vfio_host_file_shutdown(QEMUFile *f);
 
@@ -104,8 +106,8 @@ typedef struct VFIOHostDeviceOptions {
 /*
  * vfio_host_device_open: open a device through /dev/vfio and probe it
  *
- * A device that cannot migrate opens too, unless only_migratable is set; its
- * blocker says why, see vfio_host_blocker().
+ * A device that cannot migrate is opened, too, unless only_migratable is set;
+ * its blocker has the reason, see vfio_host_blocker().
  *
  * Returns: the device, to be closed with vfio_host_device_close(); NULL with
  * @errp set.
@@ -122,30 +124,30 @@ void vfio_host_device_close(VFIODevice *vbasedev);
 char *vfio_host_property_get(VFIODevice *vbasedev, const char *name,
                              Error **errp);
 
-/* Write @size bytes (1 to 4) of the config space, as the guest does. */
+/* Write @size bytes (1 to 4) of the config space, like a guest. */
 void vfio_host_config_write(VFIODevice *vbasedev, uint32_t address,
                             uint32_t value, int size);
 
-/* Reset every device that can be reset, as a reset of the VM does. */
+/* Reset every device that can be reset, like a reset of the VM. */
 void vfio_host_reset_devices(void);
 
 /* ---- the VM (vm.c) ---- */
 
 RunState vfio_host_runstate(void);
-/* Without telling anybody; to change what the devices see use the others. */
+/* Without calling handlers; use the functions below to notify the devices. */
 void vfio_host_set_runstate(RunState state);
 void vfio_host_vm_start(void);
-/* Does nothing where the VM does not run. */
+/* Does nothing if the VM does not run. */
 void vfio_host_vm_stop(RunState state);
 /*
- * A turn of the main loop: do what was put off, and stop the VM where
- * qemu_system_vmstop_request() asked for it.
+ * An iteration of the main loop: run bottom halves, and stop the VM if
+ * qemu_system_vmstop_request() has requested it.
  */
 void vfio_host_run_requests(void);
 
 /* ---- settings (settings.c) ---- */
 
-/* What a user of QEMU sets by options and capabilities; all off at first. */
+/* What are options and capabilities in QEMU; initially all are off. */
 typedef struct VFIOHostSettings {
     bool only_migratable;
     bool postcopy_ram;
@@ -153,14 +155,14 @@ typedef struct VFIOHostSettings {
     bool colo;
     bool empty_chunk_pending;   /* size 0 means: all that is pending */
     bool multi_device;          /* several v1 devices may migrate together */
-    uint64_t stop_size_bytes;   /* of a device whose driver does not tell */
+    uint64_t stop_size_bytes;   /* if a driver does not report it */
     uint64_t downtime_limit_ms; /* 0: QEMU's default */
     bool no_device_log;         /* devices do not log their own DMA */
 } VFIOHostSettings;
 
 extern VFIOHostSettings vfio_host_settings;
 
-/* The last reason against a migration; NULL: none. Nothing here looks at it. */
+/* The last blocker; NULL: none. The host itself ignores blockers. */
 const char *vfio_host_blocker(void);
 unsigned vfio_host_nr_blockers(void);
 
@@ -174,36 +176,36 @@ typedef struct VFIOHostRun {
 /*
  * A step of a migration: calls handlers, or is one of the program's own, which
  * may stop or start the VM, cancel, reset or open a device. Called with the
- * BQL, which those that save give up for a while.
+ * BQL, which steps that save release for a while.
  */
 typedef void VFIOHostStep(VFIOHostRun *run);
 
 /*
  * vfio_host_run: do @steps, one after the other
  *
- * @f: where to, or from; closed in any case
- * @steps: NULL ends them. Where one of them has left the stream with an error,
- *         or vfio_host_cancel() was called, those that follow are left out,
- *         up to vfio_host_always.
- * @opaque: for steps of the program
+ * @f: the stream; closed in any case
+ * @steps: a list that ends with NULL. If the stream has an error after one of
+ *         them, or vfio_host_cancel() was called, the following ones are
+ *         skipped, up to vfio_host_always.
+ * @opaque: for the program's own steps
  *
- * Returns: 0; -ECANCELED, or another -errno, with @errp set. What is wrong
- * with a stream that comes in is reported.
+ * Returns: 0; -ECANCELED, or another -errno, with @errp set. Errors of an
+ * incoming stream are reported.
  */
 int vfio_host_run(QEMUFile *f, VFIOHostStep *const *steps, void *opaque,
                   Error **errp);
 
-/* Of the steps so far: 0 or -errno */
+/* Result of the steps so far: 0 or -errno */
 int vfio_host_run_error(VFIOHostRun *run);
 
-/* End the steps that are done now; of a step or, with the BQL, a thread. */
+/* Cancel the current steps; called by a step or, with the BQL, a thread. */
 void vfio_host_cancel(void);
 
-/* The usual orders: QEMU's of a migration, and of savevm and loadvm */
+/* The usual orders: those of a migration, savevm and loadvm in QEMU */
 extern VFIOHostStep *const vfio_host_migrate[], *const vfio_host_incoming[],
                     *const vfio_host_savevm[], *const vfio_host_loadvm[];
 
-/* Of a migration what is in front of its rounds, and what behind. */
+/* The steps of a migration before its rounds, and after them */
 #define VFIO_HOST_BEGIN \
     vfio_host_begin, vfio_host_notify, vfio_host_setup, vfio_host_activate
 #define VFIO_HOST_STOPPED \
@@ -213,34 +215,34 @@ extern VFIOHostStep *const vfio_host_migrate[], *const vfio_host_incoming[],
 
 VFIOHostStep
     vfio_host_begin,        /* the status is "setup" */
-    vfio_host_notify,       /* tell the notifiers of the status */
+    vfio_host_notify,       /* call the notifiers of the status */
     vfio_host_setup,
     vfio_host_activate,     /* the status is "active" */
     vfio_host_round,        /* pending, iterate */
-    vfio_host_rounds,       /* till nothing is pending or given; 20 at most */
-    vfio_host_iterate_all,  /* till each handler has done what it can */
+    vfio_host_rounds,       /* until nothing is pending or sent; at most 20 */
+    vfio_host_iterate_all,  /* until each handler is done */
     vfio_host_stop,         /* the VM; FINISH_MIGRATE */
     vfio_host_stop_to_save,
     vfio_host_stop_to_load, /* and reset its devices, as loadvm does */
     vfio_host_complete,     /* END and FULL of all */
-    vfio_host_always,       /* what follows is done after a failure, too */
-    vfio_host_go_on,        /* a VM that ran, and was not moved, starts */
+    vfio_host_always,       /* from here on, also after a failure */
+    vfio_host_go_on,        /* start a VM that ran and was not migrated */
     vfio_host_cleanup,      /* and close the stream */
     vfio_host_expect,       /* INMIGRATE */
-    vfio_host_load,         /* set-up, all of the stream, clean-up */
+    vfio_host_load,         /* setup, the whole stream, cleanup */
     vfio_host_loaded;       /* PAUSED */
 
-/* For a program's own rounds: bytes that are pending; has a device given any? */
+/* For a program's own rounds: bytes that are pending; was anything sent? */
 uint64_t vfio_host_pending(VFIOHostRun *run, uint64_t threshold_bytes);
 bool vfio_host_iterate(VFIOHostRun *run);
 
-/* Handlers that register_savevm_live() has taken. */
+/* Number of handlers registered with register_savevm_live() */
 unsigned vfio_host_nr_handlers(void);
 
 /*
- * vfio_host_forget: be as after vfio_host_init()
+ * vfio_host_forget: return to the state after vfio_host_init()
  *
- * No device may be open. Forgets status, error, settings and run state.
+ * No device may be open. Resets status, error, settings and run state.
  */
 void vfio_host_forget(void);
 

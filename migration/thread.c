@@ -1,9 +1,9 @@
 /*
  * Threads, locks and clocks of the stand-alone host
  *
- * Owns: QEMU's threads, mutexes and conditions over pthreads, the big lock
- * (BQL) with the knowledge of which thread holds it, and the clock. A mutex
- * that is taken twice, or given back by another thread, ends the program.
+ * Owns: QEMU's threads, mutexes and conditions, based on pthreads, the big lock
+ * (BQL), which records which thread holds it, and the clock. Locking a mutex
+ * twice, or unlocking it in another thread, aborts the program.
  *
  * Source: QEMU 7.2's include/qemu/thread.h, qemu/main-loop.h, qemu/timer.h.
  *
@@ -94,7 +94,7 @@ bool qemu_cond_timedwait_impl(QemuCond *cond, QemuMutex *mutex, int ms,
 
 /* ---- threads ---- */
 
-/* Not one of these is detached. */
+/* None of these is detached. */
 void qemu_thread_create(QemuThread *thread, const char *name,
                         void *(*start_routine)(void *), void *arg, int mode)
 {

@@ -1,15 +1,15 @@
 /*
  * The VM of the stand-alone host: run state and main loop
  *
- * Owns: the run state, who is called when the VM starts or stops, requests to
- * stop it, and what is put off to the main loop. There are no virtual CPUs:
- * "running" is what the devices are told.
+ * Owns: the run state, the handlers called when the VM starts or stops,
+ * requests to stop it, and bottom halves. There are no virtual CPUs: "running"
+ * is only what the devices are told.
  *
  * Lock: the BQL, for all of it.
  *
  * Source: QEMU 7.2's softmmu/runstate.c and softmmu/cpus.c, for the order of
- * calls: the state changes first, then the handlers run, forwards for a
- * start and backwards for a stop; a VM that does not run is not stopped.
+ * calls: the state changes first, then the handlers are called, in order for a
+ * start and in reverse order for a stop; a VM that does not run is not stopped.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -29,7 +29,7 @@ static RunState run_state = RUN_STATE_PRELAUNCH;
 static RunState stop_request = RUN_STATE__MAX;
 static GList *change_handlers;      /* of VMChangeStateEntry; in order */
 
-/* Those that this host knows */
+/* The run states that this host supports */
 static const char *const run_state_names[RUN_STATE__MAX] = {
     [RUN_STATE_INMIGRATE] = "inmigrate",
     [RUN_STATE_INTERNAL_ERROR] = "internal-error",
@@ -63,7 +63,7 @@ bool runstate_is_running(void)
     return runstate_check(RUN_STATE_RUNNING);
 }
 
-/* A program that loads is told nothing of it. */
+/* The source's run state is not sent in this host's streams. */
 void global_state_store_running(void)
 {
 }
@@ -78,9 +78,9 @@ void vfio_host_set_runstate(RunState state)
     run_state = state;
 }
 
-/* ---- who is told of a start and a stop ---- */
+/* ---- handlers for start and stop ---- */
 
-/* 1 for equal ones: in the order of registration */
+/* Returns 1 for equal priorities, to keep the order of registration */
 static gint by_priority(gconstpointer a, gconstpointer b)
 {
     const VMChangeStateEntry *x = a, *y = b;
@@ -99,7 +99,7 @@ VMChangeStateEntry *qemu_add_vm_change_state_handler_prio(
     return entry;
 }
 
-/* All devices of this host have one depth. */
+/* All devices of this host have the same depth. */
 VMChangeStateEntry *qdev_add_vm_change_state_handler(DeviceState *dev,
                                                      VMChangeStateHandler *cb,
                                                      void *opaque)
@@ -144,7 +144,7 @@ void vfio_host_vm_stop(RunState state)
     }
 }
 
-/* QEMU needs the first half to wake its main loop; here is nothing asleep. */
+/* QEMU needs this to wake up its main loop, which never sleeps here. */
 void qemu_system_vmstop_request_prepare(void)
 {
 }
@@ -163,7 +163,7 @@ typedef struct BottomHalf {
 
 static GQueue bottom_halves = G_QUEUE_INIT;     /* of BottomHalf */
 
-/* There is one loop. */
+/* There is only one loop. */
 AioContext *qemu_get_aio_context(void)
 {
     return NULL;
