@@ -1,5 +1,5 @@
 /*
- * vfio-migrate why: what was looked at, and what came of it
+ * vfio-migrate why: the results of its checks
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -1,9 +1,9 @@
 /*
  * vfio-migrate compare: will a migration between these two work?
  *
- * Owns: where the two sides' facts come from: a file, a device of this host,
- * or one of another host by ssh. What is printed of the differences.
- * Does not own: the differences (compare.c).
+ * Owns: getting each side's facts, from a file, a device of this host, or a
+ * device of another host by ssh; printing the differences.
+ * Does not own: finding the differences (compare.c).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -17,7 +17,7 @@
 #include "screen.h"
 #include "sysfs.h"
 
-/* Ten times what facts prints of a device with much to tell */
+/* Ten times the size of the facts of a device with many of them */
 #define FACTS_BYTES_MAX (256 * 1024u)
 #define FACTS_DEPTH_MAX 16
 
@@ -46,7 +46,7 @@ static char *read_all(int fd, const char *name)
     return g_string_free(text, false);
 }
 
-/* The parser recurses; nobody shall make it do so a million times. */
+/* The parser is recursive; deep input must not overflow the stack. */
 static bool too_deep(const char *text)
 {
     int depth = 0;
@@ -91,7 +91,7 @@ static JsonObject *parse_facts(const char *text, const char *name)
     return json_object_ref(facts);
 }
 
-/* @name: "-" is standard input */
+/* @name: a path; "-" is standard input */
 static JsonObject *facts_from_file(const char *name)
 {
     int fd = g_str_equal(name, "-") ? dup(STDIN_FILENO)
@@ -137,7 +137,7 @@ static JsonObject *facts_from_host(const char *name)
     return text ? parse_facts(text, name) : NULL;
 }
 
-/* ---- what an argument means ---- */
+/* ---- interpreting an argument ---- */
 
 typedef enum SideKind { SIDE_FILE, SIDE_DEVICE, SIDE_HOST, SIDE_NOTHING }
     SideKind;
@@ -153,7 +153,7 @@ static SideKind side_kind(const char *name)
         g_file_test(name, G_FILE_TEST_EXISTS)) {
         return SIDE_FILE;
     }
-    /* "00:03.0" names a device that is not there, not a host. */
+    /* "00:03.0" is a device that does not exist, not a host. */
     if (!strchr(name, ':') || name[0] == '-' || name[0] == ':' ||
         g_regex_match_simple("^([0-9a-f]{4}:)?[0-9a-f]{2}:[0-9a-f]{2}\\.[0-7]$",
                              name, G_REGEX_CASELESS, 0)) {

@@ -1,7 +1,7 @@
 /*
- * vfio-migrate facts: what another host needs to know before a migration
+ * vfio-migrate facts: print what another host needs for a comparison
  *
- * Owns: the command line; facts.c finds them.
+ * Owns: the command line; facts.c collects the facts.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -1,7 +1,7 @@
 /*
  * vfio-migrate info: can this device migrate, and what does it offer?
  *
- * Owns: what is printed of an open device. facts.c finds it.
+ * Owns: printing the facts of an open device. facts.c collects them.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -49,7 +49,7 @@ static void print_region(JsonObject *migration)
     print_window(migration);
 }
 
-/* Of a device that does nothing; in a VM it may have more. */
+/* The size for an idle device; in a VM it may have more. */
 static void print_size(JsonObject *migration, const char *label,
                        const char *member, const char *what)
 {

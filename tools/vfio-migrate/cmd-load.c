@@ -1,7 +1,7 @@
 /*
- * vfio-migrate load: a device's state from a file
+ * vfio-migrate load: load a device's state from a file
  *
- * Owns: what is printed of the load.
+ * Owns: printing the result of the load.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -36,7 +36,7 @@ static void print_loaded(const Tool *tool, const VFIODeviceMigration *mig,
     screen_field("state", "%s", state);
 }
 
-/* Says what went wrong, if anything. */
+/* Reports any failure. */
 static ToolExit load(const Tool *tool, int fd)
 {
     ToolExit answer = TOOL_FAILED;

@@ -1,7 +1,7 @@
 /*
- * vfio-migrate report: why a migration took as long as it did
+ * vfio-migrate report: explain how long a migration took
  *
- * Owns: the files. Does not own: what is made of traces (tools/report).
+ * Owns: the files. Does not own: evaluating traces (tools/report).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -81,7 +81,7 @@ static ToolExit run(const Tool *tool)
         print_options(tool->arguments[0]);
         return TOOL_YES;
     }
-    /* With --json the page is written only where it was asked for. */
+    /* With --json, write the page only if --output was given. */
     wanted = !tool->json || output_path;
     if (wanted && !tool_may_write(page)) {
         return TOOL_FAILED;

@@ -1,7 +1,7 @@
 /*
- * vfio-migrate save: a device's state into a file
+ * vfio-migrate save: save a device's state to a file
  *
- * Owns: the file, and what is printed of the save.
+ * Owns: the file, and printing the result of the save.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -17,7 +17,7 @@
 static int max_precopy_rounds = 1000;
 static gboolean paused;
 
-/* Only v1 has a window, which can be mapped or not. */
+/* Only v1 has a data window, which may be mapped or trapped. */
 static char *saved_ways(const ToolSaved *saved)
 {
     g_autofree char *mapped = screen_size(saved->mapped_bytes);

@@ -1,5 +1,5 @@
 /*
- * vfio-migrate test: put a driver through a migration's life
+ * vfio-migrate test: run a driver through all phases of migration
  *
  * Owns: the command line; the cases are in driver-cases*.c.
  *

@@ -1,8 +1,8 @@
 /*
- * vfio-migrate watch: how far a migration is, and what holds it up
+ * vfio-migrate watch: the progress of a migration, and what delays it
  *
- * Owns: when a sample is taken, and when there is enough of them. Asks
- * questions only. One thread, no locks.
+ * Owns: when to take a sample, and when to stop. Only queries QEMU. One
+ * thread, no locks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -40,9 +40,9 @@ typedef struct Watch {
     const Tool *tool;
     const char *vm;             /* for metrics */
     WatchCollector *collector;
-    WatchSample *last;          /* the last that was shown, or NULL */
-    bool begun;                 /* a migration was seen to go on */
-    int64_t answered_us;        /* monotonic: when QEMU last answered */
+    WatchSample *last;          /* the last one shown, or NULL */
+    bool begun;                 /* a migration was seen in progress */
+    int64_t answered_us;        /* monotonic time of QEMU's last answer */
 } Watch;
 
 /* ---- showing ---- */
@@ -69,7 +69,7 @@ static bool write_metrics(const Watch *watch, GError **error)
         return true;
     }
     text = watch_metrics(watch->last, watch->vm);
-    /* Written beside it and put in its place: a reader sees all or nothing. */
+    /* Replaced atomically: a reader sees the whole file. */
     return g_file_set_contents_full(metrics_path, text, -1,
                                     G_FILE_SET_CONTENTS_CONSISTENT, 0644,
                                     error);
@@ -93,7 +93,7 @@ static bool show(Watch *watch, GError **error)
 
 /* ---- samples ---- */
 
-/* Takes a sample, or notes that there was no answer */
+/* Takes a sample, or records that there was no answer. */
 static bool look(Watch *watch, GError **error)
 {
     int64_t now_us = g_get_monotonic_time();
@@ -116,7 +116,7 @@ static bool look(Watch *watch, GError **error)
     return true;
 }
 
-/* An end that was there when we came is of an earlier migration. */
+/* An end that was there from the start belongs to an earlier migration. */
 static bool is_over(Watch *watch, const WatchSample *first)
 {
     watch->begun |= watch_sample_is_active(watch->last) ||
@@ -132,8 +132,8 @@ static void wait_for(int64_t until_us)
 }
 
 /*
- * libvirt ends the source's QEMU as soon as its VM has moved; a destination
- * that fails ends by itself.
+ * libvirt ends the source's QEMU once its VM has moved; a destination that
+ * fails exits by itself.
  */
 static ToolExit lost(const Watch *watch, const GError *error)
 {

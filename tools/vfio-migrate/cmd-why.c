@@ -1,8 +1,8 @@
 /*
  * vfio-migrate why: can this VM, or this device, migrate, and if not, why?
  *
- * Owns: what the argument means, libvirt's answers, what is printed.
- * Does not own: the single checks (why-device.c, why-host.c).
+ * Owns: interpreting the argument, libvirt's answers, printing.
+ * Does not own: the individual checks (why-device.c, why-host.c).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -15,14 +15,14 @@
 #include "screen.h"
 #include "sysfs.h"
 
-/* What QEMU needs beside the guest's memory, as libvirt counts it */
+/* Memory of QEMU besides the guest's, as libvirt counts it */
 #define OVERHEAD_KIB (UINT64_C(1) << 20)
 
 static char *qemu, *connect_uri;
 
 /* ---- libvirt ---- */
 
-/* What virsh prints; NULL where it failed, which it says itself if @loud */
+/* Output of virsh; NULL if it failed, in which case it prints why if @loud */
 static char *ask_virsh(const char *command, const char *domain,
                        const char *more, bool loud)
 {
@@ -55,7 +55,7 @@ static char *ask_virsh(const char *command, const char *domain,
 }
 
 /*
- * QEMU's own word: a VM that runs knows best.
+ * Ask QEMU itself, which knows best if the VM is running.
  *
  * Returns: whether it says that nothing blocks a migration
  */
@@ -131,7 +131,7 @@ static void check_devices(Checks *checks, const Domain *domain, bool may_open,
     checks->subject = name;
 }
 
-/* @running_name: what virsh calls it; NULL: it was read from a file */
+/* @running_name: its name for virsh; NULL: it was read from a file */
 static void why_domain(Checks *checks, const Domain *domain, bool may_open,
                        const char *running_name)
 {
@@ -150,7 +150,7 @@ static void why_domain(Checks *checks, const Domain *domain, bool may_open,
     }
 }
 
-/* ---- what the argument means ---- */
+/* ---- interpreting the argument ---- */
 
 static char *read_file(const char *name)
 {

@@ -1,8 +1,8 @@
 /*
- * vfio-migrate: do two PCI devices look alike to a guest?
+ * vfio-migrate: does a guest see a difference between two PCI devices?
  *
- * Owns: identity, config space, BARs and interrupts of two devices, and what
- * each difference does.
+ * Owns: comparing identity, config space, BARs and interrupts of two devices,
+ * and the effect of each difference.
  * Does not own: which bytes QEMU compares (pci-config.c).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -33,7 +33,7 @@ static uint64_t region_bytes(JsonObject *device, int index)
     return 0;
 }
 
-/* Our code looks at more than QEMU's own. */
+/* Our code checks more than QEMU's own. */
 static CompareEffect if_attached_there(const Compare *compare)
 {
     return json_flag(json_child(compare->there, "qemu"), "attached", false)
@@ -91,7 +91,7 @@ static char *hex_bytes(const uint8_t *bytes, unsigned from, unsigned to)
     return g_string_free(text, false);
 }
 
-/* Link registers are hidden where the VM has the device on its root bus. */
+/* Link registers are hidden if the VM has the device on its root bus. */
 static bool is_link_register(const PciConfig *config, unsigned at)
 {
     unsigned capability = config->capability[at];
@@ -102,7 +102,7 @@ static bool is_link_register(const PciConfig *config, unsigned at)
             (offset >= PCI_EXP_LNKCAP2 && offset < PCI_EXP_SLTCAP2));
 }
 
-/* One difference from byte @from: all up to @to are of one thing */
+/* One difference that begins at byte @from; @from to @to have one name */
 static void add_refused(Compare *compare, const PciConfig *here,
                         const PciConfig *there, unsigned from, unsigned to)
 {
@@ -156,7 +156,7 @@ static void compare_bytes(Compare *compare, const PciConfig *here,
 
 /* ---- extended config space ---- */
 
-/* Only where the guest's bus is PCI Express does QEMU show it at all. */
+/* QEMU exposes it only if the guest's bus is PCI Express. */
 static CompareEffect express_effect(const Compare *compare)
 {
     if (!compare->machine) {
@@ -188,7 +188,7 @@ static void compare_extended(Compare *compare, const PciConfig *here,
     }
 }
 
-/* ---- what QEMU does not compare, and a guest may see ---- */
+/* ---- differences that a guest may see, and QEMU does not check ---- */
 
 static void compare_guest_sees(Compare *compare, const PciConfig *here,
                                const PciConfig *there)
@@ -209,7 +209,7 @@ static void compare_guest_sees(Compare *compare, const PciConfig *here,
     }
 }
 
-/* Our destination refuses another pin; QEMU would assert on its level. */
+/* Our destination refuses another pin; QEMU would fail an assertion. */
 static void compare_pin(Compare *compare, const PciConfig *here,
                         const PciConfig *there)
 {

@@ -1,9 +1,9 @@
 /*
- * vfio-migrate: will a device that is here go over there?
+ * vfio-migrate: will a device of one host migrate to another?
  *
- * Owns: the differences of two hosts' facts and what each will do: device
- * and driver, protocol, IOMMU, host, QEMU.
- * Does not own: PCI (compare-pci.c), finding facts (facts.c).
+ * Owns: finding the differences between two hosts' facts, and the effect of
+ * each: device and driver, protocol, IOMMU, host, QEMU.
+ * Does not own: PCI (compare-pci.c), collecting facts (facts.c).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -13,7 +13,7 @@
 #include "json.h"
 #include "screen.h"
 
-/* Memory that every VM has, with gaps in it; what is above depends on its
+/* Memory that every VM has, with gaps; memory above this depends on the VM's
  * size. */
 #define LOW_MEMORY_END 0xfffffu
 
@@ -43,7 +43,7 @@ void compare_add(Compare *compare, CompareEffect effect, const char *what,
     compare->worst = MAX(compare->worst, effect);
 }
 
-/* Both sides' texts of the same member of the same child, if they differ */
+/* Get both sides' values of the same member. Returns whether they differ. */
 static bool texts_differ(Compare *compare, const char *child,
                          const char *name, const char **here,
                          const char **there)
@@ -65,7 +65,7 @@ static void compare_texts(Compare *compare, CompareEffect effect,
     }
 }
 
-/* ---- what makes each side able to migrate at all ---- */
+/* ---- what each side needs in order to migrate at all ---- */
 
 static bool check_side(Compare *compare, bool is_here)
 {
@@ -105,7 +105,7 @@ static void compare_state(Compare *compare)
     }
 }
 
-/* A chunk is as large as the source's window at most. */
+/* A chunk is never larger than the source's window. */
 static void compare_window(Compare *compare)
 {
     uint64_t here = json_hex(json_child(compare->here, "migration"),
@@ -155,7 +155,7 @@ static bool has_flag(JsonObject *facts, const char *name)
     return false;
 }
 
-/* Its state has another form where the firmware can be read in pre-copy. */
+/* Its state has another format if the firmware supports pre-copy reads. */
 static bool is_mlx5(JsonObject *facts)
 {
     const char *driver = json_text(json_child(facts, "device"), "driver");
@@ -227,7 +227,7 @@ static void compare_features(Compare *compare)
     }
 }
 
-/* "6.1" of "6.1.0-18-amd64"; the whole text where it has no such form */
+/* "6.1" for "6.1.0-18-amd64"; the whole text if it has another form */
 static char *kernel_series(JsonObject *facts)
 {
     const char *kernel = json_text(json_child(facts, "host"), "kernel");
@@ -237,7 +237,7 @@ static char *kernel_series(JsonObject *facts)
                : g_strdup(kernel);
 }
 
-/* A driver without a version of its own is of the kernel. */
+/* A driver without a version of its own is part of the kernel. */
 static void compare_series(Compare *compare)
 {
     g_autofree char *here = kernel_series(compare->here);
@@ -316,7 +316,7 @@ static void compare_page_sizes(Compare *compare)
     }
 }
 
-/* Whether @ranges, or all addresses where there are none, hold a range */
+/* Whether @ranges contains a range; no ranges at all means all addresses */
 static bool ranges_hold(JsonArray *ranges, uint64_t start, uint64_t end)
 {
     JsonObject *range = json_list_object(ranges, 0);
@@ -371,7 +371,7 @@ static void compare_mappings(Compare *compare)
     }
 }
 
-/* By the device's log of its own DMA, or by the IOMMU */
+/* From the device's log of its own DMA, or from the IOMMU */
 static bool tells_dirty_pages(JsonObject *facts)
 {
     return json_flag(json_child(facts, "migration"), "dma-log", false) ||

@@ -1,11 +1,11 @@
 /*
- * vfio-migrate: one device, and its way to a file and back
+ * vfio-migrate: one device, and saving and loading it
  *
- * Owns: finding a device by the name that a user gives it; a migration of a
- * VM that has nothing but this device, and what it took.
+ * Owns: finding a device by the user's name for it; migrating a VM that has
+ * only this device, and the statistics of that.
  * Does not own: how a VM migrates (migration/), the command line.
  *
- * Locks: called with the BQL, as everything of the stand-alone host.
+ * Locks: called with the BQL, like everything in the stand-alone host.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -44,7 +44,7 @@ ToolExit tool_complain_error(Error *err)
 
 /* ---- the device ---- */
 
-/* What is missing is told in files that do not name what is missing. */
+/* VFIO's errors name missing files, but not the reason why they are missing. */
 char *tool_driver_hint(const char *dir)
 {
     g_autofree char *driver = file_link(dir, "driver");
@@ -128,8 +128,8 @@ static void begin_setup(VFIOHostRun *run)
 }
 
 /*
- * There is no downtime limit here: the VM stops when a device that runs has
- * no more to give. v1 says so; v2 only of what is there when it stops.
+ * There is no downtime limit here: the VM stops once the running device has
+ * no more to give. v1 reports that; v2 only counts what is there at the stop.
  */
 static void rounds(VFIOHostRun *run)
 {

@@ -1,5 +1,5 @@
 /*
- * vfio-migrate: one device, and its way to a file and back
+ * vfio-migrate: one device, and saving and loading it
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -11,15 +11,15 @@
 #include "migration/standalone.h"
 #include "command.h"
 
-/* How the device is named in a stream; the same on both sides. */
+/* The device's name in a stream; the same on both sides */
 #define TOOL_STREAM_ID  "vfio-migrate"
 
-/* What a migration took; times in microseconds. */
+/* Statistics of a save; times in microseconds */
 typedef struct ToolSaved {
     uint64_t device_bytes;
-    uint64_t precopy_bytes;     /* of them, while the VM ran */
+    uint64_t precopy_bytes;     /* of these, while the VM ran */
     uint64_t chunks;
-    bool has_window;            /* protocol v1, which the next two are of */
+    bool has_window;            /* protocol v1; the next two apply to it */
     uint64_t mapped_bytes;
     uint64_t trapped_bytes;
     unsigned rounds;
@@ -29,51 +29,50 @@ typedef struct ToolSaved {
 } ToolSaved;
 
 typedef struct ToolSave {
-    /* Rounds of pre-copy after which the VM stops in any case. */
+    /* The VM stops after this many rounds of pre-copy in any case. */
     unsigned max_rounds;
-    /* Cancel in this round of pre-copy (from 1), 0: do not. */
+    /* Cancel in this round of pre-copy (from 1); 0: do not */
     unsigned cancel_in_round;
     bool cancel_at_switchover;
-    /* The stream breaks with ENOSPC after so many bytes, 0: it does not. */
+    /* The stream fails with ENOSPC after this many bytes; 0: it does not */
     uint64_t break_after_bytes;
 } ToolSave;
 
 /*
  * tool_open: open the device that the user calls @name
  *
- * @name: a PCI address, the UUID of a mediated device, or a directory of
- *        sysfs
+ * @name: a PCI address, the UUID of a mediated device, or a sysfs directory
  *
  * Returns: the device, to be closed with tool_close(); NULL with @errp set.
  */
 VFIODevice *tool_open(const char *name, Error **errp);
 
 /*
- * tool_open_migratable: the same, of a device that can migrate
+ * tool_open_migratable: the same, for a device that can migrate
  *
- * @answer: TOOL_NO where the device opened and cannot migrate, else
- *          TOOL_FAILED; set where NULL is returned
+ * @answer: set if NULL is returned: TOOL_NO if the device could be opened but
+ *          cannot migrate, else TOOL_FAILED
  */
 VFIODevice *tool_open_migratable(const char *name, ToolExit *answer,
                                  Error **errp);
 
-/* tool_close: close it; the kernel resets it. The VM is a fresh one then. */
+/* tool_close: close it, which resets it. The VM is back to its first state. */
 void tool_close(VFIODevice *vbasedev);
 
 /*
- * tool_stream: a stream over @fd, from where it stands
+ * tool_stream: create a stream over @fd, starting at its current position
  *
  * @fd: stays open
  *
- * Returns: the stream, closed by who takes it; NULL with @errp set.
+ * Returns: the stream, to be closed by its user; NULL with @errp set.
  */
 QEMUFile *tool_stream(int fd, bool output, Error **errp);
 
 /*
- * tool_save: migrate the VM, with the one device it has, to @fd
+ * tool_save: migrate the VM, with its only device, to @fd
  *
- * @fd: written from where it stands, which may be a pipe; stays open
- * @saved: what it took, also after a failure
+ * @fd: written from its current position, may be a pipe; stays open
+ * @saved: set to the statistics, also after a failure
  *
  * Returns: 0, or -errno with @errp set.
  */
@@ -81,29 +80,29 @@ int tool_save(VFIODevice *vbasedev, int fd, const ToolSave *options,
               ToolSaved *saved, Error **errp);
 
 /*
- * tool_load: take the VM in that tool_save() wrote
+ * tool_load: load the VM that tool_save() wrote
  *
- * @fd: read from where it stands, which may be a pipe; stays open
- * @cut_after_bytes: the stream ends there, 0: at its end
+ * @fd: read from its current position, may be a pipe; stays open
+ * @cut_after_bytes: where the stream is cut off; 0: it is not
  *
  * Returns: 0, or -errno with @errp set. The VM is paused then.
  */
 int tool_load(int fd, uint64_t cut_after_bytes, Error **errp);
 
-/* tool_error: text of @err, and its hint in lines below; takes it over. */
+/* tool_error: text of @err, its hint in lines below; frees @err */
 char *tool_error(Error *err);
 
 /*
- * tool_driver_hint: what is wrong with the driver of the device in @dir
+ * tool_driver_hint: what is wrong with the driver of the device in @dir?
  *
- * Returns: a sentence, to be freed; NULL: nothing that can be seen.
+ * Returns: a sentence, to be freed; NULL if nothing is found.
  */
 char *tool_driver_hint(const char *dir);
 
-/* tool_no_device: say that there is no device @name; TOOL_FAILED. */
+/* tool_no_device: complain that there is no device @name; TOOL_FAILED */
 ToolExit tool_no_device(const char *name);
 
-/* tool_complain_error: say @err on stderr, and free it; TOOL_FAILED. */
+/* tool_complain_error: print @err on stderr, and free it; TOOL_FAILED */
 ToolExit tool_complain_error(Error *err);
 
 #endif /* VFIO_MIGRATE_DEVICE_H */

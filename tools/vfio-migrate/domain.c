@@ -1,7 +1,7 @@
 /*
- * vfio-migrate why: what of a libvirt domain matters to its devices
+ * vfio-migrate why: the part of a libvirt domain that matters to its devices
  *
- * Owns: reading the XML: emulator, machine type, memory, devices of VFIO.
+ * Owns: reading the XML: emulator, machine type, memory, VFIO devices.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,10 +12,10 @@
 
 typedef struct Reader {
     Domain *domain;
-    char *path[DEPTH_MAX];      /* names of the elements around */
+    char *path[DEPTH_MAX];      /* names of the enclosing elements */
     unsigned depth;
     GString *text;              /* of the innermost element */
-    bool is_hostdev;            /* in a <hostdev> or <interface> of VFIO */
+    bool is_hostdev;            /* in a VFIO <hostdev> or <interface> */
     bool managed;
     unsigned shift;             /* its unit is 1 << shift bytes */
 } Reader;
@@ -31,7 +31,7 @@ static const char *attribute(const char **names, const char **values,
     return NULL;
 }
 
-/* Whether the path ends in @elements, as "os/type" */
+/* Whether the path ends in @elements, for example "os/type" */
 static bool is_at(const Reader *reader, const char *elements)
 {
     g_auto(GStrv) parts = g_strsplit(elements, "/", -1);
@@ -78,7 +78,7 @@ static void read_address(Reader *reader, const char **names,
         number(attribute(names, values, "function"))));
 }
 
-/* KiB where nothing is said; "b", "bytes", "KiB", "M", "MiB", "GiB", ... */
+/* Default is KiB; "b", "bytes", "KiB", "M", "MiB", "GiB", ... */
 static unsigned unit_shift(const char *unit)
 {
     static const char letters[] = "kmgt";

@@ -1,5 +1,5 @@
 /*
- * vfio-migrate why: what of a libvirt domain matters to its devices
+ * vfio-migrate why: the part of a libvirt domain that matters to its devices
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -27,10 +27,11 @@ typedef struct Domain {
 /*
  * domain_parse: read a domain's XML, as virsh dumpxml prints it
  *
- * Returns: to be freed with domain_free(); NULL with @error set where it is
- * no XML, or none of a domain.
+ * Returns: to be freed with domain_free(); NULL with @error set if it is not
+ * XML, or not a domain's.
  */
 Domain *domain_parse(const char *xml, GError **error);
+/* domain_free: free it, with its devices */
 void domain_free(Domain *domain);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Domain, domain_free)

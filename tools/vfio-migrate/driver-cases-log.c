@@ -1,9 +1,9 @@
 /*
- * vfio-migrate test: the cases of a device that logs its own DMA
+ * vfio-migrate test: the cases for a device that logs its own DMA
  *
- * Owns: starting, reading and stopping the log, as a migration does it and as
- * none should. Nobody uses the device: whether it reports the pages that it
- * writes is for a VM to show.
+ * Owns: starting, reading and stopping the log, both as a migration does it
+ * and in wrong ways. Nothing uses the device: only a VM can show whether it
+ * reports the pages that it writes.
  *
  * Source: linux/vfio.h of Linux 6.1, VFIO_DEVICE_FEATURE_DMA_LOGGING_*.
  *
@@ -25,7 +25,7 @@ static const VFIOMigV2LogRange low = { 0, 3 * GiB };
 static const VFIOMigV2LogRange both[] = { { 0, 3 * GiB },
                                           { 4 * GiB, 2 * GiB } };
 
-/* Reports begin at, and are, whole words of a bitmap. */
+/* Reports cover whole words of a bitmap. */
 #define PIECE_PAGES 64u
 
 static int do_start(DriverRun *run, const VFIOMigV2LogRange *ranges,
@@ -48,7 +48,7 @@ static int do_stop(DriverRun *run)
                                VFIO_MIG_V2_FEATURE_LOG_STOP, NULL, 0);
 }
 
-/* @dirty: pages are added to it; may be NULL */
+/* @dirty: the number of pages is added to it; may be NULL */
 static int do_report(DriverRun *run, VFIOMigV2LogRange range,
                      uint64_t *dirty)
 {
@@ -104,7 +104,7 @@ static bool stop(DriverRun *run, const char *when)
            run_fail(run, "%s: " STOP_CALL ": %s", when, strerror(-ret));
 }
 
-/* What a device may have switched off by itself; some say so then. */
+/* A device may have stopped its log by itself; some fail the stop then. */
 static bool start_again(DriverRun *run, const char *when)
 {
     do_stop(run);
@@ -166,7 +166,7 @@ static bool case_refuses(DriverRun *run)
     return true;
 }
 
-/* The last report comes when the device has stopped for good. */
+/* The last report is read when the device has stopped for good. */
 static bool case_stopped(DriverRun *run)
 {
     if (!run_open_fresh(run, run->test->source, true) ||

@@ -1,8 +1,8 @@
 /*
- * vfio-migrate test: the cases that only protocol v2 has
+ * vfio-migrate test: the cases for protocol v2 only
  *
  * Owns: single arcs, the bytes of a session as the driver gives and takes
- * them, without a stream around them, and resets in a session.
+ * them, without a stream around them, and resets during a session.
  *
  * Source: linux/vfio.h of Linux 6.2, VFIO_DEVICE_FEATURE_MIGRATION.
  *
@@ -16,15 +16,15 @@
 #include "driver-run.h"
 #include "screen.h"
 
-/* Pieces that a state is written in, where it is written in many */
+/* Number of pieces in which a state is written, in the test of that */
 #define NR_PIECES   500u
 
-/* A state that is kept in memory here, once or twice */
+/* Largest state that is kept in memory here, once or twice */
 #define IMAGE_MAX_BYTES (256 * MiB)
 
 /* ---- states ---- */
 
-/* Whether a device takes nothing for a state is its driver's affair. */
+/* A driver may or may not accept an empty state. */
 static bool is_verdict(const VFIOMigArc *arc)
 {
     return arc->from == VFIO_MIG_STATE_RESUMING;
@@ -84,7 +84,7 @@ static bool case_arcs(DriverRun *run)
 typedef struct ImageSink {
     VFIOMigSink sink;           /* first */
     GByteArray *bytes;
-    void *room;                 /* for those that are put next */
+    void *room;                 /* buffer for the next put */
 } ImageSink;
 
 static int image_begin(VFIOMigSink *sink, uint64_t size_bytes, Error **errp)
@@ -132,7 +132,7 @@ static int image_get(VFIOMigSource *source, void *to, size_t size_bytes,
     return 0;
 }
 
-/* Read until the driver has nothing; returns a VFIOMigRead or fails. */
+/* Read until the driver has nothing. Returns a VFIOMigRead, or fails. */
 static int read_some(DriverRun *run, GByteArray *bytes)
 {
     VFIODeviceMigration *mig = run_mig(run);
@@ -167,14 +167,14 @@ static VFIOMigSizes ask_sizes(DriverRun *run)
     return sizes;
 }
 
-/* What a device said, and what it gave */
+/* What a device reported, and what it gave */
 typedef struct Figures {
-    VFIOMigSizes running;       /* when it had given all that it gave so */
-    VFIOMigSizes stopped;       /* before it was read */
-    uint64_t stopped_bytes;     /* that it gave then */
+    VFIOMigSizes running;       /* reported after all running reads */
+    VFIOMigSizes stopped;       /* reported before it was read */
+    uint64_t stopped_bytes;     /* given when stopped */
 } Figures;
 
-/* A device may have more once it was asked, and then more again. */
+/* A device may have more to give after a query, and then again. */
 static bool read_precopy(DriverRun *run, GByteArray *bytes,
                          VFIOMigSizes *left)
 {
@@ -190,7 +190,7 @@ static bool read_precopy(DriverRun *run, GByteArray *bytes,
     return true;
 }
 
-/* All of the state of a device that runs, which is stopped afterwards */
+/* Read all of the state of a running device, and stop it. */
 static bool read_image(DriverRun *run, GByteArray *bytes, Figures *figures)
 {
     size_t before;
@@ -220,7 +220,7 @@ static bool open_and_read(DriverRun *run, GByteArray *bytes)
            read_image(run, bytes, &figures);
 }
 
-/* 0, or -errno with @errp set: of a write, or of the driver's last word */
+/* Returns 0, or -errno with @errp set: of a write, or of the final verdict */
 static int write_image(DriverRun *run, const GByteArray *bytes, size_t piece,
                        Error **errp)
 {
@@ -244,7 +244,7 @@ static int write_image(DriverRun *run, const GByteArray *bytes, size_t piece,
     return ret;
 }
 
-/* The device that is open takes @bytes and runs. */
+/* Load @bytes into the open device, and let it run. */
 static bool load_image(DriverRun *run, const GByteArray *bytes, size_t piece,
                        const char *when)
 {
@@ -318,8 +318,8 @@ static bool case_pieces(DriverRun *run)
 /* ---- wrong data, and resets ---- */
 
 /*
- * @wrong is refused, by a write or at its end, or taken, which the contract
- * allows; after a reset the device takes @bytes.
+ * Write @wrong: the driver may refuse it, by a write or at the end, or accept
+ * it, which the contract allows. After a reset the device must take @bytes.
  */
 static bool survive(DriverRun *run, const GByteArray *wrong,
                     const GByteArray *bytes)
@@ -382,7 +382,7 @@ static bool case_foreign(DriverRun *run)
     return survive(run, wrong, bytes);
 }
 
-/* The session ends with a reset, and the next one gives a whole state. */
+/* A reset ends the session, and the next session gives a whole state. */
 static bool reset_in(DriverRun *run, VFIOMigState state)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();

@@ -1,8 +1,8 @@
 /*
- * vfio-migrate test: the cases of every protocol
+ * vfio-migrate test: the cases for every protocol
  *
- * What is in the state cannot be seen from here: a driver's own checks on
- * load, and the device in the guest, have to judge that.
+ * The contents of the state cannot be checked here: that is up to the
+ * driver's own checks on load, and to the device in the guest.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -102,7 +102,7 @@ static bool case_broken_stream(DriverRun *run)
                       "after the stream broke");
 }
 
-/* v1 draws no arc from stop to stop-copy: it may be refused. */
+/* v1 has no arc from stop to stop-copy in its diagram: it may be refused. */
 static bool can_save_stopped(DriverRun *run)
 {
     VFIODeviceMigration *mig = vfio_mig_of(run->device);
@@ -156,7 +156,7 @@ static bool case_round_trip(DriverRun *run)
     return true;
 }
 
-/* A driver may let a loaded device out only into running. */
+/* A driver may let a loaded device leave resuming only to running. */
 static bool case_onward(DriverRun *run)
 {
     ToolSaved saved;
@@ -188,7 +188,7 @@ static bool case_cut_stream(DriverRun *run)
         !run_load(run, run_stream_bytes(run) / 2)) {
         return false;
     }
-    /* The destination of a VM ends here; the next one starts from fresh. */
+    /* A VM's destination would end here; the next one starts afresh. */
     return run_load(run, 0);
 }
 

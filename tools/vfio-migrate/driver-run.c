@@ -1,5 +1,5 @@
 /*
- * vfio-migrate test: what the cases are made of
+ * vfio-migrate test: building blocks of the cases
  *
  * Owns: one case's device, stream and outcome; saving and loading it.
  *

@@ -1,8 +1,8 @@
 /*
- * vfio-migrate test: put a kernel driver through a migration's life
+ * vfio-migrate test: run a kernel driver through all phases of migration
  *
- * Owns: which cases there are for a device, one after the other, and their
- * report. Does not own: the cases (driver-cases*.c).
+ * Owns: selecting the cases for a device, running them one after the other,
+ * and reporting. Does not own: the cases (driver-cases*.c).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -139,7 +139,7 @@ static void add_cases(GPtrArray *list, const DriverCase *cases)
     }
 }
 
-/* What cannot be opened fails in the first case, which says why. */
+/* A device that cannot be opened fails in the first case, with the reason. */
 static GPtrArray *find_cases(const DriverTest *test)
 {
     GPtrArray *list = g_ptr_array_new();

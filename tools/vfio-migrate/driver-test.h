@@ -1,5 +1,5 @@
 /*
- * vfio-migrate test: the cases
+ * vfio-migrate test: running the cases
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,19 +12,19 @@
 typedef struct DriverTest {
     const char *source;         /* names, for tool_open() */
     const char *destination;
-    unsigned rounds;            /* of the round trip */
+    unsigned rounds;            /* of the round-trip case */
     unsigned max_precopy_rounds;
     bool verbose;
-    JsonObject *report;         /* members are added here; NULL: TAP */
+    JsonObject *report;         /* results are added here; NULL: print TAP */
 } DriverTest;
 
 /*
- * driver_test_run: put a driver through all that a migration asks of it
+ * driver_test_run: test everything that a migration requires of a driver
  *
  * Prints the results as TAP on stdout, or adds them to the report: "passed",
  * "failed", "skipped" and "cases".
  *
- * Returns: how many cases failed.
+ * Returns: number of failed cases.
  */
 unsigned driver_test_run(const DriverTest *test);
 

@@ -1,8 +1,8 @@
 /*
- * vfio-migrate: all that two hosts are compared by
+ * vfio-migrate: the facts by which two hosts are compared
  *
- * Owns: putting together what sysfs, the open device, its IOMMU, the host and
- * its QEMU tell.
+ * Owns: collecting the facts from sysfs, the open device, its IOMMU, the host
+ * and its QEMU.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -1,7 +1,7 @@
 /*
- * vfio-migrate: what a host, and the QEMU on it, bring to a migration
+ * vfio-migrate: facts of a host and of its QEMU
  *
- * Owns: finding both out. QEMU is started, never with a VM.
+ * Owns: finding both out. QEMU is started, but never with a VM.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -13,8 +13,8 @@
 
 /* ---- host ---- */
 
-/* False: no limit. The smaller of what is and what may be asked for counts
- * no more than what is: QEMU does not raise it. */
+/* Returns false if there is no limit. The soft limit counts, even if the hard
+ * limit is higher: QEMU does not raise it. */
 static bool memlock_limit(int64_t *bytes)
 {
     g_autofree char *text = sysroot_text("/proc/self/limits");
@@ -81,7 +81,7 @@ char *host_find_qemu(void)
     return NULL;
 }
 
-/* What @path prints, if it ends well; else NULL and *@why, to be freed */
+/* Output of @path if it succeeds; else NULL with *@why set, to be freed */
 static char *ask_qemu(const char *path, const char *option,
                       const char *value, char **why)
 {
@@ -114,7 +114,7 @@ bool host_qemu_check(const char *path, char **says)
     return g_str_has_prefix(answer, "vfio-migration: attached");
 }
 
-/* "QEMU emulator version X" and lines below it */
+/* Parses "QEMU emulator version X", which more lines follow. */
 static char *qemu_version(const char *path)
 {
     g_autofree char *why = NULL;

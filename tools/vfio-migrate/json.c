@@ -1,8 +1,8 @@
 /*
- * vfio-migrate: JSON that is printed, and JSON that another host printed
+ * vfio-migrate: printing JSON, and reading JSON from another host
  *
- * Owns: the frame that all commands' objects share, and reading members
- * without trust in who wrote them.
+ * Owns: the members common to all commands' objects, and reading members of
+ * untrusted objects.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -48,7 +48,7 @@ void json_set_hex(JsonObject *object, const char *name, uint64_t value)
     json_object_set_string_member(object, name, text);
 }
 
-/* The node @name if it holds a value of @type */
+/* The member @name if it is a value of @type, else NULL */
 static JsonNode *value_of(JsonObject *object, const char *name, GType type)
 {
     JsonNode *node = object ? json_object_get_member(object, name) : NULL;

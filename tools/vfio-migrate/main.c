@@ -1,7 +1,7 @@
 /*
- * vfio-migrate: look at VFIO devices, and migrate one without a VM
+ * vfio-migrate: inspect VFIO devices, and migrate one without a VM
  *
- * Owns: the command line: which command, the options that all share, help,
+ * Owns: the command line: selecting the command, common options, help,
  * version, and the question before a device is reset.
  * Does not own: the commands (cmd-*.c).
  *
@@ -114,7 +114,7 @@ static char *list_commands(void)
     return g_string_free(text, false);
 }
 
-/* Options may stand before the command, too, so it is looked for. */
+/* Options may also precede the command, so search for it. */
 static const Command *find_command(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {

@@ -1,10 +1,10 @@
 /*
- * vfio-migrate: where a saved device is written to
+ * vfio-migrate: output of a saved device
  *
- * Owns: that a file of device state is its owner's alone, and that at its
- * path there is all of it or what was there before: it is made beside its
- * path and takes the place when it is complete. Pipes, and other things that
- * cannot be replaced, are written to as they are.
+ * Owns: a file of device state is accessible to its owner only, and its path
+ * has either the complete file or what was there before: a temporary file in
+ * the same directory replaces it once it is complete. Pipes, and other things
+ * that cannot be replaced, are written in place.
  *
  * One output at a time, no locks.
  *
@@ -15,7 +15,7 @@
 #include "qapi/error.h"
 #include "output.h"
 
-/* For the handler of signals; NULL while there is no unfinished file */
+/* For the signal handler; NULL while there is no unfinished file */
 static char *volatile unfinished;
 
 static const int ending_signals[] = { SIGHUP, SIGINT, SIGTERM };
@@ -32,7 +32,7 @@ static void remove_unfinished(int signum)
 static void handle_signals(void)
 {
     for (unsigned i = 0; i < G_N_ELEMENTS(ending_signals); i++) {
-        /* What was started with nohup goes on. */
+        /* Keep ignoring a signal that is ignored, as under nohup. */
         if (signal(ending_signals[i], remove_unfinished) == SIG_IGN) {
             signal(ending_signals[i], SIG_IGN);
         }
@@ -47,7 +47,7 @@ static bool open_standard_output(ToolOutput *out, Error **errp)
         return false;
     }
     out->fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
-    /* What is for people to read must not get into the state. */
+    /* Keep messages for people out of the state. */
     if (out->fd < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
         error_setg_errno(errp, errno, "standard output cannot be used");
         return false;
@@ -55,7 +55,7 @@ static bool open_standard_output(ToolOutput *out, Error **errp)
     return true;
 }
 
-/* The file that @path stands for, through symbolic links; else @path */
+/* The target of @path if it is a symbolic link; else @path */
 static char *resolve(const char *path)
 {
     char *real = realpath(path, NULL);
@@ -74,7 +74,7 @@ static bool open_beside(ToolOutput *out, const char *path, Error **errp)
     dir = g_path_get_dirname(out->path);
     base = g_path_get_basename(out->path);
     out->temporary = g_strdup_printf("%s/.%s.XXXXXX", dir, base);
-    /* Before there is anything to remove, as a signal may come at once. */
+    /* Set before the file exists, as a signal may come at any time. */
     unfinished = out->temporary;
     handle_signals();
     out->fd = g_mkstemp_full(out->temporary, O_RDWR | O_CLOEXEC, 0600);

@@ -1,5 +1,5 @@
 /*
- * vfio-migrate: where a saved device is written to
+ * vfio-migrate: output of a saved device
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -9,31 +9,31 @@
 #include <stdbool.h>
 #include "qapi/error.h"
 
-/* Where a saved device goes; only fd is for others than its own functions. */
+/* Output of a saved device; only @fd is public */
 typedef struct ToolOutput {
     int fd;
     const char *name;           /* for messages */
-    char *path;                 /* where temporary goes when it is complete */
-    char *temporary;            /* NULL: written to in place, as a pipe */
+    char *path;                 /* final name of the temporary file */
+    char *temporary;            /* NULL: written in place, as for a pipe */
 } ToolOutput;
 
 /*
- * tool_output_open: make room for the state of a device
+ * tool_output_open: open the output for a device's state
  *
- * @path: "-" is standard output; what is printed from then on goes to
- *        standard error. A file that is there stays as it is for now.
- *        Has to outlive @out
+ * @path: "-" is standard output; other output then goes to standard error.
+ *        An existing file is kept for now. Must stay valid as long as @out
  *
- * Returns: false with @errp set. tool_output_close() either way.
+ * Returns: false with @errp set on failure. Call tool_output_close() in either
+ * case.
  */
 bool tool_output_open(ToolOutput *out, const char *path, Error **errp);
 
 /*
- * tool_output_close: put the state in its place, or throw it away
+ * tool_output_close: put the state in its final place, or discard it
  *
- * @complete: all of it was written; otherwise @errp is not touched
+ * @complete: all of it was written; if false, @errp is not set
  *
- * Returns: whether it is there now; if not though @complete, @errp is set.
+ * Returns: whether it is in place; if not despite @complete, @errp is set.
  */
 bool tool_output_close(ToolOutput *out, bool complete, Error **errp);
 

@@ -1,12 +1,12 @@
 /*
  * vfio-migrate: which bytes of a PCI config space QEMU compares
  *
- * Owns: a model of how QEMU 7.2's vfio-pci sets a config space up, for what
- * get_pci_config_device() then refuses. Pure.
+ * Owns: a model of how QEMU 7.2's vfio-pci sets up a config space, and thus of
+ * what get_pci_config_device() refuses. Pure.
  *
- * A byte is refused where it differs in a bit that is checked and that the
- * guest cannot write. In the header those are identity, class, and what
- * tells the type of a BAR; in a capability all that QEMU does not emulate.
+ * A byte is refused if it differs in a bit that is checked and that the guest
+ * cannot write. In the header these are identity, class, and the type bits of
+ * a BAR; in a capability all bits that QEMU does not emulate.
  *
  * Source: QEMU 7.2, hw/pci/pci.c, msi.c, msix.c and hw/vfio/pci.c.
  *
@@ -59,7 +59,7 @@ static void check(PciConfig *config, unsigned at, unsigned bytes)
     memset(config->checked + at, 0xff, bytes);
 }
 
-/* Addresses are the guest's; what a BAR is, is told by its lowest bits. */
+/* The guest sets the addresses; the lowest bits of a BAR are its type. */
 static void setup_bars(PciConfig *config)
 {
     memset(config->value + PCI_BASE_ADDRESS_0, 0, 4 * PCI_CONFIG_BARS);
@@ -83,7 +83,7 @@ static void setup_header(PciConfig *config)
     check(config, PCI_REVISION_ID, 4);
     check(config, PCI_HEADER_TYPE, 1);
     check(config, PCI_CAPABILITY_LIST, 1);
-    config->value[PCI_HEADER_TYPE] &= 0x7f;     /* QEMU's own, as addr= says */
+    config->value[PCI_HEADER_TYPE] &= 0x7f;     /* QEMU sets bit 7 itself */
     setup_bars(config);
 }
 
@@ -108,8 +108,8 @@ static unsigned msi_size(unsigned flags)
            (flags & PCI_MSI_FLAGS_MASKBIT ? 0xa : 0);
 }
 
-/* QEMU makes it anew of three facts. Address, data and mask are the guest's,
- * as are enable and the number of vectors in use. */
+/* QEMU builds it from the vector count, 64BIT and MASKBIT. The guest sets
+ * address, data, mask, the enable bit and the number of vectors in use. */
 static void setup_msi(PciConfig *config, unsigned at)
 {
     unsigned flags = pci_config_word(config, at + PCI_MSI_FLAGS);
@@ -242,7 +242,7 @@ char *pci_config_name(const PciConfig *config, unsigned at)
 
 /* ---- extended capabilities ---- */
 
-/* Those that vfio-pci hides */
+/* The extended capabilities that vfio-pci hides */
 static bool hidden(unsigned id)
 {
     return !id || id == PCI_EXT_CAP_ID_SRIOV || id == PCI_EXT_CAP_ID_ARI ||

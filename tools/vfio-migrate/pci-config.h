@@ -13,25 +13,25 @@
 #define PCI_CONFIG_EXTENDED_BYTES 4096u
 #define PCI_CONFIG_BARS 6u
 
-/* A config space as QEMU 7.2 holds it when a VM has just been started */
+/* A config space as in QEMU 7.2 right after the start of a VM */
 typedef struct PciConfig {
-    unsigned size;              /* bytes that the device has: 256 or 4096 */
-    uint8_t raw[PCI_CONFIG_EXTENDED_BYTES];     /* as the device has it */
+    unsigned size;              /* of the device's space: 256 or 4096 */
+    uint8_t raw[PCI_CONFIG_EXTENDED_BYTES];     /* as read from the device */
     uint8_t value[PCI_CONFIG_BYTES];
-    /* Bits that have to be the same in what is loaded over it */
+    /* Bits that must be the same in the config space that is loaded */
     uint8_t checked[PCI_CONFIG_BYTES];
-    /* Offset of the capability that the byte is of; 0: of none */
+    /* Offset of the capability that contains the byte; 0: none */
     uint8_t capability[PCI_CONFIG_BYTES];
-    uint64_t bars[PCI_CONFIG_BARS];     /* bytes; 0: there is none */
+    uint64_t bars[PCI_CONFIG_BARS];     /* bytes; 0: not implemented */
 } PciConfig;
 
 /*
- * pci_config_parse: take in what a device has
+ * pci_config_parse: parse a device's config space
  *
- * @hex: two digits a byte, 256 or 4096 of them
- * @bars: bytes of each BAR's region, 0 where there is none
+ * @hex: two digits per byte, for 256 or 4096 bytes
+ * @bars: size of each BAR's region in bytes, 0 if there is none
  *
- * Returns: false where @hex is none, or its list of capabilities has no end.
+ * Returns: false if @hex is invalid, or its capability list does not end.
  */
 bool pci_config_parse(PciConfig *config, const char *hex,
                       const uint64_t *bars);
@@ -44,13 +44,13 @@ bool pci_config_parse(PciConfig *config, const char *hex,
 bool pci_config_refused(const PciConfig *here, const PciConfig *there,
                         unsigned at);
 
-/* pci_config_word: 16 bits of the device's own at @at */
+/* pci_config_word: 16 bits of the device's own config space, at offset @at */
 unsigned pci_config_word(const PciConfig *config, unsigned at);
 
 /*
- * pci_config_name: what the byte at @at is called
+ * pci_config_name: describe the byte at @at
  *
- * Returns: to be freed; "MSI capability at 0x60", "revision".
+ * Returns: to be freed; for example "revision".
  */
 char *pci_config_name(const PciConfig *config, unsigned at);
 
@@ -58,10 +58,10 @@ char *pci_config_name(const PciConfig *config, unsigned at);
  * pci_config_next_extended: the next extended capability that QEMU shows to
  * a VM whose device is on a PCI Express bus
  *
- * @at: the one before; 0 at first
- * @bytes: set to how far it goes
+ * @at: the previous one; 0 to start
+ * @bytes: set to its size
  *
- * Returns: its offset; 0 after the last.
+ * Returns: its offset; 0 after the last one.
  */
 unsigned pci_config_next_extended(const PciConfig *config, unsigned at,
                                   unsigned *bytes);

@@ -1,11 +1,11 @@
 /*
- * vfio-migrate: what an open device, and the IOMMU that it is behind, offer
+ * vfio-migrate: capabilities of an open device and of its IOMMU
  *
- * Owns: asking VFIO for what two hosts are compared by. A device that can be
- * read while it runs is put into pre-copy for that, and stopped; else nothing
- * is written to it. Numbers that it tells are bounded before use.
+ * Owns: querying VFIO for the facts by which two hosts are compared. A device
+ * of protocol v2 is stopped for that, by way of pre-copy if it has that state;
+ * nothing else is written. Numbers from the device are bounded before use.
  *
- * Lock: the BQL, as everything of the stand-alone host.
+ * Lock: the BQL, like everything in the stand-alone host.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -125,7 +125,7 @@ static void set_size(JsonObject *migration, const char *name, bool known,
     }
 }
 
-/* What has to be read before the VM stops is only told in pre-copy. */
+/* The pre-copy sizes are only reported in pre-copy. */
 static void add_sizes(JsonObject *migration, VFIODeviceMigration *mig)
 {
     VFIOMigSizes sizes = { 0 };
@@ -222,7 +222,7 @@ static struct vfio_iommu_type1_info *read_info(int fd)
             info->cap_offset = 0;
         }
     }
-    /* Not more than there is room for, whatever it says. */
+    /* At most the size of the buffer, whatever the kernel says. */
     info->argsz = MIN(info->argsz, argsz);
     if (info->argsz <= offsetof(struct vfio_iommu_type1_info, cap_offset) ||
         !(info->flags & VFIO_IOMMU_INFO_CAPS)) {
@@ -231,7 +231,7 @@ static struct vfio_iommu_type1_info *read_info(int fd)
     return info;
 }
 
-/* The capability @id of at least @size bytes, and how many it may have */
+/* The capability @id, if it has @size bytes; @room: bytes up to the end */
 static void *find_cap(struct vfio_iommu_type1_info *info, uint16_t id,
                       size_t size, size_t *room)
 {

@@ -1,5 +1,5 @@
 /*
- * vfio-migrate: what sysfs says of a device, which opens nothing
+ * vfio-migrate: facts of a device from sysfs, without opening it
  *
  * Owns: names of devices, their driver, type and IOMMU group.
  *
@@ -31,7 +31,7 @@ char *sysfs_find(const char *name)
     return NULL;
 }
 
-/* Kernels since 6.2 tell; the names of older ones' drivers do, too. */
+/* Linux 6.2 and later have vfio-dev; before, the driver's name has "vfio". */
 bool sysfs_is_vfio_driver(const char *dir, const char *driver)
 {
     g_autofree char *path = g_build_filename(dir, "vfio-dev", NULL);
@@ -75,7 +75,7 @@ JsonArray *sysfs_group(const char *dir)
     return members;
 }
 
-/* Of the module that the driver is in: few modules have one. */
+/* The version of the driver's module; few modules have one. */
 static char *driver_version(const char *dir)
 {
     g_autofree char *driver = g_build_filename(dir, "driver", NULL);

@@ -1,9 +1,9 @@
 /*
- * vfio-migrate: where /sys, /proc, /etc and /dev are looked for
+ * vfio-migrate: the location of /sys, /proc, /etc and /dev
  *
- * Owns: --sysroot, by which tests, and a copy of another host's files, stand
- * in for this host.
- * Does not own: /dev/vfio when a device is opened; that is the kernel's.
+ * Owns: --sysroot, with which tests, or copies of another host's files,
+ * replace those of this host.
+ * Does not own: /dev/vfio when a device is opened; that is always the real one.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -1,31 +1,31 @@
 /*
- * vfio-migrate watch: the questions that make a sample
+ * vfio-migrate watch: the queries that make up a sample
  *
- * Owns: which commands are sent, all of them questions, and their order.
- * Devices are looked for each time, since they come and go. A question that
- * QEMU does not answer now is waited for, not asked again. No locks.
+ * Owns: which commands are sent, all of them queries, and their order.
+ * Devices are looked up each time, since they come and go. A query that is
+ * not answered in time is waited for, not sent again. No locks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <string.h>
 #include "watch-collect.h"
 
-/* More than these are not looked at: an answer is not to be trusted. */
+/* Limit on the number of devices: answers are untrusted. */
 #define MAX_DEVICES 256
 
 typedef enum WatchStep {
-    STEP_NAMED,             /* devices with an id of the user's */
+    STEP_NAMED,             /* devices with an id set by the user */
     STEP_UNNAMED,
     STEP_MIGRATE,
     STEP_PARAMETERS,
     STEP_STATUS,
-    STEP_DEVICES,           /* one question each */
+    STEP_DEVICES,           /* one query each */
 } WatchStep;
 
 struct WatchCollector {
     WatchSource *source;
     WatchStep step;
-    unsigned device;        /* next of paths, in the last step */
+    unsigned device;        /* next index in @paths, in the last step */
     bool asked;
     GPtrArray *paths;       /* in the object tree */
     WatchSample *sample;
@@ -84,7 +84,7 @@ static bool ask(WatchCollector *collector, GError **error)
     return watch_source_ask(collector->source, command, arguments, error);
 }
 
-/* Children of a folder that are vfio-pci devices, or of a kind of it */
+/* Collect the folder's children that are vfio-pci devices or subtypes. */
 static void take_folder(WatchCollector *collector, JsonNode *answer)
 {
     JsonArray *list = JSON_NODE_HOLDS_ARRAY(answer)
@@ -113,7 +113,7 @@ static void take_device(WatchCollector *collector, JsonNode *answer)
                              answer);
 }
 
-/* @answer: NULL if QEMU refused, as it does for what is not there */
+/* @answer: NULL if QEMU refused, as it does if the object does not exist */
 static void take(WatchCollector *collector, JsonNode *answer)
 {
     WatchSample *sample = collector->sample;
@@ -124,7 +124,7 @@ static void take(WatchCollector *collector, JsonNode *answer)
         take_folder(collector, answer);
         break;
     case STEP_MIGRATE:
-        /* Rates are held against this moment. */
+        /* Rates are relative to this time. */
         sample->time_us = g_get_real_time();
         watch_sample_take_migrate(sample, answer);
         break;

@@ -1,5 +1,5 @@
 /*
- * vfio-migrate watch: the questions that make a sample
+ * vfio-migrate watch: the queries that make up a sample
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -11,16 +11,17 @@
 
 typedef struct WatchCollector WatchCollector;
 
-/* watch_collector_new: takes over @source */
+/* watch_collector_new: create a collector; it becomes the owner of @source */
 WatchCollector *watch_collector_new(WatchSource *source);
+/* watch_collector_free: free it, and its source */
 void watch_collector_free(WatchCollector *collector);
 
 /*
- * watch_collect: ask for all that a sample has
+ * watch_collect: query everything that a sample contains
  *
  * Returns: a sample, not yet finished; NULL without @error if QEMU has not
- * answered within @timeout_ms: the next call goes on where this one was.
- * NULL with @error set if it is gone.
+ * answered within @timeout_ms: the next call continues where this one was.
+ * NULL with @error set if QEMU is gone.
  */
 WatchSample *watch_collect(WatchCollector *collector, int timeout_ms,
                            GError **error);

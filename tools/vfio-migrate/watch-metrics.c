@@ -1,8 +1,8 @@
 /*
- * vfio-migrate watch: figures in Prometheus' text format
+ * vfio-migrate watch: metrics in Prometheus' text format
  *
- * Owns: names, help and types of the figures; docs/vfio-migrate.md lists
- * them. A figure that is not known is left out. No locks.
+ * Owns: names, help and types of the metrics; docs/vfio-migrate.md lists
+ * them. Unknown values are left out. No locks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -29,7 +29,7 @@ static void add_head(GString *text, const char *name, const char *type,
                            type);
 }
 
-/* The value of a label: the three that have to be escaped are */
+/* Escape the value of a label, as the format requires. */
 static char *label(const char *value)
 {
     GString *text = g_string_new(NULL);
@@ -56,7 +56,7 @@ static void add_number(GString *text, double value)
     g_string_append_c(text, '\n');
 }
 
-/* A figure of the VM, in @unit; left out where it is not known */
+/* A metric of the VM, in @unit; left out if it is not known */
 static void add_vm(GString *text, const char *vm, const char *name,
                    const char *type, const char *help, double value,
                    double unit)
@@ -69,7 +69,7 @@ static void add_vm(GString *text, const char *vm, const char *name,
     add_number(text, value * unit);
 }
 
-/* One series for each word: 1 for the one that holds */
+/* One series for each word; the value is 1 for the current one */
 static void add_words(GString *text, const char *name, const char *labels,
                       const char *key, const char *const *words,
                       const char *value)
@@ -146,7 +146,7 @@ static void add_figures(GString *text, const WatchSample *sample,
 
 typedef struct DeviceFigure {
     const char *name, *type, *help;
-    size_t offset;              /* in WatchDevice, of an int64_t */
+    size_t offset;              /* of an int64_t in WatchDevice */
 } DeviceFigure;
 
 static const DeviceFigure device_figures[] = {
@@ -217,7 +217,7 @@ static const char *flag_word(int flag)
     return flag < 0 ? "unknown" : flag ? "yes" : "no";
 }
 
-/* Always 1; what it is about is in the labels. */
+/* Always 1; the information is in the labels. */
 static void add_device_info(GString *text, const WatchSample *sample,
                             const char *vm)
 {

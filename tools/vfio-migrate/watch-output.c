@@ -1,7 +1,7 @@
 /*
- * vfio-migrate watch: how a sample is shown to people, and as JSON
+ * vfio-migrate watch: a sample as text for people, and as JSON
  *
- * Owns: words and members. Does not own: Prometheus' format
+ * Owns: the wording and the members. Does not own: Prometheus' format
  * (watch-metrics.c). No locks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -48,7 +48,7 @@ static void add_device(GString *text, const WatchDevice *device)
     }
 }
 
-/* How long the VM would stand still, and how long it may */
+/* Expected downtime, and its limit */
 static void add_downtime(GString *text, const WatchSample *sample)
 {
     if (!watch_sample_is_active(sample)) {

@@ -1,5 +1,5 @@
 /*
- * vfio-migrate watch: how a sample is shown
+ * vfio-migrate watch: the output of a sample
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -8,17 +8,17 @@
 
 #include "watch-sample.h"
 
-/* watch_line: figures and what holds it up, for one line; to be freed */
+/* watch_line: progress and what delays it, on one line; to be freed */
 char *watch_line(const WatchSample *sample);
 
-/* watch_summary: how a migration ended, in lines; to be freed */
+/* watch_summary: how a migration ended, in several lines; to be freed */
 char *watch_summary(const WatchSample *sample);
 
-/* watch_json: the object that --json prints, schema "watch" version 1 */
+/* watch_json: the object for --json, schema "watch" version 1 */
 JsonObject *watch_json(const WatchSample *sample);
 
 /*
- * watch_metrics: figures in Prometheus' text format; to be freed
+ * watch_metrics: a sample in Prometheus' text format; to be freed
  *
  * @vm: value of the label "vm"
  */

@@ -1,8 +1,8 @@
 /*
- * vfio-migrate watch: what is known of a migration at one moment
+ * vfio-migrate watch: the state of a migration at one moment
  *
- * Owns: reading QEMU's answers, rates between two moments, and the reason
- * why the VM cannot be stopped yet. Pure: asks nobody, prints nothing.
+ * Owns: reading QEMU's answers, rates between two samples, and the reason
+ * why the VM cannot be stopped yet. Pure: sends no queries, prints nothing.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -11,10 +11,10 @@
 #include "screen.h"
 #include "watch-sample.h"
 
-/* What QEMU takes in an id, and what it makes up where there is none */
+/* Characters that QEMU accepts in an id, or uses in those it generates */
 #define DEVICE_NAME_CHARS G_CSET_a_2_z G_CSET_A_2_Z G_CSET_DIGITS "-._[]"
 
-/* A rate this near to the limit is held by the limit */
+/* A rate this close to the limit is bounded by the limit */
 #define NEAR(value, limit) ((value) >= 0.9 * (limit))
 
 static void device_free(void *opaque)
@@ -67,14 +67,14 @@ void watch_sample_free(WatchSample *sample)
 
 /* ---- QEMU's answers ---- */
 
-/* What is no number, or negative, is not known */
+/* Anything that is not a number, or is negative, is unknown */
 static int64_t count_of(JsonNode *node, const char *path)
 {
     return qmp_json_is_int(node, path) && qmp_json_int(node, path) >= 0
         ? qmp_json_int(node, path) : WATCH_UNKNOWN;
 }
 
-/* On one line, and without anything that a terminal would obey */
+/* Copy text as one line, without control characters for a terminal. */
 static char *text_of(JsonNode *node, const char *path)
 {
     const char *text = qmp_json_string(node, path);
@@ -127,7 +127,7 @@ void watch_sample_take_status(WatchSample *sample, JsonNode *info)
     take_text(&sample->run_state, info, "status");
 }
 
-/* It is of the VM, and that of the device that was asked last the newest. */
+/* It is for the whole VM; that of the device queried last is the newest. */
 static void take_prediction(WatchSample *sample, JsonNode *property)
 {
     int64_t predicted_ms = count_of(property, "expected-downtime-ms");
@@ -212,7 +212,7 @@ static void find_rates(WatchSample *sample, const WatchSample *before)
     }
 }
 
-/* ---- what holds it up ---- */
+/* ---- what delays the migration ---- */
 
 static bool is_stopped(const WatchSample *sample)
 {
@@ -227,7 +227,7 @@ static void set_hold(WatchSample *sample, WatchHold hold, char *text)
     sample->hold_text = text;
 }
 
-/* The device with most left, and how much all have left */
+/* The device with the most data left, and the sum for all devices */
 static const WatchDevice *slowest_device(const WatchSample *sample,
                                          int64_t *all_bytes)
 {
@@ -286,7 +286,7 @@ static void hold_downtime(WatchSample *sample)
     }
 }
 
-/* @budget: bytes that can be sent in the time that the VM may stand still */
+/* @budget: bytes that can be sent within the downtime limit */
 static void hold_running(WatchSample *sample, double budget)
 {
     int64_t pending, ram = MAX(sample->ram_remaining, 0);

@@ -1,5 +1,5 @@
 /*
- * vfio-migrate watch: what is known of a migration at one moment
+ * vfio-migrate watch: the state of a migration at one moment
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -10,33 +10,33 @@
 #include <stdint.h>
 #include <json-glib/json-glib.h>
 
-/* Where a figure is not known. "Unknown" never reads as zero. */
+/* An unknown figure; "unknown" never reads as zero */
 #define WATCH_UNKNOWN (-1)
 
 typedef struct WatchDevice {
-    char *name;             /* the user's id, or its place */
-    bool ours;              /* has the property vfio-migration; else all
+    char *name;             /* the user's id, or QEMU's name for it */
+    bool ours;              /* it has the property vfio-migration; else all
                                below is empty */
     char *protocol, *state, *phase, *dirty_tracking;
     char *blocked_reason, *last_error, *last_warning;
     int64_t transferred_bytes, pending_bytes, chunks;
     int64_t mapped_bytes, trapped_bytes;
-    int p2p, precopy;       /* whether it has them; WATCH_UNKNOWN */
-    /* As the driver tells: to be read before the VM stops, what else can be
-       by then, all if it stopped now */
+    int p2p, precopy;       /* does it have them? May be WATCH_UNKNOWN */
+    /* As reported by the driver: to be read before the VM stops; the rest
+       that can be read by then; all, if the VM stopped now */
     int64_t initial_bytes, dirty_bytes, stop_copy_bytes;
-    double rate;            /* bytes a second since the last sample */
+    double rate;            /* bytes per second since the last sample */
 } WatchDevice;
 
-/* What keeps the VM from being stopped, or from going on */
+/* What prevents the VM from being stopped, or from being resumed */
 typedef enum WatchHold {
     WATCH_HOLD_NONE,
     WATCH_HOLD_BLOCKED,     /* a device cannot migrate */
     WATCH_HOLD_DIRTY_RATE,  /* RAM is dirtied as fast as it is sent */
     WATCH_HOLD_RAM,         /* more RAM is left than the downtime allows */
-    WATCH_HOLD_DEVICE,      /* more of the devices is */
-    WATCH_HOLD_DOWNTIME,    /* it would stand still for too long */
-    WATCH_HOLD_STOPPED,     /* the VM stands still for a device's state */
+    WATCH_HOLD_DEVICE,      /* more device data is left than it allows */
+    WATCH_HOLD_DOWNTIME,    /* the expected downtime is above the limit */
+    WATCH_HOLD_STOPPED,     /* the VM is stopped for a device's state */
     WATCH_HOLD_SILENT,      /* QEMU does not answer */
 } WatchHold;
 
@@ -48,28 +48,29 @@ typedef struct WatchSample {
     /* Milliseconds, or WATCH_UNKNOWN */
     int64_t total_ms, setup_ms, downtime_ms, expected_downtime_ms;
     int64_t downtime_limit_ms;
-    int64_t max_bandwidth;  /* bytes a second */
+    int64_t max_bandwidth;  /* bytes per second */
     /* Bytes; WATCH_UNKNOWN before RAM is sent, and at the destination */
     int64_t ram_total, ram_transferred, ram_remaining;
-    int64_t ram_dirty_rate; /* bytes a second */
+    int64_t ram_dirty_rate; /* bytes per second */
     int64_t ram_passes;
     GPtrArray *devices;     /* WatchDevice */
-    /* What a stop would cost now, of devices and RAM, as our code predicts
-       it; after the migration, what it predicted. Milliseconds */
+    /* Downtime for devices and RAM if the VM stopped now, as predicted by
+       our code; after the migration, its last prediction. Milliseconds */
     int64_t predicted_ms;
-    int predicted_is_least; /* something of it is not known */
+    int predicted_is_least; /* part of it is not known */
 
-    /* From this sample and the one before: watch_sample_finish() */
-    double rate;            /* bytes a second, RAM and devices */
-    int64_t least_downtime_ms;  /* for what is known to be left */
+    /* From this sample and the previous one: watch_sample_finish() */
+    double rate;            /* bytes per second, RAM and devices */
+    int64_t least_downtime_ms;  /* for the data known to be left */
     WatchHold hold;
     char *hold_text;
 } WatchSample;
 
+/* Create a sample without any data; free a sample */
 WatchSample *watch_sample_new(int64_t time_us);
 void watch_sample_free(WatchSample *sample);
 
-/* Take in an answer to a command of QEMU's; what it lacks stays unknown. */
+/* Store the answer to a QMP command; members that it lacks stay unknown. */
 void watch_sample_take_migrate(WatchSample *sample, JsonNode *info);
 void watch_sample_take_parameters(WatchSample *sample, JsonNode *info);
 void watch_sample_take_status(WatchSample *sample, JsonNode *info);
@@ -77,34 +78,34 @@ void watch_sample_take_status(WatchSample *sample, JsonNode *info);
 /*
  * watch_sample_take_device: add a device
  *
- * @property: its "vfio-migration"; NULL: it has none, its migration code is
- *            QEMU's own
+ * @property: its "vfio-migration"; NULL: it has none, so that QEMU's own code
+ *            migrates it
  */
 void watch_sample_take_device(WatchSample *sample, const char *name,
                               JsonNode *property);
 
 /*
- * watch_sample_finish: rates, and what holds the migration up
+ * watch_sample_finish: compute rates, and find what delays the migration
  *
- * @before: the sample before, or NULL: then rates are unknown
+ * @before: the previous sample, or NULL: rates are unknown then
  */
 void watch_sample_finish(WatchSample *sample, const WatchSample *before);
 
 /*
  * watch_sample_silence: QEMU has not answered for @silent_us
  *
- * Changes only what holds @sample up; its figures are those of before.
+ * Changes only what delays @sample; its figures are kept.
  */
 void watch_sample_silence(WatchSample *sample, int64_t silent_us);
 
 /* "setup", "pre-copy", "stop-copy", "completed", ...: for people */
 const char *watch_sample_phase(const WatchSample *sample);
 
-/* Whether a migration is going on, and whether it has come to its end */
+/* Is a migration in progress? Has it ended? */
 bool watch_sample_is_active(const WatchSample *sample);
 bool watch_sample_is_over(const WatchSample *sample);
 
-/* Whether @sample is of another migration than @before, or further on */
+/* Is @sample of another migration than @before, or has it progressed? */
 bool watch_sample_has_moved(const WatchSample *sample,
                             const WatchSample *before);
 

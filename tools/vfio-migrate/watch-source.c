@@ -1,9 +1,9 @@
 /*
- * vfio-migrate watch: how a QEMU is asked
+ * vfio-migrate watch: querying QEMU
  *
- * Owns: the two ways to a monitor: a QMP socket, and virsh for a domain of
- * libvirt's, whose monitor is libvirt's alone. Neither blocks: a QEMU that
- * copies the state of a stopped device does not answer. One thread, no locks.
+ * Owns: the two ways to a monitor: a QMP socket, and virsh for a libvirt
+ * domain, whose monitor only libvirt can use. Neither blocks: QEMU does not
+ * answer while it copies the state of a stopped device. One thread, no locks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -19,11 +19,11 @@
 #define CHILD_TICK_US        5000
 
 struct WatchSource {
-    Qmp *qmp;               /* or, for a domain, NULL */
+    Qmp *qmp;               /* NULL for a domain */
     char *domain;
     char *connect;
-    GPid child;             /* the virsh that asks; 0: no question is open */
-    int out_fd, err_fd;     /* what it says */
+    GPid child;             /* the running virsh; 0: no query is open */
+    int out_fd, err_fd;     /* its output */
 };
 
 /* ---- virsh ---- */
@@ -78,7 +78,7 @@ static bool virsh_ask(WatchSource *source, const char *command,
     return true;
 }
 
-/* True once virsh has ended; its status is in @status then. */
+/* True once virsh has exited, with its status in @status */
 static bool virsh_wait(WatchSource *source, int timeout_ms, int *status)
 {
     int64_t end_us = g_get_monotonic_time() + timeout_ms * 1000ll;

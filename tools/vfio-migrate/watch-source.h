@@ -1,5 +1,5 @@
 /*
- * vfio-migrate watch: how a QEMU is asked
+ * vfio-migrate watch: querying QEMU
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -11,20 +11,21 @@
 typedef struct WatchSource WatchSource;
 
 /*
- * watch_source_open: find a QEMU
+ * watch_source_open: open a QEMU for queries
  *
  * @name: the path of a QMP socket, or the name of a libvirt domain
- * @connect: libvirt's URI, as virsh --connect takes it; NULL for its default
+ * @connect: libvirt's URI, as for virsh --connect; NULL for its default
  *
- * Only questions are ever sent. Returns: NULL with @error set if nobody is
- * there; a domain is first asked when it is first needed.
+ * Only queries are ever sent. Returns: NULL with @error set if there is no
+ * QEMU; a domain is only contacted by the first query.
  */
 WatchSource *watch_source_open(const char *name, const char *connect,
                                GError **error);
+/* watch_source_free: close it, and end a virsh that is still running */
 void watch_source_free(WatchSource *source);
 
 /*
- * watch_source_ask: ask one question; no other may be open
+ * watch_source_ask: send a query; no other may be open
  *
  * @arguments: as for qmp_execute()
  */
@@ -35,8 +36,8 @@ bool watch_source_ask(WatchSource *source, const char *command,
  * watch_source_answer: the answer, if it comes within @timeout_ms
  *
  * Returns: what the command returned, to be freed; NULL without @error if the
- * question stays open; NULL with QMP_ERROR_COMMAND if QEMU refused, with
- * another @error if it is gone.
+ * query stays open; NULL with QMP_ERROR_COMMAND if QEMU refused, or with
+ * another @error if QEMU is gone.
  */
 JsonNode *watch_source_answer(WatchSource *source, int timeout_ms,
                               GError **error);

@@ -1,8 +1,8 @@
 /*
- * vfio-migrate why: what of a device stands in the way
+ * vfio-migrate why: what about a device prevents its migration
  *
- * Owns: what sysfs and /dev/vfio tell of it, in words; and, if it may be
- * opened, what it tells itself.
+ * Owns: the facts from sysfs and /dev/vfio, in words; and, if it may be
+ * opened, the facts from the device itself.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -47,7 +47,7 @@ static void check_driver(Checks *checks, const char *dir, JsonObject *device)
 
 /* ---- group ---- */
 
-/* The kernel opens a group only if the host uses none of its devices. */
+/* The kernel only opens a group if the host uses none of its devices. */
 static void check_group(Checks *checks, const char *dir)
 {
     g_autoptr(JsonArray) members = sysfs_group(dir);
@@ -109,9 +109,9 @@ static void check_sysfs(Checks *checks, const char *dir, JsonObject *device)
     check_file(checks, group);
 }
 
-/* ---- what it tells itself ---- */
+/* ---- facts from the device itself ---- */
 
-/* Nothing of it prevents a migration; it may take its time. */
+/* A large state does not prevent a migration; it may take long. */
 static void check_size(Checks *checks, JsonObject *migration)
 {
     if (!json_text(migration, "state-bytes")) {
@@ -150,7 +150,7 @@ static void note_p2p(Checks *checks, JsonObject *migration)
     }
 }
 
-/* A VF of these has to be told that it will migrate. */
+/* A VF of these must be made migratable first. */
 static const char *blocker_hint(JsonObject *device)
 {
     const char *driver = json_text(device, "driver");

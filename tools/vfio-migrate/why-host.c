@@ -1,5 +1,5 @@
 /*
- * vfio-migrate why: what of a host, and of its QEMU, stands in the way
+ * vfio-migrate why: what about a host and its QEMU prevents a migration
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,7 +12,7 @@
 
 #define SETTINGS "/etc/qemu-vfio-migration.conf"
 
-/* Below that not even a small VM fits. */
+/* Less than this is not enough even for a small VM. */
 #define MEMLOCK_SMALL (INT64_C(1) << 30)
 
 static void check_vfio(Checks *checks)
@@ -54,7 +54,7 @@ static bool confines_libvirt(void)
     return g_file_test(path, G_FILE_TEST_IS_DIR);
 }
 
-/* Lines of ours, where libvirt's profiles look for additions */
+/* Do our lines exist where libvirt's profiles include additions? */
 static bool has_apparmor_lines(void)
 {
     static const char *const files[] = {
@@ -100,7 +100,7 @@ void why_host(Checks *checks, bool libvirt)
     check_apparmor(checks, host);
 }
 
-/* The line "NAME=value" in the file of settings */
+/* Is the line "NAME=value" in the settings file? */
 static bool is_set(const char *line)
 {
     g_autofree char *text = sysroot_text(SETTINGS);
