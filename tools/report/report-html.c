@@ -1,9 +1,9 @@
 /*
- * The page of a report
+ * A report as an HTML page
  *
- * Owns: its text, tables and style sheet. One file that needs nothing else:
- * no script, no font, no network. The pictures are report-svg.c's. No locks.
- *
+ * Owns: its text, tables and style sheet. The page is one file without a
+ * script, a font or network access. Does not own: the pictures (report-svg.c).
+ * No locks.
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <string.h>
@@ -88,7 +88,7 @@ static void add_card(GString *page, const char *class, const char *figure,
         class, value, text);
 }
 
-/* Who waits for 'cont' waits for somebody else: that is no part of ours. */
+/* Waiting for 'cont' is not up to us: such time is listed separately. */
 static char *downtime_text(const Report *report)
 {
     for (unsigned i = 0; i < report->parts->len; i++) {

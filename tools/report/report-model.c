@@ -1,9 +1,9 @@
 /*
- * A migration as it was, from the traces of one or both of its sides
+ * Model of a past migration, from the traces of one or both sides
  *
- * Owns: what each event means. Numbers of a trace are a file's: they are
- * bounded before they are used. Cutting the downtime into parts is
- * report-parts.c's. No locks.
+ * Owns: interpreting the events. Numbers in a trace are untrusted, and are
+ * bounded before use. Does not own: dividing the downtime into parts
+ * (report-parts.c). No locks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,9 +12,9 @@
 #include <string.h>
 #include "report-model.h"
 
-/* More than a VM has; a name that a trace repeats is no new device */
+/* Limit on devices in a trace, which is untrusted; no VM has as many */
 #define MAX_DEVICES 256
-/* No change of a state takes longer; a number beyond is none */
+/* No change of state takes longer; a larger number is clamped */
 #define MAX_TAKEN_NS (INT64_C(3600) * 1000000000)
 
 /* ---- memory ---- */
@@ -144,7 +144,7 @@ static void add_span(GPtrArray *spans, const char *name, int64_t begin_us)
     g_ptr_array_add(spans, span);
 }
 
-/* The device was in @from until now, and is in @to */
+/* The device was in @arc->from until now, and is in @arc->to */
 static void change_state(ReportSide *side, ReportDevice *device,
                          const ReportArc *arc)
 {
@@ -224,9 +224,9 @@ static void on_sizes(ReportSide *side, ReportDevice *device,
 }
 
 /*
- * "... sent N", in all: of v2 it is what a round has sent that counts as a
- * chunk, and what comes before that, since the last one or the VM's stop, as
- * the driver's time.
+ * "... sent N", a total. For v2, what a round has sent counts as a chunk; the
+ * time before that, since the previous chunk or the VM's stop, counts as the
+ * driver's.
  */
 static void on_sent(ReportSide *side, ReportDevice *device,
                     const TraceEvent *event, const char *text)
@@ -251,7 +251,7 @@ static void on_sent(ReportSide *side, ReportDevice *device,
     g_array_append_val(device->chunks, chunk);
 }
 
-/* The driver is asked for more: the chunk before has gone. */
+/* The driver is asked for more: the previous chunk has been sent. */
 static void on_pending(ReportSide *side, ReportDevice *device,
                        const TraceEvent *event, const char *text)
 {
@@ -283,7 +283,7 @@ static void on_reset(ReportSide *side, ReportDevice *device,
     g_ptr_array_add(device->notes, g_strdup_printf("reset: %s", text));
 }
 
-/* "... ret N" of a device's whole save or load */
+/* "... ret N", the result of a device's whole save or load */
 static void on_result(ReportSide *side, ReportDevice *device,
                       const TraceEvent *event, const char *text)
 {
@@ -302,7 +302,7 @@ static void on_result(ReportSide *side, ReportDevice *device,
     }
 }
 
-/* "ret N: REASON": the first reason is the one that counts. */
+/* "ret N: REASON"; only the first reason counts. */
 static void on_failed(ReportSide *side, ReportDevice *device,
                       const TraceEvent *event, const char *text)
 {
@@ -321,7 +321,7 @@ static void on_hot_reset(ReportSide *side, ReportDevice *device,
     g_ptr_array_add(device->notes, g_strdup_printf("hot reset: %s", text));
 }
 
-/* "expected N ms, was N ms, lower bound N": of the VM; the last is the most */
+/* "expected N ms, was N ms, lower bound N", for the VM; the maximum counts */
 static void on_downtime(ReportSide *side, ReportDevice *device,
                         const TraceEvent *event, const char *text)
 {
@@ -369,7 +369,7 @@ static const struct {
     { "vfio_migration_load_config", on_result },
 };
 
-/* "(NAME) ...": events of ours begin with the device */
+/* "(NAME) ...": our events begin with the device's name */
 static bool take_device_event(ReportSide *side, const TraceEvent *event)
 {
     const char *close = strchr(event->text, ')');
@@ -393,7 +393,7 @@ static bool take_device_event(ReportSide *side, const TraceEvent *event)
     return false;
 }
 
-/* ---- events of QEMU's ---- */
+/* ---- QEMU's own events ---- */
 
 static void on_status(ReportSide *side, const TraceEvent *event)
 {
@@ -498,7 +498,7 @@ static void on_section_end(ReportSide *side, const TraceEvent *event)
     }
 }
 
-/* "ID(NAME) ...": one begins where the one before has ended */
+/* "ID(NAME) ..."; a section begins where the previous one ends */
 static void on_load_section(ReportSide *side, const TraceEvent *event)
 {
     const char *open = strchr(event->text, '(');
@@ -544,7 +544,7 @@ static void take_event(ReportSide *side, const TraceEvent *event)
 
 /* ---- a side ---- */
 
-/* Index of the event that the last migration out begins with; -1: none */
+/* Index of the event at which the last outgoing migration begins; -1: none */
 static int find_begin(const TraceLog *log, ReportRole *role)
 {
     int begin = -1;
@@ -565,7 +565,7 @@ static int find_begin(const TraceLog *log, ReportRole *role)
     return begin;
 }
 
-/* A span that nothing has ended goes to the end of the trace. */
+/* Open spans last until the end of the trace. */
 static void close_spans(ReportSide *side, int64_t end_us)
 {
     for (unsigned i = 0; i < side->devices->len; i++) {
@@ -586,9 +586,9 @@ static void close_spans(ReportSide *side, int64_t end_us)
 }
 
 /*
- * The VM's next run state: what is in the trace from there on, a shutdown for
- * instance, is no part of the migration. A source goes from "finish-migrate"
- * into another one when its migration has ended, which is.
+ * Does @event set the VM's next run state? What follows, for example a
+ * shutdown, is not part of the migration. At a source the change away from
+ * "finish-migrate" when its migration has ended still is.
  */
 static bool is_over(const ReportSide *side, const TraceEvent *event)
 {
@@ -615,7 +615,7 @@ static ReportSide *read_side(const TraceLog *log, GError **error)
     side = side_new(role, log->path);
     event = g_ptr_array_index(log->events, begin);
     side->begin_us = event->time_us;
-    /* A destination's device is made ready before anything comes. */
+    /* A destination's device is prepared before the first data arrives. */
     for (unsigned i = role == REPORT_SOURCE ? begin : 0;
          i < log->events->len; i++) {
         event = g_ptr_array_index(log->events, i);
@@ -632,8 +632,8 @@ static ReportSide *read_side(const TraceLog *log, GError **error)
 /* ---- both ---- */
 
 /*
- * The destination may take a chunk in several: each is held against the one
- * of the source that its first byte was in.
+ * The destination may take a chunk in several pieces: each is compared with
+ * the source's chunk that contains its first byte.
  */
 static int64_t find_device_shift(const ReportDevice *from,
                                  const ReportDevice *to)
@@ -659,8 +659,8 @@ static int64_t find_device_shift(const ReportDevice *from,
 }
 
 /*
- * Two hosts have two clocks. No chunk is taken before it was sent: what the
- * clocks say against that is added to the destination's.
+ * Two hosts have two clocks. No chunk is taken before it was sent: if the
+ * clocks contradict that, the difference is added to the destination's times.
  */
 static int64_t find_shift(const ReportSide *source,
                           const ReportSide *destination)
@@ -724,7 +724,7 @@ static void shift_side(ReportSide *side, int64_t by_us)
     }
 }
 
-/* What the destination took after the source's VM had stopped */
+/* Mark what the destination took after the source's VM had stopped. */
 static void mark_stopped(ReportSide *side, int64_t stop_us)
 {
     for (unsigned i = 0; i < side->devices->len; i++) {

@@ -1,5 +1,5 @@
 /*
- * A migration as it was, from the traces of one or both of its sides
+ * Model of a past migration, from the traces of one or both sides
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -19,17 +19,17 @@ typedef struct ReportSpan {
 typedef struct ReportArc {
     char *from, *to;
     int64_t time_us;            /* when it was done, or had failed */
-    int64_t taken_us;
+    int64_t taken_us;           /* duration */
     int ret;                    /* 0 or -errno */
 } ReportArc;
 
 typedef struct ReportChunk {
-    int64_t begin_us;           /* asked for, or its packet has come */
-    int64_t staged_us;          /* source: when the driver had it ready;
-                                   destination: when it was taken */
-    int64_t end_us;             /* source: copied and sent */
+    int64_t begin_us;           /* it was requested, or its packet arrived */
+    int64_t staged_us;          /* source: the driver had it ready;
+                                   destination: the driver had taken it */
+    int64_t end_us;             /* source: it was copied and sent */
     uint64_t bytes;
-    bool stopped;               /* the source's VM stood still by then */
+    bool stopped;               /* the source's VM was stopped by then */
 } ReportChunk;
 
 typedef struct ReportDevice {
@@ -37,13 +37,13 @@ typedef struct ReportDevice {
     GPtrArray *states;          /* ReportSpan */
     GPtrArray *arcs;            /* ReportArc */
     GArray *chunks;             /* ReportChunk */
-    GPtrArray *notes;           /* char *: fall-backs, resets */
+    GPtrArray *notes;           /* char *: fallbacks, resets, failures */
     uint64_t bytes, stopped_bytes;
     unsigned areas_mapped;
     bool areas_known;
     bool failed;                /* its reason is in notes */
     bool v2;                    /* its reads have no events of their own */
-    int64_t asked_us;           /* of the chunk that is under way */
+    int64_t asked_us;           /* when the current chunk was requested */
 } ReportDevice;
 
 typedef struct ReportSync {
@@ -59,22 +59,22 @@ typedef enum ReportRole {
 
 typedef struct ReportSide {
     ReportRole role;
-    char *path;                 /* of the trace */
+    char *path;                 /* the trace's file */
     GPtrArray *devices;         /* ReportDevice */
-    GPtrArray *sections;        /* ReportSpan: savevm's, or loadvm's */
+    GPtrArray *sections;        /* ReportSpan: from savevm or loadvm */
     GArray *syncs;              /* ReportSync */
-    char *status;               /* the last: "completed", "failed", ... */
+    char *status;               /* the last one: "completed", "failed", ... */
     char *error;                /* why it failed, or NULL */
     int64_t begin_us;           /* setup, or the first data */
     int64_t active_us;
-    int64_t stop_us;            /* the VM stops */
-    int64_t stopped_us;         /* all devices have */
+    int64_t stop_us;            /* the VM's stop begins */
+    int64_t stopped_us;         /* all devices are stopped */
     int64_t end_us;             /* completed, failed, ...; loaded */
-    int64_t start_us;           /* destination: the VM is started */
-    int64_t run_us;             /* and runs, with its devices */
-    int64_t last_us;            /* the last event of its trace */
+    int64_t start_us;           /* destination: the VM's start begins */
+    int64_t run_us;             /* the VM and its devices run */
+    int64_t last_us;            /* last event of the trace */
     bool paused;                /* it waited for 'cont' */
-    int64_t expected_us;        /* of the VM's stop; as was predicted */
+    int64_t expected_us;        /* predicted downtime */
     bool expected_known, expected_is_least;
 } ReportSide;
 
@@ -82,14 +82,14 @@ typedef enum ReportPartKind {
     REPORT_PART_STOP,           /* devices are stopped */
     REPORT_PART_RAM,
     REPORT_PART_DEVICE,
-    REPORT_PART_OTHER,          /* devices that are not VFIO's */
+    REPORT_PART_OTHER,          /* non-VFIO devices */
     REPORT_PART_FINISH,
     REPORT_PART_LOAD,
     REPORT_PART_PAUSED,
     REPORT_PART_START,
 } ReportPartKind;
 
-/* A piece of the time that the VM stands still */
+/* A part of the downtime */
 typedef struct ReportPart {
     ReportPartKind kind;
     char *name;
@@ -97,65 +97,66 @@ typedef struct ReportPart {
     ReportRole role;            /* where it is spent */
 } ReportPart;
 
-/* A row of what would make the downtime shorter */
+/* Advice on how to shorten the downtime */
 typedef struct ReportAdvice {
     char *what;
-    int64_t time_us;            /* that it takes of the downtime */
+    int64_t time_us;            /* its share of the downtime */
     char *how;
 } ReportAdvice;
 
 typedef struct Report {
-    ReportSide *sides[REPORT_ROLES];    /* NULL: no trace of it */
-    int64_t begin_us, end_us;   /* of all that is shown */
-    int64_t shift_us;           /* added to the destination's clock */
-    int64_t down_us, up_us;     /* the VM stands still; 0: never, or unknown */
+    ReportSide *sides[REPORT_ROLES];    /* NULL: no trace of that side */
+    int64_t begin_us, end_us;   /* of the whole report */
+    int64_t shift_us;           /* added to the destination's times */
+    int64_t down_us, up_us;     /* the downtime; 0: none, or unknown */
     GPtrArray *parts;           /* ReportPart, in order and without gaps */
-    GPtrArray *advice;          /* ReportAdvice, the most worth first */
+    GPtrArray *advice;          /* ReportAdvice, by descending time */
 } Report;
 
 /*
- * report_new: make one of one or two traces
+ * report_new: create a report from one or two traces
  *
- * @logs: of a source, of a destination, or of both, in any order; of the
- *        last migration in them. Not needed afterwards
+ * @logs: of a source, of a destination, or of both, in any order; the last
+ *        migration in them is used. Not needed afterwards
  *
- * Returns: NULL with @error set if they are of no migration, or both of one
- * side.
+ * Returns: NULL with @error set if there is no migration in them, or both are
+ * of the same side.
  */
 Report *report_new(TraceLog *const *logs, unsigned nr_logs, GError **error);
+/* report_free: free it; NULL is allowed */
 void report_free(Report *report);
 
 /*
- * report_set_error: why a migration failed, from who knows more than traces
+ * report_set_error: set why a migration failed, if that is better known
  *
- * Only if it has failed.
+ * Ignored unless it failed.
  */
 void report_set_error(Report *report, const char *text);
 
-/* report_device: of a side by name; NULL if there is none */
+/* report_device: find a side's device by name; NULL if there is none */
 ReportDevice *report_device(const ReportSide *side, const char *name);
 
-/* report_downtime_us: 0 if it is not known */
+/* report_downtime_us: the downtime, 0 if it is not known */
 int64_t report_downtime_us(const Report *report);
 
 /*
- * report_expected: what the source had predicted for the time that the VM
- * stands still, "510 ms were expected"; to be freed. NULL: nothing is known
+ * report_expected: the downtime predicted by the source, as text: "510 ms
+ * were expected"; to be freed. NULL: not known
  */
 char *report_expected(const Report *report);
 
-/* report-parts.c: fills parts and advice; called by report_new() */
+/* report-parts.c: fill in parts and advice; called by report_new() */
 void report_find_parts(Report *report);
 void report_find_advice(Report *report);
 
-/* In a state's chunks: time until the driver was ready, and of the rest */
+/* Sum over chunks: the driver's time, and the time to copy and send them */
 typedef struct ReportCost {
     int64_t staged_us, moved_us;
     uint64_t bytes;
     unsigned chunks;
 } ReportCost;
 
-/* report_cost: of what a device moved while the VM stood still */
+/* report_cost: the sum for what a device moved during the downtime */
 ReportCost report_cost(const ReportDevice *device);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Report, report_free)

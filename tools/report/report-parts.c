@@ -1,8 +1,8 @@
 /*
- * What the downtime of a migration is made of, and what would shorten it
+ * The parts of a migration's downtime, and advice on how to shorten it
  *
- * Owns: cutting the time from the source's stop to the destination's run
- * into parts without gaps, and a row of advice for each that is worth it.
+ * Owns: dividing the time from the source's stop to the destination's run
+ * into parts without gaps, and advice for each part that is worth it.
  * No locks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -11,7 +11,7 @@
 #include "screen.h"
 #include "report-model.h"
 
-/* Less than this share of the downtime is worth no advice */
+/* Parts below this share of the downtime are not worth any advice */
 #define WORTH_PERCENT 1
 #define PAGE_BYTES 4096
 
@@ -23,7 +23,7 @@ static ReportPart *last_part(const Report *report)
         ? g_ptr_array_index(report->parts, report->parts->len - 1) : NULL;
 }
 
-/* From the end of the last part to @end_us; one more piece of it, perhaps */
+/* Add a part from the end of the last one to @end_us, or extend that one. */
 static void add_part(Report *report, ReportPartKind kind, const char *name,
                      ReportRole role, int64_t end_us)
 {
@@ -48,7 +48,7 @@ static void add_part(Report *report, ReportPartKind kind, const char *name,
     g_ptr_array_add(report->parts, part);
 }
 
-/* The device whose chunks lie in a section; its name is its place there */
+/* The device with chunks in a section; a section's name is a device path */
 static const char *device_in(const ReportSide *side, const ReportSpan *section)
 {
     for (unsigned i = 0; i < side->devices->len; i++) {
@@ -71,7 +71,7 @@ static void add_section(Report *report, const ReportSide *source,
 {
     const char *device = device_in(source, section);
 
-    /* QEMU's own code says nothing of its chunks. */
+    /* QEMU's own code has no events for its chunks. */
     if (!source->devices->len && g_str_has_suffix(section->name, "/vfio")) {
         device = section->name;
     }
@@ -173,7 +173,7 @@ static char *moving_text(const ReportDevice *device, const ReportCost *cost,
         ? "; its window cannot be mapped, so all of it goes by system calls"
         : "";
 
-    /* Who takes as long as we send is who we wait for. */
+    /* A side that takes as long as we send is what we wait for. */
     if (taken.staged_us * 10 > cost->moved_us * 7) {
         g_autofree char *slow = screen_rate(taken.bytes, taken.staged_us);
 
@@ -252,7 +252,7 @@ static void advise_ram(Report *report, const ReportSide *source,
                         "found."));
 }
 
-/* Changes of state of all devices in a part, as "dev0 a -> b 3.6 ms" */
+/* Changes of state of all devices in a period, as "dev0 a -> b 3.6 ms" */
 static char *arcs_text(const ReportSide *side, int64_t begin_us,
                        int64_t end_us)
 {
@@ -340,7 +340,7 @@ void report_find_advice(Report *report)
     g_ptr_array_sort(report->advice, compare_advice);
 }
 
-/* ---- what was predicted ---- */
+/* ---- the prediction ---- */
 
 char *report_expected(const Report *report)
 {

@@ -1,9 +1,9 @@
 /*
  * The pictures of a report, as SVG
  *
- * Owns: where a moment lies on the page, lanes, bands and curves. What lies
- * closer together than can be seen is drawn as one, so that the size of the
- * page has a bound. No locks.
+ * Owns: the mapping from time to position, lanes, bands and curves. Items too
+ * close together to be distinguished are drawn as one, which bounds the size
+ * of the page. No locks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -20,13 +20,13 @@
 #define GAP         8.0
 #define HEADING     26.0
 #define AXIS        34.0
-#define LETTER  6.6         /* of the small font, about */
-#define SEEN        0.5         /* less cannot be seen */
+#define LETTER  6.6         /* approximate width in the small font */
+#define SEEN        0.5         /* smallest visible distance */
 
 typedef struct Plot {
     GString *page;
     int64_t begin_us, end_us;
-    double y;                   /* where the next lane begins */
+    double y;                   /* top of the next lane */
 } Plot;
 
 char *report_escape(const char *text)
@@ -44,7 +44,7 @@ static double place(const Plot *plot, int64_t time_us)
     return LEFT + CLAMP(part, 0, 1) * (WIDTH - LEFT - RIGHT);
 }
 
-/* SVG has points for decimals, whatever the locale has. */
+/* SVG requires a decimal point, whatever the locale. */
 static const char *number(char buffer[G_ASCII_DTOSTR_BUF_SIZE], double value)
 {
     return g_ascii_formatd(buffer, G_ASCII_DTOSTR_BUF_SIZE, "%.2f", value);
@@ -98,7 +98,7 @@ static void begin_svg(const Plot *plot, double height, const char *label)
                            number(a, WIDTH), number(b, height), label);
 }
 
-/* 1, 2 or 5 of some power of ten, so that about ten ticks fit */
+/* 1, 2 or 5 times a power of ten, for about ten ticks */
 static int64_t tick_us(int64_t length_us)
 {
     double raw = MAX(length_us / 9.0, 1);
@@ -157,7 +157,7 @@ static void draw_band(const Plot *plot, const char *class, const char *name,
     }
 }
 
-/* Between two states: the time that the driver takes to change */
+/* Between two states: the time that the driver takes for the change */
 static void draw_arcs(const Plot *plot, const ReportDevice *device)
 {
     for (unsigned i = 0; i < device->arcs->len; i++) {
@@ -170,7 +170,7 @@ static void draw_arcs(const Plot *plot, const ReportDevice *device)
     }
 }
 
-/* @ended: the device is gone where its trace ends */
+/* @ended: the device is gone at the end of its trace */
 static void draw_states(Plot *plot, const ReportDevice *device, bool ended)
 {
     label_lane(plot, device->name, plot->y + BAND / 2 + 4);
@@ -217,10 +217,10 @@ static void draw_vm(Plot *plot, const Report *report, ReportRole role)
 
 /* ---- curves ---- */
 
-/* A path of steps; a point that falls on the one before is left out */
+/* A path of steps; a point too close to the previous one is left out */
 typedef struct Steps {
     const Plot *plot;
-    double bottom, scale;       /* pixels a unit */
+    double bottom, scale;       /* pixels per unit */
     double last_x;
     GString *path;
 } Steps;
@@ -248,7 +248,7 @@ static void add_step(Steps *steps, int64_t time_us, double value, bool last)
     }
 }
 
-/* @area: class of what is below the line; NULL for none */
+/* @area: class of the area below the line; NULL for none */
 static void end_steps(Steps *steps, const char *line, const char *area)
 {
     GString *page = steps->plot->page;
@@ -412,7 +412,7 @@ static void draw_side(Plot *plot, const Report *report, ReportRole role)
 void report_draw_all(GString *page, const Report *report)
 {
     int64_t length_us = report->end_us - report->begin_us;
-    /* A bit more, so that the state in which all ends is seen */
+    /* Slightly longer, so that the final state is visible */
     Plot plot = { .page = page, .begin_us = report->begin_us,
                   .end_us = report->end_us + length_us / 20 + 1 };
     double height = height_of(report);
@@ -467,7 +467,7 @@ static void draw_parts(Plot *plot, const Report *report)
     plot->y += height + GAP;
 }
 
-/* One kind of pieces of chunks; neighbours are drawn as one */
+/* One kind of pieces of chunks; adjacent ones are drawn as one */
 static void draw_pieces(const Plot *plot, const ReportDevice *device,
                         bool staged, const char *class, const char *title)
 {

@@ -1,7 +1,7 @@
 /*
- * A report for a terminal, and as JSON
+ * A report as text for a terminal, and as JSON
  *
- * Owns: words and members. No locks.
+ * Owns: the wording and the members. No locks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -88,7 +88,7 @@ char *report_text(const Report *report)
 
 /* ---- JSON ---- */
 
-/* Moments are microseconds since the migration began; null: never */
+/* Times are in microseconds since the migration began; null: never */
 static void set_moment(JsonObject *object, const char *name,
                        const Report *report, int64_t time_us)
 {

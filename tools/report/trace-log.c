@@ -1,9 +1,9 @@
 /*
- * Reading what QEMU's trace backend "log" writes
+ * Reading the output of QEMU's trace backend "log"
  *
- * Owns: the form of a line, "PID@SECONDS.MICROSECONDS:EVENT ARGUMENTS", as
- * the distribution's QEMU 7.2 and our own events write it with -msg
- * timestamp=on. What an event means is report-model.c's. No locks.
+ * Owns: the format of a line, "PID@SECONDS.MICROSECONDS:EVENT ARGUMENTS", as
+ * written for the distribution's QEMU 7.2 and for our own events with -msg
+ * timestamp=on. Does not own: interpreting events (report-model.c). No locks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -13,12 +13,12 @@
 #include <string.h>
 #include "trace-log.h"
 
-/* A trace with more events of ours than this is no trace of a migration. */
+/* A file with more of these events is not the trace of a migration. */
 #define MAX_EVENTS 4000000u
-/* Seconds since the epoch of a clock that is set, and with room in 64 bits */
+/* Limit on seconds since the epoch, so that 64 bits hold microseconds */
 #define MAX_SECONDS INT64_C(100000000000)
 
-/* Few a chunk and none a page: tracing must not be what is measured. */
+/* Few per chunk and none per page: tracing must not distort the times. */
 const char *const trace_log_patterns[] = {
     "vfio_migration_*", "runstate_set", "vm_state_notify",
     "migrate_set_state", "migrate_fd_error", "migration_bitmap_sync_*",
@@ -56,7 +56,7 @@ void trace_log_free(TraceLog *log)
     }
 }
 
-/* Behind "PID@SECONDS.MICROSECONDS:", whose time is put into @time_us */
+/* Skip "PID@SECONDS.MICROSECONDS:", and store the time in @time_us. */
 static const char *skip_time(const char *line, int64_t *time_us)
 {
     char *end;
@@ -102,7 +102,7 @@ static void take_line(TraceLog *log, const char *line)
     g_ptr_array_add(log->events, event);
 }
 
-/* Threads write their lines a moment after they took the time. */
+/* Threads write their lines some time after they read the clock. */
 static int compare_times(gconstpointer a, gconstpointer b)
 {
     const TraceEvent *x = *(TraceEvent *const *)a;

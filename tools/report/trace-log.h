@@ -1,5 +1,5 @@
 /*
- * Reading what QEMU's trace backend "log" writes
+ * Reading the output of QEMU's trace backend "log"
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -11,23 +11,23 @@
 #include <glib.h>
 
 /*
- * What QEMU has to be started with for a trace that a report can be made of;
- * put the file's name in for %s.
+ * QEMU options that produce a trace for a report; %s is the file's name, and
+ * -trace is needed for each pattern below
  */
 #define TRACE_LOG_OPTIONS "-msg timestamp=on -D %s"
 
-/* Patterns for -trace, NULL at the end */
+/* Patterns for -trace, NULL-terminated */
 extern const char *const trace_log_patterns[];
 
 typedef struct TraceEvent {
-    int64_t time_us;        /* since the epoch, by the clock of its host */
+    int64_t time_us;        /* since the epoch, by the host's clock */
     char *name;
-    char *text;             /* what follows, without spaces around it */
+    char *text;             /* the rest of the line, stripped */
 } TraceEvent;
 
 typedef struct TraceLog {
     char *path;
-    GPtrArray *events;      /* TraceEvent, in the order of time */
+    GPtrArray *events;      /* TraceEvent, ordered by time */
     unsigned long lines;
     unsigned long untimed;  /* lines of events without a time */
 } TraceLog;
@@ -35,11 +35,12 @@ typedef struct TraceLog {
 /*
  * trace_log_read: read a trace
  *
- * Lines of other events, of other programs, and half a line at the end are
- * passed over. Returns: NULL with @error set if the file cannot be read, or
- * if no event in it has a time.
+ * Other events, lines of other programs, and an incomplete last line are
+ * ignored. Returns: NULL with @error set if the file cannot be read, or if
+ * no event in it has a time.
  */
 TraceLog *trace_log_read(const char *path, GError **error);
+/* trace_log_free: free it; NULL is allowed */
 void trace_log_free(TraceLog *log);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TraceLog, trace_log_free)
