@@ -1,8 +1,8 @@
 /*
- * A program that is run: start, watch, end
+ * Child processes: starting, watching and ending them
  *
- * Owns: the process, and where its output goes. What it runs, and what is
- * said over its sockets, is the caller's. One thread, no locks.
+ * Owns: the process, and the file for its output. Does not own: the choice of
+ * the program, and the use of its sockets. One thread, no locks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -18,15 +18,15 @@
 #include "child.h"
 
 #define CHILD_MAX_SOCKETS 2
-/* Between looks at one that may have ended */
+/* Polling interval while waiting for the process to end */
 #define CHILD_TICK_US     10000
-/* From SIGKILL to the end, which takes a moment for each GiB of memory */
+/* Time from SIGKILL to the end: the kernel needs a moment per GiB of memory */
 #define CHILD_KILL_MS     20000
 
 struct Child {
     char *output;
     GPid pid;
-    int status;               /* of waitpid(), once it has ended */
+    int status;               /* from waitpid(), once it has ended */
     bool ended;
 };
 

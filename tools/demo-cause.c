@@ -1,9 +1,9 @@
 /*
- * vfio-demo: which side a migration failed at
+ * vfio-demo: at which side a migration failed
  *
- * Owns: the search for the first cause. When one side fails, the stream
- * breaks, and the other side fails at that: who is heard first is a matter
- * of luck, and says nothing. No locks.
+ * Owns: finding the original cause. When one side fails, the stream breaks,
+ * and the other side fails as a result: which of them reports first is
+ * random. No locks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -24,7 +24,7 @@ static bool demo_is_settled(JsonNode *info)
     return !status || g_strv_contains(ends, status);
 }
 
-/* What query-migrate says once the source has ended the migration, or NULL */
+/* The answer to query-migrate once the source's migration has ended, or NULL */
 static JsonNode *demo_settle(Qmp *source)
 {
     int64_t end_us = g_get_monotonic_time() + DEMO_SETTLE_TIMEOUT_US;
@@ -39,7 +39,7 @@ static JsonNode *demo_settle(Qmp *source)
     return info;
 }
 
-/* The first line of @log that has @word in it; NULL if there is none */
+/* The first line of the VM's log that contains @word; NULL if there is none */
 static char *demo_log_line(const Vm *vm, const char *word)
 {
     g_autofree char *log = g_strstrip(child_output(vm->child));
@@ -56,8 +56,8 @@ static char *demo_log_line(const Vm *vm, const char *word)
     return NULL;
 }
 
-/* What the device of a side failed with; with QEMU's own code, what its log
- * says of it */
+/* The error of a side's device; with QEMU's own code, the line of the log
+ * about it */
 static char *demo_device_error(Demo *demo, int side)
 {
     const char *text;

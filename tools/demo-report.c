@@ -1,8 +1,8 @@
 /*
- * vfio-demo: the table and the proof
+ * vfio-demo: printing the table and the proof
  *
- * Owns: what the demonstration prints before and after the migration, and
- * the verdict. No locks.
+ * Owns: the demonstration's output before and after the migration, and the
+ * verdict. No locks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -50,7 +50,7 @@ static void demo_print_phase(const char *name, int64_t time_us,
                  *text ? "   " : "", text);
 }
 
-/* As it was predicted when the VM stopped; QEMU's own code does not */
+/* The prediction from when the VM stopped; QEMU's own code has none */
 static void demo_print_expected(const Demo *demo)
 {
     JsonNode *property = demo->property[PAIR_SOURCE];
@@ -174,7 +174,7 @@ static void demo_print_device(const Demo *demo)
     }
 }
 
-/* What `qom-get` shows a user of the subsystem. */
+/* The property that users of the subsystem read with `qom-get`. */
 static void demo_print_property(const Demo *demo)
 {
     JsonNode *property = demo->property[PAIR_SOURCE];
@@ -192,7 +192,7 @@ static void demo_print_property(const Demo *demo)
     screen_field("", "(property 'vfio-migration' of the source's device)");
 }
 
-/* A fault that never fired has shown nothing. */
+/* A fault that never fired has tested nothing. */
 static bool demo_check_fault(const Demo *demo, GError **error)
 {
     for (int side = 0; side < PAIR_SIDES; side++) {

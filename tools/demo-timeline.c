@@ -1,7 +1,7 @@
 /*
- * vfio-demo: the timeline of the migration that was shown
+ * vfio-demo: the timeline of the demonstrated migration
  *
- * Owns: when there is one, and where it goes. What is in it is report/'s.
+ * Owns: when it is written, and where. Does not own: its contents (report/).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

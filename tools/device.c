@@ -1,8 +1,8 @@
 /*
  * The simulated vfio-pci devices of the demonstration and the benchmark
  *
- * Owns: the configuration file of the simulated devices of a side, and reading
- * their status file. What the keys mean is docs/sim.md's. No locks.
+ * Owns: the configuration file of a side's simulated devices, and reading
+ * their status file. docs/sim.md describes the keys. No locks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -46,7 +46,7 @@ static char *device_path(const char *directory, const char *side,
     return g_strdup_printf("%s/%s.%s", directory, side, suffix);
 }
 
-/* One of them, and its group in the file. */
+/* One device, and its group in the configuration file */
 typedef struct DeviceSection {
     GKeyFile *keys;
     char name[32];            /* "dev0" */
@@ -68,7 +68,7 @@ static void device_set_dma(const DeviceSection *s, const DeviceConfig *config)
     }
 }
 
-/* "KEY=VALUE ...": what of docs/sim.md has no member of its own */
+/* "KEY=VALUE ...": keys of docs/sim.md that DeviceConfig has no member for */
 static void device_set_keys(const DeviceSection *s, const char *text)
 {
     g_auto(GStrv) pairs = g_strsplit(text ? text : "", " ", -1);
@@ -96,7 +96,7 @@ static void device_set_delay(const DeviceSection *s, const char *event,
     }
 }
 
-/* Wrong keys are found by the simulation, which knows them. */
+/* The simulation checks the keys. */
 static void device_set_fault(GKeyFile *keys, const char *fault)
 {
     g_auto(GStrv) pairs = g_strsplit(fault ? fault : "", ",", -1);
@@ -109,7 +109,7 @@ static void device_set_fault(GKeyFile *keys, const char *fault)
     }
 }
 
-/* A link: LD_PRELOAD cannot name a path with a space or a colon in it. */
+/* Link to it: a path in LD_PRELOAD cannot contain a space or a colon. */
 static bool device_link_library(const char *build, const char *directory,
                                 GError **error)
 {
@@ -126,8 +126,9 @@ static bool device_link_library(const char *build, const char *directory,
 }
 
 /*
- * From what the simulation's program says: the user wrote a rule, and no
- * file with groups; that one is gone when the message is read.
+ * Set @error from the output of the simulation's program, without the group
+ * and the path: the user only wrote a rule, and the file will be gone when the
+ * message is read.
  */
 static void device_set_error(GError **error, const char *said,
                              const char *config)
@@ -145,7 +146,7 @@ static void device_set_error(GError **error, const char *said,
                         g_str_has_prefix(line, ": ") ? line + 2 : line);
 }
 
-/* The simulation's own program makes the directories that QEMU looks at. */
+/* The simulation's own program creates the directories that QEMU reads. */
 static bool device_make_sysfs(const char *build, const char *config,
                               const char *sysfs, GError **error)
 {
@@ -184,7 +185,7 @@ static void device_add(GKeyFile *keys, const char *side, unsigned number,
     device_set(&s, "precopy-size", config->precopy_bytes);
     device_set(&s, "save-rate", config->save_rate_bytes);
     device_set(&s, "load-rate", config->load_rate_bytes);
-    /* Two devices of one kind, in different conditions before. */
+    /* Devices of the same kind, in different states before the migration */
     device_set(&s, "seed", 2 * number + (first ? 1 : 2));
     device_set_dma(&s, config);
     device_set_keys(&s, config->keys);
@@ -271,7 +272,7 @@ void device_take_status(JsonNode *device, DeviceStatus *status)
     }
 }
 
-/* How often all rules have fired */
+/* The number of times that any of the rules has fired */
 static uint64_t device_fired(JsonObject *root)
 {
     JsonObject *rules = json_object_has_member(root, "faults")

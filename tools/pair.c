@@ -1,8 +1,8 @@
 /*
- * Two QEMUs with simulated devices, between which a VM migrates
+ * Pairs of QEMUs with simulated devices, for migrating a VM between them
  *
- * Owns: the temporary directory of both, how they are started with our code
- * or with QEMU's own, and the times of a migration. No locks.
+ * Owns: their temporary directory, starting them with our code or with QEMU's
+ * own, and the times of a migration. No locks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -15,11 +15,11 @@
 
 #include "pair.h"
 
-/* Far above what a local socket carries: the device sets the pace. */
+/* Far more than a local socket can carry: the device sets the pace. */
 #define PAIR_BANDWIDTH_BYTES (INT64_C(1) << 40)
 #define PAIR_DEVICE_TIMEOUT_US (5 * G_USEC_PER_SEC)
 #define PAIR_TICK_MS           10
-/* Link to what is preloaded: its path may have a space or a colon in it. */
+/* Link to the preloaded library: its path may contain a space or a colon. */
 #define PAIR_PRELOAD           "preloaded.so"
 
 const char *const pair_sides[PAIR_SIDES] = {
@@ -63,7 +63,7 @@ static char *pair_find_program(const PairConfig *config, int side,
     return found;
 }
 
-/* Values of -device, and NULL; to be freed with g_strfreev() */
+/* Values of -device, NULL-terminated; to be freed with g_strfreev() */
 static char **pair_devices(const PairConfig *config, int side)
 {
     g_autoptr(GStrvBuilder) devices = g_strv_builder_new();
@@ -150,7 +150,7 @@ static bool pair_link_preload(const Pair *pair, const PairConfig *config,
     return true;
 }
 
-/* Keys for TLS, a pipe: what a way needs in the directory */
+/* Create what a way needs in the directory: keys for TLS, or a pipe. */
 static bool pair_prepare_way(const Pair *pair, GError **error)
 {
     g_autofree char *keys = g_build_filename(pair->directory, "keys.psk",
@@ -209,7 +209,7 @@ bool pair_start(Pair *pair, const PairConfig *config, GError **error)
     return true;
 }
 
-/* Relative paths: the directory's own may be too long for a socket. */
+/* Relative paths: an absolute one may be too long for a socket. */
 static const char *const pair_uri[][PAIR_SIDES] = {
     [PAIR_UNIX] = { "unix:migration.sock", "unix:migration.sock" },
     [PAIR_TLS] = { "unix:migration.sock", "unix:migration.sock" },
@@ -225,7 +225,7 @@ static bool pair_run_migration(Qmp *qmp, const char *command,
                    error);
 }
 
-/* The port that the destination listens at; to be freed. */
+/* The URI with the port at which the destination listens; to be freed. */
 static char *pair_tcp_uri(const Pair *pair, GError **error)
 {
     g_autoptr(JsonNode) info = qmp_execute(pair->qmp[PAIR_DESTINATION],

@@ -1,8 +1,8 @@
 /*
- * A QMP connection: commands, answers that may wait, events
+ * A QMP connection: commands, possibly delayed answers, events
  *
- * Owns: the socket, framing by lines, the one question that is open, and the
- * events that came. Does not know what is at the other end. One thread, no
+ * Owns: the socket, framing by lines, the one pending command, and the
+ * received events. Independent of what is at the other end. One thread, no
  * locks.
  *
  * Source: QEMU's docs/interop/qmp-spec.txt for the framing and the events.
@@ -19,19 +19,19 @@
 
 /* A command may wait for a whole stop-and-copy phase. */
 #define QMP_COMMAND_TIMEOUT_MS 120000
-/* A socket is closed a moment before its process is gone. */
+/* A socket is closed shortly before its process has exited. */
 #define QMP_END_MS             1000
 
 struct Qmp {
     char *name;
-    Child *child;             /* NULL: not ours */
+    Child *child;             /* NULL: not started by us */
     int fd;                   /* -1 once the other end is closed */
     GString *input;
     GPtrArray *events;        /* JsonNode */
     bool greeted;
     bool asked;
     bool logs;
-    JsonNode *reply;          /* whole answer, with "return" or "error" */
+    JsonNode *reply;          /* the whole answer, with "return" or "error" */
 };
 
 volatile sig_atomic_t qmp_interrupted;
@@ -40,7 +40,7 @@ G_DEFINE_QUARK(qmp-error-quark, qmp_error)
 
 static void qmp_on_signal(int number)
 {
-    /* One Ctrl-C may come twice: to the process and to its group. */
+    /* Ctrl-C may arrive twice: at the process and at its group. */
     if (++qmp_interrupted > 2) {
         signal(number, SIG_DFL);
     }
@@ -196,7 +196,7 @@ void qmp_free(Qmp *qmp)
     g_free(qmp);
 }
 
-/* Who closes the connection has mostly ended, and has said why. */
+/* If the other end closes the connection, the process has usually exited. */
 static bool qmp_set_ended(Qmp *qmp, GError **error)
 {
     bool ended = qmp->child && child_wait(qmp->child, QMP_END_MS);
@@ -237,7 +237,7 @@ static bool qmp_take_line(Qmp *qmp, const char *line, GError **error)
     return true;
 }
 
-/* Takes in what has come. False: the other end is closed. */
+/* Read what has arrived. False: the other end is closed. */
 static bool qmp_fill(Qmp *qmp, int timeout_ms)
 {
     GPollFD poll_fd = { .fd = qmp->fd, .events = G_IO_IN };
@@ -296,7 +296,7 @@ bool qmp_send(Qmp *qmp, const char *text, GError **error)
     return true;
 }
 
-/* Pumps until @done says so. @what names what is waited for, for the error. */
+/* Pump until @done returns true. @what is awaited, for the error message. */
 static bool qmp_wait(Qmp *qmp, bool (*done)(Qmp *qmp, const void *opaque),
                      const void *opaque, int timeout_ms, const char *what,
                      GError **error)
@@ -356,7 +356,7 @@ static JsonNode *qmp_execute_within(Qmp *qmp, const char *command,
     g_autofree char *text = qmp_command_text(command, arguments);
     g_autoptr(JsonNode) answer = NULL;
 
-    /* An answer to an open question comes first. */
+    /* The answer to a pending command comes first. */
     if (qmp_wait(qmp, qmp_is_answered, NULL, timeout_ms, "answer", error) &&
         qmp_send(qmp, text, error)) {
         answer = qmp_answer(qmp, timeout_ms, command, error);

@@ -1,7 +1,7 @@
 /*
- * What a person sees: colours, numbers with units, a line that moves
+ * Terminal output: colours, numbers with units, a progress line
  *
- * Owns: standard output of the tools. One thread, no locks.
+ * Owns: the tools' standard output. One thread, no locks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -20,7 +20,7 @@
 static struct {
     bool terminal;
     bool colours;
-    bool moving;              /* the cursor stands in a progress line */
+    bool moving;              /* the cursor is in a progress line */
     char *phase;
     int64_t printed_us;
 } screen;
@@ -30,7 +30,7 @@ void screen_init(void)
     const char *no_color = g_getenv("NO_COLOR");
     const char *term = g_getenv("TERM");
 
-    /* The ellipsis of GLib's help is a '?' without one. */
+    /* Without a locale GLib's help would print its ellipsis as '?'. */
     setlocale(LC_CTYPE, "");
     screen.terminal = isatty(STDOUT_FILENO) && g_strcmp0(term, "dumb");
     screen.colours = screen.terminal && !(no_color && *no_color);
@@ -121,7 +121,7 @@ void screen_progress(const char *what, double part, const char *text)
 {
     int64_t now_us = g_get_monotonic_time();
     g_autofree char *bar = part < 0 ? g_strdup("") : screen_bar(part);
-    /* What does not fit would wrap and leave its rest behind. */
+    /* Longer text would wrap, and its rest would not be overwritten. */
     int room = MAX(screen_columns() - 19 - (int)strlen(bar), 0);
     bool narrow = room < g_utf8_strlen(text, -1);
     g_autofree char *name = NULL;
@@ -136,7 +136,7 @@ void screen_progress(const char *what, double part, const char *text)
         screen.phase = g_strdup(what);
         screen.printed_us = now_us;
     } else {
-        /* Words are worth more than the bar. */
+        /* The text is worth more than the bar. */
         if (narrow) {
             room += strlen(bar);
             *bar = '\0';

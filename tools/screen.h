@@ -1,5 +1,5 @@
 /*
- * What a person sees: colours, numbers with units, a line that moves
+ * Terminal output: colours, numbers with units, a progress line
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -20,47 +20,47 @@ typedef enum ScreenStyle {
 } ScreenStyle;
 
 /**
- * screen_init: look at what standard output is.
+ * screen_init: find out the kind of standard output.
  *
- * Colours and the moving line are for terminals only; NO_COLOR and
+ * Colours and the progress line are for terminals only; NO_COLOR and
  * TERM=dumb turn colours off.
  */
 void screen_init(void);
 
-/** screen_style: text in a colour, to be freed; padded to @width columns. */
+/** screen_style: text in a colour, padded to @width columns; to be freed. */
 char *screen_style(ScreenStyle style, int width, const char *text);
 
-/** screen_print: a finished line; a moving line above it is removed first. */
+/** screen_print: print a line, removing a progress line first. */
 void screen_print(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
-/** screen_heading: an empty line and a bold one. */
+/** screen_heading: print an empty line, and @text in bold. */
 void screen_heading(const char *text);
 
-/** screen_field: "  name        text" with the name dimmed. */
+/** screen_field: print "  name        text", with the name dimmed. */
 void screen_field(const char *name, const char *format, ...)
     G_GNUC_PRINTF(2, 3);
 
 /**
- * screen_progress: show how far something is.
+ * screen_progress: show the progress of something.
  * @what: name of the phase
  * @part: 0 to 1; negative if unknown
- * @text: what else there is to say
+ * @text: additional text
  *
- * On a terminal the line replaces the last one. Elsewhere it is printed when
- * the phase changes, and once a second.
+ * On a terminal it replaces the previous progress line. Otherwise a line is
+ * printed when the phase changes, and once per second.
  */
 void screen_progress(const char *what, double part, const char *text);
 
-/** screen_progress_end: take the moving line away. */
+/** screen_progress_end: remove the progress line. */
 void screen_progress_end(void);
 
-/** "64 KiB", "1.50 GiB"; to be freed. */
+/** screen_size: "64 KiB", "1.5 GiB"; to be freed. */
 char *screen_size(uint64_t bytes);
 
-/** "213 MiB/s"; "-" where no time passed; to be freed. */
+/** screen_rate: "213 MiB/s"; "-" if @time_us is not positive; to be freed. */
 char *screen_rate(uint64_t bytes, int64_t time_us);
 
-/** "870 us", "3.2 ms", "1.25 s"; to be freed. */
+/** screen_time: "870 us", "3.2 ms", "1.25 s"; to be freed. */
 char *screen_time(int64_t time_us);
 
 /**

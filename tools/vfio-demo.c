@@ -1,10 +1,10 @@
 /*
  * vfio-demo: live-migrates a running VM with a vfio-pci device, and proves it
  *
- * Owns: the order of the demonstration and its proof. Two QEMU processes run
- * on this machine, each with a simulated vfio-pci device (tests/sim); the VM
- * moves from one to the other. Exit status 0 only if the device's state and
- * every byte of RAM arrived and the VM runs on. One thread, no locks.
+ * Owns: the sequence of the demonstration, and its proof. Two QEMU processes
+ * run on this machine, each with a simulated vfio-pci device (tests/sim); the
+ * VM moves from one to the other. The exit status is 0 only if the device's
+ * state and all of RAM have arrived and the VM runs on. One thread, no locks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -22,7 +22,7 @@
 #define DEMO_DMA_RATE_BYTES     (UINT64_C(8) << 20)
 #define DEMO_TICK_MS            50
 #define DEMO_RESUME_TIMEOUT_MS  5000
-/* Time that the VM runs before and after, so that there is work to see. */
+/* How long the VM runs before and after, so that the guest makes progress */
 #define DEMO_WORK_MS            300
 
 /* --- start -------------------------------------------------------------- */
@@ -104,7 +104,7 @@ bool demo_wait(Demo *demo, int time_ms, GError **error)
     return true;
 }
 
-/* Takes in an answer to query-migrate. False once the migration failed. */
+/* Process an answer to query-migrate. False once the migration has failed. */
 static bool demo_take_info(Demo *demo, GError **error)
 {
     g_autoptr(JsonNode) info =
@@ -119,7 +119,7 @@ static bool demo_take_info(Demo *demo, GError **error)
     return pair_check_info(info, error);
 }
 
-/* QEMU does not answer while the VM stands still; the device tells. */
+/* QEMU does not answer while the VM is stopped; the device's state tells. */
 static const char *demo_phase(const Demo *demo)
 {
     const char *state = demo->progress[PAIR_SOURCE].state;
@@ -135,7 +135,7 @@ static const char *demo_phase(const Demo *demo)
         : g_str_equal(state, "pre-copy") ? "pre-copy" : "setup";
 }
 
-/* Pre-copy may end before all of it was read: then less is left to do. */
+/* If pre-copy ends before all of it was read, less is left to do. */
 static double demo_part(const Demo *demo)
 {
     uint64_t done = demo->progress[PAIR_SOURCE].bytes;
@@ -232,7 +232,7 @@ static bool demo_compare_ram(Demo *demo, GError **error)
     return true;
 }
 
-/* What our code says of the device; absent with QEMU's own. */
+/* The property of our code; absent with QEMU's own. */
 void demo_ask_property(Demo *demo, int side)
 {
     demo->property[side] = qmp_execute(
@@ -241,7 +241,7 @@ void demo_ask_property(Demo *demo, int side)
         "'property': <'vfio-migration'>}"), NULL);
 }
 
-/* Both VMs stand still here: nothing changes under the comparison. */
+/* Both VMs are stopped here: nothing changes during the comparison. */
 static bool demo_compare(Demo *demo, GError **error)
 {
     for (int side = 0; side < PAIR_SIDES; side++) {
@@ -262,7 +262,7 @@ static bool demo_resume(Demo *demo, GError **error)
         !demo_wait(demo, DEMO_WORK_MS, error)) {
         return false;
     }
-    /* A driver has taken the state for good only when the device runs. */
+    /* A driver has finally accepted the state only when the device runs. */
     if (!pair_wait_device(&demo->pair, PAIR_SOURCE, 0, "stop",
                           &demo->status[PAIR_SOURCE], error) ||
         !pair_wait_device(&demo->pair, PAIR_DESTINATION, 0, "running",
@@ -290,7 +290,7 @@ static bool demo_run(Demo *demo, GError **error)
            demo_print_result(demo, error);
 }
 
-/* A rule that the simulation does not take is wrong usage, found early. */
+/* A rule that the simulation rejects is a usage error, detected early. */
 static bool demo_prepare(Demo *demo, int *status)
 {
     PairConfig config = demo_pair_config(demo);
@@ -308,7 +308,7 @@ static bool demo_prepare(Demo *demo, int *status)
     return false;
 }
 
-/* A migration that fails costs time, not the VM. */
+/* After a failed migration the VM must still run; show that. */
 static void demo_look_back(Demo *demo)
 {
     Qmp *source = demo->pair.qmp[PAIR_SOURCE];
@@ -330,7 +330,7 @@ static void demo_look_back(Demo *demo)
                  after, demo->status[PAIR_SOURCE].state);
 }
 
-/* Who gave up, or what differs, is no cause; what a side failed with is. */
+/* No side has an error if we gave up, or if the result differs. */
 static void demo_fail(Demo *demo, const GError *error)
 {
     bool ours = g_error_matches(error, QMP_ERROR, QMP_ERROR_INTERRUPTED) ||
@@ -387,7 +387,7 @@ static bool demo_read_size(const char *option, const char *text,
     return true;
 }
 
-/* @text stays in use. */
+/* @text must stay valid. */
 static bool demo_read_fault(Demo *demo, const char *text)
 {
     for (int side = 0; text && side < PAIR_SIDES; side++) {
@@ -410,7 +410,7 @@ static bool demo_options(Demo *demo, int argc, char **argv)
 {
     g_autofree char *state = NULL, *precopy = NULL, *rate = NULL;
     g_autofree char *layout = NULL, *help = demo_layout_help();
-    char *fault = NULL;     /* the demonstration keeps it to its end */
+    char *fault = NULL;     /* used by the demonstration until its end */
     const GOptionEntry entries[] = {
         { "state-size", 0, 0, G_OPTION_ARG_STRING, &state,
           "Device state moved while the VM stands still [128M]", "SIZE" },

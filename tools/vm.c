@@ -1,9 +1,9 @@
 /*
- * A QEMU process of ours: start, talk to over QMP, end
+ * A QEMU process: starting it, connecting to its monitor, ending it
  *
- * Owns: QEMU's command line, the whole guest, and the mapping of its RAM. The
- * process is child.c's, what is said over QMP qmp.c's. Does not know what is
- * being measured or shown. One thread, no locks.
+ * Owns: QEMU's command line, the whole guest, and the mapping of its RAM. Does
+ * not own: the process (child.c), QMP (qmp.c). Independent of the program that
+ * measures or demonstrates something. One thread, no locks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -23,8 +23,8 @@
 bool vm_write_bios(const char *path, bool busy, GError **error)
 {
     /*
-     * Each round flips CR4.PSE, which empties the TLB: QEMU 7.2's TCG does
-     * not see writes through entries that are older than its last look at
+     * Each round toggles CR4.PSE, which flushes the TLB: QEMU 7.2's TCG does
+     * not notice writes through entries that are older than the last sync of
      * the dirty pages, and a migration would lose them.
      */
     static const uint8_t counting[] = {
@@ -71,7 +71,7 @@ static char *vm_file(const VmConfig *config, const char *suffix)
     return g_build_filename(config->directory, name, NULL);
 }
 
-/* With times, for report/trace-log.h. */
+/* With timestamps, as report/trace-log.h requires. */
 static void vm_add_traces(GStrvBuilder *argv, const VmConfig *config)
 {
     g_autofree char *file = g_strdup_printf("%s.trace", config->name);

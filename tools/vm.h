@@ -1,5 +1,5 @@
 /*
- * A QEMU process of ours: start, talk to over QMP, end
+ * A QEMU process: starting it, connecting to its monitor, ending it
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -19,14 +19,14 @@ typedef struct Vm {
 typedef struct VmConfig {
     const char *name;         /* for messages: "source" */
     const char *program;      /* absolute path of QEMU or of the wrapper */
-    const char *directory;    /* working directory; RAM and log go there */
+    const char *directory;    /* working directory; contains RAM and log */
     const char *bios;         /* 64 KiB image, from vm_write_bios() */
     uint64_t ram_bytes;
-    bool incoming;            /* waits for a migration */
-    bool paused;              /* and stays paused then */
-    const char *const *devices;     /* values of -device, NULL at the end */
-    const char *const *traces;      /* of -trace into NAME.trace; NULL: none */
-    const char *const *environment; /* whole; NULL: as here */
+    bool incoming;            /* it waits for an incoming migration */
+    bool paused;              /* and stays paused afterwards */
+    const char *const *devices;     /* values of -device, NULL-terminated */
+    const char *const *traces;      /* for -trace, to NAME.trace; NULL: none */
+    const char *const *environment; /* all of it; NULL: inherited */
     const char *const *more;        /* other arguments; NULL: none */
 } VmConfig;
 
@@ -35,8 +35,8 @@ typedef struct VmConfig {
  * @path: file to write, 64 KiB
  * @busy: the guest counts in RAM for ever; otherwise it sleeps
  *
- * A busy guest changes a word in each 256 bytes of 512 KiB of RAM, and once a
- * round the 32-bit counter at VM_GUEST_COUNTER.
+ * A busy guest changes one word in each 256 bytes of 512 KiB of RAM, and once
+ * per round the 32-bit counter at VM_GUEST_COUNTER.
  */
 bool vm_write_bios(const char *path, bool busy, GError **error);
 
@@ -45,11 +45,11 @@ bool vm_write_bios(const char *path, bool busy, GError **error);
 /**
  * vm_start: start a QEMU and wait until it answers on QMP.
  *
- * Returns NULL with @error set, which quotes QEMU's last words, if it fails.
+ * Returns NULL with @error set, which quotes QEMU's output, if it fails.
  */
 Vm *vm_start(const VmConfig *config, GError **error);
 
-/** vm_end: kill the process, wait for it, and free everything of it. */
+/** vm_end: kill the process, wait for it, and free @vm. */
 void vm_end(Vm *vm);
 
 /** vm_ram: the guest's RAM, mapped read-only; the file is shared with QEMU. */
