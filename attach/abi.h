@@ -1,11 +1,11 @@
 /*
- * The numbers of QEMU 7.2's binary interface that attach relies on
+ * Constants of QEMU 7.2's binary interface that attach relies on
  *
- * Owns: member offsets in bytes, the versions that they were held against,
- * and the table by which the subsystem hands its entry points to the loader.
- * Not here: how a number is looked for in a binary (code-patterns.c,
- * checks.c). The loader must not need QEMU's headers; subsystem.c, which has
- * them, proves at compile time that they say the same.
+ * Owns: member offsets in bytes, the versions that they were verified with,
+ * and the table by which the subsystem passes its entry points to the loader.
+ * Not here: finding a constant in a binary (code-patterns.c, checks.c). The
+ * loader must not need QEMU's headers; subsystem.c, which has them, checks at
+ * compile time that they agree with these constants.
  * Source: the interface of QEMU 7.2.3 and of Debian's 7.2.22.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -17,8 +17,8 @@
 #include <stdint.h>
 
 /*
- * Held against: upstream 7.2.3 (headers), Debian 7.2.22 (binary). A later 7.2.z
- * may pass all the same; 7.2.50 and up are what leads to 8.0.
+ * Verified with: upstream 7.2.3 (headers), Debian 7.2.22 (binary). A later
+ * 7.2.z may pass all the same; 7.2.50 and up are development versions of 8.0.
  */
 enum {
     ABI_VERSION_MAJOR = 7,
@@ -82,7 +82,7 @@ enum {
     ABI_CONTAINER_HOSTWIN_LIST = 464,
     ABI_CONTAINER_GROUP_LIST = 472,
 
-    /* What dirty tracking meets and makes */
+    /* Structures that dirty tracking reads and creates */
     ABI_GUEST_IOMMU_N = 24,
     ABI_GUEST_IOMMU_NEXT = 80,
     ABI_HOST_WINDOW_NEXT = 24,
@@ -153,7 +153,7 @@ enum {
     ABI_MIGRATION_STATE_RP_THREAD_CREATED = 769,
 };
 
-/* One of QEMU's functions and what takes its place */
+/* One of QEMU's functions and its replacement */
 typedef struct AttachEntry {
     const char *name;
     void *function;
@@ -163,10 +163,10 @@ enum { ATTACH_ENTRY_COUNT = 5 };
 
 #define ATTACH_TABLE_SYMBOL "vfio_migration_attach_table"
 
-/* Raised with every change of AttachTable */
+/* Incremented with every change of AttachTable */
 enum { ATTACH_TABLE_VERSION = 1 };
 
-/* What vfio-migration.so exports, as ATTACH_TABLE_SYMBOL */
+/* Exported by vfio-migration.so as ATTACH_TABLE_SYMBOL */
 typedef struct AttachTable {
     uint32_t version;
     /* Called once, before the entry points are redirected */

@@ -1,8 +1,9 @@
 /*
- * The parts of attach that need no QEMU: patterns, redirection, environment
+ * Tests of the parts of attach that need no QEMU: patterns, redirection,
+ * environment
  *
- * Owns: each part by itself, on code and variables made for the test.
- * Does not own: attach on a real QEMU (tests/qtest/attach-test.c).
+ * Owns: each part by itself, with code and variables made for the test.
+ * Does not own: attach with a real QEMU (tests/qtest/attach-test.c).
  * Locks: none; one thread.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -52,7 +53,7 @@ static void test_pattern_language(void)
     }
 }
 
-/* A pattern that calls: a call of anything else is not it. */
+/* A pattern with a call does not match a call of another function. */
 static void test_pattern_calls(void)
 {
     /* mov 0x58(%rbp),%rax; call 0x10 bytes on */
@@ -77,7 +78,7 @@ static void test_pattern_calls(void)
     g_assert_false(code_compile(&pattern, &bytes));
 }
 
-/* A shape is found with any offset, which can be told. */
+/* A pattern can match any offset; the offset found is then available. */
 static void test_pattern_offset(void)
 {
     static const uint8_t code[] = {
@@ -101,7 +102,7 @@ static void test_pattern_offset(void)
     g_assert_true(found == code + 5);
     g_assert_cmphex(code_offset_at(&bytes, found), ==, 0x12345678);
 
-    pattern.bytes = "8b";       /* one that has none says what it says */
+    pattern.bytes = "8b";       /* without an offset the expected one counts */
     g_assert_true(code_compile(&pattern, &bytes));
     code_take_any_offset(&bytes);
     g_assert_cmpuint(code_offset_at(&bytes, code), ==, 8);
@@ -122,7 +123,7 @@ static int two(void)
     return 2;
 }
 
-/* A page of code; shared with a file that is open for reading if @locked */
+/* A page of code; if @locked, shared with a file that is open read-only */
 static uint8_t *code_page(const uint8_t *code, size_t size_bytes, bool locked)
 {
     size_t page_bytes = sysconf(_SC_PAGESIZE);
@@ -178,7 +179,7 @@ static void test_redirect(void)
     munmap(page, sysconf(_SC_PAGESIZE));
 }
 
-/* The third of five cannot be written: the first two are as they were */
+/* The third of five cannot be written: the first two are restored */
 static void test_redirect_all_or_none(void)
 {
     uint8_t *pages[5];
@@ -199,7 +200,7 @@ static void test_redirect_all_or_none(void)
     }
 }
 
-/* A jump that runs from one page into the next */
+/* A jump that crosses a page boundary */
 static void test_redirect_page_end(void)
 {
     size_t page_bytes = sysconf(_SC_PAGESIZE);
@@ -325,14 +326,14 @@ static void test_forbidden(void)
     g_assert_false(allowed_by(dir, "VFIO_MIGRATION_ATTACH=require\n"
                               "VFIO_MIGRATION_ATTACH=forbid", &why));
 
-    /* another file adds to it, and does not take its place */
+    /* Another file adds to the host's, and does not replace it. */
     g_setenv("VFIO_MIGRATION_CONF", "/dev/null", true);
     g_assert_false(environment_allowed(path, &why));
     g_setenv("VFIO_MIGRATION_CONF", path, true);
     g_assert_false(environment_allowed("/nonexistent/conf", &why));
     g_unsetenv("VFIO_MIGRATION_CONF");
 
-    /* one that cannot be read might forbid it */
+    /* A file that cannot be read might forbid it. */
     g_assert_false(environment_allowed(dir, &why));
     g_assert_nonnull(strstr(why.text, "reading it failed"));
     g_assert_cmpint(unlink(path), ==, 0);
@@ -343,7 +344,7 @@ static void test_forbidden(void)
     g_assert_cmpint(rmdir(dir), ==, 0);
 }
 
-/* Whether this thread reads, if it is root's, what modes do not let it */
+/* Whether this thread, if root's, may bypass file permissions on reads */
 static void read_as_root(bool on)
 {
     const uint32_t bits = 1 << CAP_DAC_OVERRIDE | 1 << CAP_DAC_READ_SEARCH;
@@ -356,7 +357,7 @@ static void read_as_root(bool on)
     g_assert_cmpint(syscall(SYS_capset, &header, data), ==, 0);
 }
 
-/* As in a VM whose profile hides the file: open(2) gives EACCES there, too */
+/* As in a VM whose profile hides the file: open(2) returns EACCES there, too */
 static void test_hidden(void)
 {
     g_autofree char *dir = g_dir_make_tmp("attach-XXXXXX", NULL);
@@ -402,7 +403,7 @@ static void test_clean(void)
     expect_cleaned("/other/libvfio-migration-attach.so",
                    "/other/libvfio-migration-attach.so");
 
-    /* The library path is ours to change only where the wrapper set it */
+    /* LD_LIBRARY_PATH may only be changed if the wrapper has set it. */
     g_setenv("LD_LIBRARY_PATH", "/opt/us:/lib", true);
     expect_cleaned("libvfio-migration-attach.so", NULL);
     g_assert_cmpstr(g_getenv("LD_LIBRARY_PATH"), ==, "/opt/us:/lib");

@@ -1,11 +1,11 @@
 /*
- * Is this the QEMU that the subsystem was built for? Its classes
+ * Checks that this is the QEMU that the subsystem was built for: its classes
  *
- * Owns: the checks that need QEMU's object model. They only look: creating
- * the class vfio-pci early is what `-device help` does too.
+ * Owns: the checks that need QEMU's object model. They change nothing: the
+ * early creation of the class vfio-pci is what `-device help` does as well.
  * Not here: the early checks (checks.c). Locks: BQL, held by qemu_init().
- * Source: abi.h. Only distances between members are compared: where a
- * VFIODevice lies inside of VFIOPCIDevice changed within 7.2.x.
+ * Source: abi.h. Only distances between members are compared: the offset of
+ * the VFIODevice in VFIOPCIDevice changed within 7.2.x.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -21,7 +21,7 @@ typedef struct ClassProperty {
 } ClassProperty;
 
 static const ClassProperty class_properties[] = {
-    { "sysfsdev", ABI_DEVICE_SYSFSDEV },        /* the others count from it */
+    { "sysfsdev", ABI_DEVICE_SYSFSDEV },        /* base of the other offsets */
     { "x-no-mmap", ABI_DEVICE_NO_MMAP },
     { "x-balloon-allowed", ABI_DEVICE_RAM_BLOCK_DISCARD },
     { "x-enable-migration", ABI_DEVICE_ENABLE_MIGRATION },
@@ -40,7 +40,7 @@ static void *class_by_name(const Attach *attach, const char *name)
     return by_name(name);
 }
 
-/* The Property that was declared for property @name, or NULL */
+/* The Property declared for the property @name, or NULL */
 static const uint8_t *class_property(const Attach *attach, void *klass,
                                      const char *name)
 {
@@ -98,7 +98,7 @@ static bool check_properties(Attach *attach, Refusal *why)
     return true;
 }
 
-/* The function by which a device names itself in the migration stream */
+/* The function that returns a device's name in the migration stream */
 static bool check_device_id(Attach *attach, Refusal *why)
 {
     void *klass = class_by_name(attach, "vfio-pci");

@@ -1,8 +1,8 @@
 /*
- * Is this the QEMU that the subsystem was built for?
+ * Checks that this is the QEMU that the subsystem was built for
  *
- * Owns: the early checks: version, symbols, the subsystem's own needs,
- * machine code, constants in QEMU's data, room at the entries.
+ * Owns: the early checks: version, symbols, the subsystem's requirements,
+ * machine code, constants in QEMU's data, room for jumps at the entries.
  * Not here: checks that need QEMU's classes (checks-class.c), the patterns
  * (code-patterns.c). Locks: none; runs before main(), single-threaded.
  * Source: abi.h.
@@ -42,7 +42,7 @@ bool attach_is_qemu(Attach *attach)
     if (all) {
         return true;
     }
-    /* One that exports nothing is refused by a check, not overlooked */
+    /* A QEMU that exports nothing must be refused by a check, not ignored. */
     length = readlink("/proc/self/exe", path, sizeof(path) - 1);
     if (length < 0) {
         return false;
@@ -52,7 +52,7 @@ bool attach_is_qemu(Attach *attach)
     return base && !strncmp(base + 1, "qemu-system-", 12);
 }
 
-/* As QEMU's query-version has it */
+/* Same layout as in QEMU's QAPI types for query-version */
 typedef struct VersionTriple {
     int64_t major;
     int64_t minor;
@@ -99,7 +99,7 @@ static bool check_version(Attach *attach, Refusal *why)
     return true;
 }
 
-/* The functions that we replace or call from here */
+/* The functions that we replace, or call from here */
 static bool check_symbols(Attach *attach, Refusal *why)
 {
     static const char *const names[] = {
@@ -124,7 +124,7 @@ static bool check_symbols(Attach *attach, Refusal *why)
 
 /*
  * The dynamic linker finds each function and object that the subsystem uses,
- * or says which one is missing. Nothing in the subsystem runs at load time.
+ * or reports which one is missing. Loading runs no code of the subsystem.
  */
 static bool check_subsystem(Attach *attach, Refusal *why)
 {
@@ -150,7 +150,7 @@ static bool check_subsystem(Attach *attach, Refusal *why)
     return true;
 }
 
-/* The code that @pattern is searched in; size 0 where there is none */
+/* The code to search for @pattern; size 0 if there is none */
 static ImageSymbol code_range(const Attach *attach, const CodePattern *pattern)
 {
     ImageSymbol from, until;
@@ -171,7 +171,7 @@ static ImageSymbol code_range(const Attach *attach, const CodePattern *pattern)
     return from;
 }
 
-/* What searches for @pattern, with the function that it calls, if any */
+/* Prepare the search for @pattern, including the function it calls, if any */
 static bool code_prepare(const Attach *attach, const CodePattern *pattern,
                          CodeBytes *bytes)
 {
@@ -187,7 +187,7 @@ static bool code_prepare(const Attach *attach, const CodePattern *pattern,
     return true;
 }
 
-/* Every place of this shape in @range has the offset, and there is one */
+/* All matches of the pattern in @range have its offset, and there is one */
 static bool check_pattern(const CodePattern *pattern, const CodeBytes *bytes,
                           ImageSymbol range, Refusal *why)
 {
@@ -234,8 +234,8 @@ static bool check_code(Attach *attach, Refusal *why)
 }
 
 /*
- * Where in ram_list the dirty bits are: an address, which code has relative
- * to itself: lea REGISTER, [instruction's end + 32 bits]
+ * The offset of the dirty bits in ram_list. The code contains their address
+ * relative to itself: lea REGISTER, [instruction's end + 32 bits]
  */
 static bool check_ram_list(Attach *attach, Refusal *why)
 {
@@ -263,7 +263,7 @@ static bool check_ram_list(Attach *attach, Refusal *why)
                   "expected", ABI_RAM_LIST_DIRTY_MEMORY);
 }
 
-/* A constant MemoryListener: its size, and its name at the right place */
+/* A constant MemoryListener: check its size, and the offset of its name */
 static bool check_listener(Attach *attach, Refusal *why)
 {
     ImageSymbol symbol;
@@ -287,7 +287,7 @@ static bool check_listener(Attach *attach, Refusal *why)
     return true;
 }
 
-/* QEMU's own trace events for VFIO have the shape that ours have */
+/* QEMU's own trace events for VFIO must have the same layout as ours */
 static bool check_trace_events(Attach *attach, Refusal *why)
 {
     const Image *image = &attach->image;
@@ -319,7 +319,7 @@ static bool check_trace_events(Attach *attach, Refusal *why)
     return true;
 }
 
-/* The numbers of the run states that the subsystem compares and asks for */
+/* The numbers of the run states that the subsystem compares or sets */
 static bool check_run_states(Attach *attach, Refusal *why)
 {
     static const struct {
@@ -358,7 +358,7 @@ static bool check_run_states(Attach *attach, Refusal *why)
     return true;
 }
 
-/* Each function that is to be replaced has the room for a jump */
+/* Each function to be replaced must have room for a jump */
 static bool check_entries(Attach *attach, Refusal *why)
 {
     for (size_t i = 0; i < ATTACH_ENTRY_COUNT; i++) {
@@ -387,9 +387,9 @@ static bool check_entries(Attach *attach, Refusal *why)
 }
 
 /*
- * May this process change code at all? Tried on another mapping of the same
- * file, because a policy that forbids it (SELinux, PR_SET_MDWE) can strike
- * half way, when the page has lost its right to execute.
+ * Is this process allowed to change code at all? This is tried on another
+ * mapping of the same file, because a policy that forbids it (SELinux,
+ * PR_SET_MDWE) may apply half way, when the page is not executable any more.
  */
 static bool check_code_pages(Attach *attach, Refusal *why)
 {

@@ -1,7 +1,7 @@
 /*
- * Is this the QEMU that the subsystem was built for?
+ * Checks that this is the QEMU that the subsystem was built for
  *
- * Owns: the checks, each one independent of the others, and their order.
+ * Owns: the checks, which are independent of each other, and their order.
  * None of them changes anything in QEMU.
  * Locks: none; used while the process starts.
  *
@@ -18,16 +18,16 @@
 #include "redirect.h"
 #include "refusal.h"
 
-/* What is known of this process; filled by the checks as they pass */
+/* What is known about this process; filled in by the checks as they pass */
 typedef struct Attach {
     Image image;
     const char *library;        /* path of this library */
-    char version[128];          /* of QEMU, for people */
-    bool newer;                 /* than each that was held against abi.h */
+    char version[128];          /* QEMU's version, for people */
+    bool newer;                 /* than all versions verified in abi.h */
     void *handle;               /* of the subsystem */
     const AttachTable *table;   /* in the subsystem */
     Redirect redirects[ATTACH_ENTRY_COUNT];
-    unsigned facts;             /* how many things were found as expected */
+    unsigned facts;             /* number of facts found as expected */
 } Attach;
 
 typedef struct AttachCheck {
@@ -35,22 +35,22 @@ typedef struct AttachCheck {
     bool (*run)(Attach *attach, Refusal *why);
 } AttachCheck;
 
-/* Before main(): what needs no object of QEMU. Ends with a NULL name. */
+/* For use before main(), without QEMU's objects. Ends with a NULL name. */
 extern const AttachCheck attach_checks_early[];
-/* When QEMU's classes exist. Ends with a NULL name. */
+/* For use when QEMU's classes exist. Ends with a NULL name. */
 extern const AttachCheck attach_checks_late[];
 
 /**
- * attach_is_qemu: Is the main executable a system emulator of QEMU?
- * @attach: its image is filled
+ * attach_is_qemu: Is the main executable a QEMU system emulator?
+ * @attach: its image is filled in
  */
 bool attach_is_qemu(Attach *attach);
 
 /**
- * attach_run_checks: Run @checks up to the first that fails
- * @name: the name of that one
+ * attach_run_checks: Run @checks up to the first one that fails
+ * @name: set to the name of the last check that was run
  *
- * Returns: true where all passed
+ * Returns: true if all passed
  */
 bool attach_run_checks(Attach *attach, const AttachCheck *checks,
                        const char **name, Refusal *why);

@@ -1,12 +1,12 @@
 /*
- * Machine code that shows where a member of a structure lies
+ * Machine code from which the offset of a structure's member is known
  *
  * Owns: the search, and the patterns for x86-64 builds of QEMU 7.2. A build
- * that has the same layout but that another compiler made does not have these
- * bytes: it is refused, never guessed at.
- * Not here: where a function lies (image.c). Locks: none, pure.
- * Source: which offset an instruction has to carry follows from abi.h; that
- * such an instruction is there was seen in Debian's binary.
+ * with the same layout, but by another compiler, does not contain these bytes:
+ * it is refused; nothing is guessed.
+ * Not here: the location of a function (image.c). Locks: none, pure.
+ * Source: the offset in an instruction follows from abi.h; the instructions
+ * themselves were found in Debian's binary.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -16,18 +16,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* REX.W with any register; the index bit is not used without an index */
+/* REX.W with any register; the index bit is ignored without an index */
 #define W "48/fa "
-/* ModRM: memory at a register + 8 or 32 bits of offset, any register */
+/* ModRM: memory at any register plus an offset of 8 or 32 bits */
 #define M8  "40/c0 @1 "
 #define M32 "80/c0 @4 "
-/* The same where the other half of ModRM is /0, /2 or /7 of the opcode */
+/* The same, with /0, /2 or /7 of the opcode in the reg field of ModRM */
 #define M8_0  "40/f8 @1 "
 #define M8_2  "50/f8 @1 "
 #define M8_7  "78/f8 @1 "
 #define M32_0 "80/f8 @4 "
 #define M32_7 "b8/f8 @4 "
-/* Memory at r12, which needs a byte more, + 32 bits */
+/* Memory at r12, which takes one more byte, plus an offset of 32 bits */
 #define M32_R12 "84/c7 24 @4 "
 /* ModRM for two registers */
 #define RR "c0/c0 "
@@ -101,12 +101,12 @@ const CodePattern code_patterns[] = {
       ABI_MMAP_OFFSET, W "01 " RR W "8b " M32 "e8" },
     { "vfio_region_mmap", NULL, "VFIOMmap.size",
       ABI_MMAP_SIZE, W "01 " RR W "8b " M32 W "8b" },
-    /* index * 9 * 2 + index, shifted by 4: 19 * 16 bytes */
+    /* index * 9 * 2 + index, shifted left by 4: 19 * 16 bytes */
     { "vfio_region_unmap", NULL, "sizeof VFIOMmap",
       ABI_MMAP_SIZEOF,
       W "8d ? c0/c0 " W "8d ? 40/c0 " W "c1 e0/f8 04" },
 
-    /* VFIOMigration, as QEMU's dirty tracking reads it */
+    /* VFIOMigration, as read by QEMU's dirty tracking */
     { "vfio_migration_finalize", NULL, "VFIOMigration.vm_state",
       ABI_MIGRATION_VM_STATE, W "8b " M8 "e8 ? ? ? ? " W "8b" },
     { "vfio_migration_finalize", NULL, "VFIOMigration.migration_state",
@@ -158,7 +158,7 @@ const CodePattern code_patterns[] = {
       "MigrationState.rp_state.rp_thread_created",
       ABI_MIGRATION_STATE_RP_THREAD_CREATED, "c6 " M32_0 "01 85" },
 
-    /* What dirty tracking meets and makes */
+    /* Structures that dirty tracking reads and creates */
     { "vfio_put_group", NULL, "VFIOGuestIOMMU.n",
       ABI_GUEST_IOMMU_N, W "8d " M8 W "89 " RR "e8" },
     { "vfio_put_group", NULL, "VFIOGuestIOMMU.giommu_next",
@@ -196,7 +196,7 @@ const CodePattern code_patterns[] = {
     { "memory_region_set_dirty", NULL, "DIRTY_MEMORY_BLOCK_SIZE",
       ABI_DIRTY_BLOCK_MASK, "40/fa 81 e0/f8 @4" },
 
-    /* What the subsystem hands to QEMU, or is handed */
+    /* Structures that the subsystem passes to QEMU, or gets from it */
     { "memory_listener_register", NULL, "MemoryListener.region_add",
       ABI_LISTENER_REGION_ADD, W "8b " M8 "0f 29 44/c7 24 ? " W "85" },
     { "memory_listener_unregister", NULL, "MemoryListener.region_del",
@@ -224,10 +224,10 @@ const CodePattern code_patterns[] = {
     { "unregister_savevm", NULL, "VMStateIfClass.get_id",
       ABI_VMSTATE_IF_GET_ID, "ff " M8_2 },
     /*
-     * What a file has read ahead is found by looking at no bytes, which must
-     * read none. The function reads while less is there than wanted, compared
-     * without a sign (jb): never, where none is. It tells the place only where
-     * something is there (jle).
+     * Peeking at zero bytes finds what a file has read ahead, and must not
+     * read. The function reads while less is available than wanted, in an
+     * unsigned comparison (jb): never for zero bytes. It sets the address
+     * only if something is available (jle).
      */
     { "qemu_peek_buffer", NULL, "QEMUFile.buf_index", ABI_FILE_BUF_INDEX,
       W "63 " M8 W "63 40/c0 ? " W "01 " RR W "29 " RR W "39 " RR "72" },
@@ -246,7 +246,7 @@ const CodePattern code_patterns[] = {
       ABI_MIGRATION_INFO_VFIO,
       W "8d " M8 W "89 " RR W "89 " RR W "89 " RR "e8 =",
       "visit_type_VfioStats" },
-    /* the test of bit 15 in the second byte of qemu_loglevel */
+    /* The test of bit 15, in the second byte of qemu_loglevel */
     { "vfio_get_dev_region_info", NULL, "LOG_TRACE",
       ABI_LOG_TRACE >> 8, "f6 05 ? ? ? ? @1 74" },
 };
@@ -254,7 +254,7 @@ const CodePattern code_patterns[] = {
 const size_t code_patterns_count =
     sizeof(code_patterns) / sizeof(code_patterns[0]);
 
-/* Takes "@1" or "@4": the member's offset, little-endian */
+/* Parse "@1" or "@4": the member's offset, little-endian */
 static bool code_add_offset(const CodePattern *pattern, size_t width_bytes,
                             CodeBytes *bytes)
 {
@@ -271,19 +271,19 @@ static bool code_add_offset(const CodePattern *pattern, size_t width_bytes,
     return true;
 }
 
-/* Takes "=": four bytes that lead to another function */
+/* Parse "=": the four-byte displacement of a call */
 static bool code_add_call(const CodePattern *pattern, CodeBytes *bytes)
 {
     if (!pattern->calls || bytes->call_end ||
         bytes->length + 4 > CODE_PATTERN_BYTES_MAX) {
         return false;
     }
-    bytes->length += 4;         /* any bytes, as far as the mask goes */
+    bytes->length += 4;         /* the mask allows any bytes */
     bytes->call_end = bytes->length;
     return true;
 }
 
-/* Takes one word that stands for one byte */
+/* Parse a word that stands for one byte */
 static bool code_add_byte(const char *word, CodeBytes *bytes)
 {
     unsigned long value = 0, mask = 0;
@@ -319,7 +319,7 @@ bool code_compile(const CodePattern *pattern, CodeBytes *bytes)
     return ok && bytes->length > 0;
 }
 
-/* Does the call that is part of the pattern lead to its function? */
+/* Does the call in the pattern, if any, lead to its function? */
 static bool code_calls(const CodeBytes *bytes, const uint8_t *code)
 {
     int32_t relative;

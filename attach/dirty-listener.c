@@ -1,10 +1,10 @@
 /*
- * Dirty tracking in a QEMU that cannot be edited: its memory listeners
+ * Dirty tracking in an unmodified QEMU: its memory listeners
  *
- * Owns: the callbacks that take the place of QEMU's in a container's memory
- * listener, when they do, and the guest IOMMUs whose notifier has to be ours.
- * Does not own: what is tracked, and how (dirty-tracking.c, which a patched
- * QEMU's listener calls itself).
+ * Owns: the callbacks that replace QEMU's in a container's memory listener,
+ * when they do so, and the guest IOMMUs whose notifiers have to be ours.
+ * Does not own: what is tracked, and how (dirty-tracking.c, which the listener
+ * of a patched QEMU calls itself).
  *
  * Locks: the BQL for everything; memory listeners and notifiers are called
  * with it.
@@ -21,7 +21,7 @@
 #include "migration/misc.h"
 #include "dirty-listener.h"
 
-/* ---- whose listeners have our callbacks ---- */
+/* ---- listeners that have our callbacks ---- */
 
 static QLIST_HEAD(, AttachListener) attach_listeners =
     QLIST_HEAD_INITIALIZER(attach_listeners);
@@ -78,7 +78,7 @@ static bool attach_register(VFIOGuestIOMMU *giommu, MemoryRegion *mr)
 
 /*
  * The notifier has to be ours from the first event on: a second replay would
- * not show what the first one did (docs/dirty-tracking.md).
+ * not report what the first one did (docs/dirty-tracking.md).
  */
 static bool attach_iommu_add(VFIOContainer *container,
                              MemoryRegionSection *section,
@@ -110,9 +110,9 @@ static bool attach_iommu_add(VFIOContainer *container,
 }
 
 /*
- * A replay makes intel_iommu forget what it has told: a page that the guest
- * has taken out of its tables, but not invalidated yet, would stay mapped
- * for ever. Nothing is mapped but what was replayed.
+ * On a replay intel_iommu forgets what it has notified before: a page that the
+ * guest has removed from its tables, but not invalidated yet, would stay
+ * mapped for ever. So only replayed mappings are kept.
  */
 static void attach_unmap_others(VFIODirtyTracker *t, VFIOGuestIOMMU *giommu)
 {
@@ -131,7 +131,7 @@ static void attach_unmap_others(VFIODirtyTracker *t, VFIOGuestIOMMU *giommu)
         }
         from = m->iova + m->size_bytes;
         if (from == 0) {
-            return;         /* the last of all addresses is mapped */
+            return;         /* the very last address is mapped */
         }
     }
     if (from <= last) {
@@ -206,17 +206,17 @@ static void attach_region_add(MemoryListener *listener,
     attach_adopt_all(vfio_dirty_tracker_of(container));
 }
 
-/* ---- a container is taken over, and goes ---- */
+/* ---- taking over a container, and its end ---- */
 
 static void attach_status_change(Notifier *notifier, void *data)
 {
-    /* A failover primary is plugged without a probe */
+    /* A failover primary is plugged without a probe. */
     if (migration_in_setup(data)) {
         attach_dirty_tracking();
     }
 }
 
-/* Registered while there is a listener of ours */
+/* Registered while at least one listener is ours */
 static Notifier attach_status_notifier = { .notify = attach_status_change };
 
 static void attach_uninstall(AttachListener *attached)
@@ -238,12 +238,12 @@ static void attach_uninstall(AttachListener *attached)
 }
 
 /*
- * Every change of memory ends with this, and so does the end of the
- * container: QEMU takes the listener out when the last group has left, and
- * only then is there none. Its sections have gone before, with their bits.
- * To look for the last device instead would be too early, as it may still
- * write, or too late: vfio-pci takes devices out of a container in an order
- * of its own.
+ * Called at the end of every change of memory, and so at the end of the
+ * container: QEMU unregisters the listener after the last group has left, when
+ * the list of groups is empty. Its sections, with their dirty bits, have been
+ * removed before. Waiting for the last device to leave instead would be too
+ * early, as it may still write, or too late: vfio-pci removes devices from a
+ * container in an order of its own.
  */
 static void attach_commit(MemoryListener *listener)
 {
@@ -283,12 +283,12 @@ static void attach_take_over(VFIOContainer *container)
 {
     vfio_dirty_container_comes(container);
     if (!vfio_dirty_tracker_of(container)) {
-        return;         /* of a kind that is not tracked */
+        return;         /* its type is not supported */
     }
     attach_install(container);
     attach_adopt_all(vfio_dirty_tracker_of(container));
     if (global_dirty_tracking) {
-        /* Told to common.c when the container came */
+        /* common.c was told when the container was added. */
         vfio_dirty_tracking_start(container);
     }
 }

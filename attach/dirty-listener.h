@@ -1,5 +1,5 @@
 /*
- * Dirty tracking in a QEMU that cannot be edited: its memory listeners
+ * Dirty tracking in an unmodified QEMU: its memory listeners
  *
  * Locks: everything needs the BQL.
  *
@@ -13,24 +13,24 @@
 /* A container whose listener has our callbacks */
 typedef struct AttachListener {
     VFIOContainer *container;
-    MemoryListener original;    /* only its callbacks, as they were found */
+    MemoryListener original;    /* callbacks as found; nothing else is used */
     QLIST_ENTRY(AttachListener) next;
 } AttachListener;
 
-/* That of @container, or NULL */
+/* The AttachListener of @container, or NULL */
 AttachListener *attach_listener_of(VFIOContainer *container);
 
 /*
  * attach_dirty_tracking: take over the dirty tracking of the VM's containers,
  * if any of its devices can migrate
  *
- * To be called when a device has come, whether it can migrate or not: what
- * a device without migration writes counts too, in any container. A VM none
- * of whose devices can migrate is left to QEMU's own code. A migration that
- * begins looks for containers that came without a probe.
+ * To be called when a device has been added, whether it can migrate or not:
+ * writes of a device without migration count as well, in any container. A VM
+ * without any device that can migrate is left to QEMU's own code. Containers
+ * added without a probe are found when a migration begins.
  *
- * There is no counterpart: a container is ours until QEMU lets go of it, as
- * what a device wrote counts after the device has gone.
+ * There is no counterpart: a container stays ours until QEMU releases it, as
+ * the writes of a device still count after the device is gone.
  */
 void attach_dirty_tracking(void);
 

@@ -1,8 +1,8 @@
 /*
- * An executable as a file, to be changed: for tests
+ * Modifying an executable file, for tests
  *
  * Owns: see elf-file.h. The file is the tests' own copy of a QEMU that runs
- * on this machine, so that a wrong one ends the test by an assertion.
+ * on this machine, so an invalid file ends the test with an assertion.
  * Locks: none.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later

@@ -1,10 +1,10 @@
 /*
- * What the environment asks of attach
+ * Settings of attach in the environment
  *
- * Owns: the words of VFIO_MIGRATION_ATTACH; the line that forbids all that;
- * what the wrapper says of itself; leaving no trace of us in what child
- * processes inherit. Not here: what follows from them (loader.c), the other
- * settings (the wrapper).
+ * Owns: the words of VFIO_MIGRATION_ATTACH; the line in a settings file that
+ * forbids attaching; the wrapper's variables; removing our traces from the
+ * environment of child processes. Not here: acting on them (loader.c), the
+ * other settings (the wrapper).
  * Locks: none; runs before main().
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -58,7 +58,7 @@ static bool file_allows(const char *path, Refusal *why)
     bool allowed = true;
 
     if (!file) {
-        /* A confined VM may not see it: Debian's AppArmor does not allow it. */
+        /* It may be hidden from a confined VM, as by Debian's AppArmor. */
         return errno == ENOENT || errno == EACCES ||
                refuse(why, "%s might forbid it, and cannot be read: %s", path,
                       strerror(errno));
@@ -99,7 +99,7 @@ const char *environment_wrapped_program(void)
     const char *wrapper = getenv("VFIO_MIGRATION_WRAPPER");
     char *path;
 
-    /* "PID:PATH": a process keeps its number when it becomes a program */
+    /* "PID:PATH": exec(3) keeps the process id. */
     if (!started || !wrapper || strtol(wrapper, &path, 10) != getpid() ||
         *path != ':' || strcmp(path + 1, started) ||
         !same_file(started, "/proc/self/exe")) {
@@ -132,8 +132,8 @@ static bool entry_is_directory(const char *entry, const char *self)
 }
 
 /*
- * Drop the entries of variable @name that @is_ours; keep the others and what
- * separates them. A variable that is empty then is removed.
+ * Drop the entries of variable @name that @is_ours selects; keep the others
+ * and their separators. A variable left empty is unset.
  */
 static bool drop_entries(const char *name, const char *separators,
                          EntryTest *is_ours, const char *self)
@@ -180,8 +180,9 @@ void environment_clean(const char *self)
 {
     drop_entries("LD_PRELOAD", ": ", entry_is_library, self);
     /*
-     * A path with a space cannot stand in LD_PRELOAD: the wrapper then names
-     * only the file there, and its directory in LD_LIBRARY_PATH.
+     * LD_PRELOAD cannot contain a path with a space: for such a path the
+     * wrapper puts only the file's name there, and its directory into
+     * LD_LIBRARY_PATH.
      */
     if (getenv("VFIO_MIGRATION_LIBRARY_PATH")) {
         drop_entries("LD_LIBRARY_PATH", ":;", entry_is_directory, self);

@@ -1,8 +1,8 @@
 /*
- * What the environment asks of attach
+ * Settings of attach in the environment
  *
- * Owns: VFIO_MIGRATION_ATTACH, the line of the settings that forbids it, and
- * our own entry in LD_PRELOAD.
+ * Owns: VFIO_MIGRATION_ATTACH, the line of the settings that forbids
+ * attaching, and our own entry in LD_PRELOAD.
  * Locks: none; used while the process starts.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -16,46 +16,46 @@
 
 /* Words of VFIO_MIGRATION_ATTACH, separated by commas */
 typedef struct AttachMode {
-    bool off;           /* "off": as if we were not there */
-    bool require;       /* "require": not attached means no VM */
-    bool verbose;       /* "verbose": say so, when attached */
-    bool check;         /* "check": say so, then end before the VM starts */
+    bool off;           /* "off": do nothing at all */
+    bool require;       /* "require": without attaching the VM must not start */
+    bool verbose;       /* "verbose": report success */
+    bool check;         /* "check": report success, end before the VM starts */
 } AttachMode;
 
 /**
  * environment_mode: Read VFIO_MIGRATION_ATTACH; unset is "auto"
  *
- * Returns: false for an unknown word, with @why
+ * Returns: false for an unknown word, with @why set
  */
 bool environment_mode(AttachMode *mode, Refusal *why);
 
 /**
- * environment_allowed: Does no file of settings forbid it on this host?
- * @settings: path of the host's file; that of VFIO_MIGRATION_CONF is read, too
+ * environment_allowed: Does no settings file forbid attaching on this host?
+ * @settings: the host's file; that in VFIO_MIGRATION_CONF is read as well
  *
- * The wrapper reads the other settings, and there the environment wins. This
- * one is the administrator's: it holds without the wrapper, too, and nothing
- * in the environment undoes it. A file that is not there forbids nothing, nor
- * does one that this process may not open, as the profile of a confined VM may
- * have it; one that cannot be read for another reason might.
+ * The wrapper reads the other settings, which the environment overrides. This
+ * one is for the administrator: it works without the wrapper, and nothing in
+ * the environment overrides it. A missing file forbids nothing, nor does one
+ * that this process may not open, for example because of a confined VM's
+ * profile. A file that cannot be read for another reason might forbid it.
  *
- * Returns: false where one forbids it, with @why
+ * Returns: false if a file forbids it, with @why set
  */
 bool environment_allowed(const char *settings, Refusal *why);
 
 /**
- * environment_wrapped_program: What the wrapper said that it becomes
+ * environment_wrapped_program: The program that the wrapper has executed
  *
  * Returns: its path, if this process is that program; NULL if it is another
- * one, or a script, whose interpreter this process is
+ * one, or the interpreter of a script
  */
 const char *environment_wrapped_program(void);
 
 /**
- * environment_clean: Take us out of what child processes inherit
- * @self: the path of this library, as the dynamic linker has it
+ * environment_clean: Remove us from the environment of child processes
+ * @self: the path of this library, from the dynamic linker
  *
- * Entries of others in LD_PRELOAD and LD_LIBRARY_PATH stay as they are.
+ * Other entries in LD_PRELOAD and LD_LIBRARY_PATH are kept.
  */
 void environment_clean(const char *self);
 

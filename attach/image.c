@@ -1,8 +1,8 @@
 /*
- * The main executable as it lies in memory
+ * The main executable in memory
  *
- * Owns: the walk over the loaded segments, the look-up of exported symbols
- * with their sizes. Not here: what is expected of a symbol (checks.c).
+ * Owns: the walk over the loaded segments, looking up exported symbols with
+ * their sizes. Not here: what is expected of a symbol (checks.c).
  * Locks: none; used while the process starts.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later

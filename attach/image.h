@@ -1,8 +1,8 @@
 /*
- * The main executable as it lies in memory
+ * The main executable in memory
  *
- * Owns: where its segments are, what its exported symbols are. Symbols of
- * libraries, preloaded ones too, do not count.
+ * Owns: its segments and its exported symbols. Symbols of libraries, including
+ * preloaded ones, are ignored.
  * Locks: none; used while the process starts.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A segment table longer than this is not one of a QEMU (it has 14) */
+/* QEMU has 14 segments; an executable with more than this is not a QEMU */
 enum { IMAGE_SEGMENTS_MAX = 16 };
 
 typedef struct ImageSegment {
@@ -37,28 +37,28 @@ typedef struct ImageSymbol {
 /**
  * image_find: Find the segments of the main executable
  *
- * Returns: false where there are none or too many
+ * Returns: false if there are none or too many
  */
 bool image_find(Image *image);
 
 /**
  * image_symbol: Look up a symbol that the main executable itself exports
  *
- * Returns: false where it exports none of that name; @symbol is then empty
+ * Returns: false if it exports no such symbol; @symbol is then empty
  */
 bool image_symbol(const Image *image, const char *name, ImageSymbol *symbol);
 
 /* Is all of [address, address + size_bytes) in one segment? */
 bool image_has(const Image *image, const void *address, size_t size_bytes);
 
-/* The same, in a segment that holds code */
+/* The same, in an executable segment */
 bool image_has_code(const Image *image, const void *address,
                     size_t size_bytes);
 
 /**
- * image_pointer: Read a pointer that lies at @offset_bytes in an object
+ * image_pointer: Read the pointer at @offset_bytes in an object
  *
- * Returns: the pointer, NULL also where the place is not in the executable
+ * Returns: the pointer; NULL also if its location is not in the executable
  */
 const void *image_pointer(const Image *image, const void *object,
                           size_t offset_bytes);
@@ -66,7 +66,7 @@ const void *image_pointer(const Image *image, const void *object,
 /**
  * image_text: A string constant of the executable
  *
- * Returns: @text, or "" where it is not a terminated string in @image
+ * Returns: @text, or "" if it is not a terminated string in @image
  */
 const char *image_text(const Image *image, const void *text);
 

@@ -1,17 +1,17 @@
 /*
- * attach: puts the subsystem in the place of QEMU's own VFIO migration code
+ * attach: replaces QEMU's own VFIO migration code with the subsystem
  *
  * This library is preloaded into a QEMU that was not built with us. It uses
- * libc only, so that preloading it into anything else does no harm.
+ * libc only, so that preloading it into any other program does no harm.
  *
- * Owns: the order of things: look, load, register for a second look once
- * QEMU's classes exist, and only then redirect; what is said and whether the
- * process may go on. Not here: the checks (checks.c, checks-class.c), the
+ * Owns: the sequence: check, load the subsystem, register for a second check
+ * once QEMU's classes exist, and only then redirect; messages, and whether the
+ * process may continue. Not here: the checks (checks.c, checks-class.c), the
  * jumps (redirect.c), the environment (environment.c), the subsystem
  * (subsystem.c, hw/vfio).
  * Locks: none. The constructor runs before main(), the rest in qemu_init()
  * under the BQL. The only other thread then is QEMU's RCU thread, which does
- * not run VFIO code. Seccomp (-sandbox) comes later.
+ * not run VFIO code. Seccomp (-sandbox) is enabled later.
  * Source: docs/attach.md.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -30,9 +30,9 @@ static Attach attach;
 static char switched_on[] = "vfio-pci.x-enable-migration=on";
 
 /*
- * Only who is attached turns migration on: a wrapper that did it would switch
- * on QEMU's own code where this library cannot be loaded. It is the first of
- * QEMU's -global options: those of the user come later and win.
+ * Migration is only enabled when attached: if the wrapper did it, QEMU's own
+ * code would be enabled if this library cannot be loaded. This is the first of
+ * QEMU's -global options: the user's come later and take precedence.
  */
 static void attach_switch_on(void)
 {
@@ -46,9 +46,9 @@ static void attach_switch_on(void)
 }
 
 /*
- * Where QEMU must not start without us, the wrapper puts an option before the
- * others that no QEMU knows. We are here: what stands there from now on is
- * what attach_switch_on() says anyway.
+ * If QEMU must not start without us, the wrapper inserts an option that no
+ * QEMU knows before the others. As we are loaded, replace it by an option
+ * that only repeats what attach_switch_on() does.
  */
 static void attach_accept_option(char **argv)
 {
@@ -60,14 +60,14 @@ static void attach_accept_option(char **argv)
     }
 }
 
-/* End the process before there is a VM; QEMU has nothing to clean up yet */
+/* End the process before a VM exists; QEMU has nothing to clean up yet */
 static void attach_exit(int status)
 {
     fflush(NULL);
     _exit(status);
 }
 
-/* Say that QEMU stays as it was, or end it where that is not wanted */
+/* Report that QEMU is unchanged, or end it if attaching is required */
 static void attach_give_up(const char *check, const Refusal *why)
 {
     bool fatal = mode.require || mode.check;
@@ -84,7 +84,7 @@ static void attach_give_up(const char *check, const Refusal *why)
     }
 }
 
-/* Called by QEMU when its classes exist, before it reads its options */
+/* Called by QEMU when its classes exist, before it parses its options */
 static void attach_late(void)
 {
     const char *check;
@@ -96,7 +96,7 @@ static void attach_late(void)
     }
     attach.table->start();
     if (!redirect_all(attach.redirects, ATTACH_ENTRY_COUNT, &why)) {
-        /* Its trace events are registered: it has to stay loaded */
+        /* Its trace events are registered: it must stay loaded. */
         attach.handle = NULL;
         attach_give_up("redirect", &why);
         return;
@@ -132,7 +132,7 @@ static bool attach_register(Refusal *why)
     return true;
 }
 
-/* The wrapper has become what was named to it as the real QEMU, and is none */
+/* The program that the wrapper was told to use, and executed, is not a QEMU */
 static void attach_other_program(void)
 {
     const char *path = environment_wrapped_program();
@@ -144,7 +144,7 @@ static void attach_other_program(void)
     }
 }
 
-/* glibc hands main()'s arguments to constructors too */
+/* glibc passes main()'s arguments to constructors as well. */
 __attribute__((constructor))
 static void attach_early(int argc, char **argv)
 {

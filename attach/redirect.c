@@ -1,11 +1,11 @@
 /*
- * Functions of the running program, replaced by others
+ * Redirecting functions of the running program
  *
- * Owns: the look at a function's entry, the jump, the protection of its
+ * Owns: the check of a function's entry, the jump, the protection of its
  * pages. Not here: which functions, and whether they are the ones expected
  * (checks.c). Locks: none, see redirect.h.
- * Source: Intel's manual for the encodings; interposing the symbol instead
- * does not help, because QEMU calls these functions directly.
+ * Source: Intel's manual for the encodings. Interposing the symbol instead
+ * does not work, because QEMU calls these functions directly.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -18,10 +18,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* A CPU with branch tracking wants this at each target of a call */
+/* A CPU with branch tracking requires this at the targets of indirect calls */
 static const uint8_t endbr64[] = { 0xf3, 0x0f, 0x1e, 0xfa };
 
-/* Length of the ModRM byte and what belongs to it */
+/* Length of the ModRM byte with its SIB byte and displacement */
 static size_t modrm_length(const uint8_t *code)
 {
     unsigned mod = code[0] >> 6, rm = code[0] & 7;
@@ -38,7 +38,7 @@ static size_t modrm_length(const uint8_t *code)
     return length;
 }
 
-/* Length of the filling instruction at @code, 0 where it is another one */
+/* Length of the padding instruction at @code, 0 if it is something else */
 static size_t padding_length(const uint8_t *code, const uint8_t *limit)
 {
     const uint8_t *at = code;
@@ -55,7 +55,7 @@ static size_t padding_length(const uint8_t *code, const uint8_t *limit)
     return 0;
 }
 
-/* A jump or a trap at the entry: somebody was here before us */
+/* A jump or a trap at the entry: it has already been redirected */
 static bool entry_is_taken(const uint8_t *code)
 {
     static const uint8_t absolute[] = { 0x48, 0xb8 };
@@ -97,7 +97,7 @@ bool redirect_check(Redirect *redirect, const uint8_t *limit, Refusal *why)
     return true;
 }
 
-/* Give the pages of the jump the protection @protection */
+/* Set the protection of the jump's pages to @protection */
 static bool redirect_protect(const Redirect *redirect, int protection)
 {
     uintptr_t page_bytes = sysconf(_SC_PAGESIZE);
@@ -108,8 +108,8 @@ static bool redirect_protect(const Redirect *redirect, int protection)
 }
 
 /*
- * Write @bytes over the entry. Where the pages do not become executable
- * again, the program has lost a part of its code: nothing can go on.
+ * Write @bytes over the entry. If the pages cannot be made executable again,
+ * the program has lost part of its code and cannot continue.
  */
 static bool redirect_write(Redirect *redirect, const uint8_t *bytes,
                            Refusal *why)

@@ -1,10 +1,10 @@
 /*
- * Functions of the running program, replaced by others
+ * Redirecting functions of the running program
  *
- * Owns: what a function's entry must look like, the jump that is put there,
- * and putting the old bytes back. x86-64 only.
+ * Owns: the requirements on a function's entry, the jump that is put there,
+ * and restoring the original bytes. x86-64 only.
  * Locks: none. Call it while no other thread can be in the functions or on
- * their pages: a page is not executable for the moment of the write.
+ * their pages: a page is not executable while it is being written.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -25,7 +25,7 @@ typedef struct Redirect {
     uint8_t *entry;
     size_t size_bytes;          /* of the function, without its padding */
     const void *target;
-    uint8_t *jump;              /* where the jump goes, set by the check */
+    uint8_t *jump;              /* address for the jump, set by the check */
     uint8_t saved[REDIRECT_JUMP_BYTES];
     bool done;
 } Redirect;
@@ -33,24 +33,24 @@ typedef struct Redirect {
 /**
  * redirect_check: Can a jump be put at this function's entry?
  * @redirect: name, entry and size_bytes are read; jump is set
- * @limit: end of the segment that the function is in
- * @why: what was found where it cannot
+ * @limit: end of the segment that contains the function
+ * @why: set to the reason if it cannot
  *
- * The function itself and the padding behind it have to have the room, and
- * the entry must not have been redirected by somebody else.
+ * There must be room in the function and the padding after it, and nobody
+ * else may have redirected the entry.
  */
 bool redirect_check(Redirect *redirect, const uint8_t *limit, Refusal *why);
 
 /**
- * redirect_all: Put all the jumps in place, or none
- * @redirects: each passed redirect_check() and has a target
- * @why: which one failed and how; the others have their old bytes again
+ * redirect_all: Put all jumps in place, or none
+ * @redirects: each has passed redirect_check() and has a target
+ * @why: set to the reason of a failure; the others are restored then
  *
- * Never has a page writable and executable at once.
+ * No page is ever writable and executable at the same time.
  */
 bool redirect_all(Redirect *redirects, size_t count, Refusal *why);
 
-/* Put the old bytes back wherever a jump stands */
+/* redirect_undo: Restore the original bytes wherever a jump is in place */
 void redirect_undo(Redirect *redirects, size_t count);
 
 #endif /* ATTACH_REDIRECT_H */

@@ -1,5 +1,5 @@
 /*
- * Why something was refused, in one line for people
+ * The reason of a refusal, in one line for people
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

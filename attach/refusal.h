@@ -1,8 +1,8 @@
 /*
- * Why something was refused, in one line for people
+ * The reason of a refusal, in one line for people
  *
- * Owns: a text of bounded length. The loader has no Error and no glib: it must
- * be loadable into any process, which may have neither.
+ * Owns: a text of bounded length. The loader uses neither Error nor glib: it
+ * must be loadable into any process, which may have neither.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -16,11 +16,11 @@ typedef struct Refusal {
 } Refusal;
 
 /**
- * refuse: Write down why, and fail
- * @why: where the text goes; cut where it is too long
+ * refuse: Store the reason of a failure
+ * @why: set to the text, which is truncated if it is too long
  * @format: "what was found, what was expected", no newline
  *
- * Returns: false, always, so that a check can end with it
+ * Returns: false, always, so that a check can return it
  */
 bool refuse(Refusal *why, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -1,12 +1,12 @@
 /*
- * The subsystem as attach loads it: what the sources of hw/vfio do not bring
+ * The subsystem as loaded by attach: what the sources of hw/vfio lack
  *
  * Owns: the table of entry points for the loader, the answer to query-migrate,
- * the policy for several devices (an environment variable here, a device
- * property in a QEMU that was built with the subsystem).
+ * the settings: environment variables here, device properties in a QEMU built
+ * with the subsystem.
  * Not here: when and whether any of this is used (loader.c).
  * Locks: BQL for everything that QEMU calls.
- * Source: docs/attach.md; abi.h for the numbers that are proven below.
+ * Source: docs/attach.md; abi.h for the constants that are checked below.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -29,7 +29,7 @@
 #define ABI_SAME(type, member, number) \
     QEMU_BUILD_BUG_ON(offsetof(type, member) != (number))
 
-/* The loader looks for abi.h's numbers in QEMU; the sources use these types */
+/* The loader verifies abi.h in QEMU; these types must agree with it. */
 ABI_SAME(VFIODevice, group, ABI_DEVICE_GROUP);
 ABI_SAME(VFIODevice, name, ABI_DEVICE_NAME);
 ABI_SAME(VFIODevice, sysfsdev, ABI_DEVICE_SYSFSDEV);
@@ -132,7 +132,7 @@ ABI_SAME(MigrationState, rp_state.error, ABI_MIGRATION_STATE_RP_ERROR);
 ABI_SAME(MigrationState, rp_state.rp_thread_created,
          ABI_MIGRATION_STATE_RP_THREAD_CREATED);
 
-/* A setting of the environment with two values, of which @off is the default */
+/* An environment variable with two values, of which @off is the default */
 typedef struct Setting {
     const char *name;
     const char *off;
@@ -185,7 +185,7 @@ bool vfio_mig_empty_chunk_is_pending(VFIODevice *vbasedev)
 const char vfio_mig_stop_size_option[] =
     "VFIO_MIGRATION_STOP_SIZE=SIZE in QEMU's environment";
 
-/* A setting of the environment that is a size; 0: not set */
+/* An environment variable that is a size; 0: not set, or invalid */
 static uint64_t size_setting(const char *name, bool *warned)
 {
     const char *text = g_getenv(name);
@@ -214,7 +214,7 @@ uint64_t vfio_mig_queue_size(VFIODevice *vbasedev)
     return size_setting("VFIO_MIGRATION_QUEUE_SIZE", &warned);
 }
 
-/* A value of the migration's parameters, each of which is a property, too */
+/* The migration's parameters are properties as well. */
 uint64_t vfio_mig_downtime_limit_ms(void)
 {
     return object_property_get_uint(OBJECT(migrate_get_current()),
@@ -241,7 +241,7 @@ void vfio_mig_end_incoming(void)
     exit(EXIT_FAILURE);
 }
 
-/* Its listeners are made before, and know nothing of ours */
+/* Listeners are registered before the probe, without our callbacks. */
 static int attach_migration_probe(VFIODevice *vbasedev, Error **errp)
 {
     int ret = vfio_migration_probe(vbasedev, errp);
@@ -263,8 +263,8 @@ static void attach_populate_vfio_info(MigrationInfo *info)
 }
 
 /*
- * The names are those of QEMU, but only ours are seen in here: the version
- * script keeps all of them local to this object.
+ * The names are QEMU's, but here they refer to our functions: the version
+ * script makes all of them local to this object.
  */
 __attribute__((visibility("default")))
 const AttachTable vfio_migration_attach_table = {

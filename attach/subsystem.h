@@ -1,8 +1,8 @@
 /*
- * What the subsystem shows to the loader
+ * The subsystem's interface for the loader
  *
- * Owns: one symbol. What hw/vfio asks of the program that it is part of is
- * in hw/vfio/migration-device.h.
+ * Owns: one symbol. What hw/vfio requires of the program that contains it is
+ * in hw/vfio/migration-options.h.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -11,7 +11,7 @@
 
 #include "abi.h"
 
-/* Made from hw/vfio/trace-events: registers the events with QEMU */
+/* Generated from hw/vfio/trace-events: registers the events with QEMU */
 void vfio_migration_trace_init(void);
 
 extern const AttachTable vfio_migration_attach_table;
