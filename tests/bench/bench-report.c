@@ -41,114 +41,93 @@ static GArray *ours_to_builtin(const BenchResult *result)
 
 /* --- JSON --------------------------------------------------------------- */
 
-static void json_add_string(JsonBuilder *json, const char *name,
-                            const char *value)
-{
-    json_builder_set_member_name(json, name);
-    json_builder_add_string_value(json, value);
-}
-
-static void json_add_int(JsonBuilder *json, const char *name, int64_t value)
-{
-    json_builder_set_member_name(json, name);
-    json_builder_add_int_value(json, value);
-}
-
-static void json_add_double(JsonBuilder *json, const char *name, double value)
-{
-    json_builder_set_member_name(json, name);
-    json_builder_add_double_value(json, value);
-}
-
-static void json_add_stats(JsonBuilder *json, const char *name,
-                           const GArray *samples)
+static JsonObject *json_of_stats(const GArray *samples)
 {
     BenchStats stats = bench_stats(samples);
+    JsonObject *object = json_object_new();
+    JsonArray *values = json_array_new();
 
-    json_builder_set_member_name(json, name);
-    json_builder_begin_object(json);
-    json_add_int(json, "n", stats.n);
-    json_add_double(json, "mean", stats.mean);
-    json_add_double(json, "sd", stats.sd);
-    json_add_double(json, "min", stats.min);
-    json_add_double(json, "p50", stats.p50);
-    json_add_double(json, "max", stats.max);
-    json_builder_set_member_name(json, "samples");
-    json_builder_begin_array(json);
+    json_object_set_int_member(object, "n", stats.n);
+    json_object_set_double_member(object, "mean", stats.mean);
+    json_object_set_double_member(object, "sd", stats.sd);
+    json_object_set_double_member(object, "min", stats.min);
+    json_object_set_double_member(object, "p50", stats.p50);
+    json_object_set_double_member(object, "max", stats.max);
+    json_object_set_array_member(object, "samples", values);
     for (unsigned i = 0; i < samples->len; i++) {
-        json_builder_add_double_value(json,
+        json_array_add_double_element(values,
                                       g_array_index(samples, double, i));
     }
-    json_builder_end_array(json);
-    json_builder_end_object(json);
+    return object;
 }
 
-static void json_add_metric(JsonBuilder *json, const BenchResult *result,
-                            BenchMetric metric)
+static JsonObject *json_of_metric(const BenchResult *result,
+                                  BenchMetric metric)
 {
-    json_builder_set_member_name(json, metric_name(result->spec, metric));
-    json_builder_begin_object(json);
+    JsonObject *object = json_object_new();
+
     for (int side = 0; side < BENCH_NUM_SIDES; side++) {
-        if (result->values[side][metric]->len) {
-            json_add_stats(json, bench_side_names[side],
-                           result->values[side][metric]);
+        const GArray *samples = result->values[side][metric];
+
+        if (samples->len) {
+            json_object_set_object_member(object, bench_side_names[side],
+                                          json_of_stats(samples));
         }
     }
-    json_builder_end_object(json);
+    return object;
 }
 
-static void json_add_goals(JsonBuilder *json, const BenchRun *run,
-                           const BenchResult *result)
+static JsonArray *json_of_goals(const BenchRun *run, const BenchResult *result)
 {
     const BenchGoal *goals = result->spec->goals;
+    JsonArray *array = json_array_new();
 
-    json_builder_set_member_name(json, "goals");
-    json_builder_begin_array(json);
     for (unsigned i = 0; i < BENCH_MAX_GOALS && goals[i].most; i++) {
         g_autofree char *text = bench_goal_text(&goals[i]);
         g_autoptr(GArray) ratios = bench_goal(run, result, &goals[i]);
+        JsonObject *goal;
 
         if (ratios->len) {
-            json_builder_begin_object(json);
-            json_add_string(json, "goal", text);
-            json_add_stats(json, "quotient", ratios);
-            json_builder_set_member_name(json, "met");
-            json_builder_add_boolean_value(json,
+            goal = json_object_new();
+            json_object_set_string_member(goal, "goal", text);
+            json_object_set_object_member(goal, "quotient",
+                                          json_of_stats(ratios));
+            json_object_set_boolean_member(goal, "met",
                                            bench_goal_met(&goals[i], ratios));
-            json_builder_set_member_name(json, "or_next");
-            json_builder_add_boolean_value(json, goals[i].or_next);
-            json_builder_end_object(json);
+            json_object_set_boolean_member(goal, "or_next", goals[i].or_next);
+            json_array_add_object_element(array, goal);
         }
     }
-    json_builder_end_array(json);
+    return array;
 }
 
-static void json_add_case(JsonBuilder *json, const BenchRun *run,
-                          const BenchResult *result)
+static JsonObject *json_of_case(const BenchRun *run, const BenchResult *result)
 {
     const BenchCase *spec = result->spec;
+    JsonObject *object = json_object_new();
     g_autoptr(GArray) ratios = ours_to_builtin(result);
     g_autofree char *missed = NULL;
 
-    json_builder_begin_object(json);
-    json_add_string(json, "name", spec->name);
-    json_add_string(json, "layout", spec->layout);
-    json_add_int(json, "bytes", bench_total_bytes(spec));
-    json_add_int(json, "devices", MAX(spec->devices, 1));
-    json_add_double(json, "ideal_ms", spec->ideal_ms);
+    json_object_set_string_member(object, "name", spec->name);
+    json_object_set_string_member(object, "layout", spec->layout);
+    json_object_set_int_member(object, "bytes", bench_total_bytes(spec));
+    json_object_set_int_member(object, "devices", MAX(spec->devices, 1));
+    json_object_set_double_member(object, "ideal_ms", spec->ideal_ms);
     for (int metric = 0; metric < BENCH_NUM_METRICS; metric++) {
-        json_add_metric(json, result, metric);
+        json_object_set_object_member(object, metric_name(spec, metric),
+                                      json_of_metric(result, metric));
     }
-    json_add_stats(json, "ratio", ratios);
-    json_add_double(json, "rank_test_p", bench_rank_test(
-                    result->values[BENCH_OURS][BENCH_VALUE],
-                    result->values[BENCH_BUILTIN][BENCH_VALUE]));
+    json_object_set_object_member(object, "ratio", json_of_stats(ratios));
+    json_object_set_double_member(object, "rank_test_p", bench_rank_test(
+                                  result->values[BENCH_OURS][BENCH_VALUE],
+                                  result->values[BENCH_BUILTIN][BENCH_VALUE]));
     if (!run->smoke) {
-        json_add_goals(json, run, result);
+        json_object_set_array_member(object, "goals",
+                                     json_of_goals(run, result));
         bench_goals_met(run, result, &missed);
-        json_add_string(json, "missed", missed);
+        json_object_set_string_member(object, "missed", missed);
     }
-    json_builder_end_object(json);
+    return object;
 }
 
 static char *bench_processor(void)
@@ -168,47 +147,46 @@ static char *bench_processor(void)
     return g_strdup("unknown");
 }
 
-static void json_add_host(JsonBuilder *json)
+static JsonObject *json_of_host(void)
 {
     g_autofree char *processor = bench_processor();
+    JsonObject *object = json_object_new();
     struct utsname system = { 0 };
 
     uname(&system);
-    json_builder_set_member_name(json, "host");
-    json_builder_begin_object(json);
-    json_add_string(json, "processor", processor);
-    json_add_int(json, "processors", sysconf(_SC_NPROCESSORS_ONLN));
-    json_add_string(json, "system", system.sysname);
-    json_add_string(json, "kernel", system.release);
-    json_add_string(json, "machine", system.machine);
-    json_builder_end_object(json);
+    json_object_set_string_member(object, "processor", processor);
+    json_object_set_int_member(object, "processors",
+                               sysconf(_SC_NPROCESSORS_ONLN));
+    json_object_set_string_member(object, "system", system.sysname);
+    json_object_set_string_member(object, "kernel", system.release);
+    json_object_set_string_member(object, "machine", system.machine);
+    return object;
 }
 
 char *bench_json(const BenchRun *run)
 {
-    g_autoptr(JsonBuilder) json = json_builder_new();
     g_autoptr(GDateTime) now = g_date_time_new_now_utc();
     g_autofree char *time = g_date_time_format_iso8601(now);
-    g_autoptr(JsonNode) root = NULL;
+    g_autoptr(JsonNode) root = json_node_new(JSON_NODE_OBJECT);
+    JsonObject *object = json_object_new();
+    JsonArray *cases = json_array_new();
     const char *commit = g_getenv("VFIO_BENCH_COMMIT");
 
-    json_builder_begin_object(json);
-    json_add_int(json, "schema", BENCH_SCHEMA);
-    json_add_string(json, "commit", commit && *commit ? commit : "unknown");
-    json_add_string(json, "time", time);
-    json_add_string(json, "qemu", run->qemu ? run->qemu : "unknown");
-    json_add_host(json);
-    json_add_int(json, "repetitions", run->repetitions);
-    json_builder_set_member_name(json, "smoke");
-    json_builder_add_boolean_value(json, run->smoke);
-    json_builder_set_member_name(json, "cases");
-    json_builder_begin_array(json);
+    json_node_take_object(root, object);
+    json_object_set_int_member(object, "schema", BENCH_SCHEMA);
+    json_object_set_string_member(object, "commit",
+                                  commit && *commit ? commit : "unknown");
+    json_object_set_string_member(object, "time", time);
+    json_object_set_string_member(object, "qemu",
+                                  run->qemu ? run->qemu : "unknown");
+    json_object_set_object_member(object, "host", json_of_host());
+    json_object_set_int_member(object, "repetitions", run->repetitions);
+    json_object_set_boolean_member(object, "smoke", run->smoke);
+    json_object_set_array_member(object, "cases", cases);
     for (unsigned i = 0; i < run->results->len; i++) {
-        json_add_case(json, run, g_ptr_array_index(run->results, i));
+        json_array_add_object_element(cases, json_of_case(
+            run, g_ptr_array_index(run->results, i)));
     }
-    json_builder_end_array(json);
-    json_builder_end_object(json);
-    root = json_builder_get_root(json);
     return json_to_string(root, true);
 }
 
