@@ -247,6 +247,20 @@ static void device_copy(char *to, size_t size, const char *from)
     g_strlcpy(to, from ? from : "", size);
 }
 
+/* The number of times that any of the rules has fired */
+static uint64_t device_fired(JsonObject *root)
+{
+    JsonObject *rules = json_object_has_member(root, "faults")
+        ? json_object_get_object_member(root, "faults") : NULL;
+    g_autoptr(GList) list = rules ? json_object_get_values(rules) : NULL;
+    uint64_t fired = 0;
+
+    for (GList *rule = list; rule; rule = rule->next) {
+        fired += qmp_json_int(rule->data, "fired");
+    }
+    return fired;
+}
+
 void device_take_status(JsonNode *device, DeviceStatus *status)
 {
     JsonArray *violations = json_object_get_array_member(
@@ -266,24 +280,11 @@ void device_take_status(JsonNode *device, DeviceStatus *status)
     status->corrupt = qmp_json_int(device, "corrupt");
     status->incomplete = qmp_json_int(device, "incomplete");
     status->violations = qmp_json_int(device, "violation-count");
+    status->fault_fired = device_fired(json_node_get_object(device));
     if (violations && json_array_get_length(violations)) {
         status->first_violation =
             g_strdup(json_array_get_string_element(violations, 0));
     }
-}
-
-/* The number of times that any of the rules has fired */
-static uint64_t device_fired(JsonObject *root)
-{
-    JsonObject *rules = json_object_has_member(root, "faults")
-        ? json_object_get_object_member(root, "faults") : NULL;
-    g_autoptr(GList) list = rules ? json_object_get_values(rules) : NULL;
-    uint64_t fired = 0;
-
-    for (GList *rule = list; rule; rule = rule->next) {
-        fired += qmp_json_int(rule->data, "fired");
-    }
-    return fired;
 }
 
 bool device_read_status(const char *path, const char *name,

@@ -106,7 +106,8 @@ struct _JsonNode;
 /**
  * device_take_status: convert a device's status from JSON, see docs/sim.md
  *
- * Does not set fault_fired.
+ * fault_fired is set from the rules in the same object, where the kernel's test
+ * driver has them. The simulation has them in another part of its file.
  */
 void device_take_status(struct _JsonNode *device, DeviceStatus *status);
 

@@ -38,11 +38,10 @@ static void write_file(const char *path, const char *text)
 
 static char *read_debug_file(const KernelDevice *dev, const char *name)
 {
-    g_autofree char *path = driver_debug_path(dev->name, name);
     g_autoptr(GError) err = NULL;
-    char *text;
+    char *text = driver_debug_read(dev->name, name, &err);
 
-    if (!g_file_get_contents(path, &text, NULL, &err)) {
+    if (!text) {
         qtest_fail("%s", err->message);
     }
     return text;
@@ -96,11 +95,12 @@ static KernelDevice *mdev_new(void)
 
 static KernelDevice *pci_new(const char *address)
 {
-    g_autofree char *override = driver_override_path(address);
     KernelDevice *dev = g_new0(KernelDevice, 1);
+    int err = driver_bind_pci(address);
 
-    write_file(override, DRIVER_PCI);
-    write_file(PCI_PROBE, address);
+    if (err) {
+        qtest_fail("cannot bind %s: %s", address, strerror(err));
+    }
     dev->name = g_strdup(address);
     dev->is_pci = true;
     return dev;
@@ -108,14 +108,12 @@ static KernelDevice *pci_new(const char *address)
 
 pid_t kernel_device_remove(KernelDevice *dev)
 {
-    g_autofree char *path = dev->is_pci
-        ? g_strdup(DRIVER_PCI_UNBIND) : driver_mdev_remove_path(dev->name);
     pid_t pid = fork();
 
     g_assert_cmpint(pid, >=, 0);
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        _exit(driver_write_file(path, dev->is_pci ? dev->name : "1"));
+        _exit(driver_remove(dev->name));
     }
     return pid;
 }
@@ -162,9 +160,9 @@ static void device_free(KernelDevice *dev)
 }
 
 /* A QEMU that was killed just before may have devices open yet. */
-static void remove_by_name(const char *name, bool is_pci)
+static void remove_by_name(const char *name)
 {
-    KernelDevice dev = { .name = (char *)name, .is_pci = is_pci };
+    KernelDevice dev = { .name = (char *)name };
 
     if (!kernel_device_removed(kernel_device_remove(&dev), REMOVE_MS)) {
         qtest_fail("%s of an earlier case is still in use", name);
@@ -180,7 +178,7 @@ void kernel_remove_all(void)
         g_autofree char *status = driver_debug_path(name, "status");
 
         if (!access(status, R_OK)) {
-            remove_by_name(name, strchr(name, ':') != NULL);
+            remove_by_name(name);
         }
     }
 }

@@ -15,6 +15,7 @@
 
 #include "driver-client.h"
 #include "driver-files.h"
+#include "edu-regs.h"
 
 #define EDU_MODALIAS "pci:v00001234d000011E8"
 #define GROUP_MS 5000
@@ -30,19 +31,15 @@ bool driver_loaded(void)
 
 int driver_write(DriverDevice *dev, const char *file, const char *text)
 {
-    g_autofree char *path = driver_debug_path(dev->name, file);
-
-    return driver_write_file(path, text);
+    return driver_debug_write(dev->name, file, text);
 }
 
 char *driver_read(DriverDevice *dev, const char *file)
 {
-    g_autofree char *path = driver_debug_path(dev->name, file);
-    char *text = NULL;
+    g_autoptr(GError) error = NULL;
+    char *text = driver_debug_read(dev->name, file, &error);
 
-    if (!g_file_get_contents(path, &text, NULL, NULL)) {
-        g_error("cannot read %s", path);
-    }
+    g_assert_no_error(error);
     return text;
 }
 
@@ -151,43 +148,31 @@ static char *find_edu(unsigned nth)
 DriverDevice *driver_new_edu(unsigned nth, const char *lines)
 {
     g_autofree char *name = find_edu(nth);
-    g_autofree char *sysfs = NULL, *override = NULL, *unbind = NULL;
+    g_autofree char *sysfs = NULL, *unbind = NULL;
     DriverDevice *dev;
 
     if (!name) {
+        g_test_skip("this machine has no edu device, or only one");
         return NULL;
     }
     dev = g_new0(DriverDevice, 1);
     dev->name = g_steal_pointer(&name);
-    dev->is_pci = true;
     sysfs = g_build_filename(PCI_DEVICES, dev->name, NULL);
-    override = driver_override_path(dev->name);
     unbind = g_build_filename(sysfs, "driver", "unbind", NULL);
     driver_write_file(unbind, dev->name);
-    g_assert_cmpint(driver_write_file(override, DRIVER_PCI), ==, 0);
-    g_assert_cmpint(driver_write_file(DRIVER_PCI_BIND, dev->name), ==, 0);
+    g_assert_cmpint(driver_bind_pci(dev->name), ==, 0);
     dev->group = group_of(sysfs);
     configure(dev, lines);
     return dev;
 }
 
-/* The file whose writing takes the device away, as text @driver_free writes. */
-char *driver_remove_path(DriverDevice *dev)
-{
-    return dev->is_pci ? g_strdup(DRIVER_PCI_UNBIND)
-                       : driver_mdev_remove_path(dev->name);
-}
-
 void driver_free(DriverDevice *dev)
 {
-    g_autofree char *path = driver_remove_path(dev);
-
     if (dev->client) {
         driver_close(dev);
     }
-    if (g_file_test(path, G_FILE_TEST_EXISTS)) {
-        driver_write_file(path, dev->is_pci ? dev->name : "1");
-    }
+    /* It may have been taken away. */
+    driver_remove(dev->name);
     g_free(dev->name);
     g_free(dev);
 }
@@ -318,6 +303,57 @@ void driver_dirty_get(DriverDevice *dev, uint64_t *bits)
 bool driver_dirty_page(const uint64_t *bits, uint64_t page)
 {
     return bits[page / 64] >> page % 64 & 1;
+}
+
+void driver_expect_dirty(const uint64_t *bits, unsigned first, unsigned count)
+{
+    for (unsigned p = 0; p < DRIVER_RAM_BYTES / DRIVER_PAGE_BYTES; p++) {
+        g_assert_cmpint(driver_dirty_page(bits, p), ==,
+                        p >= first && p - first < count);
+    }
+}
+
+void driver_start_dma(DriverDevice *dev, uint32_t at, uint32_t bytes,
+                      uint32_t ctrl)
+{
+    driver_reg_write(dev, VMT_REG_DMA_ADDR_LO, at);
+    driver_reg_write(dev, VMT_REG_DMA_ADDR_HI, 0);
+    driver_reg_write(dev, VMT_REG_DMA_SIZE, bytes);
+    driver_reg_write(dev, VMT_REG_DMA_INTERVAL_US, 200);
+    driver_reg_write(dev, VMT_REG_DMA_CTRL, ctrl);
+}
+
+void driver_wait_register(DriverDevice *dev, uint32_t reg, uint32_t more)
+{
+    uint32_t from = driver_reg_read(dev, reg);
+    gint64 end_us = g_get_monotonic_time() + DRIVER_WAIT_MS * 1000;
+
+    while (driver_reg_read(dev, reg) - from < more) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end_us);
+        g_usleep(1000);
+    }
+}
+
+bool driver_edu_busy(DriverDevice *dev)
+{
+    return driver_reg_read(dev, EDU_DMA_CMD) & EDU_DMA_RUN;
+}
+
+void driver_edu_dma(DriverDevice *dev, uint64_t src, uint64_t dst, bool out)
+{
+    driver_reg_write(dev, EDU_DMA_SRC, src);
+    driver_reg_write(dev, EDU_DMA_DST, dst);
+    driver_reg_write(dev, EDU_DMA_COUNT, EDU_COPY_BYTES);
+    driver_reg_write(dev, EDU_DMA_CMD,
+                     EDU_DMA_RUN | (out ? EDU_DMA_TO_MEMORY : 0));
+}
+
+void driver_edu_wait(DriverDevice *dev)
+{
+    for (int i = 0; driver_edu_busy(dev); i++) {
+        g_assert_cmpint(i, <, 5000);
+        g_usleep(1000);
+    }
 }
 
 bool driver_wait_eventfd(int fd, int ms)

@@ -20,10 +20,16 @@
 
 #define DRIVER_RAM_BYTES (16u << 20)
 #define DRIVER_PAGE_BYTES 4096
+#define DRIVER_BITMAP_WORDS (DRIVER_RAM_BYTES / DRIVER_PAGE_BYTES / 64)
+
+/* Where the registers' DMA writes, and how long a test waits for anything */
+#define DMA_AT 0x400000u
+#define DMA_BYTES 0x10000u
+#define BUS_MASTER 6
+#define DRIVER_WAIT_MS 10000
 
 typedef struct DriverDevice {
     char *name;                     /* UUID or PCI address */
-    bool is_pci;
     unsigned group;
     SimClient *client;              /* NULL while it is closed */
     uint8_t *ram;                   /* at IOVA 0, while it is open */
@@ -33,7 +39,7 @@ typedef struct DriverDevice {
 bool driver_loaded(void);
 /* driver_new: a new mdev with the configuration @lines ("key=value\n..."). */
 DriverDevice *driver_new(const char *lines);
-/* driver_new_edu: the @nth of QEMU's edu devices, or NULL if there is none. */
+/* driver_new_edu: the @nth of QEMU's edu devices; NULL: the test is skipped. */
 DriverDevice *driver_new_edu(unsigned nth, const char *lines);
 /* driver_free: close and remove it. */
 void driver_free(DriverDevice *dev);
@@ -46,7 +52,6 @@ void driver_unmap(DriverDevice *dev);
 /* Write to a file of the device in debugfs; 0 or an errno. */
 int driver_write(DriverDevice *dev, const char *file, const char *text);
 char *driver_read(DriverDevice *dev, const char *file);
-char *driver_remove_path(DriverDevice *dev);
 /* Members of the status; @path is "key" or "object.key". */
 gint64 driver_number(DriverDevice *dev, const char *path);
 char *driver_text(DriverDevice *dev, const char *path);
@@ -63,7 +68,18 @@ int driver_set_irq(DriverDevice *dev, uint32_t flags, uint32_t index,
 /* driver_dirty: dirty bits of the memory; the ioctl must succeed. */
 void driver_dirty_ioctl(DriverDevice *dev, uint32_t flags);
 bool driver_dirty_page(const uint64_t *bits, uint64_t page);
+/* driver_expect_dirty: these pages are, and no others. */
+void driver_expect_dirty(const uint64_t *bits, unsigned first, unsigned count);
 void driver_dirty_get(DriverDevice *dev, uint64_t *bits);
+/* driver_start_dma: the registers' DMA writes all of it, again and again. */
+void driver_start_dma(DriverDevice *dev, uint32_t at, uint32_t bytes,
+                      uint32_t ctrl);
+/* driver_wait_register: until it has grown by @more. */
+void driver_wait_register(DriverDevice *dev, uint32_t reg, uint32_t more);
+/* edu's own DMA: half of its buffer, out to memory or in; begin, and wait. */
+void driver_edu_dma(DriverDevice *dev, uint64_t src, uint64_t dst, bool out);
+bool driver_edu_busy(DriverDevice *dev);
+void driver_edu_wait(DriverDevice *dev);
 /* Waits until an eventfd has been signalled; false after @ms. */
 bool driver_wait_eventfd(int fd, int ms);
 

@@ -12,7 +12,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
-#include <glib.h>
 
 const char *driver_missing(void)
 {
@@ -41,12 +40,38 @@ char *driver_debug_path(const char *device, const char *file)
     return g_build_filename(DRIVER_DEBUGFS, device, file, NULL);
 }
 
-char *driver_override_path(const char *address)
+char *driver_debug_read(const char *device, const char *file, GError **error)
 {
-    return g_build_filename(PCI_DEVICES, address, "driver_override", NULL);
+    g_autofree char *path = driver_debug_path(device, file);
+    char *text = NULL;
+
+    return g_file_get_contents(path, &text, NULL, error) ? text : NULL;
 }
 
-char *driver_mdev_remove_path(const char *uuid)
+int driver_debug_write(const char *device, const char *file, const char *text)
 {
-    return g_build_filename(MDEV_DEVICES, uuid, "remove", NULL);
+    g_autofree char *path = driver_debug_path(device, file);
+
+    return driver_write_file(path, text);
+}
+
+int driver_bind_pci(const char *address)
+{
+    g_autofree char *override = g_build_filename(PCI_DEVICES, address,
+                                                 "driver_override", NULL);
+    int err = driver_write_file(override, DRIVER_PCI);
+
+    return err ? err : driver_write_file("/sys/bus/pci/drivers_probe", address);
+}
+
+int driver_remove(const char *device)
+{
+    char path[128];
+
+    if (strchr(device, ':')) {
+        return driver_write_file("/sys/bus/pci/drivers/" DRIVER_PCI "/unbind",
+                                 device);
+    }
+    g_snprintf(path, sizeof(path), MDEV_DEVICES "/%s/remove", device);
+    return driver_write_file(path, "1");
 }

@@ -2,8 +2,9 @@
  * Where the kernel's test driver and its devices are found in sysfs and
  * debugfs
  *
- * Owns: paths, and writing to such a file. Used by all tests that run in
- * the VM of scripts/vm-testbed, whatever they open the devices with.
+ * Owns: paths, reading and writing of such a file, and what an administrator
+ * does by them. Used by all tests that run in the VM of scripts/vm-testbed,
+ * whatever they open the devices with.
  * Does not own: devices (driver-client.h, kernel-device.h, world-kernel.c).
  * Locks: none.
  * Source: docs/test-driver.md; Documentation/ABI/testing/sysfs-bus-pci and
@@ -14,16 +15,15 @@
 #ifndef TESTS_KERNEL_DRIVER_FILES_H
 #define TESTS_KERNEL_DRIVER_FILES_H
 
+#include <glib.h>
+
 #define DRIVER_MDEV_CREATE "/sys/class/mdev_bus/vfio_mig_test/" \
                            "mdev_supported_types/vfio_mig_test-v1/create"
 #define DRIVER_PCI "vfio_mig_test_pci"
-#define DRIVER_PCI_BIND "/sys/bus/pci/drivers/" DRIVER_PCI "/bind"
-#define DRIVER_PCI_UNBIND "/sys/bus/pci/drivers/" DRIVER_PCI "/unbind"
 #define DRIVER_DEBUGFS "/sys/kernel/debug/vfio_mig_test"
 
 #define MDEV_DEVICES "/sys/bus/mdev/devices"
 #define PCI_DEVICES "/sys/bus/pci/devices"
-#define PCI_PROBE "/sys/bus/pci/drivers_probe"
 
 /* PCI devices behind the IOMMU that scripts/vm-testbed puts there. */
 #define KERNEL_PCI_SOURCE "0000:00:10.0"
@@ -41,10 +41,19 @@ int driver_write_file(const char *path, const char *text);
 /* driver_debug_path: a @file of debugfs; NULL: its directory. Caller frees. */
 char *driver_debug_path(const char *device, const char *file);
 
-/* driver_override_path: what names the driver of a PCI device. Caller frees. */
-char *driver_override_path(const char *address);
+/* driver_debug_read: what such a file has. Caller frees. */
+char *driver_debug_read(const char *device, const char *file, GError **error);
 
-/* driver_mdev_remove_path: to which 1 is written. Caller frees. */
-char *driver_mdev_remove_path(const char *uuid);
+/* driver_debug_write: 0 or an errno. */
+int driver_debug_write(const char *device, const char *file, const char *text);
+
+/* driver_bind_pci: a PCI device that has no driver. 0 or an errno. */
+int driver_bind_pci(const char *address);
+
+/*
+ * driver_remove: an mdev goes, a PCI device loses its driver. Returns 0 or an
+ * errno, once nobody has it open any more. Allocates nothing, as above.
+ */
+int driver_remove(const char *device);
 
 #endif /* TESTS_KERNEL_DRIVER_FILES_H */

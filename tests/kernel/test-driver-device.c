@@ -16,11 +16,6 @@
 #include "driver-client.h"
 #include "edu-regs.h"
 
-#define DMA_AT 0x400000u
-#define DMA_BYTES 0x10000u
-#define BITMAP_WORDS (DRIVER_RAM_BYTES / DRIVER_PAGE_BYTES / 64)
-#define BUS_MASTER 6
-#define WAIT_MS 10000
 #define TRIGGER VFIO_IRQ_SET_ACTION_TRIGGER
 #define EVENTFD VFIO_IRQ_SET_DATA_EVENTFD
 #define NONE VFIO_IRQ_SET_DATA_NONE
@@ -31,18 +26,6 @@ static int new_eventfd(void)
 
     g_assert_cmpint(fd, >=, 0);
     return fd;
-}
-
-/* Wait until register @reg has grown by @more. */
-static void wait_register(DriverDevice *dev, uint32_t reg, uint32_t more)
-{
-    uint32_t from = driver_reg_read(dev, reg);
-    gint64 end_us = g_get_monotonic_time() + WAIT_MS * 1000;
-
-    while (driver_reg_read(dev, reg) - from < more) {
-        g_assert_cmpint(g_get_monotonic_time(), <, end_us);
-        g_usleep(1000);
-    }
 }
 
 /* ------------------------------------------------------------------------ */
@@ -136,14 +119,14 @@ static void test_msix(void)
                     ==, 0);
     g_assert_cmpint(driver_number(dev, "msix-armed"), ==, 2);
     driver_reg_write(dev, VMT_REG_DOORBELL, 7);
-    g_assert_true(driver_wait_eventfd(fds[1], WAIT_MS));
+    g_assert_true(driver_wait_eventfd(fds[1], DRIVER_WAIT_MS));
     g_assert_false(driver_wait_eventfd(fds[0], 0));
     driver_reg_write(dev, VMT_REG_DOORBELL, 0);
-    g_assert_true(driver_wait_eventfd(fds[0], WAIT_MS));
+    g_assert_true(driver_wait_eventfd(fds[0], DRIVER_WAIT_MS));
     /* A trigger by the user; a vector beyond; one without an eventfd. */
     g_assert_cmpint(driver_set_irq(dev, NONE | TRIGGER,
                                    VFIO_PCI_MSIX_IRQ_INDEX, 7, 1, -1), ==, 0);
-    g_assert_true(driver_wait_eventfd(fds[1], WAIT_MS));
+    g_assert_true(driver_wait_eventfd(fds[1], DRIVER_WAIT_MS));
     g_assert_cmpint(driver_set_irq(dev, EVENTFD | TRIGGER,
                                    VFIO_PCI_MSIX_IRQ_INDEX, 8, 1, fds[1]),
                     ==, -EINVAL);
@@ -176,19 +159,19 @@ static void test_intx(void)
     driver_open(dev);
     g_assert_cmpint(set_intx(dev, EVENTFD | TRIGGER, fd), ==, 0);
     driver_reg_write(dev, VMT_REG_DOORBELL, 0);
-    g_assert_true(driver_wait_eventfd(fd, WAIT_MS));
+    g_assert_true(driver_wait_eventfd(fd, DRIVER_WAIT_MS));
     g_assert_cmphex(driver_reg_read(dev, VMT_REG_INTR_STATUS), ==,
                     VMT_INTR_PENDING);
     driver_reg_write(dev, VMT_REG_DOORBELL, 0);
     g_assert_false(driver_wait_eventfd(fd, 50));
     g_assert_cmpint(set_intx(dev, NONE | VFIO_IRQ_SET_ACTION_UNMASK, -1), ==,
                     0);
-    g_assert_true(driver_wait_eventfd(fd, WAIT_MS));
+    g_assert_true(driver_wait_eventfd(fd, DRIVER_WAIT_MS));
     /* Unmasked by an eventfd, as KVM does. */
     g_assert_cmpint(set_intx(dev, EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK,
                              unmask), ==, 0);
     g_assert_cmpint(write(unmask, &one, 8), ==, 8);
-    g_assert_true(driver_wait_eventfd(fd, WAIT_MS));
+    g_assert_true(driver_wait_eventfd(fd, DRIVER_WAIT_MS));
     driver_reg_write(dev, VMT_REG_INTR_ACK, 1);
     g_assert_cmphex(driver_reg_read(dev, VMT_REG_INTR_STATUS), ==, 0);
     g_assert_cmpint(write(unmask, &one, 8), ==, 8);
@@ -205,15 +188,6 @@ static void test_intx(void)
 
 /* ------------------------------------------------------------------------ */
 /* DMA by registers                                                         */
-
-static void start_dma(DriverDevice *dev, uint32_t ctrl)
-{
-    driver_reg_write(dev, VMT_REG_DMA_ADDR_LO, DMA_AT);
-    driver_reg_write(dev, VMT_REG_DMA_ADDR_HI, 0);
-    driver_reg_write(dev, VMT_REG_DMA_SIZE, DMA_BYTES);
-    driver_reg_write(dev, VMT_REG_DMA_INTERVAL_US, 500);
-    driver_reg_write(dev, VMT_REG_DMA_CTRL, ctrl);
-}
 
 static uint64_t word_at(DriverDevice *dev, uint32_t offset)
 {
@@ -233,28 +207,23 @@ static void check_words(DriverDevice *dev)
 
 static void test_dma(void)
 {
-    g_autofree uint64_t *bits = g_new0(uint64_t, BITMAP_WORDS);
+    g_autofree uint64_t *bits = g_new0(uint64_t, DRIVER_BITMAP_WORDS);
     DriverDevice *dev = driver_new("");
     uint32_t bursts;
 
     driver_open(dev);
-    start_dma(dev, VMT_DMA_CTRL_RUN);
+    driver_start_dma(dev, DMA_AT, DMA_BYTES, VMT_DMA_CTRL_RUN);
     g_usleep(50 * 1000);
     /* No bus master, no DMA. */
     g_assert_cmpuint(driver_reg_read(dev, VMT_REG_DMA_BURSTS), ==, 0);
     driver_set_command(dev, BUS_MASTER);
-    wait_register(dev, VMT_REG_DMA_BURSTS, 40);
+    driver_wait_register(dev, VMT_REG_DMA_BURSTS, 40);
     driver_dirty_ioctl(dev, VFIO_IOMMU_DIRTY_PAGES_FLAG_START);
     driver_dirty_get(dev, bits);
-    wait_register(dev, VMT_REG_DMA_BURSTS, 40);
+    driver_wait_register(dev, VMT_REG_DMA_BURSTS, 40);
     driver_dirty_get(dev, bits);
-    for (uint64_t page = 0; page < DRIVER_RAM_BYTES / DRIVER_PAGE_BYTES;
-         page++) {
-        uint64_t at = page * DRIVER_PAGE_BYTES;
-
-        g_assert_cmpint(driver_dirty_page(bits, page), ==,
-                        at >= DMA_AT && at < DMA_AT + DMA_BYTES);
-    }
+    driver_expect_dirty(bits, DMA_AT / DRIVER_PAGE_BYTES,
+                        DMA_BYTES / DRIVER_PAGE_BYTES);
     /* When the write returns, it has stopped. */
     g_assert_cmpint(client_set_state(dev->client, 0), ==, 0);
     bursts = driver_reg_read(dev, VMT_REG_DMA_BURSTS);
@@ -263,11 +232,9 @@ static void test_dma(void)
     g_usleep(50 * 1000);
     g_assert_cmpuint(driver_reg_read(dev, VMT_REG_DMA_BURSTS), ==, bursts);
     driver_dirty_get(dev, bits);
-    for (unsigned i = 0; i < BITMAP_WORDS; i++) {
-        g_assert_cmphex(bits[i], ==, 0);
-    }
+    driver_expect_dirty(bits, 0, 0);
     g_assert_cmpint(client_set_state(dev->client, 1), ==, 0);
-    wait_register(dev, VMT_REG_DMA_BURSTS, 2);
+    driver_wait_register(dev, VMT_REG_DMA_BURSTS, 2);
     g_assert_cmpuint(driver_reg_read(dev, VMT_REG_DMA_ERRORS), ==, 0);
     driver_free(dev);
 }
@@ -290,7 +257,7 @@ static void test_dma_hostile(void)
         driver_reg_write(dev, VMT_REG_DMA_SIZE, wrong[i].size);
         driver_reg_write(dev, VMT_REG_DMA_CTRL, VMT_DMA_CTRL_RUN);
         if (wrong[i].size >= 8) {
-            wait_register(dev, VMT_REG_DMA_ERRORS, 3);
+            driver_wait_register(dev, VMT_REG_DMA_ERRORS, 3);
         }
     }
     driver_reg_write(dev, VMT_REG_DMA_CTRL, 0);
@@ -311,8 +278,9 @@ static void test_dma_migrates(void)
     driver_set_command(src, BUS_MASTER);
     driver_reg_write(src, VMT_REG_SCRATCH, 0xcafe);
     driver_reg_write(src, VMT_REG_DOORBELL, 1);
-    start_dma(src, VMT_DMA_CTRL_RUN | VMT_DMA_CTRL_INTR);
-    wait_register(src, VMT_REG_DMA_BURSTS, 20);
+    driver_start_dma(src, DMA_AT, DMA_BYTES,
+                     VMT_DMA_CTRL_RUN | VMT_DMA_CTRL_INTR);
+    driver_wait_register(src, VMT_REG_DMA_BURSTS, 20);
     g_assert_cmpint(client_save(src->client, chunks, true, 1), ==, 0);
     seq = driver_reg_read(src, VMT_REG_DMA_SEQ);
     bursts = driver_reg_read(src, VMT_REG_DMA_BURSTS);
@@ -323,10 +291,10 @@ static void test_dma_migrates(void)
     g_assert_cmpint(client_load(dst->client, chunks, false), ==, 0);
     g_assert_cmphex(driver_reg_read(dst, VMT_REG_SCRATCH), ==, 0xcafe);
     g_assert_cmphex(driver_reg_read(dst, VMT_REG_COUNTER), ==, 1);
-    wait_register(dst, VMT_REG_DMA_BURSTS, 20);
+    driver_wait_register(dst, VMT_REG_DMA_BURSTS, 20);
     g_assert_cmpuint(driver_reg_read(dst, VMT_REG_DMA_BURSTS), >=, bursts);
     g_assert_cmpuint(driver_reg_read(dst, VMT_REG_DMA_SEQ), >, seq);
-    g_assert_true(driver_wait_eventfd(fd, WAIT_MS));
+    g_assert_true(driver_wait_eventfd(fd, DRIVER_WAIT_MS));
     g_assert_cmpint(client_set_state(dst->client, 0), ==, 0);
     check_words(dst);
     /* All words in the range are of its life: none is from before. */
@@ -372,14 +340,11 @@ static void test_dma_configured(void)
 
 static void expect_pages(DriverDevice *dev, unsigned first, unsigned count)
 {
-    g_autofree uint64_t *bits = g_new0(uint64_t, BITMAP_WORDS);
+    g_autofree uint64_t *bits = g_new0(uint64_t, DRIVER_BITMAP_WORDS);
 
     for (int round = 0; round < 2; round++) {
         driver_dirty_get(dev, bits);
-        for (unsigned p = 0; p < DRIVER_RAM_BYTES / DRIVER_PAGE_BYTES; p++) {
-            g_assert_cmpint(driver_dirty_page(bits, p), ==,
-                            p >= first && p - first < count);
-        }
+        driver_expect_dirty(bits, first, count);
     }
 }
 
@@ -423,19 +388,6 @@ static void test_unmap_under_dma(void)
 /* ------------------------------------------------------------------------ */
 /* QEMU's edu                                                               */
 
-static void edu_dma(DriverDevice *dev, uint64_t src, uint64_t dst, bool out)
-{
-    driver_reg_write(dev, EDU_DMA_SRC, src);
-    driver_reg_write(dev, EDU_DMA_DST, dst);
-    driver_reg_write(dev, EDU_DMA_COUNT, EDU_COPY_BYTES);
-    driver_reg_write(dev, EDU_DMA_CMD,
-                     EDU_DMA_RUN | (out ? EDU_DMA_TO_MEMORY : 0));
-    for (int i = 0; driver_reg_read(dev, EDU_DMA_CMD) & EDU_DMA_RUN; i++) {
-        g_assert_cmpint(i, <, 5000);
-        g_usleep(1000);
-    }
-}
-
 static void test_edu_migrates(void)
 {
     static const char lines[] = "state-size=1M\nareas=stripes:64K\n";
@@ -445,7 +397,6 @@ static void test_edu_migrates(void)
     DriverDevice *dst = driver_new_edu(1, lines);
 
     if (!src || !dst) {
-        g_test_skip("this machine has no two edu devices");
         return;
     }
     driver_open(src);
@@ -473,7 +424,6 @@ static void test_edu_migrates(void)
     driver_free(dst);
 }
 
-/* With the pinned page, only what the device writes to is dirty. */
 /* What the guest has not acknowledged is raised when the device runs. */
 static void test_edu_interrupt(void)
 {
@@ -483,7 +433,6 @@ static void test_edu_interrupt(void)
     int fd = new_eventfd();
 
     if (!src || !dst) {
-        g_test_skip("this machine has no two edu devices");
         return;
     }
     driver_open(src);
@@ -505,7 +454,7 @@ static void test_edu_interrupt(void)
     g_assert_cmpint(client_set_state(dst->client, 0), ==, 0);
     g_assert_false(driver_wait_eventfd(fd, 50));
     g_assert_cmpint(client_set_state(dst->client, 1), ==, 0);
-    g_assert_true(driver_wait_eventfd(fd, WAIT_MS));
+    g_assert_true(driver_wait_eventfd(fd, DRIVER_WAIT_MS));
     g_assert_cmphex(driver_reg_read(dst, EDU_INTR_STATUS), ==, 2);
     driver_free(src);
     driver_free(dst);
@@ -523,7 +472,6 @@ static void test_edu_factorial(void)
     DriverDevice *dst = driver_new_edu(1, lines);
 
     if (!src || !dst) {
-        g_test_skip("this machine has no two edu devices");
         return;
     }
     driver_open(src);
@@ -548,13 +496,13 @@ static void test_edu_factorial(void)
     driver_free(dst);
 }
 
+/* With the pinned page, only what the device writes to is dirty. */
 static void test_edu_dma(void)
 {
-    g_autofree uint64_t *bits = g_new0(uint64_t, BITMAP_WORDS);
+    g_autofree uint64_t *bits = g_new0(uint64_t, DRIVER_BITMAP_WORDS);
     DriverDevice *dev = driver_new_edu(0, "");
 
     if (!dev) {
-        g_test_skip("this machine has no edu device");
         return;
     }
     driver_open(dev);
@@ -564,8 +512,10 @@ static void test_edu_dma(void)
     driver_dirty_get(dev, bits);
     expect_pages(dev, 0, 1);
     memset(dev->ram + 0x20000, 0x5a, EDU_COPY_BYTES);
-    edu_dma(dev, 0x20000, EDU_BUFFER, false);
-    edu_dma(dev, EDU_BUFFER, 0x1000, true);
+    driver_edu_dma(dev, 0x20000, EDU_BUFFER, false);
+    driver_edu_wait(dev);
+    driver_edu_dma(dev, EDU_BUFFER, 0x1000, true);
+    driver_edu_wait(dev);
     g_assert_cmphex(dev->ram[0x1000], ==, 0x5a);
     g_assert_cmphex(dev->ram[0x1000 + EDU_COPY_BYTES - 1], ==, 0x5a);
     expect_pages(dev, 0, 2);
@@ -581,7 +531,6 @@ static void test_edu_bar(void)
     DriverDevice *dev = driver_new_edu(0, "");
 
     if (!dev) {
-        g_test_skip("this machine has no edu device");
         return;
     }
     driver_open(dev);

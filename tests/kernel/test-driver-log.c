@@ -19,10 +19,6 @@
 #define LOG "protocol=v2\np2p=yes\nlog=yes\n"
 #define PAGE DRIVER_PAGE_BYTES
 #define PAGES (DRIVER_RAM_BYTES / PAGE)
-#define DMA_AT 0x400000u
-#define DMA_BYTES 0x10000u
-#define BUS_MASTER 6
-#define WAIT_MS 10000
 
 typedef struct vfio_device_feature_dma_logging_range Range;
 
@@ -78,14 +74,6 @@ static void get_bits(DriverDevice *dev, uint64_t iova, uint64_t length,
     g_assert_cmpint(log_report(dev, iova, length, page_size, bits), ==, 0);
 }
 
-static void expect_bits(const uint64_t *bits, unsigned first, unsigned count)
-{
-    for (unsigned p = 0; p < PAGES; p++) {
-        g_assert_cmpint(driver_dirty_page(bits, p), ==,
-                        p >= first && p - first < count);
-    }
-}
-
 static void set_state(DriverDevice *dev, uint32_t state)
 {
     int fd;
@@ -94,32 +82,13 @@ static void set_state(DriverDevice *dev, uint32_t state)
     g_assert_cmpint(fd, ==, -1);
 }
 
-/* The registers' DMA writes all of @bytes from @at, again and again. */
-static void start_dma(DriverDevice *dev, uint32_t at, uint32_t bytes)
-{
-    driver_set_command(dev, BUS_MASTER);
-    driver_reg_write(dev, VMT_REG_DMA_ADDR_LO, at);
-    driver_reg_write(dev, VMT_REG_DMA_SIZE, bytes);
-    driver_reg_write(dev, VMT_REG_DMA_INTERVAL_US, 200);
-    driver_reg_write(dev, VMT_REG_DMA_CTRL, VMT_DMA_CTRL_RUN);
-}
-
-static void wait_bursts(DriverDevice *dev, uint32_t more)
-{
-    uint32_t from = driver_reg_read(dev, VMT_REG_DMA_BURSTS);
-    gint64 end_us = g_get_monotonic_time() + WAIT_MS * 1000;
-
-    while (driver_reg_read(dev, VMT_REG_DMA_BURSTS) - from < more) {
-        g_assert_cmpint(g_get_monotonic_time(), <, end_us);
-        g_usleep(1000);
-    }
-}
-
 /* A device that has written all pages from @at on, and has stopped. */
 static void write_pages(DriverDevice *dev, uint32_t at, uint32_t bytes)
 {
-    start_dma(dev, at, bytes);
-    wait_bursts(dev, bytes / VMT_DMA_BURST_BYTES + 2);
+    driver_set_command(dev, BUS_MASTER);
+    driver_start_dma(dev, at, bytes, VMT_DMA_CTRL_RUN);
+    driver_wait_register(dev, VMT_REG_DMA_BURSTS,
+                         bytes / VMT_DMA_BURST_BYTES + 2);
     driver_reg_write(dev, VMT_REG_DMA_CTRL, 0);
     set_state(dev, V2_STOP);
     set_state(dev, V2_RUNNING);
@@ -132,29 +101,29 @@ static void write_pages(DriverDevice *dev, uint32_t at, uint32_t bytes)
 static void test_bits(void)
 {
     const unsigned first = DMA_AT / PAGE, count = DMA_BYTES / PAGE;
-    g_autofree uint64_t *bits = g_new0(uint64_t, PAGES / 64);
+    g_autofree uint64_t *bits = g_new0(uint64_t, DRIVER_BITMAP_WORDS);
     DriverDevice *dev = driver_new(LOG);
 
     driver_open(dev);
     start_all(dev);
     write_pages(dev, DMA_AT, DMA_BYTES);
     get_bits(dev, DMA_AT + PAGE, 2 * PAGE, PAGE, bits);
-    expect_bits(bits, 0, 2);
+    driver_expect_dirty(bits, 0, 2);
     get_bits(dev, 0, DRIVER_RAM_BYTES, PAGE, bits);
     g_assert_true(driver_dirty_page(bits, first));
     g_assert_false(driver_dirty_page(bits, first + 1));
     g_assert_false(driver_dirty_page(bits, first + 2));
     bits[first / 64] |= UINT64_C(3) << (first % 64 + 1);
-    expect_bits(bits, first, count);
+    driver_expect_dirty(bits, first, count);
     get_bits(dev, 0, DRIVER_RAM_BYTES, PAGE, bits);
-    expect_bits(bits, 0, 0);
+    driver_expect_dirty(bits, 0, 0);
     /* Bits that are set stay: the kernel clears none. */
     memset(bits, 0xff, PAGES / 8);
     g_assert_cmpint(log_report(dev, 0, DRIVER_RAM_BYTES, PAGE, bits), ==, 0);
-    expect_bits(bits, 0, PAGES);
+    driver_expect_dirty(bits, 0, PAGES);
     write_pages(dev, DMA_AT, DMA_BYTES);
     get_bits(dev, 0, DRIVER_RAM_BYTES, 16 * PAGE, bits);
-    expect_bits(bits, first / 16, count / 16);
+    driver_expect_dirty(bits, first / 16, count / 16);
     g_assert_cmpint(driver_number(dev, "violation-count"), ==, 0);
     driver_free(dev);
 }
@@ -166,7 +135,7 @@ static void test_ranges(void)
         { DMA_AT + 8 * PAGE, 4 * PAGE }, { DMA_AT, 2 * PAGE },
         { DMA_AT + 4 * PAGE, PAGE },
     };
-    g_autofree uint64_t *bits = g_new0(uint64_t, PAGES / 64);
+    g_autofree uint64_t *bits = g_new0(uint64_t, DRIVER_BITMAP_WORDS);
     DriverDevice *dev = driver_new(LOG);
     uint64_t size = PAGE;
 
@@ -175,9 +144,9 @@ static void test_ranges(void)
     write_pages(dev, DMA_AT, DMA_BYTES);
     g_assert_cmpint(driver_number(dev, "log.pages"), ==, 7);
     get_bits(dev, DMA_AT, 2 * PAGE, PAGE, bits);
-    expect_bits(bits, 0, 2);
+    driver_expect_dirty(bits, 0, 2);
     get_bits(dev, DMA_AT + 8 * PAGE, 4 * PAGE, PAGE, bits);
-    expect_bits(bits, 0, 4);
+    driver_expect_dirty(bits, 0, 4);
     g_assert_cmpint(log_report(dev, DMA_AT, 3 * PAGE, PAGE, bits), ==,
                     -EINVAL);
     driver_free(dev);
@@ -186,7 +155,7 @@ static void test_ranges(void)
 /* A log of larger pages tells of more, and forgets none that is asked half. */
 static void test_coarse(void)
 {
-    g_autofree uint64_t *bits = g_new0(uint64_t, PAGES / 64);
+    g_autofree uint64_t *bits = g_new0(uint64_t, DRIVER_BITMAP_WORDS);
     DriverDevice *dev = driver_new(LOG "log-page-size=64K\n");
     uint64_t size = PAGE;
 
@@ -194,11 +163,11 @@ static void test_coarse(void)
     g_assert_cmpint(log_start(dev, &all_ram, 1, &size), ==, 0);
     write_pages(dev, DMA_AT + PAGE, PAGE);
     get_bits(dev, DMA_AT, 8 * PAGE, PAGE, bits);
-    expect_bits(bits, 0, 8);
+    driver_expect_dirty(bits, 0, 8);
     get_bits(dev, 0, DRIVER_RAM_BYTES, PAGE, bits);
-    expect_bits(bits, DMA_AT / PAGE, 16);
+    driver_expect_dirty(bits, DMA_AT / PAGE, 16);
     get_bits(dev, 0, DRIVER_RAM_BYTES, PAGE, bits);
-    expect_bits(bits, 0, 0);
+    driver_expect_dirty(bits, 0, 0);
     driver_free(dev);
 }
 
@@ -206,16 +175,16 @@ static void test_coarse(void)
 static void test_rounding(void)
 {
     const unsigned first = DMA_AT / PAGE;
-    g_autofree uint64_t *bits = g_new0(uint64_t, PAGES / 64);
+    g_autofree uint64_t *bits = g_new0(uint64_t, DRIVER_BITMAP_WORDS);
     DriverDevice *dev = driver_new(LOG "log-rounding=8\n");
 
     driver_open(dev);
     start_all(dev);
     write_pages(dev, DMA_AT, DMA_BYTES);
     get_bits(dev, DMA_AT + 3 * PAGE, 8 * PAGE, PAGE, bits);
-    expect_bits(bits, 0, 5);
+    driver_expect_dirty(bits, 0, 5);
     get_bits(dev, 0, DRIVER_RAM_BYTES, PAGE, bits);
-    expect_bits(bits, first + 8, DMA_BYTES / PAGE - 8);
+    driver_expect_dirty(bits, first + 8, DMA_BYTES / PAGE - 8);
     driver_free(dev);
 }
 
@@ -239,14 +208,15 @@ static unsigned copy_dirty(DriverDevice *dev, uint8_t *copy, uint64_t *bits)
 /* The device writes at its rate all the time, and by its registers. */
 static void test_copy(void)
 {
-    g_autofree uint64_t *bits = g_new0(uint64_t, PAGES / 64);
+    g_autofree uint64_t *bits = g_new0(uint64_t, DRIVER_BITMAP_WORDS);
     g_autofree uint8_t *copy = g_malloc(DRIVER_RAM_BYTES);
     DriverDevice *dev = driver_new(LOG "dma-rate=32M\ndma-start=0x800000\n"
                                    "dma-size=4M\ndma-burst=24K\n");
     unsigned seen = 0;
 
     driver_open(dev);
-    start_dma(dev, DMA_AT, DMA_BYTES);
+    driver_set_command(dev, BUS_MASTER);
+    driver_start_dma(dev, DMA_AT, DMA_BYTES, VMT_DMA_CTRL_RUN);
     start_all(dev);
     memcpy(copy, dev->ram, DRIVER_RAM_BYTES);
     for (int i = 0; i < 20; i++) {
@@ -256,7 +226,7 @@ static void test_copy(void)
     g_assert_cmpuint(seen, >, 20);
     /* It may write until it is stopped: this state does not keep it from. */
     set_state(dev, V2_RUNNING_P2P);
-    wait_bursts(dev, 5);
+    driver_wait_register(dev, VMT_REG_DMA_BURSTS, 5);
     set_state(dev, V2_STOP);
     copy_dirty(dev, copy, bits);
     g_assert_cmpint(memcmp(copy, dev->ram, DRIVER_RAM_BYTES), ==, 0);
@@ -267,60 +237,43 @@ static void test_copy(void)
 /* A log that sees nothing */
 static void test_empty(void)
 {
-    g_autofree uint64_t *bits = g_new0(uint64_t, PAGES / 64);
+    g_autofree uint64_t *bits = g_new0(uint64_t, DRIVER_BITMAP_WORDS);
     DriverDevice *dev = driver_new(LOG "log=empty\n");
 
     driver_open(dev);
     start_all(dev);
     write_pages(dev, DMA_AT, DMA_BYTES);
     get_bits(dev, 0, DRIVER_RAM_BYTES, PAGE, bits);
-    expect_bits(bits, 0, 0);
+    driver_expect_dirty(bits, 0, 0);
     driver_free(dev);
 }
 
 /* ------------------------------------------------------------------------ */
 /* QEMU's edu: the device itself writes, through the IOMMU                   */
 
-static void edu_dma(DriverDevice *dev, uint64_t src, uint64_t dst, bool out)
-{
-    driver_reg_write(dev, EDU_DMA_SRC, src);
-    driver_reg_write(dev, EDU_DMA_DST, dst);
-    driver_reg_write(dev, EDU_DMA_COUNT, EDU_COPY_BYTES);
-    driver_reg_write(dev, EDU_DMA_CMD,
-                     EDU_DMA_RUN | (out ? EDU_DMA_TO_MEMORY : 0));
-}
-
-static bool edu_is_busy(DriverDevice *dev)
-{
-    return driver_reg_read(dev, EDU_DMA_CMD) & EDU_DMA_RUN;
-}
-
 static void test_edu(void)
 {
-    g_autofree uint64_t *bits = g_new0(uint64_t, PAGES / 64);
+    g_autofree uint64_t *bits = g_new0(uint64_t, DRIVER_BITMAP_WORDS);
     g_autofree uint8_t *copy = g_malloc(DRIVER_RAM_BYTES);
     DriverDevice *dev = driver_new_edu(0, LOG);
 
     if (!dev) {
-        g_test_skip("this machine has no edu device");
         return;
     }
     driver_open(dev);
     driver_set_command(dev, BUS_MASTER);
     memset(dev->ram + 0x20000, 0x5a, EDU_COPY_BYTES);
-    edu_dma(dev, 0x20000, EDU_BUFFER, false);
-    while (edu_is_busy(dev)) {
-        g_usleep(1000);
-    }
+    driver_edu_dma(dev, 0x20000, EDU_BUFFER, false);
+    driver_edu_wait(dev);
     start_all(dev);
     memcpy(copy, dev->ram, DRIVER_RAM_BYTES);
     g_assert_cmpuint(copy_dirty(dev, copy, bits), ==, 0);
-    edu_dma(dev, EDU_BUFFER, 0x1800, true);
+    driver_edu_dma(dev, EDU_BUFFER, 0x1800, true);
     /* It writes some time after it was told to. */
-    while (edu_is_busy(dev)) {
+    while (driver_edu_busy(dev)) {
         copy_dirty(dev, copy, bits);
     }
-    edu_dma(dev, EDU_BUFFER, 0x5000, true);
+    driver_edu_dma(dev, EDU_BUFFER, 0x5000, true);
     set_state(dev, V2_STOP);
     copy_dirty(dev, copy, bits);
     g_assert_cmphex(dev->ram[0x5000 + EDU_COPY_BYTES - 1], ==, 0x5a);

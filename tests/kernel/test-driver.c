@@ -9,7 +9,6 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #include <unistd.h>
 
 #include "driver-client.h"
+#include "driver-files.h"
 #include "device-play.h"
 
 #define BUSY_LINES "dma-rate=64M\ndma-size=1M\npinned=0+64K\n" \
@@ -109,15 +109,10 @@ static void test_killed(const void *lines)
 
 static gpointer remove_thread(gpointer opaque)
 {
-    DriverDevice *dev = opaque;
-    g_autofree char *path = driver_remove_path(dev);
-    const char *text = dev->is_pci ? dev->name : "1";
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    const DriverDevice *dev = opaque;
 
-    g_assert_cmpint(fd, >=, 0);
     /* Returns when the user has closed the device. */
-    g_assert_cmpint(write(fd, text, strlen(text)), >, 0);
-    close(fd);
+    g_assert_cmpint(driver_remove(dev->name), ==, 0);
     return NULL;
 }
 
@@ -152,11 +147,9 @@ static void test_edu_removed(void)
 {
     DriverDevice *dev = driver_new_edu(0, BUSY_LINES);
 
-    if (!dev) {
-        g_test_skip("this machine has no edu device");
-        return;
+    if (dev) {
+        remove_under_use(dev);
     }
-    remove_under_use(dev);
 }
 
 /* ------------------------------------------------------------------------ */

@@ -17,7 +17,6 @@
 #include "world.h"
 
 #include <errno.h>
-#include <string.h>
 #include <glib/gstdio.h>
 #include <json-glib/json-glib.h>
 
@@ -43,14 +42,8 @@ static const char *const addresses[2] = {
 /* ------------------------------------------------------------------------ */
 /* Files of sysfs and debugfs                                               */
 
-static bool put(const char *path, const char *text, GError **error)
+static bool is_done(int err, const char *path, GError **error)
 {
-    int err = driver_write_file(path, text);
-
-    for (unsigned i = 1; err == EBUSY && i < BUSY_TRIES; i++) {
-        g_usleep(USEC_PER_TRY);
-        err = driver_write_file(path, text);
-    }
     if (err) {
         g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(err),
                     "cannot write to %s: %s", path, g_strerror(err));
@@ -68,17 +61,13 @@ static char *kernel_device_name(const Node *node, const Device *device)
 static bool debug_put(const char *device, const char *file, const char *text,
                       GError **error)
 {
-    g_autofree char *path = driver_debug_path(device, file);
+    int err = driver_debug_write(device, file, text);
 
-    return put(path, text, error);
-}
-
-static char *debug_get(const char *device, const char *file, GError **error)
-{
-    g_autofree char *path = driver_debug_path(device, file);
-    char *text = NULL;
-
-    return g_file_get_contents(path, &text, NULL, error) ? text : NULL;
+    for (unsigned i = 1; err == EBUSY && i < BUSY_TRIES; i++) {
+        g_usleep(USEC_PER_TRY);
+        err = driver_debug_write(device, file, text);
+    }
+    return is_done(err, file, error);
 }
 
 /* ------------------------------------------------------------------------ */
@@ -89,17 +78,15 @@ static bool make_mdev(const char *uuid, GError **error)
     g_autofree char *path = g_build_filename(MDEV_DEVICES, uuid, NULL);
 
     return g_file_test(path, G_FILE_TEST_EXISTS) ||
-           put(DRIVER_MDEV_CREATE, uuid, error);
+           is_done(driver_write_file(DRIVER_MDEV_CREATE, uuid), uuid, error);
 }
 
 static bool bind_pci(const char *address, GError **error)
 {
-    g_autofree char *override = driver_override_path(address);
     g_autofree char *shown = driver_debug_path(address, NULL);
 
     return g_file_test(shown, G_FILE_TEST_EXISTS) ||
-           (put(override, DRIVER_PCI, error) &&
-            put(PCI_PROBE, address, error));
+           is_done(driver_bind_pci(address), address, error);
 }
 
 static char *kernel_lacking(void)
@@ -135,17 +122,10 @@ static bool kernel_prepare(GError **error)
 static void kernel_finish(void)
 {
     for (unsigned i = 0; i < 4; i++) {
-        g_autofree char *path = driver_mdev_remove_path(mdevs[i / 2][i % 2]);
-
-        if (g_file_test(path, G_FILE_TEST_EXISTS)) {
-            put(path, "1", NULL);
-        }
+        driver_remove(mdevs[i / 2][i % 2]);
     }
     for (unsigned i = 0; i < G_N_ELEMENTS(addresses); i++) {
-        g_autofree char *override = driver_override_path(addresses[i]);
-
-        put(DRIVER_PCI_UNBIND, addresses[i], NULL);
-        put(override, "\n", NULL);
+        driver_remove(addresses[i]);
     }
 }
 
@@ -176,18 +156,15 @@ static bool kernel_furnish(const Node *node, GError **error)
 static bool arrange_one(const char *name, const Device *device, unsigned seed,
                         GError **error)
 {
-    g_autofree char *config = g_strdup_printf("clear;seed=%u;%s\n", seed,
-                                              device->config
-                                              ? device->config : "");
-    g_autofree char *faults = g_strdup_printf("clear;%s%s\n",
-                                              device->fault ? "rule " : "",
-                                              device->fault
-                                              ? device->fault : "");
-    char *rule = strchr(faults, ';') + 1;
+    g_autofree char *keys = g_strdelimit(g_strdup(device->config ?: ""), ";",
+                                         '\n');
+    g_autofree char *config = g_strdup_printf("clear\nseed=%u\n%s\n", seed,
+                                              keys);
+    g_autofree char *rule = g_strdelimit(g_strdup(device->fault ?: ""), ";",
+                                         ' ');
+    g_autofree char *faults = g_strdup_printf("clear\n%s%s\n",
+                                              *rule ? "rule " : "", rule);
 
-    g_strdelimit(config, ";", '\n');
-    faults[strlen("clear")] = '\n';
-    g_strdelimit(rule, ";", ' ');
     if (device->kind == DEVICE_MDEV && !make_mdev(name, error)) {
         return false;
     }
@@ -210,31 +187,17 @@ static bool kernel_arrange(const Node *node, const Device *devices,
     return true;
 }
 
-/* How often a rule has fired: once a line of the transcript. */
-static uint64_t count_fired(const char *transcript)
-{
-    uint64_t fired = 0;
-
-    for (const char *p = transcript; (p = strstr(p, "fault name=")); p++) {
-        fired++;
-    }
-    return fired;
-}
-
 static bool kernel_status(const Node *node, const Device *device,
                           DeviceStatus *status, GError **error)
 {
     g_autofree char *name = kernel_device_name(node, device);
-    g_autofree char *text = debug_get(name, "status", error);
-    g_autofree char *transcript = text ? debug_get(name, "transcript", error)
-                                       : NULL;
+    g_autofree char *text = driver_debug_read(name, "status", error);
     g_autoptr(JsonParser) parser = json_parser_new();
 
-    if (!transcript || !json_parser_load_from_data(parser, text, -1, error)) {
+    if (!text || !json_parser_load_from_data(parser, text, -1, error)) {
         return false;
     }
     device_take_status(json_parser_get_root(parser), status);
-    status->fault_fired = count_fired(transcript);
     return true;
 }
 
