@@ -20,7 +20,6 @@
 /* BAR 0: registers, 64-bit memory, trapped. BAR 2: MSI-X table and PBA. */
 #define VMT_BAR0_SIZE		0x10000
 #define VMT_BAR2_SIZE		0x4000
-#define VMT_MSIX_VECTORS	8	/* default; "msix-vectors" changes it */
 #define VMT_MSIX_PBA_OFFSET	0x2000	/* in BAR 2; the table is at 0 */
 
 #define VMT_REG_ID		0x00	/* RO: VMT_ID */

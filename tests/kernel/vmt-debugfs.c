@@ -17,6 +17,21 @@
 
 static struct dentry *vmt_dir;
 
+/* DEFINE_SHOW_ATTRIBUTE() with a write, which Linux 6.1 does not have. */
+#define DEFINE_SHOW_STORE(name)						\
+static int name ## _open(struct inode *inode, struct file *file)	\
+{									\
+	return single_open(file, name ## _show, inode->i_private);	\
+}									\
+static const struct file_operations name ## _fops = {			\
+	.owner = THIS_MODULE,						\
+	.open = name ## _open,						\
+	.read = seq_read,						\
+	.write = name ## _write,					\
+	.llseek = seq_lseek,						\
+	.release = single_release,					\
+}
+
 /* ------------------------------------------------------------------------ */
 /* config and faults                                                        */
 
@@ -67,19 +82,7 @@ static int config_show(struct seq_file *s, void *unused)
 	return 0;
 }
 
-static int config_open(struct inode *inode, struct file *file)
-{
-	return single_open(file, config_show, inode->i_private);
-}
-
-static const struct file_operations config_fops = {
-	.owner = THIS_MODULE,
-	.open = config_open,
-	.read = seq_read,
-	.write = config_write,
-	.llseek = seq_lseek,
-	.release = single_release,
-};
+DEFINE_SHOW_STORE(config);
 
 static ssize_t faults_write(struct file *file, const char __user *buf,
 			    size_t count, loff_t *ppos)
@@ -93,19 +96,7 @@ static int faults_show(struct seq_file *s, void *unused)
 	return 0;
 }
 
-static int faults_open(struct inode *inode, struct file *file)
-{
-	return single_open(file, faults_show, inode->i_private);
-}
-
-static const struct file_operations faults_fops = {
-	.owner = THIS_MODULE,
-	.open = faults_open,
-	.read = seq_read,
-	.write = faults_write,
-	.llseek = seq_lseek,
-	.release = single_release,
-};
+DEFINE_SHOW_STORE(faults);
 
 /* ------------------------------------------------------------------------ */
 /* status                                                                   */
@@ -266,18 +257,7 @@ static int status_show(struct seq_file *s, void *unused)
 	return 0;
 }
 
-static int status_open(struct inode *inode, struct file *file)
-{
-	return single_open(file, status_show, inode->i_private);
-}
-
-static const struct file_operations status_fops = {
-	.owner = THIS_MODULE,
-	.open = status_open,
-	.read = seq_read,
-	.llseek = seq_lseek,
-	.release = single_release,
-};
+DEFINE_SHOW_ATTRIBUTE(status);
 
 /* ------------------------------------------------------------------------ */
 /* transcript                                                               */

@@ -272,9 +272,11 @@ int vmt_init(struct vmt_device *vmt, const char *name,
 	mutex_init(&vmt->config_lock);
 	spin_lock_init(&vmt->faults.lock);
 	spin_lock_init(&vmt->log.lock);
-	vmt_dma_init(vmt);
-	vmt_pins_init(vmt);
-	vmt_dirty_init(vmt);
+	mutex_init(&vmt->dma.lock);
+	init_waitqueue_head(&vmt->dma.wait);
+	mutex_init(&vmt->pins.lock);
+	mutex_init(&vmt->dirty.lock);
+	xa_init(&vmt->dirty.pages);
 	vmt->gate = vmt_gate_new(vmt);
 	vmt->log.text = vzalloc(VMT_LOG_BYTES);
 	ret = vmt->log.text && vmt->gate ? vmt_config_apply(vmt, nothing)

@@ -22,12 +22,6 @@
 /* Pages that may be marked at a time: the guest chooses where it writes. */
 #define MAX_MARKED	(1UL << 20)
 
-void vmt_dirty_init(struct vmt_device *vmt)
-{
-	mutex_init(&vmt->dirty.lock);
-	xa_init(&vmt->dirty.pages);
-}
-
 void vmt_dirty_open(struct vmt_device *vmt)
 {
 	struct vmt_dirty *d = &vmt->dirty;
@@ -154,9 +148,10 @@ static int begin_log(struct vmt_device *vmt, struct rb_root_cached *ranges,
 	return 0;
 }
 
-int vmt_dirty_start(struct vmt_device *vmt, struct rb_root_cached *ranges,
-		    u32 count, u64 *page_size)
+static int log_start(struct vfio_device *vdev, struct rb_root_cached *ranges,
+		     u32 count, u64 *page_size)
 {
+	struct vmt_device *vmt = vmt_of_vdev(vdev);
 	struct vmt_dirty *d = &vmt->dirty;
 	u64 wish = *page_size;
 	SimOutcome out;
@@ -172,8 +167,9 @@ int vmt_dirty_start(struct vmt_device *vmt, struct rb_root_cached *ranges,
 	return ret;
 }
 
-int vmt_dirty_stop(struct vmt_device *vmt)
+static int log_stop(struct vfio_device *vdev)
 {
+	struct vmt_device *vmt = vmt_of_vdev(vdev);
 	struct vmt_dirty *d = &vmt->dirty;
 	SimOutcome out;
 	int ret = -vmt_call(vmt, SIM_EV_LOG_STOP, &out);
@@ -334,9 +330,10 @@ static int report(struct vmt_device *vmt, u64 first, u64 last,
 	return 0;
 }
 
-int vmt_dirty_report(struct vmt_device *vmt, unsigned long iova,
-		     unsigned long length, struct iova_bitmap *bits)
+static int log_read_and_clear(struct vfio_device *vdev, unsigned long iova,
+			      unsigned long length, struct iova_bitmap *bits)
 {
+	struct vmt_device *vmt = vmt_of_vdev(vdev);
 	struct vmt_dirty *d = &vmt->dirty;
 	unsigned int count = 0;
 	SimOutcome out;
@@ -353,3 +350,9 @@ int vmt_dirty_report(struct vmt_device *vmt, unsigned long iova,
 		length, count, ret);
 	return ret;
 }
+
+const struct vfio_log_ops vmt_log_ops = {
+	.log_start = log_start,
+	.log_stop = log_stop,
+	.log_read_and_clear = log_read_and_clear,
+};

@@ -210,12 +210,6 @@ void vmt_dma_stop(struct vmt_device *vmt)
 	set_running(vmt, false);
 }
 
-void vmt_dma_init(struct vmt_device *vmt)
-{
-	mutex_init(&vmt->dma.lock);
-	init_waitqueue_head(&vmt->dma.wait);
-}
-
 int vmt_dma_open(struct vmt_device *vmt)
 {
 	struct vmt_dma *dma = &vmt->dma;

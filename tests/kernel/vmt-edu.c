@@ -151,8 +151,9 @@ void vmt_edu_saw_write(struct vmt_pci *vp)
 	up_write(&vp->core.memory_lock);
 }
 
-void vmt_edu_log(struct vmt_pci *vp)
+void vmt_edu_log(struct vmt_device *vmt)
 {
+	struct vmt_pci *vp = vmt_pci_of(vmt);
 	u16 command = enter(vp);
 	bool busy = readl(vp->bar + EDU_DMA_CMD) & EDU_DMA_RUN;
 
@@ -218,8 +219,9 @@ int vmt_edu_see_write(struct vmt_pci *vp, const char __user *buf,
 /* ------------------------------------------------------------------------ */
 /* State                                                                    */
 
-size_t vmt_edu_save(struct vmt_pci *vp, u8 *to, size_t max)
+size_t vmt_edu_save(struct vmt_device *vmt, u8 *to, size_t max)
 {
+	struct vmt_pci *vp = vmt_pci_of(vmt);
 	struct extra x = {
 		.magic = cpu_to_le32(EXTRA_MAGIC),
 		.version = cpu_to_le32(EXTRA_VERSION),
@@ -286,8 +288,9 @@ void vmt_edu_start(struct vmt_pci *vp)
 	vp->intr_due = 0;
 }
 
-bool vmt_edu_load(struct vmt_pci *vp, const u8 *from, size_t len)
+bool vmt_edu_load(struct vmt_device *vmt, const u8 *from, size_t len)
 {
+	struct vmt_pci *vp = vmt_pci_of(vmt);
 	struct extra x;
 
 	if (len != sizeof(x))
@@ -302,8 +305,9 @@ bool vmt_edu_load(struct vmt_pci *vp, const u8 *from, size_t len)
 	return true;
 }
 
-void vmt_edu_reset(struct vmt_pci *vp)
+void vmt_edu_reset(struct vmt_device *vmt)
 {
+	struct vmt_pci *vp = vmt_pci_of(vmt);
 	/* Liveness reads inverted: all ones is what 0 was written as. */
 	struct extra x = { .liveness = cpu_to_le32(U32_MAX) };
 

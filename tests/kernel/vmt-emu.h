@@ -57,7 +57,6 @@ ssize_t vmt_emu_bar_rw(struct vmt_mdev *m, bool write, unsigned int index,
 		       char __user *buf, size_t count, u64 offset);
 
 /* ---- vmt-irq.c ---- */
-void vmt_irqs_init(struct vmt_irqs *irqs);
 unsigned int vmt_irqs_count(struct vmt_mdev *m, unsigned int index);
 int vmt_irqs_set(struct vmt_mdev *m, u32 flags, unsigned int index,
 		 unsigned int start, unsigned int count, void *data);

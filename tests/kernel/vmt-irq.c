@@ -11,12 +11,6 @@
  */
 #include "vmt-emu.h"
 
-void vmt_irqs_init(struct vmt_irqs *irqs)
-{
-	mutex_init(&irqs->set_lock);
-	spin_lock_init(&irqs->lock);
-}
-
 unsigned int vmt_irqs_count(struct vmt_mdev *m, unsigned int index)
 {
 	switch (index) {

@@ -318,7 +318,8 @@ static int vmt_mdev_init_dev(struct vfio_device *vdev)
 	struct vmt_mdev *m = mdev_of(vdev);
 
 	spin_lock_init(&m->lock);
-	vmt_irqs_init(&m->irqs);
+	mutex_init(&m->irqs.set_lock);
+	spin_lock_init(&m->irqs.lock);
 	return vmt_init(&m->vmt, dev_name(vdev->dev), vdev, &vmt_emu_ops);
 }
 

@@ -249,33 +249,13 @@ static void pci_start(struct vmt_device *vmt)
 	vmt_dma_start(vmt);
 }
 
-static void pci_log_sync(struct vmt_device *vmt)
-{
-	vmt_edu_log(vmt_pci_of(vmt));
-}
-
-static void pci_reset(struct vmt_device *vmt)
-{
-	vmt_edu_reset(vmt_pci_of(vmt));
-}
-
-static size_t pci_save(struct vmt_device *vmt, u8 *extra, size_t max)
-{
-	return vmt_edu_save(vmt_pci_of(vmt), extra, max);
-}
-
-static bool pci_load(struct vmt_device *vmt, const u8 *extra, size_t len)
-{
-	return vmt_edu_load(vmt_pci_of(vmt), extra, len);
-}
-
 static const struct vmt_ops vmt_pci_ops = {
-	.save = pci_save,
-	.load = pci_load,
+	.save = vmt_edu_save,
+	.load = vmt_edu_load,
 	.stop = pci_stop,
 	.start = pci_start,
-	.log_sync = pci_log_sync,
-	.reset = pci_reset,
+	.log_sync = vmt_edu_log,
+	.reset = vmt_edu_reset,
 	.bus_master = pci_bus_master,
 	.interrupt = pci_interrupt,
 	.command = pci_command,

@@ -44,14 +44,14 @@ int vmt_edu_see_write(struct vmt_pci *vp, const char __user *buf,
 		      size_t count, u64 offset);
 /* vmt_edu_saw_write: what it was told of has reached the device. */
 void vmt_edu_saw_write(struct vmt_pci *vp);
-/* vmt_edu_log: mark the pages that the device wrote to by itself. */
-void vmt_edu_log(struct vmt_pci *vp);
 /* vmt_edu_settle: wait until it does nothing by itself any more. */
 void vmt_edu_settle(struct vmt_pci *vp);
 /* vmt_edu_start: it runs: raise what its state came with. */
 void vmt_edu_start(struct vmt_pci *vp);
-void vmt_edu_reset(struct vmt_pci *vp);
-size_t vmt_edu_save(struct vmt_pci *vp, u8 *extra, size_t max);
-bool vmt_edu_load(struct vmt_pci *vp, const u8 *extra, size_t len);
+/* Of struct vmt_ops: log_sync, reset, save, load. */
+void vmt_edu_log(struct vmt_device *vmt);
+void vmt_edu_reset(struct vmt_device *vmt);
+size_t vmt_edu_save(struct vmt_device *vmt, u8 *extra, size_t max);
+bool vmt_edu_load(struct vmt_device *vmt, const u8 *extra, size_t len);
 
 #endif /* VMT_PCI_H */

@@ -14,11 +14,6 @@
 
 #include "vmt.h"
 
-void vmt_pins_init(struct vmt_device *vmt)
-{
-	mutex_init(&vmt->pins.lock);
-}
-
 static void unpin(struct vmt_device *vmt, struct vmt_pin *pin)
 {
 	if (!pin->pinned)

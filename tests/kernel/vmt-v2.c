@@ -11,7 +11,7 @@
  */
 #include "vmt.h"
 
-static struct vmt_device *vmt_of_vdev(struct vfio_device *vdev)
+struct vmt_device *vmt_of_vdev(struct vfio_device *vdev)
 {
 	return vmt_mdev_device(vdev) ?: vmt_pci_device(vdev);
 }
@@ -132,32 +132,6 @@ static const struct vfio_migration_ops mig_ops = {
 };
 
 /* ------------------------------------------------------------------------ */
-/* The DMA log                                                              */
-
-static int log_start(struct vfio_device *vdev, struct rb_root_cached *ranges,
-		     u32 count, u64 *page_size)
-{
-	return vmt_dirty_start(vmt_of_vdev(vdev), ranges, count, page_size);
-}
-
-static int log_stop(struct vfio_device *vdev)
-{
-	return vmt_dirty_stop(vmt_of_vdev(vdev));
-}
-
-static int log_read_and_clear(struct vfio_device *vdev, unsigned long iova,
-			      unsigned long length, struct iova_bitmap *bits)
-{
-	return vmt_dirty_report(vmt_of_vdev(vdev), iova, length, bits);
-}
-
-static const struct vfio_log_ops log_ops = {
-	.log_start = log_start,
-	.log_stop = log_stop,
-	.log_read_and_clear = log_read_and_clear,
-};
-
-/* ------------------------------------------------------------------------ */
 
 unsigned int vmt_v2_kernel(void)
 {
@@ -184,5 +158,5 @@ void vmt_v2_offer(struct vmt_device *vmt)
 	vmt->vdev->migration_flags = c->protocol_v2 ? flags : 0;
 	vmt->vdev->mig_ops = c->protocol_v2 ? &mig_ops : NULL;
 	vmt->vdev->log_ops = c->protocol_v2 && c->v2.log != SIM_LOG_NO ?
-			     &log_ops : NULL;
+			     &vmt_log_ops : NULL;
 }

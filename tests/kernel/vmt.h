@@ -261,6 +261,7 @@ int vmt_region_sparse_cap(struct vmt_device *vmt, struct vfio_info_cap *caps);
 /* ---- vmt-v2.c ---- */
 /* vmt_v2_kernel: which of SimKernel this driver is built for. */
 unsigned int vmt_v2_kernel(void);
+struct vmt_device *vmt_of_vdev(struct vfio_device *vdev);
 /* vmt_v2_offer: let VFIO's core see what the configuration says. */
 void vmt_v2_offer(struct vmt_device *vmt);
 
@@ -275,25 +276,16 @@ void vmt_gate_close(struct vmt_gate *gate);
 struct file *vmt_data_file_open(struct vmt_device *vmt);
 
 /* ---- vmt-dirty.c ---- */
-void vmt_dirty_init(struct vmt_device *vmt);
 /* vmt_dirty_open: no log, and none lost. */
 void vmt_dirty_open(struct vmt_device *vmt);
-/*
- * vmt_dirty_start, _stop and _report: see struct vfio_log_ops. Take mig_lock
- * if a fault rule wants the error state.
- */
-int vmt_dirty_start(struct vmt_device *vmt, struct rb_root_cached *ranges,
-		    u32 count, u64 *page_size);
-int vmt_dirty_stop(struct vmt_device *vmt);
-int vmt_dirty_report(struct vmt_device *vmt, unsigned long iova,
-		     unsigned long length, struct iova_bitmap *bits);
+/* Take mig_lock if a fault rule wants the error state. */
+extern const struct vfio_log_ops vmt_log_ops;
 /* vmt_dirty_mark: the device has written there. */
 void vmt_dirty_mark(struct vmt_device *vmt, u64 iova, u64 bytes);
 /* vmt_dirty_lose: the log ends, if there is one. */
 void vmt_dirty_lose(struct vmt_device *vmt, const char *why);
 
 /* ---- vmt-dma.c ---- */
-void vmt_dma_init(struct vmt_device *vmt);
 int vmt_dma_open(struct vmt_device *vmt);
 void vmt_dma_close(struct vmt_device *vmt);
 void vmt_dma_start(struct vmt_device *vmt);
@@ -304,7 +296,6 @@ void vmt_dma_digest_at_start(struct vmt_device *vmt);
 void vmt_dma_kick(struct vmt_device *vmt);
 
 /* ---- vmt-pins.c ---- */
-void vmt_pins_init(struct vmt_device *vmt);
 /* vmt_pins_set: the pages of @list, none of them pinned yet. */
 int vmt_pins_set(struct vmt_device *vmt, const char *list);
 /* vmt_pins_add: one more page, pinned at once. */
