@@ -4,8 +4,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
-#include <glib.h>
 #include "golden.h"
 
 #define FOLD_COLUMNS 79
@@ -24,84 +24,105 @@ static void report(const char *path, const char *text, const char *wanted)
     }
 }
 
-/* ---- JSON in fewer lines ---- */
+/* ---- JSON ---- */
 
-static unsigned indent_of(const char *line)
-{
-    return strspn(line, " ");
-}
-
-static bool opens(const char *line)
-{
-    return g_str_has_suffix(line, "{") || g_str_has_suffix(line, "[");
-}
-
-static bool closes(const char *line)
-{
-    char first = line[indent_of(line)];
-
-    return first == '}' || first == ']';
-}
-
-/*
- * The object or array that begins at lines[*at] as one line, and *at is its
- * last one. NULL if none begins there, or if it does not fit.
- */
-static char *joined(char **lines, unsigned *at)
-{
-    g_autoptr(GString) text = g_string_new(lines[*at]);
-    unsigned indent = indent_of(lines[*at]), end = *at;
-
-    if (!opens(lines[*at])) {
-        return NULL;
-    }
-    do {
-        if (!lines[++end]) {
-            return NULL;
-        }
-        g_string_append_printf(text, " %s", lines[end] +
-                               indent_of(lines[end]));
-        if (text->len > FOLD_COLUMNS) {
-            return NULL;
-        }
-    } while (indent_of(lines[end]) != indent || !closes(lines[end]));
-    *at = end;
-    return g_strdup(text->str);
-}
-
-/* @line, behind the last one of @out if it may stand there and fits */
-static void put_line(GString *out, bool may_join, const char *line)
+static size_t column(const GString *out)
 {
     const char *last = strrchr(out->str, '\n');
-    size_t length = strlen(last ? last + 1 : out->str);
-    unsigned indent = indent_of(line);
 
-    if (may_join && length + 1 + strlen(line) - indent <= FOLD_COLUMNS) {
-        g_string_append_printf(out, " %s", line + indent);
-    } else {
-        g_string_append_printf(out, "%s%s", out->len ? "\n" : "", line);
+    return strlen(last ? last + 1 : out->str);
+}
+
+static void put_node(GString *out, JsonNode *node, unsigned indent,
+                     size_t columns);
+
+/*
+ * A member, or an element (no @name), behind the one before it; on a line of
+ * its own, @indent deep, if it does not fit or is in several lines itself.
+ */
+static void put_member(GString *out, const char *name, JsonNode *node,
+                       unsigned indent, size_t columns)
+{
+    g_autoptr(GString) one = g_string_new(NULL);
+    bool first = strchr("[{", out->str[out->len - 1]);
+
+    put_node(one, node, 0, SIZE_MAX);
+    if (name) {
+        g_autofree char *key = g_strdup_printf("\"%s\": ", name);
+
+        g_string_prepend(one, key);
     }
+    g_string_append(out, first ? "" : ",");
+    /* Behind it there may be a comma, or brackets that are closed. */
+    if (column(out) + 1 + one->len >= columns) {
+        g_string_append_printf(out, "\n%*s", indent, "");
+    } else if (!first) {
+        g_string_append_c(out, ' ');
+    }
+    if (column(out) + one->len < columns) {
+        g_string_append(out, one->str);
+        return;
+    }
+    if (name) {
+        g_string_append_printf(out, "\"%s\": ", name);
+    }
+    put_node(out, node, indent, columns);
+}
+
+static void put_node(GString *out, JsonNode *node, unsigned indent,
+                     size_t columns)
+{
+    bool is_object = JSON_NODE_HOLDS_OBJECT(node);
+    g_autoptr(GList) list = NULL;
+
+    if (!is_object && !JSON_NODE_HOLDS_ARRAY(node)) {
+        g_autofree char *value = json_to_string(node, false);
+
+        g_string_append(out, value);
+        return;
+    }
+    list = is_object ? json_object_get_members(json_node_get_object(node))
+                     : json_array_get_elements(json_node_get_array(node));
+    g_string_append_c(out, is_object ? '{' : '[');
+    for (GList *i = list; i; i = i->next) {
+        JsonNode *member = is_object
+            ? json_object_get_member(json_node_get_object(node), i->data)
+            : i->data;
+
+        put_member(out, is_object ? i->data : NULL, member, indent + 1,
+                   columns);
+    }
+    g_string_append_c(out, is_object ? '}' : ']');
+}
+
+char *golden_json(JsonObject *object)
+{
+    g_autoptr(JsonNode) node = json_node_new(JSON_NODE_OBJECT);
+    GString *out = g_string_new(NULL);
+
+    json_node_take_object(node, object);
+    put_node(out, node, 0, FOLD_COLUMNS);
+    return g_string_free(out, false);
 }
 
 char *golden_fold(const char *text)
 {
-    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-    g_autoptr(GString) out = g_string_new(NULL);
-    bool in_json = false, after_member = false;
+    const char *begin = g_str_has_prefix(text, "{\n") ? text
+                                                      : strstr(text, "\n{\n");
+    const char *end = begin ? strstr(begin, "\n}\n") : NULL;
+    g_autofree char *json = NULL, *folded = NULL;
+    g_autoptr(JsonNode) node = NULL;
 
-    for (unsigned i = 0; lines[i]; i++) {
-        bool was_json = in_json;
-        g_autofree char *one = NULL;
-        bool member;
-
-        in_json = in_json ? strcmp(lines[i], "}") : !strcmp(lines[i], "{");
-        one = was_json && in_json ? joined(lines, &i) : NULL;
-        member = was_json && in_json &&
-                 (one || (!opens(lines[i]) && !closes(lines[i])));
-        put_line(out, member && after_member, one ? one : lines[i]);
-        after_member = member;
+    if (!end) {
+        return g_strdup(text);
     }
-    return g_strdup(out->str);
+    begin += *begin == '\n';
+    json = g_strndup(begin, end + 2 - begin);
+    node = json_from_string(json, NULL);
+    g_assert_nonnull(node);
+    folded = golden_json(json_node_dup_object(node));
+    return g_strdup_printf("%.*s%s%s", (int)(begin - text), text, folded,
+                           end + 2);
 }
 
 void golden_compare(const char *path, const char *text)

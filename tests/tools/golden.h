@@ -6,6 +6,8 @@
 #ifndef TESTS_TOOLS_GOLDEN_H
 #define TESTS_TOOLS_GOLDEN_H
 
+#include <json-glib/json-glib.h>
+
 /*
  * golden_compare: fail the case unless @text is what @path holds
  *
@@ -16,12 +18,17 @@
 void golden_compare(const char *path, const char *text);
 
 /*
- * golden_fold: @text with the JSON in it in fewer lines; to be freed
+ * golden_json: @object, which is freed, as text; to be freed
  *
- * JSON is what stands between a line "{" and a line "}", one member a line.
- * Members of one depth share lines of 79 columns, and so does an object that
- * fits into a line as a whole. No character is lost but line breaks and the
- * blanks behind them.
+ * Members share lines of 79 columns; one that does not fit into a line as a
+ * whole begins on one of its own.
+ */
+char *golden_json(JsonObject *object);
+
+/*
+ * golden_fold: @text with the JSON in it as golden_json() has it; to be freed
+ *
+ * JSON is what stands between a line "{" and a line "}".
  */
 char *golden_fold(const char *text);
 

@@ -105,15 +105,12 @@ static void test_golden(const void *opaque)
     g_autoptr(Report) report = report_named(name);
     g_autofree char *golden = g_strconcat(name, ".golden", NULL);
     g_autofree char *text = report_text(report);
-    g_autoptr(JsonNode) node = json_node_new(JSON_NODE_OBJECT);
-    g_autofree char *json = NULL, *folded = NULL, *all = NULL;
+    g_autofree char *json = NULL, *all = NULL;
     JsonObject *object = json_object_new();
 
     report_fill_json(report, object);
-    json_node_take_object(node, object);
-    json = json_to_string(node, true);
-    folded = golden_fold(json);
-    all = g_strconcat("== text\n", text, "== JSON\n", folded, "\n", NULL);
+    json = golden_json(object);
+    all = g_strconcat("== text\n", text, "== JSON\n", json, "\n", NULL);
     golden_compare(golden, all);
     check_page(report);
 }

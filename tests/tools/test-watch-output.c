@@ -122,16 +122,12 @@ static char *all_outputs(WatchSample *sample, bool all_metrics)
     g_autofree char *line = watch_line(sample);
     g_autofree char *summary = watch_summary(sample);
     g_autofree char *metrics = watch_metrics(sample, "vm \"1\"");
-    g_autoptr(JsonNode) node = json_node_new(JSON_NODE_OBJECT);
-    g_autofree char *json = NULL, *folded = NULL;
+    g_autofree char *json = golden_json(watch_json(sample));
     g_autofree char *brief = not_zero(metrics);
 
-    json_node_take_object(node, watch_json(sample));
-    json = json_to_string(node, true);
-    folded = golden_fold(json);
     return g_strdup_printf("== line, phase %s\n%s\n== summary\n%s== JSON\n%s\n"
                            "== metrics\n%s", watch_sample_phase(sample), line,
-                           summary, folded, all_metrics ? metrics : brief);
+                           summary, json, all_metrics ? metrics : brief);
 }
 
 static void test_golden(const void *opaque)
