@@ -232,15 +232,9 @@ static int edu_start(struct vmg *vmg)
 	return 0;
 }
 
-static void edu_stop(struct vmg *vmg)
-{
-	vmg_write(vmg, EDU_STATUS, 0);
-}
-
 const struct vmg_ops vmg_edu_ops = {
 	.name = "edu",
 	.start = edu_start,
 	.round = edu_round,
-	.stop = edu_stop,
 	.irq = edu_irq,
 };

@@ -27,21 +27,13 @@
 #include "vfio-mig-test-regs.h"
 #include "vmg.h"
 
-static unsigned int round_ms = 30;
-module_param(round_ms, uint, 0444);
-MODULE_PARM_DESC(round_ms, "pause between rounds of checks");
-
-static unsigned int report_ms = 500;
-module_param(report_ms, uint, 0444);
-MODULE_PARM_DESC(report_ms, "time between reports");
+#define ROUND_MS	30	/* pause between rounds of checks */
+#define REPORT_MS	500
+#define BUFFER_BYTES	(256 * 1024)
 
 static char *irq = "msix";
 module_param(irq, charp, 0444);
 MODULE_PARM_DESC(irq, "msix, msi or intx: the best that is wanted");
-
-static unsigned int buffer_kib = 256;
-module_param(buffer_kib, uint, 0444);
-MODULE_PARM_DESC(buffer_kib, "size of the DMA buffer");
 
 static atomic_t devices;	/* the first one's worker checks RAM */
 
@@ -137,28 +129,15 @@ static int vmg_irq_init(struct vmg *vmg)
 		init_completion(&vmg->vectors[i].arrived);
 	}
 	for (i = 0; i < vmg->n_vectors; i++) {
-		err = request_irq(pci_irq_vector(pdev, i), vmg_handler,
-				  pdev->msix_enabled || pdev->msi_enabled
-				  ? 0 : IRQF_SHARED,
-				  "vfio_mig_guest", &vmg->vectors[i]);
+		err = devm_request_irq(&pdev->dev, pci_irq_vector(pdev, i),
+				       vmg_handler,
+				       pdev->msix_enabled || pdev->msi_enabled
+				       ? 0 : IRQF_SHARED,
+				       "vfio_mig_guest", &vmg->vectors[i]);
 		if (err)
-			goto undo;
+			return err;
 	}
 	return 0;
-undo:
-	while (i--)
-		free_irq(pci_irq_vector(pdev, i), &vmg->vectors[i]);
-	pci_free_irq_vectors(pdev);
-	return err;
-}
-
-static void vmg_irq_exit(struct vmg *vmg)
-{
-	int i;
-
-	for (i = 0; i < vmg->n_vectors; i++)
-		free_irq(pci_irq_vector(vmg->pdev, i), &vmg->vectors[i]);
-	pci_free_irq_vectors(vmg->pdev);
 }
 
 /* ---- the worker ---- */
@@ -192,9 +171,9 @@ static int vmg_worker(void *opaque)
 		vmg->rounds++;
 		if (time_after_eq(jiffies, next)) {
 			vmg_report(vmg, tick++);
-			next = jiffies + msecs_to_jiffies(report_ms);
+			next = jiffies + msecs_to_jiffies(REPORT_MS);
 		}
-		msleep(round_ms);
+		msleep(ROUND_MS);
 	}
 	return 0;
 }
@@ -208,12 +187,8 @@ static int vmg_start(struct vmg *vmg)
 	if (err)
 		return err;
 	vmg->checks_ram = atomic_inc_return(&devices) == 1;
-	vmg->task = kthread_run(vmg_worker, vmg, "vmg-%s", vmg->ops->name);
-	if (IS_ERR(vmg->task)) {
-		vmg->ops->stop(vmg);
-		return PTR_ERR(vmg->task);
-	}
-	return 0;
+	return PTR_ERR_OR_ZERO(kthread_run(vmg_worker, vmg, "vmg-%s",
+					   vmg->ops->name));
 }
 
 static int vmg_probe(struct pci_dev *pdev, const struct pci_device_id *id)
@@ -237,7 +212,7 @@ static int vmg_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (err)
 		goto failed;
 	vmg->regs = pcim_iomap_table(pdev)[0];
-	vmg->buffer_bytes = buffer_kib * 1024;
+	vmg->buffer_bytes = BUFFER_BYTES;
 	vmg->buffer = dmam_alloc_coherent(&pdev->dev, vmg->buffer_bytes,
 					  &vmg->buffer_bus, GFP_KERNEL);
 	if (!vmg->buffer) {
@@ -246,26 +221,14 @@ static int vmg_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	}
 	pci_set_master(pdev);
 	err = vmg_irq_init(vmg);
-	if (err)
-		goto failed;
-	err = vmg_start(vmg);
+	if (!err)
+		err = vmg_start(vmg);
 	if (!err)
 		return 0;
-	vmg_irq_exit(vmg);
 failed:
 	pci_clear_master(pdev);
 	pr_err("VMG-ERROR dev=%s probe: %d\n", ops->name, err);
 	return err;
-}
-
-static void vmg_remove(struct pci_dev *pdev)
-{
-	struct vmg *vmg = pci_get_drvdata(pdev);
-
-	kthread_stop(vmg->task);
-	vmg->ops->stop(vmg);
-	pci_clear_master(pdev);
-	vmg_irq_exit(vmg);
 }
 
 static const struct pci_device_id vmg_ids[] = {
@@ -281,7 +244,8 @@ static struct pci_driver vmg_driver = {
 	.name = "vfio_mig_guest",
 	.id_table = vmg_ids,
 	.probe = vmg_probe,
-	.remove = vmg_remove,
+	/* The guest goes on until it is ended: nothing is taken back. */
+	.driver.suppress_bind_attrs = true,
 };
 
 static int __init vmg_init(void)
@@ -290,21 +254,9 @@ static int __init vmg_init(void)
 
 	if (err)
 		return err;
-	err = pci_register_driver(&vmg_driver);
-	if (err)
-		vmg_ram_exit();
-	else
-		pr_notice("VMG-LOADED devices=%d\n", atomic_read(&devices));
-	return err;
-}
-
-static void __exit vmg_exit(void)
-{
-	pci_unregister_driver(&vmg_driver);
-	vmg_ram_exit();
+	return pci_register_driver(&vmg_driver);
 }
 
 module_init(vmg_init);
-module_exit(vmg_exit);
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("Uses and checks the migration test devices in a guest");

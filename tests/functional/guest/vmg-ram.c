@@ -46,11 +46,6 @@ int vmg_ram_init(void)
 	return 0;
 }
 
-void vmg_ram_exit(void)
-{
-	vfree(area);
-}
-
 void vmg_ram_round(struct vmg *vmg)
 {
 	unsigned int slice = next_slice++ % SLICES;

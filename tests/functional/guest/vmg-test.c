@@ -221,15 +221,9 @@ static int test_start(struct vmg *vmg)
 	return 0;
 }
 
-static void test_stop(struct vmg *vmg)
-{
-	vmg_write(vmg, VMT_REG_DMA_CTRL, 0);
-}
-
 const struct vmg_ops vmg_test_ops = {
 	.name = "test",
 	.start = test_start,
 	.round = test_round,
-	.stop = test_stop,
 	.irq = test_irq,
 };

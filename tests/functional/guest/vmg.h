@@ -46,7 +46,6 @@ struct vmg_ops {
 	const char *name;
 	int (*start)(struct vmg *vmg);
 	void (*round)(struct vmg *vmg);
-	void (*stop)(struct vmg *vmg);
 	/* In the handler: what was it? */
 	enum vmg_irq (*irq)(struct vmg *vmg, struct vmg_vector *vector);
 };
@@ -55,7 +54,6 @@ struct vmg {
 	struct pci_dev *pdev;
 	const struct vmg_ops *ops;
 	void __iomem *regs;
-	struct task_struct *task;
 	void *priv;		/* of the device's part */
 	bool checks_ram;
 
@@ -103,7 +101,6 @@ void vmg_irq_prepare(struct vmg *vmg, int vector);
 bool vmg_irq_wait(struct vmg *vmg, int vector, const char *what);
 
 int vmg_ram_init(void);
-void vmg_ram_exit(void);
 
 /* Check a part of the RAM, and write it anew. */
 void vmg_ram_round(struct vmg *vmg);
