@@ -239,14 +239,8 @@ bool domain_is(const Node *node, const char *state)
 
 bool domain_kill(const Node *node)
 {
-    g_autofree char *path = g_build_filename(node->dir, "run", "libvirt",
-                                             "qemu", DOMAIN ".pid", NULL);
-    g_autofree char *text = NULL;
-    pid_t pid = 0;
+    pid_t pid = node_qemu(node, DOMAIN);
 
-    if (g_file_get_contents(path, &text, NULL, NULL)) {
-        pid = strtol(text, NULL, 10);
-    }
     return pid > 1 && kill(pid, SIGKILL) == 0;
 }
 

@@ -16,6 +16,7 @@
 #include "node.h"
 
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -260,23 +261,11 @@ void node_share_capabilities(const Node *from, const char *emulator,
     g_autofree char *old = g_build_filename(from->dir, sub, NULL);
     g_autofree char *new = g_build_filename(sandbox_dir(), name, sub, NULL);
     g_auto(Virsh) run = { 0 };
-    g_autoptr(GDir) handle = NULL;
-    const char *file;
 
     virsh_ask(from, &run, "domcapabilities", "--emulatorbin", emulator,
               "--virttype", "qemu", "--arch", "x86_64", NULL);
-    handle = g_dir_open(old, 0, NULL);
     g_mkdir_with_parents(new, 0755);
-    while (handle && (file = g_dir_read_name(handle))) {
-        g_autofree char *from_path = g_build_filename(old, file, NULL);
-        g_autofree char *to_path = g_build_filename(new, file, NULL);
-        g_autofree char *text = NULL;
-        gsize length;
-
-        if (g_file_get_contents(from_path, &text, &length, NULL)) {
-            g_file_set_contents(to_path, text, length, NULL);
-        }
-    }
+    shipped_copy(old, new, NULL);
 }
 
 void node_stop(Node *node)
@@ -311,6 +300,16 @@ bool node_run(const Node *node, const char *program, ...)
     g_test_message("%s# %s: status %d\n%s", node->name, program, status,
                    text);
     return status == 0;
+}
+
+pid_t node_qemu(const Node *node, const char *domain)
+{
+    g_autofree char *name = g_strconcat(domain, ".pid", NULL);
+    g_autofree char *path = g_build_filename(node->dir, "run", "libvirt",
+                                             "qemu", name, NULL);
+    g_autofree char *text = NULL;
+
+    return g_file_get_contents(path, &text, NULL, NULL) ? atoi(text) : 0;
 }
 
 char *node_log_tail(const Node *node, const char *domain, unsigned lines)

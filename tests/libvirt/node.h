@@ -54,6 +54,11 @@ bool node_run(const Node *node, const char *program, ...)
     G_GNUC_NULL_TERMINATED;
 
 /**
+ * node_qemu: the process of @domain's QEMU; 0: there is none.
+ */
+pid_t node_qemu(const Node *node, const char *domain);
+
+/**
  * node_log_tail: the last lines of QEMU's log of @domain; to be freed.
  */
 char *node_log_tail(const Node *node, const char *domain, unsigned lines);

@@ -16,7 +16,6 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -178,19 +177,11 @@ static char *status_line(const char *status, const char *name)
 
 bool shipped_confined(const Node *node, const char *domain)
 {
-    g_autofree char *name = g_strconcat(domain, ".pid", NULL);
-    g_autofree char *path = g_build_filename(node->dir, "run", "libvirt",
-                                             "qemu", name, NULL);
-    g_autofree char *text = NULL, *profile = NULL, *status = NULL;
+    g_autofree char *profile = NULL, *status = NULL;
     g_autofree char *uid = NULL, *seccomp = NULL, *maps = NULL;
+    pid_t pid = node_qemu(node, domain);
     bool loaded;
-    unsigned pid;
 
-    if (!g_file_get_contents(path, &text, NULL, NULL)) {
-        g_test_message("no %s", path);
-        return false;
-    }
-    pid = strtoul(text, NULL, 10);
     profile = g_strchomp(process_text(pid, "attr/apparmor/current"));
     status = process_text(pid, "status");
     maps = process_text(pid, "maps");

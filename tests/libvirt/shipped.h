@@ -21,8 +21,8 @@ char *shipped_lacking(void);
 bool shipped_prepare(GError **error);
 
 /**
- * shipped_copy: fill the directory @own of a node with what the package has
- * at @from
+ * shipped_copy: fill the directory @own of a node with what is at @from, as
+ * the package has it
  */
 bool shipped_copy(const char *from, const char *own, GError **error);
 
