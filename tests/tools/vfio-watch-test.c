@@ -47,32 +47,19 @@ static char *file_of(const char *name)
     return g_build_filename(qtest_tmpdir(), name, NULL);
 }
 
-/* A monitor of its own for the tool; before the side is started */
-static void add_monitor(Watch *watch, VFIOSide *side)
+static void start_watch(Watch *watch)
 {
-    g_autofree char *file = g_strconcat(side->name, ".watch", NULL);
-
-    watch->monitor = file_of(file);
-    g_string_append_printf(side->args, " -qmp unix:%s,server=on,wait=off",
-                           watch->monitor);
-}
-
-static void start_watch(Watch *watch, const char *target, char **env)
-{
-    g_autofree char *base = g_path_get_basename(target);
-    g_autofree char *out = g_strconcat(base, ".json", NULL);
-    g_autofree char *metrics = g_strconcat(base, ".prom", NULL);
+    g_autofree char *out = g_strconcat(watch->monitor, ".json", NULL);
+    g_autofree char *metrics = g_strconcat(watch->monitor, ".prom", NULL);
     const char *argv[] = { TOOL_PROGRAM, "watch", "--json", "--interval",
-                           "0.1", "--metrics", NULL, target, NULL };
+                           "0.1", "--metrics", metrics, watch->monitor, NULL };
     g_autoptr(GError) error = NULL;
-    int fd;
+    int fd = open(out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
-    watch->output = file_of(out);
-    watch->metrics = file_of(metrics);
-    argv[6] = watch->metrics;
-    fd = open(watch->output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     g_assert_cmpint(fd, >=, 0);
-    g_spawn_async_with_fds(NULL, (char **)argv, env,
+    watch->output = g_steal_pointer(&out);
+    watch->metrics = g_steal_pointer(&metrics);
+    g_spawn_async_with_fds(NULL, (char **)argv, NULL,
                            G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL,
                            &watch->pid, -1, fd, -1, &error);
     g_assert_no_error(error);
@@ -136,6 +123,19 @@ static void wait_phase(Watch *watch, const char *phase)
         g_assert_cmpint(waitpid(watch->pid, NULL, WNOHANG), ==, 0);
         g_assert_cmpint(g_get_monotonic_time(), <, end_us);
     } while (!has_phase(watch, phase));
+}
+
+/* Start both sides, and the tool at a monitor of its own of @side. */
+static void start(Watch *watch, VFIOPair *pair, VFIOSide *side)
+{
+    g_autofree char *file = g_strconcat(side->name, ".watch", NULL);
+
+    watch->monitor = file_of(file);
+    g_string_append_printf(side->args, " -qmp unix:%s,server=on,wait=off",
+                           watch->monitor);
+    vfio_pair_start(pair);
+    start_watch(watch);
+    wait_phase(watch, "waiting");
 }
 
 static void expect_exit(Watch *watch, int wanted)
@@ -239,14 +239,11 @@ static void test_source(void)
     g_auto(Watch) watch = { 0 };
     TranscriptMoved sum;
 
-    add_monitor(&watch, pair->src);
     vfio_pair_much_precopy(pair);
     vfio_side_add_device(pair->src);
     vfio_side_add_device(pair->dst);
     pair->src->multi = pair->dst->multi = true;
-    vfio_pair_start(pair);
-    start_watch(&watch, watch.monitor, NULL);
-    wait_phase(&watch, "waiting");
+    start(&watch, pair, pair->src);
     migrate_stay_in_precopy(pair->src->qts);
     vfio_pair_begin(pair);
     wait_phase(&watch, "pre-copy");
@@ -276,11 +273,8 @@ static void test_destination(void)
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
     g_auto(Watch) watch = { 0 };
 
-    add_monitor(&watch, pair->dst);
     vfio_pair_much_precopy(pair);
-    vfio_pair_start(pair);
-    start_watch(&watch, watch.monitor, NULL);
-    wait_phase(&watch, "waiting");
+    start(&watch, pair, pair->dst);
     migrate_stay_in_precopy(pair->src->qts);
     vfio_pair_begin(pair);
     wait_phase(&watch, "incoming");
@@ -300,12 +294,9 @@ static void test_failure(void)
     g_auto(Watch) watch = { 0 };
     const char *error;
 
-    add_monitor(&watch, pair->src);
     vfio_side_fault(pair->src, "read", "event=data-size-read;"
                     "state=stop-copy;errno=EIO");
-    vfio_pair_start(pair);
-    start_watch(&watch, watch.monitor, NULL);
-    wait_phase(&watch, "waiting");
+    start(&watch, pair, pair->src);
     vfio_pair_begin(pair);
     vfio_expect_failed(pair->src, "data_size;Input/output error");
     expect_exit(&watch, 1);
@@ -326,10 +317,7 @@ static void test_builtin(void)
     g_auto(Watch) watch = { 0 };
     JsonObject *device;
 
-    add_monitor(&watch, pair->src);
-    vfio_pair_start(pair);
-    start_watch(&watch, watch.monitor, NULL);
-    wait_phase(&watch, "waiting");
+    start(&watch, pair, pair->src);
     vfio_pair_begin(pair);
     vfio_pair_finish(pair);
     expect_exit(&watch, 0);
@@ -346,10 +334,7 @@ static void test_lost(void)
     VFIOPair *pair = vfio_pair_new(SIDE_ATTACHED, SIDE_ATTACHED);
     g_auto(Watch) watch = { 0 };
 
-    add_monitor(&watch, pair->src);
-    vfio_pair_start(pair);
-    start_watch(&watch, watch.monitor, NULL);
-    wait_phase(&watch, "waiting");
+    start(&watch, pair, pair->src);
     vfio_side_quit(pair->src);
     expect_exit(&watch, 3);
     vfio_pair_free(pair);
