@@ -30,7 +30,6 @@ typedef struct GuestReport {
     int64_t tick;
     int64_t rounds;
     int64_t rung, irqs;         /* interrupts asked for, and that came */
-    int64_t extra;              /* that nobody asked for */
     int64_t burst_irqs;         /* one for each burst of DMA, may merge */
     int64_t bursts;             /* of DMA, as the device counts */
     int64_t dma_words;          /* compared */
