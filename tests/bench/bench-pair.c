@@ -14,6 +14,7 @@
 
 #include "bench.h"
 #include "bench-calls.h"
+#include "report/trace-log.h"
 
 #define BENCH_RAM_BYTES     (UINT64_C(16) << 20)
 #define BENCH_TICK_MS       20
@@ -220,52 +221,36 @@ static bool check_devices(Pair *pair, const BenchCase *spec, GError **error)
     return true;
 }
 
-/* Its text; NULL: there is none. To be freed */
-static void read_source_trace(const Pair *pair, char **text)
+/*
+ * Of the source's trace: when it was told to stop its VM (the event STOP comes
+ * when its devices have stopped, too), and what downtime it had expected of
+ * the device that was asked last; NaN: nothing
+ */
+static bool read_trace(const Pair *pair, int64_t *stop_us,
+                       double *expected_ms, GError **error)
 {
     g_autofree char *path = pair_trace(pair, PAIR_SOURCE);
+    g_autoptr(TraceLog) log = trace_log_read(path, error);
 
-    g_file_get_contents(path, text, NULL, NULL);
-}
+    *stop_us = 0;
+    *expected_ms = NAN;
+    for (unsigned i = 0; log && i < log->events->len; i++) {
+        const TraceEvent *event = g_ptr_array_index(log->events, i);
+        const char *words = strstr(event->text, "expected ");
+        unsigned ms;
 
-/* What the source had expected, of the device that was asked last; or NaN */
-static double expected_ms(const Pair *pair)
-{
-    static const char event[] = "vfio_migration_downtime";
-    g_autofree char *text = NULL;
-    double expected = NAN;
-    unsigned one_ms;
-
-    read_source_trace(pair, &text);
-    for (const char *at = text; at && (at = strstr(at, event)); at++) {
-        const char *words = strstr(at, "expected ");
-
-        if (words && sscanf(words, "expected %u ms", &one_ms) == 1) {
-            expected = fmax(expected, one_ms);
+        if (!*stop_us && strstr(event->text, "(finish-migrate)")) {
+            *stop_us = event->time_us;
+        }
+        if (words && sscanf(words, "expected %u ms", &ms) == 1) {
+            *expected_ms = fmax(*expected_ms, ms);
         }
     }
-    return expected;
-}
-
-/*
- * When the source was told to stop its VM, of QEMU's trace: the event STOP
- * comes when its devices have stopped, too.
- */
-static int64_t stop_us(const Pair *pair)
-{
-    g_autofree char *text = NULL;
-    const char *mark;
-    char *end;
-
-    read_source_trace(pair, &text);
-    mark = text ? strstr(text, "(finish-migrate)") : NULL;
-    mark = mark ? g_strrstr_len(text, mark - text, "\n") : NULL;
-    mark = mark ? strchr(mark, '@') : NULL;
-    if (!mark) {
-        return 0;
+    if (log && !*stop_us) {
+        g_set_error(error, QMP_ERROR, QMP_ERROR_COMMAND,
+                    "the source's trace does not say when its VM stopped");
     }
-    return g_ascii_strtoull(mark + 1, &end, 10) * G_USEC_PER_SEC +
-           g_ascii_strtoull(end + 1, NULL, 10);
+    return *stop_us;
 }
 
 /* --- kinds of rows ------------------------------------------------------ */
@@ -281,20 +266,13 @@ static bool measure_move(Pair *pair, const BenchCase *spec,
         return false;
     }
     end_usage(pair, spec, usage, sample);
-    begin_us = stop_us(pair);
-    if (!begin_us) {
-        g_set_error(error, QMP_ERROR, QMP_ERROR_COMMAND,
-                    "the source's trace does not say when its VM stopped");
+    if (!read_trace(pair, &begin_us, &sample->value[BENCH_EXPECTED], error)) {
         return false;
     }
     sample->value[BENCH_VALUE] =
         (qmp_event_us(pair->qmp[PAIR_DESTINATION], "MIGRATION", "completed") -
          begin_us) / 1e3;
-    if (!check_devices(pair, spec, error)) {
-        return false;
-    }
-    sample->value[BENCH_EXPECTED] = spec->limit_ms ? expected_ms(pair) : NAN;
-    return true;
+    return check_devices(pair, spec, error);
 }
 
 static bool measure_answers(Pair *pair, const BenchCase *spec,
