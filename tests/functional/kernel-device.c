@@ -60,6 +60,14 @@ bool kernel_builtin(void)
     return !g_strcmp0(g_getenv("VM_TESTBED_BUILTIN"), "yes");
 }
 
+void kernel_log_case(void)
+{
+    g_autofree char *line = g_strdup_printf("vm-testbed: case %s\n",
+                                            g_test_get_path());
+
+    write_file("/dev/kmsg", line);
+}
+
 KernelDevice *kernel_device(const VFIOSide *side, unsigned index)
 {
     GPtrArray *devices = side->own;

@@ -2,8 +2,7 @@
  * A device of the kernel test driver (tests/kernel)
  *
  * Owns: making and removing mediated devices, binding PCI devices, giving the
- * driver what a side has for them, reading what they say of themselves; the
- * kernel's log.
+ * driver what a side has for them, reading what they say of themselves.
  * Does not own: the side, its configuration and its QEMU (sim-helpers.h).
  * Locks: none. Runs as root, in the testbed's VM (scripts/vm-testbed).
  * Source: docs/test-driver.md; keys and events are those of docs/sim.md.
@@ -88,11 +87,9 @@ void kernel_remove_all(void);
 int64_t kernel_device_arc_us(const KernelDevice *dev, const char *arc);
 
 /*
- * kernel_log_begin: what comes after this belongs to the case.
- * kernel_log_check: fail the case if there is a warning or worse in it, by
- * the patterns that scripts/vm-testbed uses too.
+ * kernel_log_case: a line with the case's name in the kernel's log, which
+ * scripts/vm-testbed reads when the program has ended.
  */
-void kernel_log_begin(void);
-void kernel_log_check(void);
+void kernel_log_case(void);
 
 #endif /* TESTS_FUNCTIONAL_KERNEL_DEVICE_H */

@@ -207,11 +207,10 @@ static void run_case(const void *opaque)
         qtest_skip(why);
         return;
     }
-    kernel_log_begin();
+    kernel_log_case();
     pair = pair_new(c);
     c->run(pair, c->data);
     vfio_pair_free(pair);
-    kernel_log_check();
 }
 
 void kernel_add_case(const KernelCase *c)

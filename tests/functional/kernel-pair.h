@@ -56,7 +56,7 @@ typedef struct KernelCase {
     bool ours;                  /* means nothing for QEMU's own code */
 } KernelCase;
 
-/* kernel_add_case: a copy of it; the kernel's log is checked after it. */
+/* kernel_add_case: a copy of it. */
 void kernel_add_case(const KernelCase *c);
 
 #endif /* TESTS_FUNCTIONAL_KERNEL_PAIR_H */

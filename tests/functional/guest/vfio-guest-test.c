@@ -201,9 +201,8 @@ static void run_case(const void *opaque)
         return;
     }
     no_huge_pages();
-    kernel_log_begin();
+    kernel_log_case();
     c->run(c);
-    kernel_log_check();
 }
 
 int main(int argc, char **argv)
