@@ -158,7 +158,7 @@ typedef struct RefusedCase {
     first, "container of dev0: cannot map 0x;IOVA 0x1400;" \
     "VFIO_IOMMU_MAP_DMA;Cannot allocate memory;ulimit -l, RLIMIT_MEMLOCK"
 
-/* RAM needs less than 16 mappings, the guest IOMMU 16 and more. */
+/* RAM needs fewer than 16 mappings, the guest IOMMU 16 and more. */
 static const RefusedCase refused_cases[] = {
     { "entries", "viommu/steady", "40", NULL,
       "container of dev0: cannot map 0x1000 bytes at IOVA 0x1400;"
