@@ -53,6 +53,7 @@ typedef struct VFIODirtyTracker {
     uint64_t map_errors_told;   /* bit n: errno n was reported */
 } VFIODirtyTracker;
 
+/* Page size of the tracker's bitmaps, in bytes */
 static inline uint64_t vfio_dirty_page_bytes(const VFIODirtyTracker *t)
 {
     return UINT64_C(1) << t->page_shift;
@@ -111,7 +112,7 @@ int vfio_dirty_unmap_get(VFIODirtyTracker *t, const VFIODirtyRange *range);
  * vfio_dirty_unmap: unmap without looking at bits
  *
  * Works without a tracker.
- * Returns: 0, also where nothing was mapped, or -errno.
+ * Returns: 0, also if nothing was mapped, or -errno.
  */
 int vfio_dirty_unmap(VFIOContainer *container, uint64_t first_iova,
                      uint64_t last_iova);

@@ -22,7 +22,7 @@
 typedef struct VFIOMigCredit {
     uint64_t debt_bytes;
     uint64_t used_bytes;        /* sent in the interval, as of the last look */
-    int64_t interval_ns;        /* when it began, as far as known */
+    int64_t interval_ns;        /* when it began, if known */
     unsigned intervals;         /* begun since the last turn of a device */
 } VFIOMigCredit;
 

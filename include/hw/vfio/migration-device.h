@@ -127,6 +127,7 @@ static inline VFIODeviceMigration *vfio_mig_of(VFIODevice *vbasedev)
     return (VFIODeviceMigration *)vbasedev->migration;
 }
 
+/* The device of @mig */
 static inline VFIODevice *vfio_mig_dev(VFIODeviceMigration *mig)
 {
     return mig->base.vbasedev;

@@ -30,7 +30,7 @@
  */
 #define VFIO_MIG_QEMU_MS            20
 
-/* Sizes that a device reports, as far as its protocol allows */
+/* Sizes that a device reports, if its protocol allows that */
 typedef struct VFIOMigSizes {
     bool precopy_known;
     uint64_t initial_bytes;     /* to be read before the VM is stopped */
@@ -52,7 +52,7 @@ typedef struct VFIOMigLook {
 typedef struct VFIOMigEstimate {
     VFIOMigLook look;           /* the last one */
     double best_rate;           /* bytes/ms, of all that was sent */
-    double measured_bytes;      /* sent, as far as it was measured */
+    double measured_bytes;      /* sent, up to the last measurement */
     int64_t measured_ns;        /* until when */
     int64_t away_ns;            /* since then, devices blocked the thread */
 
