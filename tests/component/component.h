@@ -15,7 +15,7 @@
 #include "migration/standalone.h"
 #include "tests/sim/vfio-sim.h"
 
-/* The id of every device that comp_open() opens, so that streams fit. */
+/* The id of every device opened by comp_open(), so that streams match */
 #define COMP_ID "0000:00:04.0"
 
 void comp_init(int *argc, char ***argv);
@@ -23,45 +23,45 @@ void comp_init(int *argc, char ***argv);
 int comp_run(void);
 
 /*
- * comp_sim: begin a simulation from @text, the groups of a configuration
+ * comp_sim: start a simulation from @text, the groups of a configuration
  *
- * What a former one left is ended first. The VM is paused and was never run.
+ * A previous one is ended first. The VM is paused and has never run.
  */
 void comp_sim(const char *text);
 
 /*
  * comp_sim_end: close what is open, and check that nothing is left: no
- * handler, no blocker; no contract violation where @allow_violations is false
+ * handler, no blocker; and no contract violation, unless they are allowed
  */
 void comp_sim_end(void);
 void comp_allow_violations(void);
 
-/* Open device @name of the simulation; must work. */
+/* Open device @name of the simulation; must succeed. */
 VFIODevice *comp_open(const char *name);
 /* The same with all options; @options.sysfsdev is set from @name. */
 VFIODevice *comp_try_open(const char *name, VFIOHostDeviceOptions options,
                           Error **errp);
 /*
- * Simulate @count devices, src0, src1, ..., and as many, dst0, ..., that may
- * migrate together: with @keys in turn, and @faults
+ * Simulate @count devices src0, src1, ... and as many dst0, dst1, ... that may
+ * migrate together, using @keys in turn, and @faults
  */
 void comp_sim_several(unsigned count, const char *const *keys,
                       unsigned nr_keys, const char *faults);
-/* @side0, @side1, ... below ids in their order, into @devices; must work */
+/* Open @side0, @side1, ... with consecutive ids into @devices; must succeed. */
 void comp_open_several(const char *side, VFIODevice **devices, unsigned count);
 void comp_close(VFIODevice *vbasedev);
-/* Close all devices: the VM is gone, the simulation stays. */
+/* Close all devices: the VM is gone, the simulation remains. */
 void comp_close_all(void);
 
 /*
- * Migrate to @bytes, which is emptied first. @steps: NULL: the usual ones.
- * @error: its text; g_free()
+ * Migrate to @bytes, which is cleared first. @steps: NULL for the usual ones.
+ * @error: set to the error's text, to be freed with g_free()
  */
 int comp_save(GByteArray *bytes, VFIOHostStep *const *steps, char **error);
-/* Take @bytes in, without letting the VM run. */
+/* Load @bytes, without letting the VM run. */
 int comp_load(const GByteArray *bytes, char **error);
 int comp_load_data(const void *data, size_t size, char **error);
-/* As QEMU's loadvm does: with the VM that is there */
+/* Like QEMU's loadvm: into the existing VM */
 int comp_loadvm(const void *data, size_t size);
 
 /* Error and warning messages since comp_sim() or comp_forget_messages() */
@@ -69,19 +69,19 @@ const char *comp_messages(void);
 void comp_forget_messages(void);
 void comp_assert_message(const char *part);
 
-/* State of the simulated device as its register reads, by word */
+/* Name of the state in the simulated device's register */
 const char *comp_state(const char *name);
 void comp_assert_state(const char *name, const char *state);
 VFIOSimStatus comp_status(const char *name);
 /*
- * comp_run_same: let the VM run, with the state that @source gave
+ * comp_run_same: let the VM run, with the state saved from @source
  *
- * Nothing is corrupt or missing, and no byte was sent twice: @source saved
- * once, @destination loaded once.
+ * Asserts that nothing is corrupt or missing, and that no byte was sent twice:
+ * @source has saved once, @destination has loaded once.
  */
 void comp_run_same(const char *source, const char *destination);
 
-/* What "src" saved arrives in "dst", which is opened anew, and runs. */
+/* Load what "src" has saved into "dst", which is opened first, and run it. */
 void comp_arrives(const GByteArray *bytes);
 
 /*
@@ -92,14 +92,14 @@ void comp_arrives(const GByteArray *bytes);
 char *comp_path(const char *name);
 void comp_path_forget(void);
 void comp_assert_path(const char *name, const char *path);
-/* Lines of the transcript that hold @part, since comp_path_forget() */
+/* Number of lines with @part in the transcript since comp_path_forget() */
 unsigned comp_transcript_count(const char *part);
 
 /* Members of the property "vfio-migration" */
 char *comp_property_str(VFIODevice *vbasedev, const char *member);
 int64_t comp_property_int(VFIODevice *vbasedev, const char *member);
 
-/* @text has @part in it, or the test fails and shows both. */
+/* Fail the test, and show both, unless @text contains @part. */
 void comp_assert_has(const char *text, const char *part);
 
 #endif /* TESTS_COMPONENT_H */

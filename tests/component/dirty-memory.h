@@ -2,7 +2,7 @@
  * Guest memory for tests of dirty tracking
  *
  * RAM with dirty bits, RAM that is plugged in parts, and a guest's IOMMU.
- * What is dirty for a migration is read with dirty_ram_dirty().
+ * dirty_ram_dirty() reads what is dirty for a migration.
  *
  * Locks: the BQL for everything.
  *
@@ -22,19 +22,19 @@ uint8_t *dirty_ram_ptr(MemoryRegion *mr);
 /* Leave a hole between the RAM before and the RAM after. */
 void dirty_ram_skip(uint64_t size_bytes);
 
-/* From now on @mr has parts of @granule_bytes, none of them populated. */
+/* Make @mr consist of parts of @granule_bytes, none of them populated. */
 void dirty_ram_in_parts(MemoryRegion *mr, uint64_t granule_bytes);
 void dirty_ram_populate(MemoryRegion *mr, uint64_t offset,
                             uint64_t size_bytes, bool populated);
 
-/* Is the page of 4 KiB at @offset of @mr dirty? @clear: and forget it */
+/* Is the 4 KiB page at @offset of @mr dirty? @clear: also clear the bit */
 bool dirty_ram_dirty(MemoryRegion *mr, uint64_t offset, bool clear);
-/* Pages of all RAM that are dirty; forgets them all */
+/* Number of dirty pages in all RAM; clears all bits */
 uint64_t dirty_ram_dirty_count(void);
 
 /*
- * A section is there, or is not any more: what a listener is told of that
- * registers. Those that are registered are told by the caller.
+ * Add or remove a section: listeners that are registered later are called for
+ * existing sections. The caller calls those that are already registered.
  */
 void dirty_section_add(const MemoryRegionSection *section);
 void dirty_section_del(const MemoryRegionSection *section);
@@ -42,10 +42,10 @@ void dirty_section_del(const MemoryRegionSection *section);
 /* A guest's IOMMU over all of 2^64, with nothing mapped */
 MemoryRegion *dirty_iommu_new(void);
 void dirty_iommu_free(MemoryRegion *mr);
-/* The guest maps: what is told to a notifier, and again by each replay */
+/* The guest maps: calls the notifier now, and again in each replay. */
 void dirty_iommu_map(MemoryRegion *mr, uint64_t iova, MemoryRegion *ram,
                          uint64_t offset, uint64_t size_bytes);
-/* ... and unmaps; as of intel_iommu, the event does not say where it led */
+/* ... and unmaps; as with intel_iommu, the event lacks the target address. */
 void dirty_iommu_unmap(MemoryRegion *mr, uint64_t iova,
                            uint64_t size_bytes);
 unsigned dirty_iommu_notifiers(MemoryRegion *mr);

@@ -1,10 +1,10 @@
 /*
  * A small migration of RAM, with a device that writes to it
  *
- * Owns: RAM that comes, goes and moves, a guest's IOMMU, what QEMU's
- * common.c does with sections, and the migration of RAM beside the device's:
- * all is copied at first, then what is dirty after each sync.
- * Does not own: what must come of it (test-dirty-tracking.c).
+ * Owns: RAM that is added, removed and moved, a guest's IOMMU, what QEMU's
+ * common.c does with sections, and the migration of RAM alongside the device's:
+ * everything is copied first, then what is dirty after each sync.
+ * Does not own: the expected results (test-dirty-tracking.c).
  * Locks: none; one thread.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -33,7 +33,7 @@ typedef struct Ram {
     MemoryRegion *mr;
     uint64_t units;
     uint8_t *copy;
-    uint64_t iova;              /* of its section, where there is one */
+    uint64_t iova;              /* of its section, if there is one */
     bool present;
 } Ram;
 
@@ -46,11 +46,11 @@ typedef struct World {
     MemoryRegion *iommu;
     bool translated;            /* sections of the IOMMU, or of RAM */
     bool no_iommu;              /* the guest never uses it */
-    bool mapped[GIOVA_UNITS];   /* a guest's mapping begins there */
+    bool mapped[GIOVA_UNITS];   /* a guest's mapping starts there */
     uint64_t length[GIOVA_UNITS];
     bool populated[PARTS_UNITS]; /* by unit */
     GRand *rand;
-    const char *other;          /* a device that writes as well, or NULL */
+    const char *other;          /* another device that writes, or NULL */
     bool running;               /* devices may write */
     unsigned writes;
 } World;
@@ -58,48 +58,48 @@ typedef struct World {
 extern World *world;
 
 /*
- * world_begin: a device "src" with RAM and nothing translated, running
+ * world_begin: create a running device "src" with RAM and no translation
  *
- * @config: of the simulation
- * @seed: of all that is random
+ * @config: configuration of the simulation
+ * @seed: of all random numbers
  */
 void world_begin(const char *config, uint32_t seed);
 void world_end(void);
 
 /* Random steps, and a migration with more of them. Returns 0, or -errno */
 int world_migrate(char **error);
-/* The device's alone, with a step in front of its set-up, and one behind it */
+/* Only the device's migration, with a step before and one after its setup */
 int world_migrate_with(VFIOHostStep *at_begin, VFIOHostStep *in_round,
                        char **error);
 
-/* Has the copy all that is in @ram? */
+/* Is the copy identical to @ram? */
 bool world_ram_is_same(Ram *ram);
 
-/* Just @bytes from @from on are dirty in @ram, which they are no more then. */
+/* Assert that exactly @bytes at @from are dirty in @ram, and clear the bits. */
 void world_expect_dirty(Ram *ram, uint64_t from, uint64_t bytes);
 
-/* Pages that are mapped for the devices; of RAM in parts, what is plugged */
+/* Pages mapped for the devices; for RAM in parts only what is plugged */
 uint64_t world_mapped_pages(void);
 
 /* Plug or unplug the part of world->parts at @at; it must have no section. */
 void world_populate(uint64_t at, bool populated);
-/* RAM of a test's own, without a section yet, and its end */
+/* Create and free a test's own RAM, initially without a section. */
 void world_ram_init(Ram *ram, uint64_t units);
 void world_ram_destroy(Ram *ram);
 
-/* Sections come and go, as QEMU's memory listener tells it. */
+/* Add and remove sections, calling the memory listener as QEMU does. */
 MemoryRegionSection world_ram_section(Ram *ram);
 void world_ram_appears(Ram *ram);
-void world_ram_comes_back(Ram *ram);    /* where it was */
+void world_ram_comes_back(Ram *ram);    /* at the same address */
 void world_ram_goes(Ram *ram);
 void world_iommu_goes(void);
-/* From RAM to the guest's IOMMU, and back */
+/* Switch between sections of RAM and of the guest's IOMMU. */
 void world_switch_translation(void);
 
-/* The guest maps something, and unmaps one of it or all. */
+/* The guest maps something, or unmaps one or all of its mappings. */
 void world_guest_map(void);
 void world_guest_unmap(void);
-/* As many records as the guest has mappings, while there is an IOMMU */
+/* Assert that there is one record per mapping, while there is an IOMMU. */
 void world_check_records(void);
 
 void world_log_start(void);
