@@ -316,14 +316,37 @@ static void test_answers(void)
     static const uint8_t ack_only[] = { ACK };
     static const uint8_t ack_with_more[] = { 0, 7, 0, 4, 0, 0, 0, 0, SHUT };
     static const uint8_t empty_pong[] = { 0, 2, 0, 0, SHUT };
+    static const uint8_t long_shut[] = { 0, 1, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0 };
 
     g_assert_false(is_refused(yes, sizeof(yes)));
     g_assert_false(is_refused(ack, sizeof(ack)));
     g_assert_true(is_refused(ack_only, sizeof(ack_only)));
     g_assert_true(is_refused(ack_with_more, sizeof(ack_with_more)));
     g_assert_true(is_refused(empty_pong, sizeof(empty_pong)));
+    g_assert_true(is_refused(long_shut, sizeof(long_shut)));
     g_assert_true(is_refused(yes, 4));
     g_assert_true(is_refused(yes, 0));
+}
+
+/* Whatever a peer sends, the user gets so much of it, and the memory stays. */
+static void test_long_reason(void)
+{
+    static const uint8_t pong[] = { 0, 2, 0, 4, 0x56, 'a', '\n', 'c' };
+    static const uint8_t end_of_it[] = { 0, 2, 0, 4, 0x56, 0, 0, 0, SHUT };
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+
+    begin(false, true, true);
+    vfio_mig_answer_await(&migration);
+    for (int i = 0; i < 500; i++) {
+        g_byte_array_append(bytes, pong, sizeof(pong));
+    }
+    g_byte_array_append(bytes, end_of_it, sizeof(end_of_it));
+    answer(bytes->data, bytes->len);
+    wait_for_answer();
+    g_assert_cmpuint(strlen(qemu.reason), ==,
+                     strlen("the destination says: ") + 600);
+    g_assert_nonnull(strstr(qemu.reason, "says: a?ca?c"));
+    end();
 }
 
 int main(int argc, char **argv)
@@ -334,5 +357,6 @@ int main(int argc, char **argv)
     g_test_add_func("/answer/cannot-be-set", test_cannot_be_set);
     g_test_add_func("/answer/waits", test_waits);
     g_test_add_func("/answer/answers", test_answers);
+    g_test_add_func("/answer/long-reason", test_long_reason);
     return g_test_run();
 }

@@ -217,6 +217,18 @@ static void test_limit_is_raised(void)
     g_assert_cmpuint(w.device_sent, >, 64 * MiB);
 }
 
+/* A look that comes early in an interval makes no debt. */
+static void test_early(void)
+{
+    VFIOMigCredit credit = { .debt_bytes = 1 * MiB, .used_bytes = 2000 };
+    VFIOMigInterval now = {
+        .now_ns = 50 * MS, .max_bytes = 1000, .used_bytes = 1000,
+    };
+
+    vfio_mig_credit_look(&credit, &now);
+    g_assert_cmpuint(credit.debt_bytes, ==, 1 * MiB);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -228,6 +240,7 @@ int main(int argc, char **argv)
     TEST("beside-some-ram", beside_some_ram);
     TEST("no-limit", no_limit);
     TEST("raised", limit_is_raised);
+    TEST("early", early);
 #undef TEST
     return g_test_run();
 }

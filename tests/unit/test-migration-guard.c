@@ -12,6 +12,8 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include "qemu/units.h"
 #include "qapi/error.h"
@@ -112,6 +114,12 @@ static void test_faults(void)
             g_assert_cmpint(vfio_mig_guarded_probe(w->host + (keep + 1) * page
                                                    - 1, 1),
                             ==, -EFAULT);
+            g_assert_cmpint(vfio_mig_guarded_probe(w->host + (keep + 1) * page
+                                                   - 1, 2),
+                            ==, -EFAULT);
+            g_assert_true(!keep ||
+                          vfio_mig_guarded_probe(w->host + keep * page - 1,
+                                                 2) == -EFAULT);
         }
         window_keep(w, PAGES);
         vfio_mig_guard_end();
@@ -211,6 +219,45 @@ static void test_sent_while_blocked(void)
     }
     close(fd);
     block_sigbus(false);
+    reset_handler();
+}
+
+static uint8_t bad_memory[4 * MiB];
+
+static void report_bad_memory(int sig)
+{
+    siginfo_t info = {
+        .si_signo = SIGBUS,
+        .si_code = BUS_MCEERR_AR,
+        .si_addr = bad_memory,
+    };
+
+    syscall(SYS_rt_tgsigqueueinfo, getpid(), (pid_t)syscall(SYS_gettid),
+            SIGBUS, &info);
+}
+
+/* That memory is broken is QEMU's affair, also in the middle of a copy. */
+static void test_machine_check(void)
+{
+    struct itimerval each_ms = { { 0, 1000 }, { 0, 1000 } }, never = { 0 };
+    g_autofree uint8_t *to = g_malloc(sizeof(bad_memory));
+
+#ifndef __x86_64__
+    g_test_skip("an emulated processor takes it for a fault of its own");
+    return;
+#endif
+    set_handler(other_handler, NULL);
+    signal(SIGALRM, report_bad_memory);
+    vfio_mig_guard_begin();
+    setitimer(ITIMER_REAL, &each_ms, NULL);
+    while (other_calls < 20) {
+        g_assert_cmpint(vfio_mig_guarded_copy(to, bad_memory,
+                                              sizeof(bad_memory)), ==, 0);
+    }
+    setitimer(ITIMER_REAL, &never, NULL);
+    g_assert_cmpint(other_code, ==, BUS_MCEERR_AR);
+    vfio_mig_guard_end();
+    signal(SIGALRM, SIG_DFL);
     reset_handler();
 }
 
@@ -369,6 +416,7 @@ int main(int argc, char **argv)
     g_test_add_func("/migration-guard/sent", test_sent);
     g_test_add_func("/migration-guard/sent-while-blocked",
                     test_sent_while_blocked);
+    g_test_add_func("/migration-guard/machine-check", test_machine_check);
     g_test_add_func("/migration-guard/default", test_default);
     g_test_add_func("/migration-guard/upper-handler", test_upper_handler);
     g_test_add_func("/migration-guard/threads", test_threads);

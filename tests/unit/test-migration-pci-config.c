@@ -95,6 +95,10 @@ static const Case cases[] = {
       .here = { { MSIX_AT + 4, 0 }, { MSIX_AT + 8, 0 } },
       .says = "BAR 2 is absent here but the source has it (0xe1004000)" },
     { "bar-of-msix-only", .bar2_size = 1 },
+    { "msix-at-the-end", .bar2_size = 1,
+      .here = { { 0x41, 0xfc }, { 0xfc, PCI_CAP_ID_MSIX } },
+      .there = { { 0x41, 0xfc }, { 0xfc, PCI_CAP_ID_MSIX } },
+      .says = "BAR 2 is absent here but the source has it (0xe1004000)" },
     { "bar-64-bit-upper-half", .there = { { PCI_BASE_ADDRESS_1 + 3, 0x80 } } },
     { "bar-64-bit-misaligned", .there = { { PCI_BASE_ADDRESS_0 + 1, 0x80 } },
       .says = "BAR 0 is 64 KiB here but the source has it at 0x1e0018000" },
@@ -133,9 +137,12 @@ static void test_case(const void *opaque)
 {
     const Case *c = opaque;
     uint64_t bar_size[VFIO_MIG_PCI_BARS];
-    uint8_t here[BYTES], there[BYTES];
+    /* Behind it stands what would be an offset into BAR 2. */
+    g_autofree uint8_t *here = g_malloc(BYTES + 16);
+    uint8_t there[BYTES];
     g_autofree char *why = NULL;
 
+    memset(here, 2, BYTES + 16);
     memcpy(bar_size, sizes, sizeof(sizes));
     if (c->bar2_size) {
         bar_size[2] = c->bar2_size == 1 ? 0 : c->bar2_size;

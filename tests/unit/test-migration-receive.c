@@ -246,6 +246,20 @@ static void test_channel_fails(void)
     }
 }
 
+/* EFAULT is said of a window that went; a stream may have it, too. */
+static void test_stream_has_efault(void)
+{
+    QEMUFile *f = stream_open(STREAM_BYTES);
+    Error *err = NULL;
+    uint64_t to;
+
+    qemu_file_set_error(f, -EFAULT);
+    g_assert_cmpint(vfio_mig_get_window(f, &to, sizeof(to), &err), ==, -EIO);
+    g_assert_nonnull(err);
+    error_free(err);
+    qemu_fclose(f);
+}
+
 /* A window whose second half is gone */
 static uint8_t *window_half(size_t size, int *fd)
 {
@@ -355,6 +369,7 @@ int main(int argc, char **argv)
     g_test_add_func("/receive/small-pieces", test_small_pieces);
     g_test_add_func("/receive/end", test_end);
     g_test_add_func("/receive/channel-fails", test_channel_fails);
+    g_test_add_func("/receive/stream-has-efault", test_stream_has_efault);
     g_test_add_func("/receive/window-gone", test_window_gone);
     g_test_add_func("/receive/user-space-copies", test_user_space_copies);
     g_test_add_func("/receive/waits", test_waits);
