@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include "qapi/error.h"
 #include "qemu/main-loop.h"
+#include "qemu/units.h"
 #include "hw/vfio/migration-session.h"
 #include "component.h"
 
@@ -87,6 +88,17 @@ static void drain_and_join(Migration *m)
     g_thread_join(drain);
     close(m->read_fd);
     qemu_mutex_lock_iothread();
+}
+
+/* The other end reads so much, and then no more. */
+static void take(Migration *m, size_t bytes)
+{
+    g_autofree uint8_t *buf = g_malloc(bytes);
+
+    for (ssize_t n; bytes; bytes -= n) {
+        n = read(m->read_fd, buf, bytes);
+        g_assert_cmpint(n, >, 0);
+    }
 }
 
 static void check_retry(void)
@@ -169,6 +181,12 @@ static void test_stop(gconstpointer data)
                     5 * VFIO_MIG_CLAIM_WAIT_MS * 1000);
     comp_assert_state("src", "pre-copy");
     qemu_mutex_unlock_iothread();
+    take(&m, 6 * MiB);
+    while (!go_on && strcmp(comp_state("src"), "stop-copy")) {
+        g_assert_cmpint(g_get_monotonic_time() - start, <,
+                        30 * G_USEC_PER_SEC);
+        g_usleep(1000);
+    }
     drain_and_join(&m);
     error = m.error;
 
@@ -223,6 +241,82 @@ static void test_slow_answer(gconstpointer data)
     g_assert_cmpint(m.ret, ==, 0);
     g_assert_null(error);
     comp_assert_state("src", "stop");
+    comp_sim_end();
+}
+
+/*
+ * The device is reset while it is read, which ends the session, and found
+ * so meanwhile: its file is closed by who reads.
+ */
+static void test_reset_in_read(void)
+{
+    g_autofree char *error = NULL;
+    Migration m = { .ret = 1 };
+
+    comp_sim("[device src]\ngroup=1\nprofile=virtio\nprotocol=v2\n"
+             "[fault slow]\nevent=data-read\ndelay-ms=400\n");
+    comp_open("src");
+    m.write_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    vfio_host_vm_start();
+    qemu_mutex_unlock_iothread();
+    m.thread = g_thread_new("migration", migration_thread, &m);
+    while (vfio_sim_fault_fired("slow") < 1) {
+        g_usleep(1000);
+    }
+    qemu_mutex_lock_iothread();
+    vfio_host_reset_devices();
+    vfio_host_vm_stop(RUN_STATE_PAUSED);
+    qemu_mutex_unlock_iothread();
+    g_thread_join(m.thread);
+    qemu_mutex_lock_iothread();
+    error = m.error;
+    g_assert_cmpuint(comp_status("src").resets, ==, 1);
+    g_assert_cmpuint(comp_status("src").data_fds, ==, 0);
+    comp_sim_end();
+}
+
+/* ---- the claim ---- */
+
+typedef struct Claimer {
+    VFIODeviceMigration *mig;
+    bool begun, has_it;         /* atomic */
+} Claimer;
+
+static gpointer claim_thread(gpointer data)
+{
+    Claimer *c = data;
+
+    qatomic_set(&c->begun, true);
+    vfio_mig_claim(c->mig);
+    qatomic_set(&c->has_it, true);
+    vfio_mig_release(c->mig);
+    return NULL;
+}
+
+/* It waits for who has it, and for who waits with the BQL held. */
+static void test_claim(gconstpointer data)
+{
+    bool waited_for = data != NULL;
+    Claimer c = { .has_it = false };
+    GThread *thread;
+
+    comp_sim(CONFIG);
+    c.mig = vfio_mig_of(comp_open("src"));
+    c.mig->claimed = !waited_for;
+    c.mig->claim_waiters = waited_for;
+    thread = g_thread_new("claims", claim_thread, &c);
+    while (!qatomic_read(&c.begun)) {
+        g_usleep(1000);
+    }
+    g_usleep(50000);
+    g_assert_false(qatomic_read(&c.has_it));
+    qemu_mutex_lock(&c.mig->lock);
+    c.mig->claimed = false;
+    c.mig->claim_waiters = 0;
+    qemu_cond_broadcast(&c.mig->claim_changed);
+    qemu_mutex_unlock(&c.mig->lock);
+    g_thread_join(thread);
+    g_assert_true(c.has_it);
     comp_sim_end();
 }
 
@@ -424,6 +518,10 @@ int main(int argc, char **argv)
     g_test_add_data_func("/threads/slow-answer", NULL, test_slow_answer);
     g_test_add_data_func("/threads/slow-answer-continue", GINT_TO_POINTER(1),
                          test_slow_answer);
+    g_test_add_func("/threads/reset-in-read", test_reset_in_read);
+    g_test_add_data_func("/threads/claim/held", NULL, test_claim);
+    g_test_add_data_func("/threads/claim/waited-for", GINT_TO_POINTER(1),
+                         test_claim);
     g_test_add_func("/threads/figures", test_figures);
     for (size_t i = 0; i < ARRAY_SIZE(workers_cases); i++) {
         g_autofree char *path = g_strconcat("/threads/workers/",
