@@ -149,7 +149,7 @@ static void check_stream(const GByteArray *bytes, bool running)
         g_assert_cmphex(take(&reader, 5) >> 32, ==, 0x7e);
         if (type == 3) {
             /* A device whose VM ran was read before. */
-            g_assert_true(!running || part == 0);
+            g_assert_cmpint(part == 0, ==, running);
             break;
         }
     }
@@ -208,6 +208,37 @@ static void test_running(gconstpointer data)
     comp_sim_end();
 }
 
+static void fall_asleep(VFIOHostRun *run)
+{
+    vfio_host_set_runstate(RUN_STATE_SUSPENDED);
+}
+
+static void wake_up(VFIOHostRun *run)
+{
+    vfio_host_set_runstate(RUN_STATE_RUNNING);
+}
+
+/*
+ * A guest that the migration wakes up resets its devices: as long as these are
+ * read, nobody else must have the BQL.
+ */
+static void test_slept(void)
+{
+    static VFIOHostStep *const steps[] = {
+        VFIO_HOST_BEGIN, fall_asleep, vfio_host_round, wake_up, VFIO_HOST_END
+    };
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+
+    comp_sim("[device src]\ngroup=1\nprofile=virtio\n"
+             "[device dst]\ngroup=2\nprofile=virtio\nseed=7\n");
+    comp_open("src");
+    vfio_host_vm_start();
+    g_assert_cmpint(comp_save(bytes, steps, NULL), ==, 0);
+    check_stream(bytes, false);
+    comp_arrives(bytes);
+    comp_sim_end();
+}
+
 /* A section with the mark "initial data sent" behind the device's first one */
 static void insert_mark(GByteArray *bytes)
 {
@@ -227,6 +258,39 @@ static void insert_mark(GByteArray *bytes)
     g_byte_array_append(bytes, rest, rest_bytes);
 }
 
+/* A section with data, empty, behind all that came of the device */
+static void test_data_after_end(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    size_t at = 8 + 1 + 4 + 1 + strlen(COMP_ID "/vfio") + 8 + 8 + 8 + 5 - 4;
+    const uint8_t *id;
+
+    comp_sim("[device src]\ngroup=1\nprofile=virtio\n"
+             "[device dst]\ngroup=2\nprofile=virtio\nseed=7\n");
+    comp_open("src");
+    vfio_host_vm_start();
+    save(bytes);
+    comp_close_all();
+    id = bytes->data + at;
+    {
+        const uint8_t section[] = {
+            2, id[0], id[1], id[2], id[3],
+            0xff, 0xff, 0xff, 0xff, 0xef, 0x10, 0x00, 0x04,
+            0, 0, 0, 0, 0, 0, 0, 0,
+            0xff, 0xff, 0xff, 0xff, 0xef, 0x10, 0x00, 0x01,
+            0x7e, id[0], id[1], id[2], id[3], 0,
+        };
+
+        g_byte_array_set_size(bytes, bytes->len - 1);
+        g_byte_array_append(bytes, section, sizeof(section));
+    }
+    comp_open("dst");
+    g_assert_cmpint(comp_load(bytes, NULL), <, 0);
+    comp_assert_message("dst: the stream has data after the end of the "
+                        "device's state");
+    comp_sim_end();
+}
+
 /* Behind a snapshot nobody waits for a word: it is not written into. */
 static void test_mark_in_snapshot(void)
 {
@@ -239,6 +303,7 @@ static void test_mark_in_snapshot(void)
     save(bytes);
     insert_mark(bytes);
     comp_close_all();
+    comp_forget_messages();     /* of a source that had to wait */
     comp_open("dst");
     vfio_host_vm_start();
     g_assert_cmpint(comp_loadvm(bytes->data, bytes->len), ==, 0);
@@ -248,12 +313,21 @@ static void test_mark_in_snapshot(void)
 
 static void test_property(gconstpointer data)
 {
+    static const char *const told_later[] = {
+        "initial-bytes", "dirty-bytes", "stop-copy-bytes",
+        "expected-downtime",
+    };
     const Profile *profile = data;
     g_autofree char *protocol = NULL;
+    g_autofree char *text = NULL;
     VFIODevice *vbasedev;
 
     begin(profile);
     vbasedev = comp_open("src");
+    text = vfio_host_property_get(vbasedev, "vfio-migration", NULL);
+    for (unsigned i = 0; i < ARRAY_SIZE(told_later); i++) {
+        g_assert_null(strstr(text, told_later[i]));
+    }
     protocol = comp_property_str(vbasedev, "protocol");
     g_assert_cmpstr(protocol, ==, "v2");
     g_assert_cmpint(comp_property_int(vbasedev, "p2p"), ==, profile->p2p);
@@ -271,6 +345,53 @@ static void test_paused(gconstpointer data)
     comp_assert_path("src", profile->p2p
                      ? "running>running-p2p>stop>stop-copy>stop"
                      : "running>stop>stop-copy>stop");
+    comp_sim_end();
+}
+
+/* ---- the other protocol's stream ---- */
+
+#define V1_KEYS "state-size=4M\nwindow-size="
+#define V2_KEYS "state-size=4M\nprotocol=v2\npre-copy=yes\n"
+#define HINT    "The stream looks like that of a device with protocol "
+
+typedef struct Protocols {
+    const char *name;
+    const char *src, *dst;      /* keys */
+    const char *says;           /* NULL: nothing of protocols */
+} Protocols;
+
+static const Protocols protocols[] = {
+    { "v1-to-v2/large-chunks", V1_KEYS "2M\n", V2_KEYS,
+      HINT "v1, and this one's driver speaks v2" },
+    { "v1-to-v2/empty-chunks", V1_KEYS "64K\n", V2_KEYS,
+      HINT "v1, and this one's driver speaks v2" },
+    { "v2-to-v1", V2_KEYS, V1_KEYS "64K\n",
+      HINT "v2, and this one's driver speaks v1" },
+    { "v2-to-v2", V2_KEYS, V2_KEYS
+      "[fault f]\nevent=data-write\ncount=3\nerrno=EINVAL\n", NULL },
+};
+
+/* What the driver makes of it is an error that says nothing. */
+static void test_protocols(gconstpointer data)
+{
+    static VFIOHostStep *const steps[] = {
+        VFIO_HOST_BEGIN, vfio_host_rounds, vfio_host_round, VFIO_HOST_END
+    };
+    const Protocols *p = data;
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_autofree char *config = g_strdup_printf(
+        "[device src]\ngroup=1\n%s[device dst]\ngroup=2\n%s", p->src, p->dst);
+
+    comp_sim(config);
+    comp_allow_violations();
+    comp_open("src");
+    vfio_host_vm_start();
+    g_assert_cmpint(comp_save(bytes, steps, NULL), ==, 0);
+    comp_close_all();
+    comp_open("dst");
+    g_assert_cmpint(comp_load(bytes, NULL), <, 0);
+    comp_assert_message(p->says ?: "dst: ");
+    g_assert_true(p->says || !strstr(comp_messages(), HINT));
     comp_sim_end();
 }
 
@@ -298,6 +419,9 @@ static const Lie lies[] = {
     { "size-0", VALUE("data-size", "0"), NULL, NULL },
     { "info-max", VALUE("precopy-info", "0xffffffffffffffff"), NULL, NULL },
     { "info-half", VALUE("precopy-info", "0x8000000000000000"), NULL, NULL },
+    { "no-file", VALUE("data-fd", "0xffffffff"), NULL,
+      "cannot change the device's state from running to pre-copy: Bad file "
+      "descriptor" },
     { "no-such-file", VALUE("data-fd", "1000000"), NULL,
       "cannot read migration data of the device at byte 0 of its state: Bad "
       "file descriptor" },
@@ -535,6 +659,8 @@ int main(int argc, char **argv)
         g_test_add_data_func(paused, &profiles[i], test_paused);
         g_test_add_data_func(property, &profiles[i], test_property);
     }
+    g_test_add_func("/v2/slept", test_slept);
+    g_test_add_func("/v2/data-after-end", test_data_after_end);
     g_test_add_func("/v2/mark-in-snapshot", test_mark_in_snapshot);
     g_test_add_func("/v2/reset-closes-file", test_reset_closes_file);
     g_test_add_func("/v2/write-takes-nothing", test_write_takes_nothing);
@@ -549,6 +675,12 @@ int main(int argc, char **argv)
         g_autofree char *name = g_strdup_printf("/v2/lie/%s", lies[i].name);
 
         g_test_add_data_func(name, &lies[i], test_lie);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(protocols); i++) {
+        g_autofree char *name = g_strconcat("/v2/protocols/",
+                                            protocols[i].name, NULL);
+
+        g_test_add_data_func(name, &protocols[i], test_protocols);
     }
     return comp_run();
 }
