@@ -11,6 +11,7 @@
 #include "hw/vfio/dirty-device.h"
 #include "hw/vfio/migration-pci.h"
 #include "hw/vfio/migration-session.h"
+#include "hw/vfio/migration-transition.h"
 #include "dirty-world.h"
 
 #define SIM_DEVICE(name, group, profile, more) \
@@ -308,6 +309,31 @@ static void test_comes_without_log(void)
     end();
 }
 
+/* Nothing is written to ROM, nor to a BAR that is just being sized. */
+static void test_not_written(void)
+{
+    VFIODevice *other;
+    MemoryRegion *mr;
+
+    begin(LOGS SIM_DEVICE("other", "2", "virtio", ""));
+    other = open_other("other");
+    mr = dirty_ram_new(4 * PAGE);
+    for (int rom = 0; rom < 2; rom++) {
+        MemoryRegionSection section = {
+            .mr = mr,
+            .size = int128_make64(4 * PAGE),
+            .offset_within_address_space = UINT64_C(1) << (rom ? 40 : 63),
+            .readonly = rom,
+        };
+
+        dirty_section_add(&section);
+        expect_tracking(other, "final-pass-all", world_mapped_pages());
+        dirty_section_del(&section);
+    }
+    dirty_ram_free(mr);
+    end();
+}
+
 /* One that is not probed, as a failover primary: found when it is asked for */
 static void test_comes_unseen(void)
 {
@@ -516,6 +542,14 @@ static void test_own_reset(void)
     world_log_stop();
     world_log_start();
     g_assert_cmpuint(synced_pages(), ==, 0);
+    /* The guest's own, of which we see no more than the state after it */
+    vfio_host_vm_stop(RUN_STATE_PAUSED);
+    synced_pages();
+    vfio_host_reset_devices();
+    vfio_mig_claim(mig);
+    g_assert_cmpint(vfio_mig_look(mig), ==, 0);
+    vfio_mig_release(mig);
+    g_assert_cmpuint(synced_pages(), ==, world_mapped_pages());
     end();
 }
 
@@ -651,6 +685,7 @@ int main(int argc, char **argv)
     g_test_add_func("/device-log/appears", test_appears);
     g_test_add_func("/device-log/appears-in-part", test_appears_in_part);
     g_test_add_func("/device-log/comes-without-log", test_comes_without_log);
+    g_test_add_func("/device-log/not-written", test_not_written);
     g_test_add_func("/device-log/comes-unseen", test_comes_unseen);
     g_test_add_func("/device-log/short-reports", test_short_reports);
     g_test_add_func("/device-log/reports-all-once", test_reports_all_once);
