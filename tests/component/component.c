@@ -20,6 +20,7 @@ static GPtrArray *open_devices; /* VFIODevice */
 static GPtrArray *sim_names;    /* char *, devices of the configuration */
 static bool sim_active;
 static bool violations_allowed;
+static struct sigaction sigbus_before;
 
 /* ---- begin and end ---- */
 
@@ -51,6 +52,7 @@ static char *make_dir(void)
 void comp_init(int *argc, char ***argv)
 {
     g_test_init(argc, argv, NULL);
+    sigaction(SIGBUS, NULL, &sigbus_before);
     work_dir = make_dir();
     transcript = g_build_filename(work_dir, "transcript", NULL);
     messages = g_string_new(NULL);
@@ -142,6 +144,15 @@ void comp_allow_violations(void)
     violations_allowed = true;
 }
 
+/* Of the guard nothing stays where no session is. */
+static void assert_sigbus_as_before(void)
+{
+    struct sigaction now;
+
+    g_assert_cmpint(sigaction(SIGBUS, NULL, &now), ==, 0);
+    g_assert_true(now.sa_handler == sigbus_before.sa_handler);
+}
+
 void comp_sim_end(void)
 {
     unsigned i;
@@ -149,6 +160,7 @@ void comp_sim_end(void)
     comp_close_all();
     g_assert_cmpuint(vfio_host_nr_handlers(), ==, 0);
     g_assert_cmpuint(vfio_host_nr_blockers(), ==, 0);
+    assert_sigbus_as_before();
     for (i = 0; i < sim_names->len; i++) {
         VFIOSimStatus status = comp_status(g_ptr_array_index(sim_names, i));
 

@@ -12,6 +12,7 @@
  */
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "hw/pci/pci.h"
 #include "hw/vfio/migration-device.h"
 #include "component.h"
 
@@ -152,6 +153,8 @@ static void check_failed_save(const FaultCase *c, VFIODevice *vbasedev,
     /* One text in all places; it begins with the device's name. */
     g_assert_true(g_str_has_prefix(last, "src: "));
     comp_assert_has(error, last);
+    /* The stream has it once, and prints what it is given beyond that. */
+    g_assert_null(strstr(comp_messages(), last));
     comp_assert_state("src", running ? "running" : "stop");
     g_assert_true(runstate_is_running() == running);
 }
@@ -257,7 +260,31 @@ static void save_small(GByteArray *bytes)
     comp_sim_end();
 }
 
-/* The other end goes away after n bytes, for every n. */
+/* What is not known is not 0, for which the VM would be stopped. */
+static void look_in_vain(VFIOHostRun *run)
+{
+    g_assert_cmpuint(vfio_host_pending(run, 0), >, 0);
+    g_assert_cmpint(vfio_sim_fault_fired("f"), ==, 1);
+}
+
+static void test_pending_fails(void)
+{
+    static VFIOHostStep *const steps[] = {
+        VFIO_HOST_BEGIN, look_in_vain, VFIO_HOST_END
+    };
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+
+    begin("areas=all\n", "event=pending-read\nerrno=EIO\n", "src");
+    comp_open("src");
+    vfio_host_vm_start();
+    g_assert_cmpint(comp_save(bytes, steps, NULL), ==, -EIO);
+    comp_sim_end();
+}
+
+/*
+ * The other end goes away after n bytes, for every n. How many rounds there
+ * are depends on how long they take.
+ */
 static void test_stream_breaks(void)
 {
     g_autoptr(GByteArray) whole = g_byte_array_new();
@@ -268,20 +295,28 @@ static void test_stream_breaks(void)
     comp_sim(SMALL_PAIR);
     comp_open("src");
     vfio_host_vm_start();
-    for (n = 0; n < whole->len; n++) {
+    for (n = 0; ; n++) {
         QEMUFile *f = vfio_host_file_new_memory_output(bytes);
+        Error *err = NULL;
         bool fired = false;
+        int ret;
 
         g_byte_array_set_size(bytes, 0);
         vfio_host_file_fail_after(f, n, EPIPE, &fired);
-        g_assert_cmpint(vfio_host_run(f, vfio_host_migrate, NULL, NULL), ==,
-                        -EIO);
-        g_assert_true(fired);
+        ret = vfio_host_run(f, vfio_host_migrate, NULL, &err);
+        if (!fired) {
+            g_assert_cmpint(ret, ==, 0);
+            break;
+        }
+        g_assert_cmpint(ret, ==, -EIO);
+        comp_assert_has(error_get_pretty(err), "Unable to write to the stream");
+        error_free(err);
         g_assert_cmpuint(bytes->len, ==, n);
         comp_assert_state("src", "running");
         g_assert_true(runstate_is_running());
     }
-    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+    g_assert_cmpuint(n, >, whole->len / 2);
+    g_assert_cmpuint(bytes->len, <=, n);
     g_assert_cmpuint(comp_status("src").resets, ==, 0);
     comp_arrives(bytes);
     comp_sim_end();
@@ -693,6 +728,27 @@ static void test_vm_reset_loaded(void)
     comp_sim_end();
 }
 
+/* Once a device has run here, its failure is no reason to end the VM. */
+static void test_fails_after_first_run(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+
+    save_once("areas=all\n", "event=state-write\nfrom=stop\nto=running\n"
+              "errno=EIO\n", bytes);
+    comp_open("dst");
+    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
+    vfio_host_vm_start();
+    vfio_host_vm_stop(RUN_STATE_PAUSED);
+    g_assert_cmpstr(comp_messages(), ==, "");
+    vfio_host_vm_start();
+    g_assert_cmpint(vfio_sim_fault_fired("f"), ==, 1);
+    comp_assert_message("dst: cannot change the device's state from stop to "
+                        "running");
+    g_assert_null(strstr(comp_messages(), "The VM cannot run here"));
+    g_assert_true(runstate_is_running());
+    comp_sim_end();
+}
+
 /* ---- loadvm ---- */
 
 /* A VM whose loadvm failed can load again, and can be started. */
@@ -700,16 +756,19 @@ static void test_loadvm_fails(gconstpointer data)
 {
     bool start_between = data != NULL;
     g_autoptr(GByteArray) bytes = g_byte_array_new();
+    VFIODevice *vbasedev;
 
-    comp_sim(SMALL_PAIR);
+    comp_sim("[device src]\ngroup=1\nreset-clears-config=yes\n" SMALL);
     comp_allow_violations();
-    comp_open("src");
+    vbasedev = comp_open("src");
     vfio_host_vm_start();
+    vfio_host_config_write(vbasedev, PCI_COMMAND, 0x0006, 2);
     g_assert_cmpint(comp_save(bytes, vfio_host_savevm, NULL), ==, 0);
     g_assert_cmpint(comp_loadvm(bytes->data, 150), <, 0);
     comp_assert_message("src: the snapshot had not all of the device's state; "
                         "the device was reset and is in state stop");
     g_assert_cmpuint(comp_status("src").resets, ==, 2);  /* loadvm's, this */
+    g_assert_cmpuint(comp_status("src").command, ==, 0x0006);
     g_assert_false(runstate_is_running());
 
     if (start_between) {
@@ -722,6 +781,23 @@ static void test_loadvm_fails(gconstpointer data)
     vfio_host_vm_start();
     comp_assert_state("src", "running");
     g_assert_true(comp_status("src").loaded);
+    comp_sim_end();
+}
+
+/* The guest must not run on with a device that does not. */
+static void test_loaded_and_fails(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+
+    comp_sim(SMALL_PAIR "[fault f]\ndevice=src\nevent=state-write\n"
+             "from=resuming\nto=running\nerrno=EIO\nonce=no\n");
+    comp_allow_violations();
+    comp_open("src");
+    g_assert_cmpint(comp_save(bytes, vfio_host_savevm, NULL), ==, 0);
+    g_assert_cmpint(comp_loadvm(bytes->data, bytes->len), ==, 0);
+    vfio_host_vm_start();
+    comp_assert_message("The VM is stopped. Load another snapshot");
+    g_assert_true(runstate_check(RUN_STATE_INTERNAL_ERROR));
     comp_sim_end();
 }
 
@@ -777,7 +853,10 @@ int main(int argc, char **argv)
     add_cases("destination", destination_cases,
               ARRAY_SIZE(destination_cases), test_destination);
     g_test_add_func("/faults/source/cleanup", test_cleanup_fails);
+    g_test_add_func("/faults/source/pending-unknown", test_pending_fails);
     g_test_add_func("/faults/source/stream-breaks", test_stream_breaks);
+    g_test_add_func("/faults/destination/after-first-run",
+                    test_fails_after_first_run);
     g_test_add_data_func("/faults/start/eio", "event=state-write\n"
                          "from=resuming\nto=running\nerrno=EIO\n",
                          test_start_fails);
@@ -794,6 +873,7 @@ int main(int argc, char **argv)
     g_test_add_data_func("/faults/vm-reset/early", NULL, test_vm_reset);
     g_test_add_data_func("/faults/vm-reset/late", "late", test_vm_reset);
     g_test_add_func("/faults/vm-reset/loaded", test_vm_reset_loaded);
+    g_test_add_func("/faults/loadvm/cannot-run", test_loaded_and_fails);
     g_test_add_data_func("/faults/loadvm/again", NULL, test_loadvm_fails);
     g_test_add_data_func("/faults/loadvm/start", GINT_TO_POINTER(1),
                          test_loadvm_fails);

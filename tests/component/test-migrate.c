@@ -13,7 +13,9 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/units.h"
+#include "migration/qemu-file.h"
 #include "hw/vfio/migration-device.h"
+#include "hw/vfio/migration-handlers.h"
 #include "hw/vfio/migration-options.h"
 #include "component.h"
 
@@ -207,6 +209,22 @@ static void test_few_flushes(void)
     g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
     g_assert_cmpuint(comp_status("src").trapped_bytes, ==, 4 * MiB);
     g_assert_cmpuint(nr_flushes, <, 64);
+    comp_sim_end();
+}
+
+/* Far more pieces in a chunk than are gathered, of which half are mapped */
+static void test_many_pieces(void)
+{
+    QEMUFile *f = vfio_host_file_new_output(open("/dev/null",
+                                                 O_WRONLY | O_CLOEXEC));
+    VFIODevice *vbasedev;
+
+    comp_sim("[device src]\ngroup=1\nstate-size=8M\nwindow-size=1M\n"
+             "areas=stripes:4K\n");
+    vbasedev = comp_open("src");
+    g_assert_cmpint(vfio_host_run(f, vfio_host_migrate, NULL, NULL), ==, 0);
+    g_assert_cmpint(comp_property_int(vbasedev, "mapped-bytes"), ==, 4 * MiB);
+    g_assert_cmpint(comp_property_int(vbasedev, "trapped-bytes"), ==, 4 * MiB);
     comp_sim_end();
 }
 
@@ -585,6 +603,39 @@ static void test_figures_reset(void)
     comp_sim_end();
 }
 
+/* QEMU begins a migration before it has cleaned up after the last one. */
+static void set_up_again(VFIOHostRun *run)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    QEMUFile *f = vfio_host_file_new_memory_output(bytes);
+    Error *err = NULL;
+
+    g_assert_cmpint(vfio_mig_save_setup(f, run->opaque), ==,
+                    -EBUSY);
+    g_assert_cmpint(qemu_file_get_error_obj(f, &err), ==, -EBUSY);
+    comp_assert_has(error_get_pretty(err), "src: the last migration was not "
+                    "cleaned up yet");
+    error_free(err);
+    qemu_fclose(f);
+}
+
+static void test_not_cleaned_up(void)
+{
+    static VFIOHostStep *const steps[] = {
+        VFIO_HOST_BEGIN, set_up_again, vfio_host_rounds, VFIO_HOST_END
+    };
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    VFIODevice *vbasedev;
+
+    begin_pair("");
+    vbasedev = comp_open("src");
+    vfio_host_vm_start();
+    g_assert_cmpint(vfio_host_run(vfio_host_file_new_memory_output(bytes),
+                                  steps, vbasedev, NULL), ==, 0);
+    comp_arrives(bytes);
+    comp_sim_end();
+}
+
 static void test_refused(gconstpointer data)
 {
     const char *what = data;
@@ -674,6 +725,7 @@ int main(int argc, char **argv)
     g_test_add_func("/migrate/mmap-fails", test_mmap_fails);
     g_test_add_func("/migrate/few-calls", test_few_calls);
     g_test_add_func("/migrate/few-flushes", test_few_flushes);
+    g_test_add_func("/migrate/many-pieces", test_many_pieces);
     g_test_add_func("/migrate/small-only-remembered",
                     test_small_only_remembered);
     g_test_add_data_func("/migrate/golden/direct", NULL, test_golden);
@@ -695,6 +747,7 @@ int main(int argc, char **argv)
     g_test_add_data_func("/migrate/snapshot-fails/running", yes,
                          test_snapshot_fails);
     g_test_add_func("/migrate/figures-reset", test_figures_reset);
+    g_test_add_func("/migrate/not-cleaned-up", test_not_cleaned_up);
     g_test_add_data_func("/migrate/refused/postcopy-ram", "postcopy-ram",
                          test_refused);
     g_test_add_data_func("/migrate/refused/x-colo", "x-colo", test_refused);

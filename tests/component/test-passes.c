@@ -267,6 +267,11 @@ static const Failure save_failures[] = {
       "to=stop-copy\ndevice-state=error\n",
       "src0: cannot change the device's state from pre-copy-p2p to "
       "stop-copy" },
+    /* The first one is told, and not the one that is asked first then. */
+    { "stop-two", v1, "device=src2\nevent=state-write\nto=stop-copy\n"
+      "errno=EIO\n[fault g]\ndevice=src1\nevent=state-write\n"
+      "to=stop-copy\nerrno=EIO\n",
+      "src2: cannot change the device's state from pre-copy to stop-copy" },
     { "reset", v1, "device=src1\nevent=state-write\nto=stop-copy\nflr=now\n",
       "src1: " },
     { "reset-p2p", v2_p2p, "device=src1\nevent=state-write\n"

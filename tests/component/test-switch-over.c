@@ -247,6 +247,23 @@ static void test_unknown_after_a_load(void)
     comp_sim_end();
 }
 
+/* How much of it came before the other side's stop nobody has told. */
+static void test_loaded_in_part_before(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    VFIODevice *vbasedev;
+
+    begin("state-size=1M\nprecopy-size=900000\nwindow-size=256K\n", NULL);
+    comp_open("src");
+    vfio_host_vm_start();
+    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+    comp_close_all();
+    vbasedev = comp_open("dst");
+    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
+    g_assert_cmpuint(vfio_mig_of(vbasedev)->image_bytes, ==, 0);
+    comp_sim_end();
+}
+
 /* ---- one device, one limit ---- */
 
 typedef struct Limit {
@@ -377,6 +394,7 @@ int main(int argc, char **argv)
     TEST("two-share", two_share);
     TEST("unknown/first", unknown);
     TEST("unknown/after-a-load", unknown_after_a_load);
+    TEST("loaded-in-part-before", loaded_in_part_before);
 #undef TEST
     for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
         g_autofree char *path = g_strconcat("/switch-over/", limits[i].name,

@@ -428,13 +428,16 @@ static void test_reset_fails_too(void)
     comp_sim_end();
 }
 
-static void test_no_reset(void)
+/* There is none, or the device is not as new after it. */
+static void test_no_reset(gconstpointer keys)
 {
+    g_autofree char *config = g_strdup_printf(
+        "[device src]\ngroup=1\n%s[fault w]\nevent=state-write\nerrno=EIO\n"
+        "device-state=error\n", (const char *)keys);
     VFIODeviceMigration *mig;
     Error *err = NULL;
 
-    comp_sim("[device src]\ngroup=1\nreset=no\n"
-             "[fault w]\nevent=state-write\nerrno=EIO\ndevice-state=error\n");
+    comp_sim(config);
     mig = vfio_mig_of(comp_open("src"));
     tell(mig, true);
     g_assert_cmpint(vfio_mig_set_state(mig, VFIO_MIG_STATE_PRE_COPY,
@@ -443,6 +446,25 @@ static void test_no_reset(void)
     g_assert_cmpint(mig->state, ==, VFIO_MIG_STATE_ERROR);
     comp_assert_has(error_get_pretty(err), "unplug it, or restart the VM");
     error_free(err);
+    comp_sim_end();
+}
+
+/* The first of two failures is the reason, the other one comes of it. */
+static void test_first_failure(void)
+{
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_autofree char *last = NULL;
+    VFIODevice *vbasedev;
+
+    comp_sim("[device src]\ngroup=1\nstate-size=64K\n"
+             "[fault f]\nevent=state-write\nto=stop-copy\nerrno=EIO\n"
+             "[fault g]\nevent=state-write\nto=running\nerrno=EIO\n");
+    vbasedev = comp_open("src");
+    vfio_host_vm_start();
+    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, -EIO);
+    g_assert_cmpint(vfio_sim_fault_fired("g"), ==, 1);
+    last = comp_property_str(vbasedev, "last-error");
+    comp_assert_has(last, "from pre-copy to stop-copy");
     comp_sim_end();
 }
 
@@ -588,8 +610,13 @@ int main(int argc, char **argv)
     }
     g_test_add_func("/transitions/paused-has-no-way", test_paused_has_no_way);
     g_test_add_func("/transitions/refusal-by-chance", test_refusal_by_chance);
+    g_test_add_func("/transitions/first-failure", test_first_failure);
     g_test_add_func("/transitions/reset/fails-too", test_reset_fails_too);
-    g_test_add_func("/transitions/reset/none", test_no_reset);
+    g_test_add_data_func("/transitions/reset/none", "reset=no\n",
+                         test_no_reset);
+    g_test_add_data_func("/transitions/reset/in-vain", "[fault s]\n"
+                         "event=state-read\ncount=5\nvalue=0\n",
+                         test_no_reset);
     for (i = 0; i < ARRAY_SIZE(hot_resets); i++) {
         g_autofree char *path = g_strconcat("/transitions/hot-reset/",
                                             hot_resets[i].name, NULL);
