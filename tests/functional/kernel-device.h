@@ -1,8 +1,8 @@
 /*
  * A device of the kernel test driver (tests/kernel)
  *
- * Owns: making and removing mediated devices, binding PCI devices, giving the
- * driver what a side has for them, reading what they say of themselves.
+ * Owns: creating and removing mediated devices, binding PCI devices, passing a
+ * side's configuration to the driver, reading their status.
  * Does not own: the side, its configuration and its QEMU (sim-helpers.h).
  * Locks: none. Runs as root, in the testbed's VM (scripts/vm-testbed).
  * Source: docs/test-driver.md; keys and events are those of docs/sim.md.
@@ -16,15 +16,15 @@
 #include "sim-helpers.h"
 
 /*
- * How long a migration may take to end or to say that it failed. The VM is
- * an emulated machine on a host that may be busy.
+ * How long a migration may take to end or to fail. The VM is an emulated
+ * machine on a host that may be busy.
  */
 #define KERNEL_END_MS 90000
 
-/* Of a case: a migration that hangs ends before as one that has no end. */
+/* Time limit of a case: a migration that hangs is detected before that. */
 #define KERNEL_CASE_SECONDS 300
 
-/* Between looks: each costs the VM's one processor some milliseconds. */
+/* Polling interval: each query costs the VM's only CPU some milliseconds. */
 #define KERNEL_POLL_MS 50
 
 typedef struct KernelDevice {
@@ -38,9 +38,9 @@ typedef struct KernelDevice {
 bool kernel_available(const char **why);
 
 /*
- * kernel_side_new: a side whose devices are of the test driver, and which has
- * none yet; with QEMU's own code if kernel_builtin(). kernel_builtin: was it
- * asked for (--builtin)?
+ * kernel_side_new: create a side for devices of the test driver, initially
+ * without any; with QEMU's own code if kernel_builtin(). kernel_builtin: was
+ * that requested (--builtin)?
  */
 VFIOSide *kernel_side_new(const char *name);
 bool kernel_builtin(void);
@@ -49,12 +49,12 @@ bool kernel_builtin(void);
 extern const VFIODeviceOps kernel_ops;
 
 /*
- * kernel_side_add: the side's next device, of small sizes, as those of
+ * kernel_side_add: add the side's next device, with small sizes like those of
  * vfio_side_new(): the PCI device at @address, or a mediated one (NULL).
  */
 void kernel_side_add(VFIOSide *side, const char *address);
 
-/* kernel_side_v2: all its devices speak protocol v2, with P2P and a DMA log. */
+/* kernel_side_v2: all its devices use protocol v2, with P2P and a DMA log. */
 void kernel_side_v2(VFIOSide *side);
 
 /* kernel_side_set: a key of all its devices. */
@@ -69,10 +69,10 @@ void kernel_set_reg(VFIOSide *side, unsigned index, unsigned reg,
 KernelDevice *kernel_device(const VFIOSide *side, unsigned index);
 
 /*
- * kernel_device_remove: begin to remove it as an administrator would, by
- * sysfs; the write returns only when the device is not in use any more.
- * Returns the process that waits there. kernel_device_removed: has it ended
- * within @timeout_ms?
+ * kernel_device_remove: start to remove it through sysfs, as an administrator
+ * would; the write returns only when the device is no longer in use. Returns
+ * the process that waits for that. kernel_device_removed: has it ended within
+ * @timeout_ms?
  */
 pid_t kernel_device_remove(KernelDevice *dev);
 bool kernel_device_removed(pid_t pid, int timeout_ms);
@@ -81,14 +81,14 @@ bool kernel_device_removed(pid_t pid, int timeout_ms);
 void kernel_remove_all(void);
 
 /*
- * kernel_device_arc_us: when it made the transition "from>to" for the last
- * time, in microseconds of the kernel's clock; fails the case if never.
+ * kernel_device_arc_us: time of its last transition "from>to", in microseconds
+ * of the kernel's clock; fails the case if there was none.
  */
 int64_t kernel_device_arc_us(const KernelDevice *dev, const char *arc);
 
 /*
- * kernel_log_case: a line with the case's name in the kernel's log, which
- * scripts/vm-testbed reads when the program has ended.
+ * kernel_log_case: write the case's name to the kernel's log, which
+ * scripts/vm-testbed reads after the program has ended.
  */
 void kernel_log_case(void);
 
