@@ -6,6 +6,7 @@
 #ifndef HW_VFIO_DEVICE_FEATURE_H
 #define HW_VFIO_DEVICE_FEATURE_H
 
+/* Operations, combined with the number of a feature; from linux/vfio.h */
 #define VFIO_FEATURE_GET        (UINT32_C(1) << 16)
 #define VFIO_FEATURE_SET        (UINT32_C(1) << 17)
 #define VFIO_FEATURE_PROBE      (UINT32_C(1) << 18)
