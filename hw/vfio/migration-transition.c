@@ -453,7 +453,6 @@ int vfio_mig_settle(VFIODeviceMigration *mig, Error **errp)
     if (!vfio_mig_claim_soon(mig)) {
         return vfio_mig_error_busy(mig, errp);
     }
-    vfio_mig_set_data_sent(mig, false);
     looked = vfio_mig_look(mig);
     if (mig->state != VFIO_MIG_STATE_RESUMING) {
         vfio_mig_plan_looked(mig, looked, vfio_mig_idle_state(mig));
