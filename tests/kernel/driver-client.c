@@ -179,26 +179,16 @@ void driver_free(DriverDevice *dev)
 
 void driver_map(DriverDevice *dev)
 {
-    struct vfio_iommu_type1_dma_map map = {
-        .argsz = sizeof(map),
-        .flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
-        .vaddr = (uintptr_t)dev->ram,
-        .size = DRIVER_RAM_BYTES,
-    };
-
-    g_assert_cmpint(ioctl(dev->client->container, VFIO_IOMMU_MAP_DMA, &map),
-                    ==, 0);
+    g_assert_cmpint(client_map(dev->client, 0, (uintptr_t)dev->ram,
+                               DRIVER_RAM_BYTES, VFIO_DMA_MAP_FLAG_READ |
+                               VFIO_DMA_MAP_FLAG_WRITE), ==, 0);
 }
 
 void driver_unmap(DriverDevice *dev)
 {
-    struct vfio_iommu_type1_dma_unmap unmap = {
-        .argsz = sizeof(unmap),
-        .size = DRIVER_RAM_BYTES,
-    };
+    uint64_t size = DRIVER_RAM_BYTES;
 
-    g_assert_cmpint(ioctl(dev->client->container, VFIO_IOMMU_UNMAP_DMA,
-                          &unmap), ==, 0);
+    g_assert_cmpint(client_unmap(dev->client, 0, &size, 0, NULL), ==, 0);
 }
 
 /* Its node may come, or be free, a little after the device is there. */
@@ -268,36 +258,21 @@ int driver_set_irq(DriverDevice *dev, uint32_t flags, uint32_t index,
         .start = start, .count = count, .fds = { fd },
     };
 
-    return ioctl(dev->client->device, VFIO_DEVICE_SET_IRQS, &set) < 0 ?
-           -errno : 0;
+    return result(ioctl(dev->client->device, VFIO_DEVICE_SET_IRQS, &set));
 }
 
 void driver_dirty_ioctl(DriverDevice *dev, uint32_t flags)
 {
-    struct vfio_iommu_type1_dirty_bitmap req = {
-        .argsz = sizeof(req), .flags = flags,
-    };
-
-    g_assert_cmpint(ioctl(dev->client->container, VFIO_IOMMU_DIRTY_PAGES,
-                          &req), ==, 0);
+    g_assert_cmpint(client_dirty(dev->client, flags), ==, 0);
 }
 
 void driver_dirty_get(DriverDevice *dev, uint64_t *bits)
 {
-    SimDirtyRequest req = {
-        .argsz = sizeof(req),
-        .flags = VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP,
-        .size = DRIVER_RAM_BYTES,
-        .bitmap = {
-            .pgsize = DRIVER_PAGE_BYTES,
-            .size = DRIVER_RAM_BYTES / DRIVER_PAGE_BYTES / 8,
-            .data = (void *)bits,
-        },
-    };
+    const size_t bytes = DRIVER_RAM_BYTES / DRIVER_PAGE_BYTES / 8;
 
-    memset(bits, 0, req.bitmap.size);
-    g_assert_cmpint(ioctl(dev->client->container, VFIO_IOMMU_DIRTY_PAGES,
-                          &req), ==, 0);
+    memset(bits, 0, bytes);
+    g_assert_cmpint(client_dirty_bits(dev->client, 0, DRIVER_RAM_BYTES,
+                                      DRIVER_PAGE_BYTES, bits, bytes), ==, 0);
 }
 
 bool driver_dirty_page(const uint64_t *bits, uint64_t page)

@@ -23,6 +23,7 @@
 #include <linux/pci_regs.h>
 
 #include "device-play.h"
+#include "sim-model.h"
 
 #define MAX_ARGS 8
 #define MAX_RANGES 300
@@ -49,30 +50,12 @@ static SimClient *dev(void)
     return play.dev[play.now];
 }
 
-static int result(int ret)
-{
-    return ret < 0 ? -errno : ret;
-}
-
 static bool is_v1(void)
 {
     return dev()->region != 0;
 }
 
 /* ---- words ---- */
-
-static const struct {
-    const char *name;
-    int number;
-} errnos[] = {
-    { "E2BIG", E2BIG }, { "EAGAIN", EAGAIN }, { "EBADF", EBADF },
-    { "EBUSY", EBUSY }, { "EEXIST", EEXIST }, { "EFAULT", EFAULT },
-    { "EINTR", EINTR }, { "EINVAL", EINVAL }, { "EIO", EIO },
-    { "ENODEV", ENODEV }, { "ENOENT", ENOENT }, { "ENOMEM", ENOMEM },
-    { "ENOMSG", ENOMSG }, { "ENOSPC", ENOSPC }, { "ENOTCONN", ENOTCONN },
-    { "ENOTTY", ENOTTY }, { "ENXIO", ENXIO }, { "EOPNOTSUPP", EOPNOTSUPP },
-    { "EOVERFLOW", EOVERFLOW }, { "EPERM", EPERM }, { "ESPIPE", ESPIPE },
-};
 
 static uint64_t number_of(const char *text)
 {
@@ -85,30 +68,20 @@ static uint64_t number_of(const char *text)
 
 static gint64 result_of(const char *text)
 {
-    for (size_t i = 0; *text == '-' && i < G_N_ELEMENTS(errnos); i++) {
-        if (strcmp(text + 1, errnos[i].name) == 0) {
-            return -errnos[i].number;
-        }
-    }
-    g_assert_cmpint(text[0], !=, '-');
-    return number_of(text);
+    int err = *text == '-' ? sim_parse_errno(text + 1) : 0;
+
+    g_assert_true(err || *text != '-');
+    return err ? -err : (gint64)number_of(text);
 }
 
 static uint32_t state_of(const char *text)
 {
-    static const char *const v1[] = {
-        "stop", "running", "stop-copy", "pre-copy", "resuming", "", "error",
-    };
+    uint32_t state;
 
     if (g_ascii_isdigit(*text)) {
         return number_of(text);
     }
-    for (size_t i = 0; is_v1() && i < G_N_ELEMENTS(v1); i++) {
-        if (strcmp(text, v1[i]) == 0) {
-            return i;
-        }
-    }
-    return v2_state(text);
+    return is_v1() && sim_parse_state(text, &state) ? state : v2_state(text);
 }
 
 static int *file(const char *letter)
@@ -322,41 +295,17 @@ static gint64 asked(int (*ask)(SimClient *device, uint64_t *n))
     return value(ret, n);
 }
 
-static gint64 do_pending(void)
-{
-    return asked(client_pending);
-}
-
-static gint64 do_offset(void)
-{
-    return asked(client_data_offset);
-}
-
-static gint64 do_size(void)
-{
-    return asked(client_data_size);
-}
-
 static gint64 do_tell(void)
 {
     return client_set_data_size(dev(), play.n[1]);
 }
 
-static gint64 access_region(bool write)
+static gint64 do_access(void)
 {
     g_autofree uint8_t *room = g_malloc0(MAX(play.n[2], 8));
 
-    return client_raw(dev(), write, play.n[1], room, play.n[2]);
-}
-
-static gint64 do_r(void)
-{
-    return access_region(false);
-}
-
-static gint64 do_w(void)
-{
-    return access_region(true);
+    return client_raw(dev(), *play.args[0] == 'w', play.n[1], room,
+                      play.n[2]);
 }
 
 static gint64 do_mmap(void)
@@ -476,16 +425,6 @@ static gint64 do_merge(void)
 }
 
 /* ---- v2: features and data files ---- */
-
-static gint64 do_flags(void)
-{
-    return asked(v2_flags);
-}
-
-static gint64 do_told(void)
-{
-    return asked(v2_data_size);
-}
 
 static bool begins_session(unsigned from, unsigned to)
 {
@@ -663,51 +602,32 @@ static gint64 do_close(void)
 /* iova, size, address, flags; the address is that of memory of the test */
 static gint64 do_map(void)
 {
-    struct vfio_iommu_type1_dma_map map = {
-        .argsz = sizeof(map),
-        .flags = play.count > 4 ? play.n[4] : 3,
-        .vaddr = play.count > 3 ? play.n[3] : (uintptr_t)play.ram,
-        .iova = play.n[1], .size = play.n[2],
-    };
-
-    return result(ioctl(dev()->container, VFIO_IOMMU_MAP_DMA, &map));
+    return client_map(dev(), play.n[1], play.count > 3 ? play.n[3]
+                                                       : (uintptr_t)play.ram,
+                      play.n[2], play.count > 4 ? play.n[4] : 3);
 }
 
-/* iova, size, flags; bytes or an errno */
+/* iova, size, flags; bytes or, with flags, dirty bits, or an errno */
 static gint64 do_unmap(void)
 {
-    uint64_t bits = 0;
-    SimUnmapRequest arg = {
-        .argsz = play.n[3] == 1 ? sizeof(arg) : 24,
-        .flags = play.n[3], .iova = play.n[1], .size = play.n[2],
-        .bitmap = { .pgsize = 4096, .size = 8, .data = (void *)&bits },
-    };
-    int ret = result(ioctl(dev()->container, VFIO_IOMMU_UNMAP_DMA, &arg));
+    uint64_t bits = 0, size = play.n[2];
+    int ret = client_unmap(dev(), play.n[1], &size, play.n[3], &bits);
 
-    return ret ? ret : play.n[3] ? (gint64)bits : (gint64)arg.size;
+    return value(ret, play.n[3] ? bits : size);
 }
 
 static gint64 do_dirty(void)
 {
-    struct vfio_iommu_type1_dirty_bitmap arg = {
-        .argsz = sizeof(arg), .flags = play.n[1],
-    };
-
-    return result(ioctl(dev()->container, VFIO_IOMMU_DIRTY_PAGES, &arg));
+    return client_dirty(dev(), play.n[1]);
 }
 
 /* iova, size, bytes of the bitmap, size of a page: the first 64 bits */
 static gint64 do_bits(void)
 {
     uint64_t bits[8] = { 0 };
-    SimDirtyRequest arg = {
-        .argsz = sizeof(arg), .flags = VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP,
-        .iova = play.n[1], .size = play.n[2],
-        .bitmap = { .pgsize = play.count > 4 ? play.n[4] : 4096,
-                    .size = play.count > 3 ? play.n[3] : 8,
-                    .data = (void *)bits },
-    };
-    int ret = result(ioctl(dev()->container, VFIO_IOMMU_DIRTY_PAGES, &arg));
+    int ret = client_dirty_bits(dev(), play.n[1], play.n[2],
+                                play.count > 4 ? play.n[4] : 4096, bits,
+                                play.count > 3 ? play.n[3] : 8);
 
     return value(ret, bits[0]);
 }
@@ -784,6 +704,7 @@ static gint64 do_dma(void)
 static const struct {
     const char *name;
     gint64 (*call)(void);
+    int (*ask)(SimClient *device, uint64_t *n);
 } words[] = {
     { "use", do_use }, { "set", do_set }, { "is", do_is },
     { "reset", do_reset }, { "reopen", do_reopen }, { "num", do_num },
@@ -791,14 +712,16 @@ static const struct {
     { "changed", do_changed }, { "sleep", do_sleep }, { "clock", do_clock },
     { "took", do_took },
     { "arcs", do_arcs }, { "ask", do_ask }, { "region", do_region },
-    { "pending", do_pending }, { "offset", do_offset }, { "size", do_size },
-    { "tell", do_tell }, { "r", do_r }, { "w", do_w }, { "mmap", do_mmap },
+    { "pending", NULL, client_pending }, { "offset", NULL, client_data_offset },
+    { "size", NULL, client_data_size }, { "tell", do_tell },
+    { "r", do_access }, { "w", do_access }, { "mmap", do_mmap },
     { "save", do_save }, { "save-chunk", do_save_chunk }, { "load", do_load },
     { "save-rest", do_save_rest }, { "fd-is", do_fd_is },
     { "flip", do_flip }, { "zero", do_zero }, { "drop", do_drop },
     { "keep", do_keep }, { "again", do_again }, { "swap", do_swap },
     { "shorten", do_shorten }, { "split", do_split }, { "merge", do_merge },
-    { "flags", do_flags }, { "told", do_told }, { "ways", do_ways },
+    { "flags", NULL, v2_flags }, { "told", NULL, v2_data_size },
+    { "ways", do_ways },
     { "feature", do_feature },
     { "read", do_read }, { "drain", do_drain }, { "image", do_image },
     { "image-flip", do_image_flip }, { "image-cut", do_image_cut },
@@ -831,7 +754,7 @@ static void play_step(const char *step)
     if (g_test_verbose()) {
         g_test_message("%s", step);
     }
-    got = words[i].call();
+    got = words[i].ask ? asked(words[i].ask) : words[i].call();
     if (halves[1]) {
         want = result_of(g_strstrip(halves[1]));
     } else if (args[0][1] == 0) {

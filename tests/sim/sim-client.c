@@ -92,7 +92,6 @@ static void map_region(SimClient *c, const struct vfio_region_info *info)
     if (!(info->flags & VFIO_REGION_INFO_FLAG_MMAP)) {
         return;
     }
-    c->mappable = true;
     if (!sparse) {
         add_area(c, 0, info->size);
         return;
@@ -168,10 +167,8 @@ void client_close(SimClient *c)
 ssize_t client_raw(SimClient *c, bool write, uint64_t offset, void *buf,
                    size_t len)
 {
-    ssize_t n = write ? pwrite(c->device, buf, len, c->region + offset)
-                      : pread(c->device, buf, len, c->region + offset);
-
-    return n < 0 ? -errno : n;
+    return result(write ? pwrite(c->device, buf, len, c->region + offset)
+                        : pread(c->device, buf, len, c->region + offset));
 }
 
 ssize_t client_config(SimClient *c, bool write, unsigned at, void *buf,
@@ -222,6 +219,66 @@ int client_set_data_size(SimClient *c, uint64_t bytes)
 }
 
 /* ------------------------------------------------------------------------ */
+/* Guest memory                                                             */
+
+/* vfio_iommu_type1_dma_unmap and ..._dirty_bitmap with what they ask for */
+typedef struct Request {
+    uint32_t argsz;
+    uint32_t flags;
+    uint64_t iova;
+    uint64_t size;
+    struct vfio_bitmap bitmap;
+} Request;
+
+int client_map(SimClient *c, uint64_t iova, uint64_t vaddr, uint64_t size,
+               uint32_t flags)
+{
+    struct vfio_iommu_type1_dma_map map = {
+        .argsz = sizeof(map), .flags = flags, .vaddr = vaddr, .iova = iova,
+        .size = size,
+    };
+
+    return result(ioctl(c->container, VFIO_IOMMU_MAP_DMA, &map));
+}
+
+int client_unmap(SimClient *c, uint64_t iova, uint64_t *size, uint32_t flags,
+                 uint64_t *bits)
+{
+    Request arg = {
+        .argsz = flags == 1 ? sizeof(arg)
+                            : sizeof(struct vfio_iommu_type1_dma_unmap),
+        .flags = flags, .iova = iova, .size = *size,
+        .bitmap = { .pgsize = 4096, .size = 8, .data = (void *)bits },
+    };
+    int ret = result(ioctl(c->container, VFIO_IOMMU_UNMAP_DMA, &arg));
+
+    *size = arg.size;
+    return ret;
+}
+
+int client_dirty(SimClient *c, uint32_t flags)
+{
+    struct vfio_iommu_type1_dirty_bitmap arg = {
+        .argsz = sizeof(arg), .flags = flags,
+    };
+
+    return result(ioctl(c->container, VFIO_IOMMU_DIRTY_PAGES, &arg));
+}
+
+int client_dirty_bits(SimClient *c, uint64_t iova, uint64_t size,
+                      uint64_t page_size, uint64_t *bits, uint64_t bytes)
+{
+    Request arg = {
+        .argsz = sizeof(arg), .flags = VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP,
+        .iova = iova, .size = size,
+        .bitmap = { .pgsize = page_size, .size = bytes,
+                    .data = (void *)bits },
+    };
+
+    return result(ioctl(c->container, VFIO_IOMMU_DIRTY_PAGES, &arg));
+}
+
+/* ------------------------------------------------------------------------ */
 /* Data                                                                     */
 
 /* How far the piece at @offset goes, and where it is mapped. */
@@ -243,7 +300,7 @@ static uint64_t piece_at(SimClient *c, uint64_t offset, uint64_t len,
     return len;
 }
 
-int client_copy(SimClient *c, bool write, uint64_t offset, uint8_t *buf,
+static int copy(SimClient *c, bool write, uint64_t offset, uint8_t *buf,
                 uint64_t len)
 {
     while (len) {
@@ -312,7 +369,7 @@ int client_save_chunk(SimClient *c, GPtrArray *chunks, bool stop_phase)
     g_assert_cmpuint(size, <=, pending);
     g_assert_cmpuint(offset + size, <=, c->region_size);
     buf = g_malloc(size);
-    ret = client_copy(c, false, offset, buf, size);
+    ret = copy(c, false, offset, buf, size);
     if (!ret) {
         client_chunk_add(chunks, buf, size, stop_phase);
     }
@@ -345,7 +402,7 @@ int client_load_chunk(SimClient *c, const uint8_t *bytes, uint64_t len)
     uint64_t offset;
     int ret = client_data_offset(c, &offset);
 
-    ret = ret ? ret : client_copy(c, true, offset, (uint8_t *)bytes, len);
+    ret = ret ? ret : copy(c, true, offset, (uint8_t *)bytes, len);
     return ret ? ret : client_set_data_size(c, len);
 }
 
@@ -362,7 +419,7 @@ static int load_split(SimClient *c, const uint8_t *bytes, uint64_t len)
             return ret;
         }
         n = MIN(len, c->region_size - offset);
-        ret = client_copy(c, true, offset, (uint8_t *)bytes, n);
+        ret = copy(c, true, offset, (uint8_t *)bytes, n);
         ret = ret ? ret : client_set_data_size(c, n);
         bytes += n;
         len -= n;

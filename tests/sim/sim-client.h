@@ -13,6 +13,7 @@
 #ifndef TESTS_SIM_SIM_CLIENT_H
 #define TESTS_SIM_SIM_CLIENT_H
 
+#include <errno.h>
 #include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,23 +22,7 @@
 
 #include "vfio-sim.h"
 
-/* Requests with their payload, which the kernel's header leaves open. */
-typedef struct SimDirtyRequest {
-    uint32_t argsz;
-    uint32_t flags;
-    uint64_t iova;
-    uint64_t size;
-    struct vfio_bitmap bitmap;
-} SimDirtyRequest;
-
-typedef struct SimUnmapRequest {
-    uint32_t argsz;
-    uint32_t flags;
-    uint64_t iova;
-    uint64_t size;
-    struct vfio_bitmap bitmap;
-} SimUnmapRequest;
-
+/* A request with its payload, which the kernel's header leaves open */
 typedef struct SimIrqRequest {
     uint32_t argsz;
     uint32_t flags;
@@ -60,7 +45,6 @@ typedef struct SimClient {
     int device;
     uint64_t region;                /* file offset of the region, 0 = none */
     uint64_t region_size;
-    bool mappable;
     GArray *areas;                  /* SimClientArea */
 } SimClient;
 
@@ -69,6 +53,12 @@ typedef struct SimClientChunk {
     GByteArray *bytes;
     bool stop_phase;
 } SimClientChunk;
+
+/* What a call of libc returned, or its negative errno */
+static inline int result(int ret)
+{
+    return ret < 0 ? -errno : ret;
+}
 
 /*
  * client_open: open group @group and device @name on a container of its
@@ -84,8 +74,6 @@ int client_pending(SimClient *c, uint64_t *bytes);
 int client_data_offset(SimClient *c, uint64_t *offset);
 int client_data_size(SimClient *c, uint64_t *bytes);
 int client_set_data_size(SimClient *c, uint64_t bytes);
-int client_copy(SimClient *c, bool write, uint64_t offset, uint8_t *buf,
-                uint64_t len);
 
 /* One access as it is, for the wrong ones too. */
 ssize_t client_raw(SimClient *c, bool write, uint64_t offset, void *buf,
@@ -94,6 +82,16 @@ ssize_t client_raw(SimClient *c, bool write, uint64_t offset, void *buf,
 /* The same of PCI config space; -1 and errno */
 ssize_t client_config(SimClient *c, bool write, unsigned at, void *buf,
                       size_t len);
+
+/* Guest memory: 0 or a negative errno; @flags are those of VFIO's ioctls. */
+int client_map(SimClient *c, uint64_t iova, uint64_t vaddr, uint64_t size,
+               uint32_t flags);
+/* @size: the bytes that were unmapped. @bits: 64 pages that were dirty */
+int client_unmap(SimClient *c, uint64_t iova, uint64_t *size, uint32_t flags,
+                 uint64_t *bits);
+int client_dirty(SimClient *c, uint32_t flags);
+int client_dirty_bits(SimClient *c, uint64_t iova, uint64_t size,
+                      uint64_t page_size, uint64_t *bits, uint64_t bytes);
 
 GPtrArray *client_chunks_new(void);
 void client_chunk_add(GPtrArray *chunks, const uint8_t *bytes, uint64_t len,

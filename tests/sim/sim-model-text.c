@@ -250,6 +250,7 @@ static const struct {
     { "EOPNOTSUPP", EOPNOTSUPP }, { "ETIMEDOUT", ETIMEDOUT },
     { "EOVERFLOW", EOVERFLOW }, { "EMSGSIZE", EMSGSIZE },
     { "EMFILE", EMFILE }, { "ENOMSG", ENOMSG }, { "ENOTCONN", ENOTCONN },
+    { "EBADF", EBADF }, { "ESPIPE", ESPIPE },
 };
 
 int sim_parse_errno(const char *text)

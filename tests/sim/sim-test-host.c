@@ -288,34 +288,6 @@ static void test_bars(void)
     client_close(c);
 }
 
-/* Only what the sparse areas offer can be mapped. */
-static void test_mmap_limits(void)
-{
-    SimClient *c = sim_test_open("", "window-size=64K\nareas=0x2000+0x4000");
-    static const struct {
-        uint64_t offset, size;
-        bool works;
-    } tries[] = {
-        { 0x2000, 0x4000, true }, { 0x3000, 0x1000, true },
-        { 0x2000, 0x5000, false }, { 0x1000, 0x2000, false },
-        { 0x0, 0x1000, false }, { 0x6000, 0x1000, false },
-        { 0x20000, 0x1000, false },
-    };
-
-    for (size_t i = 0; i < G_N_ELEMENTS(tries); i++) {
-        void *ptr = mmap(NULL, tries[i].size, PROT_READ, MAP_SHARED,
-                         c->device, c->region + tries[i].offset);
-
-        g_assert_cmpint(ptr != MAP_FAILED, ==, tries[i].works);
-        if (tries[i].works) {
-            munmap(ptr, tries[i].size);
-        }
-    }
-    g_assert_true(mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, c->device,
-                       c->region + 0x2000) == MAP_FAILED);
-    client_close(c);
-}
-
 static int set_irqs(SimClient *c, uint32_t flags, uint32_t start,
                     uint32_t count, int32_t fd)
 {
@@ -496,7 +468,6 @@ void sim_test_host_add(void)
     g_test_add_func("/sim/pci/config-extended", test_config_extended);
     g_test_add_func("/sim/pci/flr", test_flr);
     g_test_add_func("/sim/pci/bars", test_bars);
-    g_test_add_func("/sim/pci/mmap-limits", test_mmap_limits);
     g_test_add_func("/sim/pci/irqs", test_irqs);
     g_test_add_func("/sim/pci/reset", test_reset);
     g_test_add_func("/sim/files", test_files);

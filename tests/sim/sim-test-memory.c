@@ -15,40 +15,6 @@
 #include "sim-test.h"
 
 /* ------------------------------------------------------------------------ */
-/* Mappings                                                                 */
-
-static int map_flags(SimClient *c, uint64_t iova, void *vaddr, uint64_t size,
-                     uint32_t flags)
-{
-    struct vfio_iommu_type1_dma_map map = {
-        .argsz = sizeof(map),
-        .flags = flags,
-        .vaddr = (uintptr_t)vaddr,
-        .iova = iova,
-        .size = size,
-    };
-
-    return result(ioctl(c->container, VFIO_IOMMU_MAP_DMA, &map));
-}
-
-static int map(SimClient *c, uint64_t iova, void *vaddr, uint64_t size)
-{
-    return map_flags(c, iova, vaddr, size,
-                     VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE);
-}
-
-/* Returns the bytes unmapped, or a negative errno. */
-static int64_t unmap(SimClient *c, uint64_t iova, uint64_t size)
-{
-    struct vfio_iommu_type1_dma_unmap arg = {
-        .argsz = sizeof(arg), .iova = iova, .size = size,
-    };
-    int ret = result(ioctl(c->container, VFIO_IOMMU_UNMAP_DMA, &arg));
-
-    return ret ? ret : (int64_t)arg.size;
-}
-
-/* ------------------------------------------------------------------------ */
 /* Information with capabilities                                            */
 
 static void test_iommu_info(void)
@@ -83,42 +49,6 @@ static void test_iommu_info(void)
 }
 
 /* ------------------------------------------------------------------------ */
-/* Dirty bits                                                               */
-
-static int dirty_flags(SimClient *c, uint32_t flags)
-{
-    struct vfio_iommu_type1_dirty_bitmap arg = {
-        .argsz = sizeof(arg), .flags = flags
-    };
-
-    return result(ioctl(c->container, VFIO_IOMMU_DIRTY_PAGES, &arg));
-}
-
-static int dirty_start(SimClient *c)
-{
-    return dirty_flags(c, VFIO_IOMMU_DIRTY_PAGES_FLAG_START);
-}
-
-static SimDirtyRequest get_arg(uint64_t iova, uint64_t size, uint64_t *bits,
-                               uint64_t bytes)
-{
-    SimDirtyRequest arg = {
-        .argsz = sizeof(arg),
-        .flags = VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP,
-        .iova = iova,
-        .size = size,
-        .bitmap = { .pgsize = PAGE, .size = bytes, .data = (void *)bits },
-    };
-
-    return arg;
-}
-
-static int get(SimClient *c, SimDirtyRequest arg)
-{
-    return result(ioctl(c->container, VFIO_IOMMU_DIRTY_PAGES, &arg));
-}
-
-/* ------------------------------------------------------------------------ */
 /* DMA                                                                      */
 
 #define RAM_BYTES (256 * PAGE)
@@ -131,6 +61,13 @@ static uint8_t *new_ram(void)
 
     g_assert_true(ram != MAP_FAILED);
     return ram;
+}
+
+static void map(SimClient *c, uint64_t iova, const uint8_t *ram)
+{
+    g_assert_cmpint(client_map(c, iova, (uintptr_t)ram, RAM_BYTES,
+                               VFIO_DMA_MAP_FLAG_READ |
+                               VFIO_DMA_MAP_FLAG_WRITE), ==, 0);
 }
 
 /* Every page that changed since @before must have its bit in @bits. */
@@ -166,18 +103,20 @@ static void test_dma(void)
     uint8_t *ram = new_ram();
     SimClient *c = sim_test_open("", "dma-rate=64M\ndma-start=0x110000\n"
                                  "dma-size=0xc0000");
-    uint64_t bits[4] = { 0 };
+    uint64_t bits[4] = { 0 }, size = RAM_BYTES;
     VFIOSimStatus s;
 
-    g_assert_cmpint(map(c, 0x100000, ram, RAM_BYTES), ==, 0);
+    map(c, 0x100000, ram);
     g_assert_true(vfio_sim_dma_lock("dev"));
-    g_assert_cmpint(dirty_start(c), ==, 0);
+    g_assert_cmpint(client_dirty(c, VFIO_IOMMU_DIRTY_PAGES_FLAG_START), ==,
+                    0);
     memcpy(before, ram, RAM_BYTES);
     s = client_status("dev");
     vfio_sim_dma_unlock("dev");
     wait_dma(s.dma_bytes + 64 * PAGE);
     g_assert_cmpint(client_set_state(c, STOP), ==, 0);
-    g_assert_cmpint(get(c, get_arg(0x100000, RAM_BYTES, bits, 32)), ==, 0);
+    g_assert_cmpint(client_dirty_bits(c, 0x100000, RAM_BYTES, PAGE, bits, 32),
+                    ==, 0);
     g_assert_cmpuint(check_changed(ram, before, bits), >, 4);
     /* Only in its range, and not a byte after the device has stopped. */
     g_assert_cmpint(memcmp(ram, before, 0x10000), ==, 0);
@@ -190,7 +129,8 @@ static void test_dma(void)
     /* On again with the device; no memory is touched after an unmap. */
     g_assert_cmpint(client_set_state(c, RUNNING), ==, 0);
     wait_dma(s.dma_bytes);
-    g_assert_cmpint(unmap(c, 0x100000, RAM_BYTES), ==, RAM_BYTES);
+    g_assert_cmpint(client_unmap(c, 0x100000, &size, 0, NULL), ==, 0);
+    g_assert_cmpuint(size, ==, RAM_BYTES);
     munmap(ram, RAM_BYTES);
     g_usleep(20 * 1000);
     client_close(c);
@@ -212,7 +152,7 @@ static void test_dma_digest(void)
     g_autofree char *stop = NULL, *start = NULL, *changed = NULL;
     SimClient *c = sim_test_open("", "dma-start=0x100000\ndma-size=1M");
 
-    g_assert_cmpint(map(c, 0x100000, ram, RAM_BYTES), ==, 0);
+    map(c, 0x100000, ram);
     g_assert_cmpint(client_set_state(c, STOP), ==, 0);
     stop = status_dma_text("dev", "digest-at-stop");
     g_assert_cmpint(client_set_state(c, RUNNING), ==, 0);
@@ -232,23 +172,6 @@ static void write_command(SimClient *c, uint16_t command)
     g_assert_cmpint(client_config(c, true, PCI_COMMAND, &command, 2), ==, 2);
 }
 
-static void test_dma_bus_master(void)
-{
-    uint8_t *ram = new_ram();
-    SimClient *c = sim_test_open("", "dma-rate=64M\ndma-size=1M\n"
-                                 "dma-needs-bus-master=yes\n"
-                                 "dma-pattern=sequential");
-
-    g_assert_cmpint(map(c, 0, ram, RAM_BYTES), ==, 0);
-    g_usleep(20 * 1000);
-    g_assert_cmpuint(client_status("dev").dma_bytes, ==, 0);
-    write_command(c, PCI_COMMAND_MASTER);
-    wait_dma(0);
-    g_assert_cmpuint(client_status("dev").command, ==, PCI_COMMAND_MASTER);
-    client_close(c);
-    munmap(ram, RAM_BYTES);
-}
-
 /* Where bus mastering ends, a burst that was on its way has ended, too. */
 static void test_dma_bus_master_off(void)
 {
@@ -257,7 +180,7 @@ static void test_dma_bus_master_off(void)
     SimClient *c = sim_test_open("", "dma-rate=4G\ndma-size=1M\n"
                                  "dma-burst=1M\ndma-needs-bus-master=yes");
 
-    g_assert_cmpint(map(c, 0, ram, RAM_BYTES), ==, 0);
+    map(c, 0, ram);
     for (unsigned i = 0; i < 20; i++) {
         uint64_t bytes = client_status("dev").dma_bytes;
 
@@ -279,6 +202,5 @@ void sim_test_memory_add(void)
     g_test_add_func("/sim/iommu/info", test_iommu_info);
     g_test_add_func("/sim/dma/run", test_dma);
     g_test_add_func("/sim/dma/digest", test_dma_digest);
-    g_test_add_func("/sim/dma/bus-master", test_dma_bus_master);
     g_test_add_func("/sim/dma/bus-master-off", test_dma_bus_master_off);
 }

@@ -24,12 +24,6 @@
 #define RESUMING 4u
 #define ERROR_STATE 6u
 
-/* What a call of libc returned, or its negative errno */
-static inline int result(int ret)
-{
-    return ret < 0 ? -errno : ret;
-}
-
 /* sim_test_configure: the simulation is as @text says; it must be right. */
 void sim_test_configure(const char *text);
 
