@@ -28,7 +28,7 @@ static const Kind kinds[] = {
     { "einval", "errno=EINVAL\n", EINVAL },
     { "error-state", "errno=EIO\ndevice-state=error\n", EIO },
     { "short", "short=3\n", 0 },
-    { "eintr", "eintr=yes\n", EINTR },
+    { "eintr", "errno=EINTR\n", EINTR },
 };
 
 /* A device, and the least number of calls that a migration takes */

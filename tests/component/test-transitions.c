@@ -501,7 +501,7 @@ static void test_hot_reset(gconstpointer opaque)
 {
     const HotReset *h = opaque;
     g_autofree char *config =
-        g_strdup_printf("[device src]\ngroup=1\nreset-clears-config=yes\n%s"
+        g_strdup_printf("[device src]\ngroup=1\n%s"
                         "[fault w]\nevent=state-write\nerrno=EIO\n"
                         "device-state=error\n", h->keys);
     g_autofree char *want = g_strconcat("running>pre-copy!",
@@ -534,7 +534,7 @@ static void test_reset_rearms(void)
     VFIODeviceMigration *mig;
     VFIODevice *vbasedev;
 
-    comp_sim("[device src]\ngroup=1\nreset-clears-config=yes\n"
+    comp_sim("[device src]\ngroup=1\n"
              "[fault w]\nevent=state-write\nerrno=EIO\ndevice-state=error\n");
     vbasedev = comp_open("src");
     mig = vfio_mig_of(vbasedev);
@@ -555,7 +555,7 @@ static void test_reset_stops_first(void)
     VFIODeviceMigration *mig;
     VFIODevice *vbasedev;
 
-    comp_sim("[device src]\ngroup=1\nreset-clears-config=yes\n"
+    comp_sim("[device src]\ngroup=1\n"
              "[fault w]\nevent=state-write\nto=stop\nerrno=EIO\n"
              "device-state=error\n"
              "[fault c]\nevent=config-write\nstate=running\ncount=2\n"

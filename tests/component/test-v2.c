@@ -539,10 +539,10 @@ typedef struct Call {
 
 static const Call calls[] = {
     { "interrupted/set", "device=src\nevent=state-write\nto=pre-copy\n"
-      "eintr=yes\n" },
-    { "interrupted/read", "device=src\nevent=data-read\ncount=2\neintr=yes\n" },
+      "errno=EINTR\n" },
+    { "interrupted/read", "device=src\nevent=data-read\ncount=2\nerrno=EINTR\n" },
     { "interrupted/write", "device=dst\nevent=data-write\ncount=2\n"
-      "eintr=yes\n" },
+      "errno=EINTR\n" },
     { "nothing-yet/error", "device=src\nevent=data-read\nstate=pre-copy\n"
       "count=2\nerrno=ENOMSG\n" },
     { "nothing-yet/no-bytes", "device=src\nevent=data-read\nstate=pre-copy\n"

@@ -224,7 +224,7 @@ static bool play(SimDevice *d, SimEvent ev, uint32_t from, uint32_t to,
     remember(ev, out);
     if (verbose) {
         fprintf(stderr, "%s %u, state %u to %u, error %d%s%s\n",
-                sim_event_name(ev), n, from, to, out->err,
+                sim_event_names[ev], n, from, to, out->err,
                 out->has_value || out->has_short ? ", a lie" : "",
                 out->flr ? ", reset" : "");
     }

@@ -26,7 +26,6 @@ const SimKey vmt_keys[] = {
 	KEY("msix-vectors", SIZE, msix_vectors, "8", NULL),
 	KEY("intx", BOOL, intx, "no", NULL),
 	KEY("reset", BOOL, reset, "yes", NULL),
-	KEY("reset-clears-config", BOOL, reset_clears_config, "yes", NULL),
 	KEY("dma-rate", SIZE, dma_rate, "0", NULL),
 	KEY("dma-start", SIZE, dma_start, "0", NULL),
 	KEY("dma-size", SIZE, dma_size, "0", NULL),

@@ -391,12 +391,10 @@ static void emu_reset(struct vmt_device *vmt)
 {
 	struct vmt_mdev *m = vmt_mdev_of(vmt);
 
-	if (vmt->cfg.reset_clears_config) {
-		spin_lock(&m->lock);
-		fill_config(m);
-		spin_unlock(&m->lock);
-		vmt_irqs_drop_msix(m);
-	}
+	spin_lock(&m->lock);
+	fill_config(m);
+	spin_unlock(&m->lock);
+	vmt_irqs_drop_msix(m);
 	vmt_irqs_lower(m);
 	clear_registers(vmt);
 }

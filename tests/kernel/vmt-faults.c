@@ -35,7 +35,7 @@ bool vmt_faults_hit(struct vmt_device *vmt, SimEvent ev, u32 to,
 	spin_unlock(&f->lock);
 	if (hit)
 		vmt_log(vmt, "fault name=%s event=%s", name,
-			sim_event_name(ev));
+			sim_event_names[ev]);
 	return hit;
 }
 
@@ -190,7 +190,7 @@ void vmt_faults_show(struct vmt_device *vmt, struct seq_file *s)
 
 	for (i = 0; get_tally(vmt, i, &t); i++)
 		seq_printf(s, "%s event=%s matched=%u fired=%u\n", t.name,
-			   sim_event_name(t.event), t.matched, t.fired);
+			   sim_event_names[t.event], t.matched, t.fired);
 }
 
 void vmt_faults_json(struct vmt_device *vmt, struct seq_file *s)

@@ -144,7 +144,7 @@ static long vmt_pci_ioctl(struct vfio_device *vdev, unsigned int cmd,
 	} else {
 		ret = vfio_pci_core_ioctl(vdev, cmd, arg);
 	}
-	vmt_log(&vp->vmt, "%s ret=%ld", sim_event_name(ev), ret);
+	vmt_log(&vp->vmt, "%s ret=%ld", sim_event_names[ev], ret);
 	return ret;
 }
 

@@ -77,7 +77,6 @@ struct vmt_config {
 	u64 msix_vectors;
 	u64 intx;
 	u64 reset;
-	u64 reset_clears_config;
 	u64 dma_rate;		/* bytes a second, 0 = none */
 	u64 dma_start;		/* IOVA */
 	u64 dma_size;

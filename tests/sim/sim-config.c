@@ -67,51 +67,19 @@ char *sim_keys_text(SimKeys *k, const char *key)
     return text ? g_strdup(g_strstrip(text)) : NULL;
 }
 
-uint64_t sim_keys_size(SimKeys *k, const char *key, uint64_t fallback)
+/* All keys of the table @keys */
+static void read_keys(SimKeys *k, const SimKey *keys, void *base)
 {
-    g_autofree char *text = sim_keys_text(k, key);
-    uint64_t value = fallback;
+    char why[SIM_WHY_CHARS];
 
-    if (text && !sim_parse_size(text, &value)) {
-        sim_keys_fail(k, key, "want a number such as 4096, 0x1000 or 64K");
-    }
-    return value;
-}
+    sim_keys_default(keys, base);
+    for (; keys->name; keys++) {
+        g_autofree char *text = sim_keys_text(k, keys->name);
 
-bool sim_keys_bool(SimKeys *k, const char *key, bool fallback)
-{
-    g_autofree char *text = sim_keys_text(k, key);
-
-    if (!text) {
-        return fallback;
-    }
-    if (!strcmp(text, "yes") || !strcmp(text, "true") || !strcmp(text, "1")) {
-        return true;
-    }
-    if (strcmp(text, "no") && strcmp(text, "false") && strcmp(text, "0")) {
-        sim_keys_fail(k, key, "want yes or no");
-    }
-    return false;
-}
-
-int sim_keys_choice(SimKeys *k, const char *key, const char *const *names,
-                    int fallback)
-{
-    g_autofree char *text = sim_keys_text(k, key);
-    g_autofree char *all = NULL, *why = NULL;
-
-    if (!text) {
-        return fallback;
-    }
-    for (int i = 0; names[i]; i++) {
-        if (strcmp(names[i], text) == 0) {
-            return i;
+        if (text && !sim_key_set(keys, base, text, why)) {
+            sim_keys_fail(k, keys->name, why);
         }
     }
-    all = g_strjoinv(", ", (char **)names);
-    why = g_strdup_printf("'%s' is none of: %s", text, all);
-    sim_keys_fail(k, key, why);
-    return fallback;
 }
 
 static void add_ranges(SimKeys *k, const char *key, const char *text,
@@ -134,7 +102,7 @@ static void add_ranges(SimKeys *k, const char *key, const char *text,
     }
 }
 
-GArray *sim_keys_ranges(SimKeys *k, const char *key)
+static GArray *read_ranges(SimKeys *k, const char *key)
 {
     GArray *ranges = g_array_new(FALSE, FALSE, sizeof(SimRange));
     g_autofree char *text = sim_keys_text(k, key);
@@ -162,37 +130,52 @@ static char *read_path(SimKeys *k, const char *key)
     return g_canonicalize_filename(path, NULL);
 }
 
+#define KEY(type, name, kind, field, fallback, choices) \
+    { name, SIM_KEY_##kind, offsetof(type, field), fallback, choices }
+
+static const char *const orders[] = { "auto", "always", "never", NULL };
+
+static const SimKey sim_keys[] = {
+    KEY(SimWorld, "status-interval-ms", SIZE, status_interval_ms, "0", NULL),
+    KEY(SimWorld, "p2p-order", CHOICE, p2p_order, "auto", orders),
+    { NULL, 0, 0, NULL, NULL }
+};
+
 static bool load_sim(GKeyFile *file, GError **err)
 {
-    static const char *const orders[] = { "auto", "always", "never", NULL };
     SimKeys k;
 
     sim_keys_open(&k, file, "sim", err);
     sim_world.status_path = read_path(&k, "status");
     sim_world.transcript_path = read_path(&k, "transcript");
-    sim_world.status_interval_us =
-        sim_keys_size(&k, "status-interval-ms", 0) * 1000;
-    sim_world.p2p_order = sim_keys_choice(&k, "p2p-order", orders,
-                                          SIM_ORDER_AUTO);
+    read_keys(&k, sim_keys, &sim_world);
     return sim_keys_close(&k);
 }
 
+static const char *const modes[] = { "pinned", "all", NULL };
+static const char *const types[] = { "type1", "spapr", NULL };
+
+static const SimKey container_keys[] = {
+    KEY(SimContainerConfig, "iommu-type", CHOICE, spapr, "type1", types),
+    KEY(SimContainerConfig, "dirty-tracking", BOOL, dirty_tracking, "yes",
+        NULL),
+    KEY(SimContainerConfig, "dirty-mode", CHOICE, dirty_all, "pinned", modes),
+    KEY(SimContainerConfig, "page-sizes", SIZE, page_sizes, "4K", NULL),
+    KEY(SimContainerConfig, "max-bitmap-size", SIZE, max_bitmap_size, "256M",
+        NULL),
+    KEY(SimContainerConfig, "max-mappings", SIZE, max_mappings, "65535",
+        NULL),
+    { NULL, 0, 0, NULL, NULL }
+};
+
 static bool load_container(GKeyFile *file, GError **err)
 {
-    static const char *const modes[] = { "pinned", "all", NULL };
-    static const char *const types[] = { "type1", "spapr", NULL };
     SimContainerConfig *c = &sim_world.container_cfg;
     SimKeys k;
 
     sim_keys_open(&k, file, "container", err);
-    c->spapr = sim_keys_choice(&k, "iommu-type", types, 0) == 1;
-    c->dirty_tracking = sim_keys_bool(&k, "dirty-tracking", true);
-    c->dirty_all = sim_keys_choice(&k, "dirty-mode", modes, 0) == 1;
-    c->page_sizes = sim_keys_size(&k, "page-sizes", PAGE_BYTES);
-    c->max_bitmap_size = sim_keys_size(&k, "max-bitmap-size",
-                                       UINT64_C(256) << 20);
-    c->max_mappings = sim_keys_size(&k, "max-mappings", 65535);
-    c->iova_ranges = sim_keys_ranges(&k, "iova-ranges");
+    read_keys(&k, container_keys, c);
+    c->iova_ranges = read_ranges(&k, "iova-ranges");
     if (!c->page_sizes || c->page_sizes % PAGE_BYTES) {
         sim_keys_fail(&k, "page-sizes", "want a mask of sizes >= 4K");
     }
@@ -245,28 +228,49 @@ static void read_config_space(SimKeys *k, SimDeviceConfig *c)
     }
 }
 
-static void read_pci(SimKeys *k, SimDeviceConfig *c)
-{
-    static const char *const hot_resets[] = { "no", "alone", "shared", NULL };
+static const char *const hot_resets[] = { "no", "alone", "shared", NULL };
+static const char *const patterns[] = { "sequential", "random", NULL };
 
-    c->group = sim_keys_size(k, "group", 0);
-    c->vendor_id = sim_keys_size(k, "vendor-id", 0x1b36);
-    c->device_id = sim_keys_size(k, "device-id", 0x00fe);
-    c->bar0_size = sim_keys_size(k, "bar0-size", 64 * 1024);
-    c->msix_vectors = sim_keys_size(k, "msix-vectors", 8);
-    c->intx = sim_keys_bool(k, "intx", false);
+#define DEVICE_KEY(name, kind, field, fallback, choices) \
+    KEY(SimDeviceConfig, name, kind, field, fallback, choices)
+
+static const SimKey device_keys[] = {
+    DEVICE_KEY("group", SIZE, group, "0", NULL),
+    DEVICE_KEY("vendor-id", SIZE, vendor_id, "0x1b36", NULL),
+    DEVICE_KEY("device-id", SIZE, device_id, "0x00fe", NULL),
+    DEVICE_KEY("bar0-size", SIZE, bar0_size, "64K", NULL),
+    DEVICE_KEY("msix-vectors", SIZE, msix_vectors, "8", NULL),
+    DEVICE_KEY("intx", BOOL, intx, "no", NULL),
+    DEVICE_KEY("reset", BOOL, has_reset, "yes", NULL),
+    DEVICE_KEY("hot-reset", CHOICE, hot_reset, "no", hot_resets),
+    DEVICE_KEY("flr", BOOL, flr, "no", NULL),
+    DEVICE_KEY("dma-rate", SIZE, dma_rate, "0", NULL),
+    DEVICE_KEY("dma-start", SIZE, dma_start, "0", NULL),
+    DEVICE_KEY("dma-size", SIZE, dma_size, "0", NULL),
+    DEVICE_KEY("dma-burst", SIZE, dma_burst, "4K", NULL),
+    DEVICE_KEY("dma-pattern", CHOICE, dma_random, "random", patterns),
+    DEVICE_KEY("dma-needs-bus-master", BOOL, dma_bus_master, "no", NULL),
+    DEVICE_KEY("dirty-tracking", BOOL, dirty_tracking, "yes", NULL),
+    DEVICE_KEY("iommu", SIZE, iommu, "0", NULL),
+    { NULL, 0, 0, NULL, NULL }
+};
+
+static void read_host(SimKeys *k, SimDeviceConfig *c)
+{
+    read_keys(k, device_keys, c);
     read_config_space(k, c);
-    c->has_reset = sim_keys_bool(k, "reset", true);
-    c->hot_reset = sim_keys_choice(k, "hot-reset", hot_resets,
-                                   SIM_HOT_RESET_NO);
-    c->flr = sim_keys_bool(k, "flr", false);
-    c->reset_clears_config = sim_keys_bool(k, "reset-clears-config", true);
+    c->pinned = read_ranges(k, "pinned");
     if (c->msix_vectors > SIM_MAX_VECTORS) {
         sim_keys_fail(k, "msix-vectors", "at most 64");
     }
     if (c->bar0_size < PAGE_BYTES || (c->bar0_size & (c->bar0_size - 1)) ||
         c->bar0_size > UINT64_C(1) << 30) {
         sim_keys_fail(k, "bar0-size", "want a power of two, 4K to 1G");
+    }
+    if (c->dma_rate && (c->dma_burst < 8 || c->dma_burst % 8 ||
+                        c->dma_start % 8 || c->dma_size < c->dma_burst)) {
+        sim_keys_fail(k, "dma-rate", "needs dma-size >= dma-burst, and "
+                      "dma-start and dma-burst in steps of 8 bytes");
     }
 }
 
@@ -297,26 +301,6 @@ static void read_migration(SimKeys *k, SimMigConfig *c)
     }
     if (!sim_mig_config_finish(c, &wrong, why)) {
         sim_keys_fail(k, wrong, why);
-    }
-}
-
-static void read_dma(SimKeys *k, SimDeviceConfig *c)
-{
-    static const char *const patterns[] = { "sequential", "random", NULL };
-
-    c->dma_rate = sim_keys_size(k, "dma-rate", 0);
-    c->dma_start = sim_keys_size(k, "dma-start", 0);
-    c->dma_size = sim_keys_size(k, "dma-size", 0);
-    c->dma_burst = sim_keys_size(k, "dma-burst", PAGE_BYTES);
-    c->dma_random = sim_keys_choice(k, "dma-pattern", patterns, 1);
-    c->dma_bus_master = sim_keys_bool(k, "dma-needs-bus-master", false);
-    c->dirty_tracking = sim_keys_bool(k, "dirty-tracking", true);
-    c->iommu = sim_keys_size(k, "iommu", 0);
-    c->pinned = sim_keys_ranges(k, "pinned");
-    if (c->dma_rate && (c->dma_burst < 8 || c->dma_burst % 8 ||
-                        c->dma_start % 8 || c->dma_size < c->dma_burst)) {
-        sim_keys_fail(k, "dma-rate", "needs dma-size >= dma-burst, and "
-                      "dma-start and dma-burst in steps of 8 bytes");
     }
 }
 
@@ -352,9 +336,8 @@ static bool load_device(GKeyFile *file, const char *group, const char *name,
     d->cfg.name = g_strdup(name);
     g_ptr_array_add(sim_world.devices, d);
     sim_keys_open(&k, file, group, err);
-    read_pci(&k, &d->cfg);
+    read_host(&k, &d->cfg);
     read_migration(&k, &d->mig.cfg);
-    read_dma(&k, &d->cfg);
     check_group(&k, &d->cfg);
     return sim_keys_close(&k);
 }
@@ -367,16 +350,6 @@ void sim_device_config_clear(SimDeviceConfig *c)
 
 /* ------------------------------------------------------------------------ */
 /* The whole file                                                           */
-
-static bool load_fault(GKeyFile *file, const char *group, GError **err)
-{
-    SimFault *f = sim_fault_parse(file, group, err);
-
-    if (f) {
-        sim_fault_add(f);
-    }
-    return f != NULL;
-}
 
 bool sim_config_load(GKeyFile *file, GError **err)
 {
@@ -398,7 +371,7 @@ bool sim_config_load(GKeyFile *file, GError **err)
                 return false;
             }
         } else if (g_str_has_prefix(g, "fault ")) {
-            if (!load_fault(file, g, err)) {
+            if (!sim_fault_load(file, g, err)) {
                 return false;
             }
         } else if (strcmp(g, "sim") && strcmp(g, "container")) {

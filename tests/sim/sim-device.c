@@ -172,16 +172,12 @@ static void drop_memory(SimDevice *d)
 
 int sim_device_open(SimDevice *d, SimContainer *c)
 {
-    int fd, err;
+    int fd = -1, err;
 
     g_mutex_lock(&sim_world.lock);
-    if (!d->open_count && !make_memory(d)) {
-        err = errno;
-        drop_memory(d);
-        g_mutex_unlock(&sim_world.lock);
-        return -err;
+    if (d->open_count || make_memory(d)) {
+        fd = fcntl(d->memfd, F_DUPFD_CLOEXEC, 0);
     }
-    fd = fcntl(d->memfd, F_DUPFD_CLOEXEC, 0);
     if (fd < 0) {
         err = errno;
         if (!d->open_count) {
@@ -197,7 +193,7 @@ int sim_device_open(SimDevice *d, SimContainer *c)
         sim_dma_open(d);
     }
     g_mutex_unlock(&sim_world.lock);
-    sim_log(d->cfg.name, "open group=%u", d->cfg.group);
+    sim_log(d->cfg.name, "open group=%u", (unsigned)d->cfg.group);
     sim_status_write();
     sim_status_timer_start();
     fd = sim_file_publish(fd, SIM_FILE_DEVICE, d);
@@ -244,8 +240,10 @@ static bool has_migration_region(SimDevice *d)
     return d->mig.cfg.migration != SIM_MIGRATION_NO;
 }
 
-static int device_info(SimDevice *d, struct vfio_device_info *info)
+static int device_info(SimDevice *d, void *arg)
 {
+    struct vfio_device_info *info = arg;
+
     if (info->argsz < offsetof(struct vfio_device_info, cap_offset)) {
         return -EINVAL;
     }
@@ -280,8 +278,10 @@ static int pci_region_info(SimDevice *d, struct vfio_region_info *info)
     return 0;
 }
 
-static int region_info(SimDevice *d, struct vfio_region_info *info)
+static int region_info(SimDevice *d, void *arg)
 {
+    struct vfio_region_info *info = arg;
+
     if (info->argsz < sizeof(*info)) {
         return -EINVAL;
     }
@@ -297,67 +297,54 @@ static int region_info(SimDevice *d, struct vfio_region_info *info)
 /* ------------------------------------------------------------------------ */
 /* ioctl                                                                    */
 
-static SimEvent event_of(unsigned long request)
+static int reset(SimDevice *d, void *arg)
 {
-    switch (request) {
-    case VFIO_DEVICE_GET_INFO:
-        return SIM_EV_DEVICE_INFO;
-    case VFIO_DEVICE_GET_REGION_INFO:
-        return SIM_EV_REGION_INFO;
-    case VFIO_DEVICE_GET_IRQ_INFO:
-        return SIM_EV_IRQ_INFO;
-    case VFIO_DEVICE_SET_IRQS:
-        return SIM_EV_SET_IRQS;
-    case VFIO_DEVICE_RESET:
-        return SIM_EV_RESET;
-    case VFIO_DEVICE_GET_PCI_HOT_RESET_INFO:
-        return SIM_EV_HOT_RESET_INFO;
-    case VFIO_DEVICE_PCI_HOT_RESET:
-        return SIM_EV_HOT_RESET;
-    default:
-        return SIM_EV_OTHER;
-    }
+    return d->cfg.has_reset ? sim_migration_reset(d) : -EINVAL;
 }
 
-static int do_ioctl(SimDevice *d, SimEvent ev, void *arg)
+static int no_such(SimDevice *d, void *arg)
 {
-    switch (ev) {
-    case SIM_EV_DEVICE_INFO:
-        return device_info(d, arg);
-    case SIM_EV_REGION_INFO:
-        return region_info(d, arg);
-    case SIM_EV_IRQ_INFO:
-        return sim_pci_irq_info(d, arg);
-    case SIM_EV_SET_IRQS:
-        return sim_pci_set_irqs(d, arg);
-    case SIM_EV_RESET:
-        return d->cfg.has_reset ? sim_migration_reset(d) : -EINVAL;
-    case SIM_EV_HOT_RESET_INFO:
-        return sim_hot_reset_info(d, arg);
-    case SIM_EV_HOT_RESET:
-        return sim_hot_reset(d, arg);
-    default:
-        return -ENOTTY;
-    }
+    return -ENOTTY;
 }
+
+typedef struct Request {
+    unsigned long number;           /* 0: any other */
+    SimEvent event;
+    int (*serve)(SimDevice *d, void *arg);
+} Request;
+
+static const Request requests[] = {
+    { VFIO_DEVICE_GET_INFO, SIM_EV_DEVICE_INFO, device_info },
+    { VFIO_DEVICE_GET_REGION_INFO, SIM_EV_REGION_INFO, region_info },
+    { VFIO_DEVICE_GET_IRQ_INFO, SIM_EV_IRQ_INFO, sim_pci_irq_info },
+    { VFIO_DEVICE_SET_IRQS, SIM_EV_SET_IRQS, sim_pci_set_irqs },
+    { VFIO_DEVICE_RESET, SIM_EV_RESET, reset },
+    { VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, SIM_EV_HOT_RESET_INFO,
+      sim_hot_reset_info },
+    { VFIO_DEVICE_PCI_HOT_RESET, SIM_EV_HOT_RESET, sim_hot_reset },
+    { 0, SIM_EV_OTHER, no_such },
+};
 
 static int plain_ioctl(SimDevice *d, unsigned long request, void *arg)
 {
-    SimEvent ev = event_of(request);
+    const Request *r = requests;
     SimOutcome out;
     int ret;
 
-    sim_call(d, ev, sim_mig_state(&d->mig), &out);
-    ret = out.err ? -out.err : do_ioctl(d, ev, arg);
+    while (r->number && r->number != request) {
+        r++;
+    }
+    sim_call(d, r->event, sim_mig_state(&d->mig), &out);
+    ret = out.err ? -out.err : r->serve(d, arg);
     if (!out.err && request == SIM_IOC_FEATURE) {
         ret = -(int)d->mig.cfg.v2.unknown_errno;
     }
-    if (ev == SIM_EV_REGION_INFO) {
+    if (r->event == SIM_EV_REGION_INFO) {
         sim_log(d->cfg.name, "region-info index=%u ret=%d",
                 ((struct vfio_region_info *)arg)->index, ret);
     } else {
-        sim_log(d->cfg.name, "%s request=%lu ret=%d", sim_event_name(ev),
-                request & 0xff, ret);
+        sim_log(d->cfg.name, "%s request=%lu ret=%d",
+                sim_event_names[r->event], request & 0xff, ret);
     }
     return ret;
 }

@@ -17,12 +17,8 @@
 #include "sim-internal.h"
 #include "sim-keys.h"
 
-struct SimFault {
-    SimRule rule;
-};
-
 static GMutex fault_lock;
-static GPtrArray *faults;
+static GPtrArray *faults;       /* SimRule */
 static SimFaultPlayer *fault_player;
 
 /* ------------------------------------------------------------------------ */
@@ -49,31 +45,23 @@ static void read_keys(SimKeys *k, SimRule *r)
     }
 }
 
-SimFault *sim_fault_parse(GKeyFile *keys, const char *group, GError **err)
+bool sim_fault_load(GKeyFile *keys, const char *group, GError **err)
 {
-    SimFault *f = g_new0(SimFault, 1);
+    SimRule *rule = g_new0(SimRule, 1);
     SimKeys k;
 
-    sim_keys_open(&k, keys, group, err);
-    if (!sim_rule_init(&f->rule, group + strlen("fault "))) {
-        sim_keys_fail(&k, "name", "too long");
-    }
-    read_keys(&k, &f->rule);
-    if (!sim_keys_close(&k)) {
-        g_free(f);
-        return NULL;
-    }
-    return f;
-}
-
-void sim_fault_add(SimFault *f)
-{
     g_mutex_lock(&fault_lock);
     if (!faults) {
         faults = g_ptr_array_new_with_free_func(g_free);
     }
-    g_ptr_array_add(faults, f);
+    g_ptr_array_add(faults, rule);
     g_mutex_unlock(&fault_lock);
+    sim_keys_open(&k, keys, group, err);
+    if (!sim_rule_init(rule, group + strlen("fault "))) {
+        sim_keys_fail(&k, "name", "too long");
+    }
+    read_keys(&k, rule);
+    return sim_keys_close(&k);
 }
 
 void sim_fault_set_player(SimFaultPlayer *player)
@@ -121,10 +109,10 @@ bool sim_fault_hit(SimDevice *d, SimEvent ev, uint32_t from, uint32_t to,
     }
     g_mutex_lock(&fault_lock);
     for (unsigned i = 0; faults && i < faults->len; i++) {
-        SimFault *f = g_ptr_array_index(faults, i);
+        SimRule *rule = g_ptr_array_index(faults, i);
 
-        if (sim_rule_hit(&f->rule, who, ev, from, to, migrating) && !hit) {
-            hit = &f->rule;
+        if (sim_rule_hit(rule, who, ev, from, to, migrating) && !hit) {
+            hit = rule;
             hit->fired++;
             *out = hit->outcome;
             memcpy(name, hit->name, sizeof(name));
@@ -135,22 +123,19 @@ bool sim_fault_hit(SimDevice *d, SimEvent ev, uint32_t from, uint32_t to,
         return false;
     }
     sim_log(who ? who : "container", "fault name=%s event=%s", name,
-            sim_event_name(ev));
+            sim_event_names[ev]);
     if (out->delay_ms) {
         pass_delay(d, ev, out->delay_ms);
     }
     return true;
 }
 
-void sim_fault_foreach(void (*fn)(const char *name, unsigned matched,
-                                  unsigned fired, void *opaque),
+void sim_fault_foreach(void (*fn)(const SimRule *rule, void *opaque),
                        void *opaque)
 {
     g_mutex_lock(&fault_lock);
     for (unsigned i = 0; faults && i < faults->len; i++) {
-        SimFault *f = g_ptr_array_index(faults, i);
-
-        fn(f->rule.name, f->rule.matched, f->rule.fired, opaque);
+        fn(g_ptr_array_index(faults, i), opaque);
     }
     g_mutex_unlock(&fault_lock);
 }
@@ -161,10 +146,10 @@ int vfio_sim_fault_fired(const char *name)
 
     g_mutex_lock(&fault_lock);
     for (unsigned i = 0; faults && i < faults->len; i++) {
-        SimFault *f = g_ptr_array_index(faults, i);
+        const SimRule *rule = g_ptr_array_index(faults, i);
 
-        if (strcmp(f->rule.name, name) == 0) {
-            fired = f->rule.fired;
+        if (strcmp(rule->name, name) == 0) {
+            fired = rule->fired;
         }
     }
     g_mutex_unlock(&fault_lock);

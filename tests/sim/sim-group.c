@@ -162,23 +162,24 @@ static SimGroup *find_group(unsigned number)
     return NULL;
 }
 
-static bool group_configured(unsigned number)
+/* Of any of its devices: they agree on what their IOMMU is like. */
+static const SimDeviceConfig *group_config(unsigned number)
 {
     for (unsigned i = 0; i < sim_world.devices->len; i++) {
         SimDevice *d = g_ptr_array_index(sim_world.devices, i);
 
         if (d->cfg.group == number) {
-            return true;
+            return &d->cfg;
         }
     }
-    return false;
+    return NULL;
 }
 
 static SimGroup *take_group(unsigned number)
 {
     SimGroup *g;
 
-    if (!group_configured(number)) {
+    if (!group_config(number)) {
         errno = ENOENT;
         return NULL;
     }
@@ -240,24 +241,11 @@ static int group_status(SimGroup *g, struct vfio_group_status *status)
     return 0;
 }
 
-/* Of any of its devices: they agree on what their IOMMU is like. */
-static const SimDeviceConfig *group_config(SimGroup *g)
-{
-    for (unsigned i = 0; i < sim_world.devices->len; i++) {
-        SimDevice *d = g_ptr_array_index(sim_world.devices, i);
-
-        if (d->cfg.group == g->number) {
-            return &d->cfg;
-        }
-    }
-    return NULL;
-}
-
 /* Groups behind different IOMMUs do not share a container. */
 static int set_container(SimGroup *g, const int *fd)
 {
     SimContainer *c = sim_container_of(*fd);
-    const SimDeviceConfig *cfg = group_config(g);
+    const SimDeviceConfig *cfg = group_config(g->number);
 
     if (g->container || !c || !cfg) {
         return -EINVAL;

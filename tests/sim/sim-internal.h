@@ -43,16 +43,15 @@ typedef enum SimHotReset {
 /* One [device NAME] group of the configuration, as read. */
 typedef struct SimDeviceConfig {
     char *name;
-    unsigned group;
-    uint16_t vendor_id;
-    uint16_t device_id;
+    uint64_t group;
+    uint64_t vendor_id;
+    uint64_t device_id;
     uint64_t bar0_size;
-    unsigned msix_vectors;
-    bool intx;
-    bool has_reset;
-    SimHotReset hot_reset;
-    bool flr;                       /* the guest can reset it by itself */
-    bool reset_clears_config;
+    uint64_t msix_vectors;
+    uint64_t intx;
+    uint64_t has_reset;
+    uint64_t hot_reset;             /* SimHotReset */
+    uint64_t flr;                   /* the guest can reset it by itself */
     unsigned config_size;           /* 256, or 4096 */
     /* What is put over the config space, and where */
     uint8_t config[SIM_CONFIG_EXTENDED_SIZE];
@@ -61,20 +60,20 @@ typedef struct SimDeviceConfig {
     uint64_t dma_start;             /* IOVA */
     uint64_t dma_size;
     uint64_t dma_burst;
-    bool dma_random;
-    bool dma_bus_master;
-    bool dirty_tracking;            /* by the IOMMU of its group */
+    uint64_t dma_random;
+    uint64_t dma_bus_master;
+    uint64_t dirty_tracking;        /* by the IOMMU of its group */
     uint64_t iommu;                 /* number of that IOMMU */
     GArray *pinned;                 /* SimRange of IOVA */
 } SimDeviceConfig;
 
 typedef struct SimContainerConfig {
-    bool spapr;                     /* not of type1 */
-    bool dirty_tracking;
-    bool dirty_all;                 /* every mapped page, each time */
+    uint64_t spapr;                 /* not of type1 */
+    uint64_t dirty_tracking;
+    uint64_t dirty_all;             /* every mapped page, each time */
     uint64_t page_sizes;
     uint64_t max_bitmap_size;
-    uint32_t max_mappings;
+    uint64_t max_mappings;
     GArray *iova_ranges;            /* SimRange; empty = all */
 } SimContainerConfig;
 
@@ -205,8 +204,8 @@ typedef struct SimWorld {
     SimContainerConfig container_cfg;
     char *status_path;
     char *transcript_path;
-    int64_t status_interval_us;     /* 0: at changes only */
-    SimOrder p2p_order;
+    uint64_t status_interval_ms;    /* 0: at changes only */
+    uint64_t p2p_order;             /* SimOrder */
 } SimWorld;
 
 extern SimWorld sim_world;
@@ -370,10 +369,8 @@ void sim_dma_log_close(SimDevice *d);
 void sim_order_check(SimDevice *d, uint32_t from, uint32_t to);
 
 /* ---- sim-fault.c ---- */
-typedef struct SimFault SimFault;
-
-SimFault *sim_fault_parse(GKeyFile *keys, const char *group, GError **err);
-void sim_fault_add(SimFault *f);
+/* sim_fault_load: add the rule of @group; @err says what is wrong in it. */
+bool sim_fault_load(GKeyFile *keys, const char *group, GError **err);
 void sim_fault_clear_all(void);
 /*
  * sim_fault_set_player: ask @player, and not the rules, at every call from
@@ -391,8 +388,7 @@ void sim_fault_set_player(SimFaultPlayer *player);
  */
 bool sim_fault_hit(SimDevice *d, SimEvent ev, uint32_t from, uint32_t to,
                    bool migrating, SimOutcome *out);
-void sim_fault_foreach(void (*fn)(const char *name, unsigned matched,
-                                  unsigned fired, void *opaque),
+void sim_fault_foreach(void (*fn)(const SimRule *rule, void *opaque),
                        void *opaque);
 
 /* ---- sim-transcript.c ---- */

@@ -27,12 +27,7 @@ void sim_keys_open(SimKeys *k, GKeyFile *file, const char *group,
 bool sim_keys_close(SimKeys *k);
 void sim_keys_fail(SimKeys *k, const char *key, const char *why);
 
-/* Each returns @fallback, NULL or an empty array for a key that is absent. */
+/* sim_keys_text: NULL for a key that is absent */
 char *sim_keys_text(SimKeys *k, const char *key);
-uint64_t sim_keys_size(SimKeys *k, const char *key, uint64_t fallback);
-bool sim_keys_bool(SimKeys *k, const char *key, bool fallback);
-int sim_keys_choice(SimKeys *k, const char *key, const char *const *names,
-                    int fallback);
-GArray *sim_keys_ranges(SimKeys *k, const char *key);
 
 #endif /* TESTS_SIM_SIM_KEYS_H */

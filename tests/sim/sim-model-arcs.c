@@ -31,18 +31,9 @@ static const char libvfio_user_arcs[] =
 
 static bool parse_arc(const char *text, uint32_t *from, uint32_t *to)
 {
-    const char *mid = strchr(text, '>');
-    char left[32], right[32];
-    const char *at = left;
+    char left[SIM_PART_CHARS], right[SIM_PART_CHARS];
 
-    if (!mid || mid - text >= (ptrdiff_t)sizeof(left)) {
-        return false;
-    }
-    memcpy(left, text, mid - text);
-    left[mid - text] = 0;
-    mid++;
-    return sim_next_item(&at, left, sizeof(left)) &&
-           sim_next_item(&mid, right, sizeof(right)) &&
+    return sim_split(text, '>', left, right) &&
            sim_parse_state(left, from) && sim_parse_state(right, to);
 }
 

@@ -148,6 +148,8 @@ bool sim_key_set(const SimKey *key, void *base, const char *text,
     uint64_t *value = (uint64_t *)((char *)base + key->offset);
     const char *want = NULL;
     uint64_t got = 0;
+    uint32_t state = 0;
+    size_t room;
     bool flag;
 
     switch (key->kind) {
@@ -168,12 +170,20 @@ bool sim_key_set(const SimKey *key, void *base, const char *text,
             want = "want the name of an errno, such as EIO";
         }
         break;
+    case SIM_KEY_STATE:
+        if (!sim_parse_state(text, &state)) {
+            want = "want a state such as running or 011";
+        }
+        got = state;
+        break;
     case SIM_KEY_CHOICE:
         return set_choice(key, value, text, why);
     case SIM_KEY_LIST:
-        if (strlen(text) >= SIM_LIST_CHARS) {
-            snprintf(why, SIM_WHY_CHARS, "the list is too long, at most %d "
-                     "characters", SIM_LIST_CHARS - 1);
+    case SIM_KEY_NAME:
+        room = key->kind == SIM_KEY_LIST ? SIM_LIST_CHARS : SIM_NAME_CHARS;
+        if (strlen(text) >= room) {
+            snprintf(why, SIM_WHY_CHARS, "too long, at most %d characters",
+                     (int)room - 1);
             return false;
         }
         strcpy((char *)value, text);
@@ -192,7 +202,9 @@ void sim_keys_default(const SimKey *keys, void *base)
     char why[SIM_WHY_CHARS];
 
     for (; keys->name; keys++) {
-        sim_key_set(keys, base, keys->fallback, why);
+        if (keys->fallback) {
+            sim_key_set(keys, base, keys->fallback, why);
+        }
     }
 }
 

@@ -270,7 +270,7 @@ static ssize_t register_read(SimMig *m, uint64_t reg, void *buf, size_t len)
         state = value;
         memcpy(buf, reg == SIM_REG_STATE ? (void *)&state : &value, ret);
     }
-    sim_host_log(m, "%s value=0x%llx ret=%zd", sim_event_name(ev),
+    sim_host_log(m, "%s value=0x%llx ret=%zd", sim_event_names[ev],
                  (ull)value, ret);
     return ret;
 }

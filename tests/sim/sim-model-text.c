@@ -22,22 +22,10 @@ static int digit_of(char c)
 /* Returns the bits that a suffix shifts by, or -1. */
 static int suffix_shift(char c)
 {
-    switch (c) {
-    case 'k':
-    case 'K':
-        return 10;
-    case 'm':
-    case 'M':
-        return 20;
-    case 'g':
-    case 'G':
-        return 30;
-    case 't':
-    case 'T':
-        return 40;
-    default:
-        return -1;
-    }
+    static const char suffixes[] = "kmgt";
+    const char *at = strchr(suffixes, c | 0x20);
+
+    return at && *at ? (int)(at - suffixes + 1) * 10 : -1;
 }
 
 bool sim_parse_size(const char *text, uint64_t *value)
@@ -103,20 +91,26 @@ bool sim_next_item(const char **list, char *item, size_t size)
     return true;
 }
 
-bool sim_parse_range(const char *text, SimRange *range)
+bool sim_split(const char *text, char at, char left[SIM_PART_CHARS],
+               char right[SIM_PART_CHARS])
 {
-    const char *plus = strchr(text, '+');
-    char offset[40], size[40];
-    const char *left = offset, *right;
+    const char *mid = strchr(text, at), *from = left;
 
-    if (!plus || plus - text >= (ptrdiff_t)sizeof(offset)) {
+    if (!mid || mid - text >= SIM_PART_CHARS) {
         return false;
     }
-    memcpy(offset, text, plus - text);
-    offset[plus - text] = 0;
-    right = plus + 1;
-    return sim_next_item(&left, offset, sizeof(offset)) &&
-           sim_next_item(&right, size, sizeof(size)) &&
+    memcpy(left, text, mid - text);
+    left[mid - text] = 0;
+    mid++;
+    return sim_next_item(&from, left, SIM_PART_CHARS) &&
+           sim_next_item(&mid, right, SIM_PART_CHARS);
+}
+
+bool sim_parse_range(const char *text, SimRange *range)
+{
+    char offset[SIM_PART_CHARS], size[SIM_PART_CHARS];
+
+    return sim_split(text, '+', offset, size) &&
            sim_parse_size(offset, &range->offset) &&
            sim_parse_size(size, &range->size_bytes);
 }
@@ -180,7 +174,7 @@ bool sim_parse_state(const char *text, uint32_t *state)
     return false;
 }
 
-static const char *const event_names[SIM_NUM_EVENTS] = {
+const char *const sim_event_names[] = {
     [SIM_EV_STATE_WRITE] = "state-write",
     [SIM_EV_STATE_READ] = "state-read",
     [SIM_EV_PENDING_READ] = "pending-read",
@@ -218,24 +212,8 @@ static const char *const event_names[SIM_NUM_EVENTS] = {
     [SIM_EV_IOMMU_INFO] = "iommu-info",
     [SIM_EV_ANY_CALL] = "any-call",
     [SIM_EV_ANY_CONTAINER_CALL] = "any-container-call",
+    [SIM_NUM_EVENTS] = NULL
 };
-
-const char *sim_event_name(SimEvent ev)
-{
-    return event_names[ev];
-}
-
-int sim_parse_event(const char *text)
-{
-    int ev;
-
-    for (ev = 0; ev < SIM_NUM_EVENTS; ev++) {
-        if (strcmp(event_names[ev], text) == 0) {
-            return ev;
-        }
-    }
-    return -1;
-}
 
 static const struct {
     const char *name;

@@ -395,12 +395,15 @@ bool sim_parse_range(const char *text, SimRange *range);
  * longer than @size - 1 is cut, so no reader of it takes it.
  */
 bool sim_next_item(const char **list, char *item, size_t size);
+/* sim_split: "LEFT+RIGHT" at the first @at, without blanks around them */
+#define SIM_PART_CHARS 40
+bool sim_split(const char *text, char at, char left[SIM_PART_CHARS],
+               char right[SIM_PART_CHARS]);
 const char *sim_state_name(uint32_t state);
 /* sim_mig_state_name: the same in the words of the device's protocol */
 const char *sim_mig_state_name(const SimMig *m, uint32_t state);
-const char *sim_event_name(SimEvent ev);
-/* sim_parse_event: the event, or -1. */
-int sim_parse_event(const char *text);
+/* By SimEvent; NULL behind the last */
+extern const char *const sim_event_names[];
 
 /* ---- sim-model-config.c ---- */
 typedef enum SimKeyKind {
@@ -408,7 +411,9 @@ typedef enum SimKeyKind {
     SIM_KEY_BOOL,                   /* uint64_t, 0 or 1 */
     SIM_KEY_CHOICE,                 /* uint64_t, index in choices */
     SIM_KEY_ERRNO,                  /* uint64_t */
+    SIM_KEY_STATE,                  /* uint64_t */
     SIM_KEY_LIST,                   /* char[SIM_LIST_CHARS] */
+    SIM_KEY_NAME,                   /* char[SIM_NAME_CHARS] */
 } SimKeyKind;
 
 /* One key: where its value goes, and what it is when nobody gives it. */
@@ -416,7 +421,7 @@ typedef struct SimKey {
     const char *name;
     SimKeyKind kind;
     size_t offset;
-    const char *fallback;
+    const char *fallback;           /* NULL: the field is left alone */
     const char *const *choices;
 } SimKey;
 
@@ -562,13 +567,16 @@ void sim_mig_leave_running(SimMig *m);
 typedef struct SimRule {
     char name[SIM_NAME_CHARS];
     char device[SIM_NAME_CHARS];    /* empty = any */
-    int event;                      /* SimEvent, -1 = not given */
-    bool has_state, has_from, has_to;
-    uint32_t state, from, to;
-    bool migration_only;
+    uint64_t event;                 /* SimEvent; SIM_NUM_EVENTS = not given */
+    uint64_t state, from, to;       /* SIM_NUM_STATES = any */
+    uint64_t migration_only;
     uint64_t nth;                   /* first match that fires, from 1 */
-    bool once;
+    uint64_t once;
     uint64_t every;                 /* not once: every so many-th from there */
+    /* as written, until sim_rule_finish() reads them */
+    uint64_t err, short_len, value, set_error, delay_ms;
+    uint64_t window_gone, raise_intx, flr;
+    bool has_value;
     SimOutcome outcome;
     unsigned matched;
     unsigned fired;

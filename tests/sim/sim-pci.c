@@ -403,9 +403,6 @@ void sim_pci_init(SimDevice *d)
 
 void sim_pci_reset(SimDevice *d)
 {
-    if (!d->cfg.reset_clears_config) {
-        return;
-    }
     g_mutex_lock(&d->pci_lock);
     fill_config(d);
     drop_msix(&d->pci);

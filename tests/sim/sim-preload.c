@@ -249,23 +249,9 @@ static bool needs_mode(int flags)
     return (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
 }
 
-#define DEFINE_OPEN(name)                                           \
-    EXPORT int name(const char *path, int flags, ...)               \
-    {                                                               \
-        mode_t mode = 0;                                            \
-                                                                    \
-        if (needs_mode(flags)) {                                    \
-            va_list ap;                                             \
-                                                                    \
-            va_start(ap, flags);                                    \
-            mode = va_arg(ap, mode_t);                              \
-            va_end(ap);                                             \
-        }                                                           \
-        return do_openat(AT_FDCWD, path, flags, mode);              \
-    }
-
-#define DEFINE_OPENAT(name)                                         \
-    EXPORT int name(int dir, const char *path, int flags, ...)      \
+/* The parameters come last: that of @dir is there for openat() alone. */
+#define DEFINE_OPEN(name, dir, ...)                                 \
+    EXPORT int name(__VA_ARGS__, ...)                               \
     {                                                               \
         mode_t mode = 0;                                            \
                                                                     \
@@ -279,10 +265,10 @@ static bool needs_mode(int flags)
         return do_openat(dir, path, flags, mode);                   \
     }
 
-DEFINE_OPEN(open)
-DEFINE_OPEN(open64)
-DEFINE_OPENAT(openat)
-DEFINE_OPENAT(openat64)
+DEFINE_OPEN(open, AT_FDCWD, const char *path, int flags)
+DEFINE_OPEN(open64, AT_FDCWD, const char *path, int flags)
+DEFINE_OPEN(openat, dir, int dir, const char *path, int flags)
+DEFINE_OPEN(openat64, dir, int dir, const char *path, int flags)
 
 EXPORT int __open_2(const char *path, int flags)
 {
@@ -307,7 +293,7 @@ EXPORT int __openat64_2(int dir, const char *path, int flags)
 /* ------------------------------------------------------------------------ */
 /* Calls on a descriptor                                                    */
 
-static int result_of(int ret)
+static ssize_t result_of(ssize_t ret)
 {
     if (ret < 0) {
         errno = -ret;
@@ -340,25 +326,16 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
     case SIM_FILE_DATA:
         return result_of(sim_data_file_ioctl(file->data, request, arg));
     }
-    errno = ENOTTY;
-    return -1;
+    return result_of(-ENOTTY);
 }
 
 static ssize_t rw_ours(SimFile *file, bool write, void *buf, size_t len,
                        off64_t offset)
 {
-    ssize_t ret;
-
     if (file->kind != SIM_FILE_DEVICE || offset < 0) {
-        errno = file->kind == SIM_FILE_DATA ? ESPIPE : EINVAL;
-        return -1;
+        return result_of(file->kind == SIM_FILE_DATA ? -ESPIPE : -EINVAL);
     }
-    ret = sim_device_rw(file->device, write, buf, len, offset);
-    if (ret < 0) {
-        errno = -ret;
-        return -1;
-    }
-    return ret;
+    return result_of(sim_device_rw(file->device, write, buf, len, offset));
 }
 
 static ssize_t do_pread(int fd, void *buf, size_t len, off64_t offset)
@@ -427,13 +404,7 @@ static SimDataFile *data_of(int fd)
 
 static ssize_t rw_data(SimDataFile *data, bool write, void *buf, size_t len)
 {
-    ssize_t ret = sim_data_file_rw(data, write, buf, len);
-
-    if (ret < 0) {
-        errno = -ret;
-        return -1;
-    }
-    return ret;
+    return result_of(sim_data_file_rw(data, write, buf, len));
 }
 
 static ssize_t do_read(int fd, void *buf, size_t len)

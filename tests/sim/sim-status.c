@@ -24,13 +24,14 @@
 
 static GMutex status_lock;
 
-/* Empty for a state that never was (id 0). */
-static void digest_text(uint64_t id, char digest[VFIO_SIM_DIGEST_LEN + 1])
+/* Empty if it is not @valid */
+static void digest_text(bool valid, uint64_t digest,
+                        char text[VFIO_SIM_DIGEST_LEN + 1])
 {
-    digest[0] = 0;
-    if (id) {
-        snprintf(digest, VFIO_SIM_DIGEST_LEN + 1, "%016llx",
-                 (unsigned long long)sim_mix(id));
+    text[0] = 0;
+    if (valid) {
+        snprintf(text, VFIO_SIM_DIGEST_LEN + 1, "%016llx",
+                 (unsigned long long)digest);
     }
 }
 
@@ -88,11 +89,9 @@ static void add_flag(GString *b, const char *key, bool value)
 static void add_digest(GString *b, const char *key, bool valid,
                        uint64_t digest)
 {
-    char text[17] = "";
+    char text[VFIO_SIM_DIGEST_LEN + 1];
 
-    if (valid) {
-        snprintf(text, sizeof(text), "%016llx", (unsigned long long)digest);
-    }
+    digest_text(valid, digest, text);
     add_text(b, key, text);
 }
 
@@ -177,42 +176,37 @@ static const char *protocol_name(const SimMig *m)
 
 static LOOKS_ON void add_device(GString *b, SimDevice *d)
 {
-    char digest[VFIO_SIM_DIGEST_LEN + 1];
+    const SimMig *m = &d->mig;
 
     add_object(b, d->cfg.name);
     add_flag(b, "open", d->open_count > 0);
-    add_text(b, "protocol", protocol_name(&d->mig));
-    add_text(b, "state", sim_mig_state_name(&d->mig,
-                                            sim_mig_state(&d->mig)));
-    add_number(b, "device-state", state_number(&d->mig));
+    add_text(b, "protocol", protocol_name(m));
+    add_text(b, "state", sim_mig_state_name(m, sim_mig_state(m)));
+    add_number(b, "device-state", state_number(m));
     add_number(b, "data-fds", d->data_files);
-    digest_text(d->mig.state_id, digest);
-    add_text(b, "digest", digest);
-    digest_text(d->mig.saved_id, digest);
-    add_text(b, "saved-digest", digest);
-    digest_text(d->mig.loaded_id, digest);
-    add_text(b, "loaded-digest", digest);
-    add_flag(b, "loaded", d->mig.loaded);
-    add_flag(b, "state-lost", d->mig.state_lost);
-    add_counters(b, &d->mig.count);
+    add_digest(b, "digest", m->state_id, sim_mix(m->state_id));
+    add_digest(b, "saved-digest", m->saved_id, sim_mix(m->saved_id));
+    add_digest(b, "loaded-digest", m->loaded_id, sim_mix(m->loaded_id));
+    add_flag(b, "loaded", m->loaded);
+    add_flag(b, "state-lost", m->state_lost);
+    add_counters(b, &m->count);
     add_number(b, "command", d->pci.config[4] | d->pci.config[5] << 8);
     add_number(b, "msix-armed", d->pci.msix_armed);
     add_dma(b, &d->dma);
-    if (d->mig.cfg.protocol_v2) {
+    if (m->cfg.protocol_v2) {
         add_log(b, &d->log);
     }
     add_violations(b, d);
     g_string_append_c(b, '}');
 }
 
-static void add_fault(const char *name, unsigned matched, unsigned fired,
-                      void *opaque)
+static void add_fault(const SimRule *rule, void *opaque)
 {
     GString *b = opaque;
 
-    add_object(b, name);
-    add_number(b, "matched", matched);
-    add_number(b, "fired", fired);
+    add_object(b, rule->name);
+    add_number(b, "matched", rule->matched);
+    add_number(b, "fired", rule->fired);
     g_string_append_c(b, '}');
 }
 
@@ -285,7 +279,7 @@ static void *timer_thread(void *opaque)
     g_mutex_lock(&timer.lock);
     while (!timer.quit) {
         g_cond_wait_until(&timer.wake, &timer.lock, g_get_monotonic_time() +
-                          sim_world.status_interval_us);
+                          sim_world.status_interval_ms * 1000);
         sim_status_write();
     }
     g_mutex_unlock(&timer.lock);
@@ -295,7 +289,7 @@ static void *timer_thread(void *opaque)
 void sim_status_timer_start(void)
 {
     g_mutex_lock(&timer.lock);
-    if (!timer.thread && sim_world.status_interval_us &&
+    if (!timer.thread && sim_world.status_interval_ms &&
         sim_world.status_path) {
         timer.quit = false;
         timer.thread = g_thread_new("vfio-sim-status", timer_thread, NULL);
@@ -330,34 +324,35 @@ static void __attribute__((destructor)) status_at_exit(void)
 LOOKS_ON bool vfio_sim_device_status(const char *name, VFIOSimStatus *status)
 {
     SimDevice *d = sim_find_device(name);
+    const SimMig *m = d ? &d->mig : NULL;
 
     if (!d) {
         return false;
     }
     memset(status, 0, sizeof(*status));
-    status->device_state = state_number(&d->mig) & SIM_STATE_MASK;
-    digest_text(d->mig.state_id, status->digest);
-    digest_text(d->mig.saved_id, status->saved_digest);
-    digest_text(d->mig.loaded_id, status->loaded_digest);
-    status->loaded = d->mig.loaded;
-    status->state_lost = d->mig.state_lost;
+    status->device_state = state_number(m) & SIM_STATE_MASK;
+    digest_text(m->state_id, sim_mix(m->state_id), status->digest);
+    digest_text(m->saved_id, sim_mix(m->saved_id), status->saved_digest);
+    digest_text(m->loaded_id, sim_mix(m->loaded_id), status->loaded_digest);
+    status->loaded = m->loaded;
+    status->state_lost = m->state_lost;
     status->violations = d->num_violations;
-    status->corrupt = d->mig.count.corrupt;
-    status->incomplete = d->mig.count.incomplete;
-    status->unfinished_saves = d->mig.count.unfinished_saves;
+    status->corrupt = m->count.corrupt;
+    status->incomplete = m->count.incomplete;
+    status->unfinished_saves = m->count.unfinished_saves;
     status->data_fds = d->data_files;
-    status->v2 = d->mig.cfg.protocol_v2;
+    status->v2 = m->cfg.protocol_v2;
     status->log_on = d->log.on;
     status->log_unread_pages = d->log.unread_pages;
-    status->refused = d->mig.count.refused;
-    status->resets = d->mig.count.resets;
-    status->unacked_chunks = d->mig.count.unacked_chunks;
-    status->calls = d->mig.count.calls;
-    status->migration_calls = d->mig.count.migration_calls;
-    status->saved_bytes = d->mig.count.saved_bytes;
-    status->loaded_bytes = d->mig.count.loaded_bytes;
-    status->trapped_bytes = d->mig.count.trapped_bytes;
-    status->mapped_bytes = d->mig.count.mapped_bytes;
+    status->refused = m->count.refused;
+    status->resets = m->count.resets;
+    status->unacked_chunks = m->count.unacked_chunks;
+    status->calls = m->count.calls;
+    status->migration_calls = m->count.migration_calls;
+    status->saved_bytes = m->count.saved_bytes;
+    status->loaded_bytes = m->count.loaded_bytes;
+    status->trapped_bytes = m->count.trapped_bytes;
+    status->mapped_bytes = m->count.mapped_bytes;
     status->dma_bytes = d->dma.bytes;
     status->msix_armed = d->pci.msix_armed;
     status->command = d->pci.config[4] | d->pci.config[5] << 8;

@@ -47,31 +47,13 @@ bool vfio_sim_make_sysfs(const char *dir, const char *name, unsigned group,
            make_link(device, "iommu_group", number, err);
 }
 
-bool vfio_sim_make_sysfs_all(const char *config, const char *dir,
-                             GError **err)
+bool vfio_sim_make_sysfs_all(const char *dir, GError **err)
 {
-    g_autoptr(GKeyFile) keys = g_key_file_new();
-    g_auto(GStrv) groups = NULL;
+    for (unsigned i = 0; sim_world.devices && i < sim_world.devices->len;
+         i++) {
+        const SimDevice *d = g_ptr_array_index(sim_world.devices, i);
 
-    if (!g_key_file_load_from_file(keys, config, G_KEY_FILE_NONE, err)) {
-        return false;
-    }
-    groups = g_key_file_get_groups(keys, NULL);
-    for (size_t i = 0; groups[i]; i++) {
-        const char *name = groups[i] + strlen("device ");
-        g_autofree char *text = NULL;
-        uint64_t number = 0;
-
-        if (!g_str_has_prefix(groups[i], "device ")) {
-            continue;
-        }
-        text = g_key_file_get_string(keys, groups[i], "group", NULL);
-        if (text && !sim_parse_size(g_strstrip(text), &number)) {
-            g_set_error(err, VFIO_SIM_ERROR, VFIO_SIM_ERROR_CONFIG,
-                        "[%s] group: want a number", groups[i]);
-            return false;
-        }
-        if (!vfio_sim_make_sysfs(dir, name, number, err)) {
+        if (!vfio_sim_make_sysfs(dir, d->cfg.name, d->cfg.group, err)) {
             return false;
         }
     }

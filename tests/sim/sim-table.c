@@ -231,7 +231,7 @@ static const DeviceRow rows_fault[] = {
     { "fault/v1-flr", "", NULL,
       "x event=pending-read state=stop-copy flr=now",
       "set stop-copy; pending = 1M; is running; fired x = 1" },
-    { "fault/eintr", "areas=none", NULL, "x event=data-read eintr=yes",
+    { "fault/eintr", "areas=none", NULL, "x event=data-read errno=EINTR",
       "set stop-copy; pending = 1M; offset = 4K; size = 1M; "
       "r 4096 64 = -EINTR; r 4096 64" },
     /* The device was asked when it was opened, too. */

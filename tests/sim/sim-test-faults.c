@@ -156,9 +156,9 @@ static const Wrong wrong[] = {
     { "[fault f]\nevent=reset\nerrno=EIOO\n", "errno: want the name" },
     { "[fault f]\nevent=reset\nto=stop\nerrno=EIO\n", "need state-write" },
     { "[fault f]\nevent=reset\ndevice=x\nerrno=EIO\n", "device: no [device]" },
-    { "[fault f]\nevent=reset\ndevice-state=stop\n", "can only be error" },
+    { "[fault f]\nevent=reset\ndevice-state=stop\n", "'stop' is none of: as" },
     { "[fault f]\nevent=reset\nwindow=gone\n", "window= needs" },
-    { "[fault f]\nevent=data-read\nwindow=open\n", "can only be gone" },
+    { "[fault f]\nevent=data-read\nwindow=open\n", "'open' is none of" },
     { "[fault f]\nevent=map-dma\nintx=raise\n", "intx= needs" },
     { "[fault f]\nevent=state-write\nto=up\nerrno=EIO\n", "to: want a state" },
 };

@@ -416,28 +416,25 @@ static void test_files(void)
 static void test_sysfs(void)
 {
     g_autofree char *dir = g_dir_make_tmp("vfio-sim-XXXXXX", NULL);
-    g_autofree char *conf = g_build_filename(dir, "conf", NULL);
     g_autofree char *device = g_build_filename(dir, "dev", NULL);
     g_autofree char *group = g_build_filename(device, "iommu_group", NULL);
     g_autofree char *subsystem = g_build_filename(device, "subsystem", NULL);
     g_autofree char *target = NULL, *base = NULL;
     g_autoptr(GError) err = NULL;
 
-    g_assert_true(g_file_set_contents(conf, "[device dev]\ngroup=17\n", -1,
-                                      NULL));
+    sim_test_configure("[device dev]\ngroup=17\n");
     for (int i = 0; i < 2; i++) {
-        g_assert_true(vfio_sim_make_sysfs_all(conf, dir, &err));
+        g_assert_true(vfio_sim_make_sysfs_all(dir, &err));
     }
     target = g_file_read_link(group, NULL);
     base = g_path_get_basename(target);
     g_assert_cmpstr(base, ==, "17");
     g_assert_true(g_file_test(subsystem, G_FILE_TEST_IS_SYMLINK));
-    g_assert_false(vfio_sim_make_sysfs(conf, "dev", 1, &err));
+    g_assert_false(vfio_sim_make_sysfs(subsystem, "dev", 1, &err));
     g_assert_nonnull(err);
     g_unlink(group);
     g_unlink(subsystem);
     g_rmdir(device);
-    g_unlink(conf);
     g_assert_cmpint(g_rmdir(dir), ==, 0);
 }
 

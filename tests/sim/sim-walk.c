@@ -13,78 +13,31 @@
 
 #include "sim-internal.h"
 
-/* The next state on the way, for a device that has all of them */
-static const int8_t ways[SIM_NUM_STATES][SIM_NUM_STATES] = {
-    [SIM_STOP] = {
-        [SIM_RUNNING] = SIM_RUNNING_P2P,
-        [SIM_STOP_COPY] = SIM_STOP_COPY,
-        [SIM_RESUMING] = SIM_RESUMING,
-        [SIM_RUNNING_P2P] = SIM_RUNNING_P2P,
-        [SIM_PRE_COPY] = SIM_RUNNING_P2P,
-        [SIM_PRE_COPY_P2P] = SIM_RUNNING_P2P,
-    },
-    [SIM_RUNNING] = {
-        [SIM_STOP] = SIM_RUNNING_P2P,
-        [SIM_STOP_COPY] = SIM_RUNNING_P2P,
-        [SIM_RESUMING] = SIM_RUNNING_P2P,
-        [SIM_RUNNING_P2P] = SIM_RUNNING_P2P,
-        [SIM_PRE_COPY] = SIM_PRE_COPY,
-        [SIM_PRE_COPY_P2P] = SIM_RUNNING_P2P,
-    },
-    [SIM_STOP_COPY] = {
-        [SIM_STOP] = SIM_STOP,
-        [SIM_RUNNING] = SIM_STOP,
-        [SIM_RESUMING] = SIM_STOP,
-        [SIM_RUNNING_P2P] = SIM_STOP,
-        [SIM_PRE_COPY] = -1,
-        [SIM_PRE_COPY_P2P] = -1,
-    },
-    [SIM_RESUMING] = {
-        [SIM_STOP] = SIM_STOP,
-        [SIM_RUNNING] = SIM_STOP,
-        [SIM_STOP_COPY] = SIM_STOP,
-        [SIM_RUNNING_P2P] = SIM_STOP,
-        [SIM_PRE_COPY] = SIM_STOP,
-        [SIM_PRE_COPY_P2P] = SIM_STOP,
-    },
-    [SIM_RUNNING_P2P] = {
-        [SIM_STOP] = SIM_STOP,
-        [SIM_RUNNING] = SIM_RUNNING,
-        [SIM_STOP_COPY] = SIM_STOP,
-        [SIM_RESUMING] = SIM_STOP,
-        [SIM_PRE_COPY] = SIM_RUNNING,
-        [SIM_PRE_COPY_P2P] = SIM_PRE_COPY_P2P,
-    },
-    [SIM_PRE_COPY] = {
-        [SIM_STOP] = SIM_RUNNING,
-        [SIM_RUNNING] = SIM_RUNNING,
-        [SIM_STOP_COPY] = SIM_PRE_COPY_P2P,
-        [SIM_RESUMING] = SIM_RUNNING,
-        [SIM_RUNNING_P2P] = SIM_RUNNING,
-        [SIM_PRE_COPY_P2P] = SIM_PRE_COPY_P2P,
-    },
-    [SIM_PRE_COPY_P2P] = {
-        [SIM_STOP] = SIM_RUNNING_P2P,
-        [SIM_RUNNING] = SIM_RUNNING_P2P,
-        [SIM_STOP_COPY] = SIM_STOP_COPY,
-        [SIM_RESUMING] = SIM_RUNNING_P2P,
-        [SIM_RUNNING_P2P] = SIM_RUNNING_P2P,
-        [SIM_PRE_COPY] = SIM_PRE_COPY,
-    },
+enum {
+    STOP = SIM_STOP, RUN = SIM_RUNNING, COPY = SIM_STOP_COPY,
+    PRE = SIM_PRE_COPY, RES = SIM_RESUMING, RP2P = SIM_RUNNING_P2P,
+    PP2P = SIM_PRE_COPY_P2P, NONE = -1,
 };
 
-static int next_of_all(uint32_t from, uint32_t to)
-{
-    return from == SIM_ERROR ? -1 : ways[from][to];
-}
+/* [from][to]: the next state on the way, for a device that has all of them */
+static const int8_t ways[SIM_NUM_STATES][SIM_NUM_STATES] = {
+    /* to:     STOP  RUN   COPY  PRE   RES   RP2P  error PP2P */
+    [STOP] = { NONE, RP2P, COPY, RP2P, RES,  RP2P, NONE, RP2P },
+    [RUN] =  { RP2P, NONE, RP2P, PRE,  RP2P, RP2P, NONE, RP2P },
+    [COPY] = { STOP, STOP, NONE, NONE, STOP, STOP, NONE, NONE },
+    [RES] =  { STOP, STOP, STOP, STOP, NONE, STOP, NONE, STOP },
+    [RP2P] = { STOP, RUN,  STOP, RUN,  STOP, NONE, NONE, PP2P },
+    [PRE] =  { RUN,  RUN,  PP2P, NONE, RUN,  RUN,  NONE, PP2P },
+    [PP2P] = { RP2P, RP2P, COPY, PRE,  RP2P, RP2P, NONE, NONE },
+};
 
 /* States that the device does not have are left out. */
 static int next_state(const SimMig *m, uint32_t from, uint32_t to)
 {
-    int next = next_of_all(from, to);
+    int next = from == SIM_ERROR ? NONE : ways[from][to];
 
     while (next >= 0 && !sim_v2_has_state(m, next)) {
-        next = next_of_all(next, to);
+        next = ways[next][to];
     }
     return next;
 }

@@ -30,42 +30,34 @@ static void world_drop(void)
     sim_transcript_close();
 }
 
-static bool world_load(GKeyFile *keys, GError **err)
+/* The configuration is @text, or that of file @path. */
+static bool configure(const char *text, const char *path, GError **err)
 {
-    if (!sim_config_load(keys, err)) {
+    g_autoptr(GKeyFile) keys = g_key_file_new();
+    bool ok;
+
+    g_mutex_lock(&load_lock);
+    env_read = 1;
+    world_drop();
+    ok = text ? g_key_file_load_from_data(keys, text, -1, 0, err)
+              : g_key_file_load_from_file(keys, path, 0, err);
+    ok = ok && sim_config_load(keys, err);
+    if (!ok) {
         sim_world_clear();
-        return false;
     }
-    sim_world.configured = true;
-    return true;
+    sim_world.configured = ok;
+    g_mutex_unlock(&load_lock);
+    return ok;
 }
 
 bool vfio_sim_configure_data(const char *text, GError **err)
 {
-    g_autoptr(GKeyFile) keys = g_key_file_new();
-    bool ok;
-
-    g_mutex_lock(&load_lock);
-    env_read = 1;
-    world_drop();
-    ok = g_key_file_load_from_data(keys, text, -1, G_KEY_FILE_NONE, err) &&
-         world_load(keys, err);
-    g_mutex_unlock(&load_lock);
-    return ok;
+    return configure(text, NULL, err);
 }
 
 bool vfio_sim_configure_file(const char *path, GError **err)
 {
-    g_autoptr(GKeyFile) keys = g_key_file_new();
-    bool ok;
-
-    g_mutex_lock(&load_lock);
-    env_read = 1;
-    world_drop();
-    ok = g_key_file_load_from_file(keys, path, G_KEY_FILE_NONE, err) &&
-         world_load(keys, err);
-    g_mutex_unlock(&load_lock);
-    return ok;
+    return configure(NULL, path, err);
 }
 
 void vfio_sim_shutdown(void)

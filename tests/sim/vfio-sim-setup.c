@@ -40,7 +40,7 @@ int main(int argc, char **argv)
         return argc == 2 && strcmp(argv[1], "--help") == 0 ? 0 : 2;
     }
     if (!vfio_sim_configure_file(argv[1], &err) ||
-        !vfio_sim_make_sysfs_all(argv[1], argv[2], &err)) {
+        !vfio_sim_make_sysfs_all(argv[2], &err)) {
         fprintf(stderr, "vfio-sim-setup: %s: %s\n", argv[1], err->message);
         return 1;
     }

@@ -49,12 +49,8 @@ void vfio_sim_shutdown(void);
 bool vfio_sim_make_sysfs(const char *dir, const char *name, unsigned group,
                          GError **err);
 
-/*
- * vfio_sim_make_sysfs_all: the same for every device of the configuration
- * file @config.
- */
-bool vfio_sim_make_sysfs_all(const char *config, const char *dir,
-                             GError **err);
+/* vfio_sim_make_sysfs_all: the same for every device that is simulated. */
+bool vfio_sim_make_sysfs_all(const char *dir, GError **err);
 
 /*
  * vfio_sim_status_json: the text that the status file would hold now.
