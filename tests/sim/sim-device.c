@@ -70,7 +70,7 @@ bool sim_call(SimDevice *d, SimEvent ev, uint32_t to, SimOutcome *out)
     }
     if (out->set_error) {
         out->err = out->err ? out->err : EIO;
-        sim_dma_stop(d);
+        sim_dma_set_running(d, false);
         sim_mig_set_state(&d->mig, (from & ~SIM_STATE_MASK) | SIM_ERROR);
         sim_log(d->cfg.name, "state from=%s to=error by=fault",
                 sim_mig_state_name(&d->mig, from));

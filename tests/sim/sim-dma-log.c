@@ -22,8 +22,6 @@
 /* Pages are kept in blocks: a log over many TiB costs what was written. */
 #define BLOCK_PAGES 32768
 
-typedef unsigned long long ull;
-
 static uint64_t end_of(const SimRange *r)
 {
     return r->offset + r->size_bytes;

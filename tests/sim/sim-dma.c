@@ -7,13 +7,14 @@
  * migration are compared.
  *
  * Locks: SimDma.lock is held for one burst at a time, so that
- * sim_dma_stop() returns only when no burst is under way; inside of
+ * sim_dma_set_running(false) returns only when no burst is under way; inside of
  * it SimContainer.lock, so that no mapping goes away under a burst, and
  * SimDevice.pci_lock for the bus master.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <string.h>
+#include <linux/pci_regs.h>
 
 #include "sim-internal.h"
 
@@ -71,11 +72,6 @@ static bool write_burst(SimDevice *d, uint64_t iova, uint64_t size)
     return hit;
 }
 
-static void one_burst(SimDevice *d)
-{
-    write_burst(d, burst_iova(d), d->cfg.dma_burst);
-}
-
 /* Do what is due since @since_us; returns the time it is done up to. */
 static int64_t catch_up(SimDevice *d, int64_t since_us)
 {
@@ -92,9 +88,10 @@ static int64_t catch_up(SimDevice *d, int64_t since_us)
 
         g_mutex_lock(&d->dma.lock);
         may = d->dma.running &&
-              (!d->cfg.dma_bus_master || sim_pci_bus_master(d));
+              (!d->cfg.dma_bus_master ||
+               sim_pci_command_has(d, PCI_COMMAND_MASTER));
         if (may) {
-            one_burst(d);
+            write_burst(d, burst_iova(d), d->cfg.dma_burst);
         }
         g_mutex_unlock(&d->dma.lock);
         if (!may) {
@@ -129,7 +126,7 @@ static void *dma_thread(void *opaque)
 /* ------------------------------------------------------------------------ */
 /* Start, stop and life                                                     */
 
-static void set_running(SimDevice *d, bool running)
+void sim_dma_set_running(SimDevice *d, bool running)
 {
     unsigned long long steps, bytes;
     bool was;
@@ -147,30 +144,20 @@ static void set_running(SimDevice *d, bool running)
     }
 }
 
-void sim_dma_start(SimDevice *d)
-{
-    set_running(d, true);
-}
-
-void sim_dma_stop(SimDevice *d)
-{
-    set_running(d, false);
-}
-
 void sim_dma_open(SimDevice *d)
 {
     d->dma.quit = false;
     d->dma.steps = d->dma.bytes = d->dma.misses = 0;
-    d->dma.stop_digest_valid = d->dma.start_digest_valid = false;
+    d->dma.at_stop.valid = d->dma.at_start.valid = false;
     if (d->cfg.dma_rate) {
         d->dma.thread = g_thread_new("vfio-sim-dma", dma_thread, d);
     }
-    sim_dma_start(d);
+    sim_dma_set_running(d, true);
 }
 
 void sim_dma_close(SimDevice *d)
 {
-    sim_dma_stop(d);
+    sim_dma_set_running(d, false);
     if (d->dma.thread) {
         g_mutex_lock(&d->dma.lock);
         d->dma.quit = true;
@@ -247,18 +234,10 @@ static uint64_t range_digest(SimDevice *d)
     return hash;
 }
 
-void sim_dma_digest_at_stop(SimDevice *d)
+void sim_dma_take_digest(SimDevice *d, SimDigest *digest)
 {
     if (d->cfg.dma_size) {
-        d->dma.stop_digest = range_digest(d);
-        d->dma.stop_digest_valid = true;
-    }
-}
-
-void sim_dma_digest_at_start(SimDevice *d)
-{
-    if (d->cfg.dma_size) {
-        d->dma.start_digest = range_digest(d);
-        d->dma.start_digest_valid = true;
+        digest->value = range_digest(d);
+        digest->valid = true;
     }
 }

@@ -127,6 +127,11 @@ struct SimGroup {
     SimContainer *container;
 };
 
+typedef struct SimDigest {
+    uint64_t value;
+    bool valid;
+} SimDigest;
+
 typedef struct SimDma {
     GMutex lock;
     GCond wake;
@@ -136,10 +141,8 @@ typedef struct SimDma {
     uint64_t steps;
     uint64_t bytes;
     uint64_t misses;                /* bursts that met no mapping */
-    uint64_t stop_digest;           /* of the range when DMA last stopped */
-    uint64_t start_digest;          /* of the range when it last started */
-    bool stop_digest_valid;
-    bool start_digest_valid;
+    SimDigest at_stop;              /* of the range when DMA last stopped */
+    SimDigest at_start;             /* of the range when it last started */
 } SimDma;
 
 /* Which pages the device wrote, as it says it itself (sim-dma-log.c) */
@@ -310,9 +313,8 @@ void sim_flr_if_due(SimDevice *d);
 void sim_pci_init(SimDevice *d);
 void sim_pci_reset(SimDevice *d);
 void sim_pci_release(SimDevice *d);
-bool sim_pci_bus_master(SimDevice *d);
-/* sim_pci_enabled: did anybody switch on its memory, or bus mastering? */
-bool sim_pci_enabled(SimDevice *d);
+/* sim_pci_command_has: is any of these bits of PCI_COMMAND set? */
+bool sim_pci_command_has(SimDevice *d, uint16_t bits);
 ssize_t sim_pci_config_rw(SimDevice *d, bool write, void *buf, size_t len,
                           uint64_t offset);
 uint64_t sim_pci_bar_size(SimDevice *d, unsigned index);
@@ -417,13 +419,11 @@ void sim_status_timer_stop(void);
 void sim_dma_init(SimDevice *d);
 void sim_dma_open(SimDevice *d);
 void sim_dma_close(SimDevice *d);
-void sim_dma_start(SimDevice *d);
-/* sim_dma_stop: on return no DMA is under way and none will start. */
-void sim_dma_stop(SimDevice *d);
+/* Not @running: on return no DMA is under way and none will start. */
+void sim_dma_set_running(SimDevice *d, bool running);
 /* sim_dma_drain: on return no DMA is under way that was begun before. */
 void sim_dma_drain(SimDevice *d);
 /* Digest of the DMA range as the guest's memory holds it now. */
-void sim_dma_digest_at_stop(SimDevice *d);
-void sim_dma_digest_at_start(SimDevice *d);
+void sim_dma_take_digest(SimDevice *d, SimDigest *digest);
 
 #endif /* TESTS_SIM_SIM_INTERNAL_H */

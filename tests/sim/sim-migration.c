@@ -125,14 +125,14 @@ bool sim_host_event(SimMig *m, SimEvent ev, uint32_t to, SimOutcome *out)
 
 void sim_host_stopped(SimMig *m)
 {
-    sim_dma_stop(device_of(m));
-    sim_dma_digest_at_stop(device_of(m));
+    sim_dma_set_running(device_of(m), false);
+    sim_dma_take_digest(device_of(m), &device_of(m)->dma.at_stop);
 }
 
 void sim_host_started(SimMig *m)
 {
-    sim_dma_digest_at_start(device_of(m));
-    sim_dma_start(device_of(m));
+    sim_dma_take_digest(device_of(m), &device_of(m)->dma.at_start);
+    sim_dma_set_running(device_of(m), true);
 }
 
 void sim_host_changed(SimMig *m)
@@ -177,14 +177,14 @@ ssize_t sim_host_move(SimMig *m, bool write, void *buf, size_t len,
 int sim_migration_reset(SimDevice *d)
 {
     g_mutex_lock(&d->mig_lock);
-    sim_dma_stop(d);
+    sim_dma_set_running(d, false);
     sim_window_restore(d);
     sim_mig_reset(&d->mig);
     if (d->mig.cfg.v2.log_lost_on_reset) {
         sim_dma_log_lose(d, "reset");
     }
     sim_pci_reset(d);
-    sim_dma_start(d);
+    sim_dma_set_running(d, true);
     g_mutex_unlock(&d->mig_lock);
     sim_status_write();
     return 0;

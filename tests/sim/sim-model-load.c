@@ -11,8 +11,6 @@
  */
 #include "sim-model.h"
 
-typedef unsigned long long ull;
-
 void sim_load_begin(SimMig *m)
 {
     memset(&m->load, 0, sizeof(m->load));

@@ -14,24 +14,27 @@
  */
 #include "sim-model.h"
 
-typedef unsigned long long ull;
-
 /* Virgin content of a device that nobody loaded. */
 static uint64_t initial_state(SimMig *m)
 {
     return sim_mix(m->cfg.seed);
 }
 
-void sim_mig_init(SimMig *m)
+static void make_new(SimMig *m)
 {
     sim_mig_set_state(m, m->cfg.reserved_bits | SIM_RUNNING);
     m->state_id = initial_state(m);
-    m->saved_id = m->loaded_id = 0;
-    m->state_lost = false;
     m->loaded = false;
     memset(&m->save, 0, sizeof(m->save));
     memset(&m->load, 0, sizeof(m->load));
     sim_v2_end_session(m);
+}
+
+void sim_mig_init(SimMig *m)
+{
+    make_new(m);
+    m->saved_id = m->loaded_id = 0;
+    m->state_lost = false;
     m->v2.reinit_wanted = m->v2.set_failed = false;
 }
 
@@ -45,12 +48,7 @@ void sim_mig_reset(SimMig *m)
     if ((m->state & SIM_STATE_MASK) != SIM_RUNNING) {
         m->state_lost = true;
     }
-    sim_mig_set_state(m, m->cfg.reserved_bits | SIM_RUNNING);
-    m->state_id = initial_state(m);
-    m->loaded = false;
-    memset(&m->save, 0, sizeof(m->save));
-    memset(&m->load, 0, sizeof(m->load));
-    sim_v2_end_session(m);
+    make_new(m);
 }
 
 bool sim_mig_migrating(SimEvent ev, uint32_t from, uint32_t to)
@@ -237,23 +235,13 @@ static int read_register(SimMig *m, uint64_t reg, uint64_t *value)
     }
 }
 
-static SimEvent read_event(uint64_t reg)
-{
-    switch (reg) {
-    case SIM_REG_STATE:
-        return SIM_EV_STATE_READ;
-    case SIM_REG_PENDING:
-        return SIM_EV_PENDING_READ;
-    case SIM_REG_DATA_OFFSET:
-        return SIM_EV_DATA_OFFSET_READ;
-    default:
-        return SIM_EV_DATA_SIZE_READ;
-    }
-}
-
 static ssize_t register_read(SimMig *m, uint64_t reg, void *buf, size_t len)
 {
-    SimEvent ev = read_event(reg);
+    static const SimEvent events[] = {
+        SIM_EV_STATE_READ, SIM_EV_PENDING_READ, SIM_EV_DATA_OFFSET_READ,
+        SIM_EV_DATA_SIZE_READ,
+    };
+    SimEvent ev = events[reg / 8];
     SimOutcome out;
     uint64_t value = 0;
     uint32_t state;

@@ -22,8 +22,6 @@
  */
 #include "sim-model.h"
 
-typedef unsigned long long ull;
-
 uint64_t sim_head_check(const SimStreamHead *h)
 {
     uint64_t sum = h->magic;
@@ -224,35 +222,43 @@ uint64_t sim_save_pending(SimMig *m)
     return pending;
 }
 
-/* Lay the heads over the words of a staged chunk. */
-static void put_heads(SimMig *m, uint8_t *chunk, uint64_t size)
+void sim_put_zone(SimMig *m, uint64_t magic, uint64_t precopy_acked,
+                  uint8_t *buf, uint64_t n)
 {
     SimSave *s = &m->save;
     SimStreamHead head = {
-        .magic = SIM_HEAD_MAGIC,
+        .magic = magic,
         .phase = s->stop_phase ? SIM_PHASE_STOP : 0,
         .extra_bytes = s->extra_bytes,
         .content_id = s->content_id,
         .total_bytes = s->total_bytes,
-        .precopy_acked = s->precopy_acked,
+        .precopy_acked = precopy_acked,
         .precopy_offered = s->precopy_offered,
         .session = s->session,
     };
+    uint8_t zone[SIM_ZONE_MAX];
+
+    head.check = sim_head_check(&head);
+    memcpy(zone, &head, sizeof(head));
+    memcpy(zone + sizeof(head), s->extra, s->extra_bytes);
+    memcpy(buf, zone + s->position, n);
+}
+
+/* Lay the heads over the words of a staged chunk. */
+static void put_heads(SimMig *m, uint8_t *chunk, uint64_t size)
+{
+    SimSave *s = &m->save;
     SimChunkHead ch = {
         .magic = SIM_CHUNK_MAGIC,
         .sequence = s->sequence,
         .size_bytes = size,
     };
-    size_t zone_bytes = sizeof(head) + s->extra_bytes;
-    uint8_t zone[SIM_ZONE_MAX];
+    size_t zone_bytes = SIM_HEAD_BYTES + s->extra_bytes;
     uint64_t at;
 
     if (!sim_headless(m) && s->position < zone_bytes) {
-        head.check = sim_head_check(&head);
-        memcpy(zone, &head, sizeof(head));
-        memcpy(zone + sizeof(head), s->extra, s->extra_bytes);
-        memcpy(chunk, zone + s->position,
-               SIM_MIN(size, zone_bytes - s->position));
+        sim_put_zone(m, SIM_HEAD_MAGIC, s->precopy_acked, chunk,
+                     SIM_MIN(size, zone_bytes - s->position));
     }
     if (sim_chunk_head_at(m, s->position, size, zone_bytes, &at)) {
         ch.check = sim_chunk_check(s->content_id, s->position, &ch);

@@ -11,8 +11,6 @@
  */
 #include "sim-model.h"
 
-typedef unsigned long long ull;
-
 void sim_v2_load_begin(SimMig *m)
 {
     m->v2.taken = m->v2.received = 0;

@@ -16,8 +16,6 @@
  */
 #include "sim-model.h"
 
-typedef unsigned long long ull;
-
 /* ------------------------------------------------------------------------ */
 /* Records                                                                  */
 
@@ -196,27 +194,6 @@ int sim_v2_precopy_info(SimMig *m, uint64_t generation,
 /* ------------------------------------------------------------------------ */
 /* Reading                                                                  */
 
-static void put_zone(SimMig *m, uint8_t *buf, uint64_t n)
-{
-    SimSave *s = &m->save;
-    SimStreamHead head = {
-        .magic = SIM_RECORD_MAGIC ^ m->cfg.v2.format,
-        .phase = s->stop_phase ? SIM_PHASE_STOP : 0,
-        .extra_bytes = s->extra_bytes,
-        .content_id = s->content_id,
-        .total_bytes = s->total_bytes,
-        .precopy_acked = s->precopy_offered,
-        .precopy_offered = s->precopy_offered,
-        .session = s->session,
-    };
-    uint8_t zone[SIM_ZONE_MAX];
-
-    head.check = sim_head_check(&head);
-    memcpy(zone, &head, sizeof(head));
-    memcpy(zone + sizeof(head), s->extra, s->extra_bytes);
-    memcpy(buf, zone + s->position, n);
-}
-
 static void put_bytes(SimMig *m, uint8_t *buf, uint64_t len)
 {
     SimSave *s = &m->save;
@@ -225,7 +202,8 @@ static void put_bytes(SimMig *m, uint8_t *buf, uint64_t len)
 
     if (s->position < zone) {
         n = SIM_MIN(len, zone - s->position);
-        put_zone(m, buf, n);
+        sim_put_zone(m, SIM_RECORD_MAGIC ^ m->cfg.v2.format,
+                     s->precopy_offered, buf, n);
     }
     sim_content_fill(s->content_id, s->position + n, buf + n, len - n);
 }

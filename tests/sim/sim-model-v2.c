@@ -12,8 +12,6 @@
  */
 #include "sim-model.h"
 
-typedef unsigned long long ull;
-
 /* By the numbers of the kernel's header */
 static const uint32_t uapi_states[] = {
     SIM_ERROR, SIM_STOP, SIM_RUNNING, SIM_STOP_COPY, SIM_RESUMING,

@@ -56,6 +56,9 @@
 #define SIM_MAP_POPULATE(bytes) ((bytes) <= 32 << 20 ? MAP_POPULATE : 0)
 #endif
 
+/* For printf(), which has no letter for a uint64_t everywhere */
+typedef unsigned long long ull;
+
 #define SIM_PRINTF(a, b) __attribute__((format(printf, a, b)))
 
 /* The registers of the migration region (linux/vfio.h of Linux 5.8). */
@@ -529,6 +532,12 @@ uint64_t sim_head_check(const SimStreamHead *h);
 uint64_t sim_chunk_check(uint64_t id, uint64_t position,
                          const SimChunkHead *h);
 uint64_t sim_extra_check(uint64_t id, const uint8_t *extra, size_t bytes);
+/*
+ * The next @n bytes of the head that the save session's stream or record has,
+ * with the vendor's part: put them into @buf.
+ */
+void sim_put_zone(SimMig *m, uint64_t magic, uint64_t precopy_acked,
+                  uint8_t *buf, uint64_t n);
 /* A state too small for a head: both sides then know size and seed. */
 bool sim_headless(SimMig *m);
 /*

@@ -16,6 +16,8 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <linux/pci_regs.h>
+
 #include "sim-internal.h"
 
 static bool is_open(SimDevice *d)
@@ -32,7 +34,8 @@ static bool takes_part(SimDevice *d)
 {
     return is_open(d) && d->mig.cfg.protocol_v2 && d->mig.cfg.v2.p2p &&
            !__atomic_load_n(&d->mig.v2.set_failed, __ATOMIC_RELAXED) &&
-           (sim_world.p2p_order == SIM_ORDER_ALWAYS || sim_pci_enabled(d));
+           (sim_world.p2p_order == SIM_ORDER_ALWAYS ||
+            sim_pci_command_has(d, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER));
 }
 
 static bool runs_freely(uint32_t state)

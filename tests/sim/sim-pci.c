@@ -120,24 +120,14 @@ static uint16_t command_of(SimPci *pci)
     return pci->config[PCI_COMMAND] | pci->config[PCI_COMMAND + 1] << 8;
 }
 
-bool sim_pci_bus_master(SimDevice *d)
+bool sim_pci_command_has(SimDevice *d, uint16_t bits)
 {
-    bool master;
+    bool has;
 
     g_mutex_lock(&d->pci_lock);
-    master = command_of(&d->pci) & PCI_COMMAND_MASTER;
+    has = command_of(&d->pci) & bits;
     g_mutex_unlock(&d->pci_lock);
-    return master;
-}
-
-bool sim_pci_enabled(SimDevice *d)
-{
-    bool enabled;
-
-    g_mutex_lock(&d->pci_lock);
-    enabled = command_of(&d->pci) & (PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
-    g_mutex_unlock(&d->pci_lock);
-    return enabled;
+    return has;
 }
 
 /* Returns whether PCI_COMMAND has changed. */

@@ -127,10 +127,9 @@ static LOOKS_ON void add_dma(GString *b, const SimDma *dma)
     add_number(b, "bursts", dma->steps);
     add_number(b, "bytes", dma->bytes);
     add_number(b, "misses", dma->misses);
-    add_digest(b, "digest-at-stop", dma->stop_digest_valid,
-               dma->stop_digest);
-    add_digest(b, "digest-at-start", dma->start_digest_valid,
-               dma->start_digest);
+    add_digest(b, "digest-at-stop", dma->at_stop.valid, dma->at_stop.value);
+    add_digest(b, "digest-at-start", dma->at_start.valid,
+               dma->at_start.value);
     g_string_append_c(b, '}');
 }
 
@@ -320,6 +319,19 @@ static void __attribute__((destructor)) status_at_exit(void)
 
 /* ------------------------------------------------------------------------ */
 /* In the process                                                           */
+
+LOOKS_ON unsigned vfio_sim_violations(void)
+{
+    unsigned sum = 0;
+
+    for (unsigned i = 0; sim_world.devices && i < sim_world.devices->len;
+         i++) {
+        const SimDevice *d = g_ptr_array_index(sim_world.devices, i);
+
+        sum += d->num_violations;
+    }
+    return sum;
+}
 
 LOOKS_ON bool vfio_sim_device_status(const char *name, VFIOSimStatus *status)
 {

@@ -180,6 +180,18 @@ static void test_switches(void)
 /* ------------------------------------------------------------------------ */
 /* PCI                                                                      */
 
+/* All of @len bytes of it; must be taken. */
+static void config_read(SimClient *c, unsigned at, void *buf, size_t len)
+{
+    g_assert_cmpint(client_config(c, false, at, buf, len), ==, len);
+}
+
+static void config_write(SimClient *c, unsigned at, const void *buf,
+                         size_t len)
+{
+    g_assert_cmpint(client_config(c, true, at, (void *)buf, len), ==, len);
+}
+
 static void test_config_space(void)
 {
     uint32_t ones = UINT32_MAX, value = 0;
@@ -187,16 +199,14 @@ static void test_config_space(void)
     unsigned caps = 0;
     SimClient *c = sim_test_open("", "vendor-id=0x1234\nbar0-size=128K");
 
-    g_assert_cmpint(client_config(c, false, 0, all, sizeof(all)), ==, 256);
+    config_read(c, 0, all, sizeof(all));
     g_assert_cmpuint(all[0] | all[1] << 8, ==, 0x1234);
     g_assert_cmpint(client_config(c, false, 256, all, 1), ==, -1);
-    g_assert_cmpint(client_config(c, true, PCI_BASE_ADDRESS_0, &ones, 4), ==,
-                    4);
-    g_assert_cmpint(client_config(c, false, PCI_BASE_ADDRESS_0, &value, 4), ==,
-                    4);
+    config_write(c, PCI_BASE_ADDRESS_0, &ones, 4);
+    config_read(c, PCI_BASE_ADDRESS_0, &value, 4);
     g_assert_cmphex(value, ==, 0xfffe0004);
-    g_assert_cmpint(client_config(c, true, PCI_VENDOR_ID, &ones, 4), ==, 4);
-    g_assert_cmpint(client_config(c, false, 0, &value, 2), ==, 2);
+    config_write(c, PCI_VENDOR_ID, &ones, 4);
+    config_read(c, 0, &value, 2);
     g_assert_cmphex(value & 0xffff, ==, 0x1234);
     for (next = all[PCI_CAPABILITY_LIST]; next; next = all[next + 1]) {
         caps |= 1u << all[next];
@@ -213,8 +223,7 @@ static void test_config_given(void)
     uint16_t command = PCI_COMMAND_MASTER;
 
     for (unsigned i = 0; i < 2; i++) {
-        g_assert_cmpint(client_config(c, false, 0, all, sizeof(all)), ==,
-                        256);
+        config_read(c, 0, all, sizeof(all));
         g_assert_cmphex(all[PCI_REVISION_ID], ==, 0x02);
         g_assert_cmphex(all[PCI_CLASS_DEVICE + 1], ==, 0x03);
         g_assert_cmphex(all[PCI_CLASS_DEVICE], ==, 0x0a);
@@ -222,8 +231,7 @@ static void test_config_given(void)
         g_assert_cmphex(all[0xc0], ==, PCI_CAP_ID_VNDR);
         g_assert_cmphex(all[0xc3], ==, 0x77);
         g_assert_cmphex(all[0xc4], ==, 0);
-        g_assert_cmpint(client_config(c, true, PCI_COMMAND, &command, 2), ==,
-                        2);
+        config_write(c, PCI_COMMAND, &command, 2);
         g_assert_cmpint(ioctl(c->device, VFIO_DEVICE_RESET), ==, 0);
     }
     client_close(c);
@@ -235,7 +243,7 @@ static void test_config_extended(void)
     uint8_t all[4096];
     SimClient *c = sim_test_open("", "config=0x103:77");
 
-    g_assert_cmpint(client_config(c, false, 0, all, sizeof(all)), ==, 4096);
+    config_read(c, 0, all, sizeof(all));
     g_assert_cmphex(all[0x102], ==, 0);
     g_assert_cmphex(all[0x103], ==, 0x77);
     g_assert_cmpint(client_config(c, false, 4096, all, 1), ==, -1);
@@ -249,15 +257,13 @@ static void test_flr(void)
     uint8_t at, none = 0, flr = PCI_AF_CTRL_FLR;
     uint16_t command = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
 
-    g_assert_cmpint(client_config(c, false, PCI_CAPABILITY_LIST, &at, 1), ==,
-                    1);
-    g_assert_cmpint(client_config(c, false, at + 1, &at, 1), ==, 1);
-    g_assert_cmpint(client_config(c, true, PCI_COMMAND, &command, 2), ==, 2);
+    config_read(c, PCI_CAPABILITY_LIST, &at, 1);
+    config_read(c, at + 1, &at, 1);
+    config_write(c, PCI_COMMAND, &command, 2);
     g_assert_cmpuint(client_status("dev").command, ==, command);
-    g_assert_cmpint(client_config(c, true, at + PCI_AF_CTRL, &none, 1), ==,
-                    1);
+    config_write(c, at + PCI_AF_CTRL, &none, 1);
     g_assert_cmpuint(client_status("dev").resets, ==, 0);
-    g_assert_cmpint(client_config(c, true, at + PCI_AF_CTRL, &flr, 1), ==, 1);
+    config_write(c, at + PCI_AF_CTRL, &flr, 1);
     g_assert_cmpuint(client_status("dev").resets, ==, 1);
     g_assert_cmpuint(client_status("dev").command, ==, 0);
     client_close(c);
@@ -338,7 +344,7 @@ static void test_reset(void)
     SimClient *c = sim_test_open("", "");
     int fd = eventfd(0, EFD_CLOEXEC);
 
-    g_assert_cmpint(client_config(c, true, PCI_COMMAND, &command, 2), ==, 2);
+    config_write(c, PCI_COMMAND, &command, 2);
     g_assert_cmpint(set_irqs(c, VFIO_IRQ_SET_DATA_EVENTFD |
                              VFIO_IRQ_SET_ACTION_TRIGGER, 0, 1, fd), ==, 0);
     g_assert_cmpuint(client_status("dev").command, ==, command);

@@ -97,6 +97,9 @@ typedef struct VFIOSimStatus {
  */
 bool vfio_sim_device_status(const char *name, VFIOSimStatus *status);
 
+/* vfio_sim_violations: of all devices, what VFIOSimStatus has of one */
+unsigned vfio_sim_violations(void);
+
 /*
  * vfio_sim_fault_fired: how often the rule `[fault NAME]` fired.
  * Returns -1 if there is no such rule.
