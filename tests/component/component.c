@@ -17,7 +17,6 @@ static char *transcript;        /* path */
 static size_t transcript_from;  /* bytes that are forgotten */
 static GString *messages;
 static GPtrArray *open_devices; /* VFIODevice */
-static GPtrArray *sim_names;    /* char *, devices of the configuration */
 static bool sim_active;
 static bool violations_allowed;
 static struct sigaction sigbus_before;
@@ -57,7 +56,6 @@ void comp_init(int *argc, char ***argv)
     transcript = g_build_filename(work_dir, "transcript", NULL);
     messages = g_string_new(NULL);
     open_devices = g_ptr_array_new();
-    sim_names = g_ptr_array_new_with_free_func(g_free);
     vfio_host_init();
     vfio_host_set_report_hook(take_message, NULL);
 }
@@ -90,35 +88,11 @@ int comp_run(void)
     g_clear_pointer(&work_dir, g_free);
     g_clear_pointer(&transcript, g_free);
     g_ptr_array_unref(open_devices);
-    g_ptr_array_unref(sim_names);
     g_string_free(messages, TRUE);
     return ret;
 }
 
 /* ---- the simulation ---- */
-
-static void make_sysfs(const char *text)
-{
-    g_autoptr(GKeyFile) keys = g_key_file_new();
-    g_auto(GStrv) groups = NULL;
-    GError *err = NULL;
-    size_t i;
-
-    g_key_file_load_from_data(keys, text, -1, 0, &err);
-    g_assert_no_error(err);
-    groups = g_key_file_get_groups(keys, NULL);
-    for (i = 0; groups[i]; i++) {
-        const char *name = groups[i] + strlen("device ");
-
-        if (g_str_has_prefix(groups[i], "device ")) {
-            vfio_sim_make_sysfs(work_dir, name,
-                                g_key_file_get_integer(keys, groups[i],
-                                                       "group", NULL), &err);
-            g_assert_no_error(err);
-            g_ptr_array_add(sim_names, g_strdup(name));
-        }
-    }
-}
 
 void comp_sim(const char *text)
 {
@@ -131,12 +105,22 @@ void comp_sim(const char *text)
     }
     vfio_sim_configure_data(full, &err);
     g_assert_no_error(err);
-    make_sysfs(text);
+    vfio_sim_make_sysfs_all(work_dir, &err);
+    g_assert_no_error(err);
     sim_active = true;
     violations_allowed = false;
     transcript_from = 0;
     comp_forget_messages();
     vfio_host_forget();
+}
+
+void comp_sim_pair(const char *src, const char *dst, const char *more)
+{
+    g_autofree char *text =
+        g_strconcat("[device src]\ngroup=1\n", src,
+                    "[device dst]\ngroup=2\nseed=2\n", dst, more, NULL);
+
+    comp_sim(text);
 }
 
 void comp_allow_violations(void)
@@ -155,25 +139,17 @@ static void assert_sigbus_as_before(void)
 
 void comp_sim_end(void)
 {
-    unsigned i;
-
     comp_close_all();
     g_assert_cmpuint(vfio_host_nr_handlers(), ==, 0);
     g_assert_cmpuint(vfio_host_nr_blockers(), ==, 0);
     assert_sigbus_as_before();
-    for (i = 0; i < sim_names->len; i++) {
-        VFIOSimStatus status = comp_status(g_ptr_array_index(sim_names, i));
+    if (!violations_allowed && vfio_sim_violations()) {
+        g_autofree char *json = vfio_sim_status_json();
 
-        if (!violations_allowed && status.violations) {
-            g_autofree char *json = vfio_sim_status_json();
-
-            g_test_message("%s", json);
-            g_assert_cmpuint(status.violations, ==, 0);
-        }
+        g_error("%u violations: %s", vfio_sim_violations(), json);
     }
     vfio_host_forget();
     vfio_sim_shutdown();
-    g_ptr_array_set_size(sim_names, 0);
     sim_active = false;
 }
 
@@ -296,6 +272,55 @@ int comp_load(const GByteArray *bytes, char **error)
     return comp_load_data(bytes->data, bytes->len, error);
 }
 
+VFIODevice *comp_save_src(GByteArray *bytes)
+{
+    VFIODevice *vbasedev = comp_open("src");
+    g_autofree char *error = NULL;
+
+    vfio_host_vm_start();
+    if (comp_save(bytes, NULL, &error)) {
+        g_error("save: %s", error);
+    }
+    return vbasedev;
+}
+
+VFIODevice *comp_load_dst(const GByteArray *bytes)
+{
+    g_autofree char *error = NULL;
+    VFIODevice *vbasedev;
+
+    comp_close_all();
+    vbasedev = comp_open("dst");
+    if (comp_load(bytes, &error)) {
+        g_error("load: %s; %s", error, comp_messages());
+    }
+    return vbasedev;
+}
+
+void comp_several_run(unsigned count)
+{
+    vfio_host_vm_start();
+    for (unsigned i = 0; i < count; i++) {
+        g_autofree char *src = g_strdup_printf("src%u", i);
+        g_autofree char *dst = g_strdup_printf("dst%u", i);
+
+        comp_assert_state(dst, "running");
+        g_assert_cmpstr(comp_status(src).saved_digest, !=, "");
+        g_assert_cmpstr(comp_status(src).saved_digest, ==,
+                        comp_status(dst).loaded_digest);
+    }
+}
+
+void comp_several_arrive(const GByteArray *bytes, unsigned count)
+{
+    g_autofree VFIODevice **devices = g_new(VFIODevice *, count);
+
+    comp_close_all();
+    comp_open_several("dst", devices, count);
+    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
+    comp_several_run(count);
+}
+
 /* ---- messages ---- */
 
 const char *comp_messages(void)
@@ -318,6 +343,16 @@ void comp_assert_has(const char *text, const char *part)
 void comp_assert_message(const char *part)
 {
     comp_assert_has(messages->str, part);
+}
+
+unsigned comp_count_messages(const char *part)
+{
+    unsigned n = 0;
+
+    for (const char *at = messages->str; (at = strstr(at, part)); at++) {
+        n++;
+    }
+    return n;
 }
 
 /* ---- the simulated device ---- */
@@ -366,19 +401,19 @@ void comp_run_same(const char *source, const char *destination)
 
 void comp_arrives(const GByteArray *bytes)
 {
-    g_autofree char *error = NULL;
-
-    comp_close_all();
-    comp_open("dst");
-    if (comp_load(bytes, &error)) {
-        g_error("load: %s; %s", error, comp_messages());
-    }
+    comp_load_dst(bytes);
     vfio_host_vm_start();
     comp_assert_state("dst", "running");
     g_assert_cmpint(vfio_host_runstate(), ==, RUN_STATE_RUNNING);
     g_assert_cmpstr(comp_status("src").saved_digest, !=, "");
     g_assert_cmpstr(comp_status("src").saved_digest, ==,
                     comp_status("dst").loaded_digest);
+}
+
+void comp_arrives_same(const GByteArray *bytes)
+{
+    comp_load_dst(bytes);
+    comp_run_same("src", "dst");
 }
 
 /* ---- the transcript ---- */

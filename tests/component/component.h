@@ -14,6 +14,7 @@
 
 #include "migration/standalone.h"
 #include "tests/sim/vfio-sim.h"
+#include "tests/tools/rows.h"
 
 /* The id of every device opened by comp_open(), so that streams match */
 #define COMP_ID "0000:00:04.0"
@@ -28,6 +29,14 @@ int comp_run(void);
  * A previous one is ended first. The VM is paused and has never run.
  */
 void comp_sim(const char *text);
+
+/*
+ * comp_sim_pair: two devices that may follow each other, "src" with the keys
+ * @src, and "dst" with @dst, and another seed unless they have one
+ *
+ * @more: further groups, or NULL
+ */
+void comp_sim_pair(const char *src, const char *dst, const char *more);
 
 /*
  * comp_sim_end: close what is open, and check that nothing is left: no
@@ -49,6 +58,10 @@ void comp_sim_several(unsigned count, const char *const *keys,
                       unsigned nr_keys, const char *faults);
 /* Open @side0, @side1, ... with consecutive ids into @devices; must succeed. */
 void comp_open_several(const char *side, VFIODevice **devices, unsigned count);
+/* Run dst0, dst1, ..., which have loaded what src0, src1, ... have saved. */
+void comp_several_run(unsigned count);
+/* The same, after they were opened and have loaded @bytes */
+void comp_several_arrive(const GByteArray *bytes, unsigned count);
 void comp_close(VFIODevice *vbasedev);
 /* Close all devices: the VM is gone, the simulation remains. */
 void comp_close_all(void);
@@ -61,6 +74,10 @@ int comp_save(GByteArray *bytes, VFIOHostStep *const *steps, char **error);
 /* Load @bytes, without letting the VM run. */
 int comp_load(const GByteArray *bytes, char **error);
 int comp_load_data(const void *data, size_t size, char **error);
+/* Open "src", let it run, and migrate it to @bytes; must succeed. */
+VFIODevice *comp_save_src(GByteArray *bytes);
+/* Close all devices, open "dst", and load @bytes into it; must succeed. */
+VFIODevice *comp_load_dst(const GByteArray *bytes);
 /* Like QEMU's loadvm: into the existing VM */
 int comp_loadvm(const void *data, size_t size);
 
@@ -68,6 +85,8 @@ int comp_loadvm(const void *data, size_t size);
 const char *comp_messages(void);
 void comp_forget_messages(void);
 void comp_assert_message(const char *part);
+/* How often @part is in them */
+unsigned comp_count_messages(const char *part);
 
 /* Name of the state in the simulated device's register */
 const char *comp_state(const char *name);
@@ -83,6 +102,8 @@ void comp_run_same(const char *source, const char *destination);
 
 /* Load what "src" has saved into "dst", which is opened first, and run it. */
 void comp_arrives(const GByteArray *bytes);
+/* Load @bytes into "dst", which is opened first, and comp_run_same(). */
+void comp_arrives_same(const GByteArray *bytes);
 
 /*
  * comp_path: the states that were written to device @name since comp_sim()

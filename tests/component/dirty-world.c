@@ -298,28 +298,44 @@ void world_check_records(void)
 
 void world_sync(void)
 {
-    MemoryListener *listener = world->listener;
-    MemoryRegionSection section;
-
     world_check_records();
     if (world->translated) {
         for (unsigned half = 0; half < 2; half++) {
-            section = iommu_section(half);
-            listener->log_sync(listener, &section);
+            MemoryRegionSection section = iommu_section(half);
+
+            world->listener->log_sync(world->listener, &section);
         }
     } else {
-        section = world_ram_section(&world->ram);
-        listener->log_sync(listener, &section);
-        section = world_ram_section(&world->parts);
-        listener->log_sync(listener, &section);
+        world_sync_ram(&world->ram);
+        world_sync_ram(&world->parts);
     }
     copy_ram(&world->ram, false);
     copy_ram(&world->parts, false);
 }
 
-bool world_ram_is_same(Ram *ram)
+void world_sync_ram(Ram *ram)
+{
+    MemoryRegionSection section = world_ram_section(ram);
+
+    world->listener->log_sync(world->listener, &section);
+}
+
+uint64_t world_synced_pages(void)
+{
+    world_sync_ram(&world->ram);
+    return dirty_ram_dirty_count();
+}
+
+static bool is_same(Ram *ram)
 {
     return !memcmp(ram->copy, dirty_ram_ptr(ram->mr), ram->units * UNIT);
+}
+
+void world_expect_same(uint32_t seed)
+{
+    if (!is_same(&world->ram) || !is_same(&world->parts)) {
+        g_error("seed %u: completed, but RAM differs", seed);
+    }
 }
 
 void world_expect_dirty(Ram *ram, uint64_t from, uint64_t bytes)
@@ -375,6 +391,12 @@ void world_log_start(void)
 {
     global_dirty_tracking = 1;
     world->listener->log_global_start(world->listener);
+}
+
+void world_log_start_clean(void)
+{
+    world_log_start();
+    dirty_ram_dirty_count();
 }
 
 void world_log_starts(VFIOHostRun *run)
@@ -474,6 +496,9 @@ void world_begin(const char *config, uint32_t seed)
 
 void world_end(void)
 {
+    if (global_dirty_tracking) {
+        world_log_stop();
+    }
     if (world->translated) {
         world_switch_translation();
     }
@@ -495,8 +520,8 @@ int world_migrate(char **error)
 {
     static VFIOHostStep *const steps[] = {
         vfio_host_begin, vfio_host_notify, start_log, vfio_host_setup,
-        vfio_host_activate, copy_all, some_steps, vfio_host_round, some_steps, vfio_host_round,
-        some_steps, vfio_host_round, some_steps, vfio_host_stop, last_sync,
+        vfio_host_activate, copy_all, some_steps, vfio_host_round,
+        some_steps, vfio_host_round, some_steps, vfio_host_round, some_steps, vfio_host_stop, last_sync,
         VFIO_HOST_STOPPED
     };
     g_autoptr(GByteArray) bytes = g_byte_array_new();
@@ -509,12 +534,23 @@ int world_migrate(char **error)
     return ret;
 }
 
+void world_migrate_whole(uint32_t seed)
+{
+    g_autofree char *error = NULL;
+
+    if (world_migrate(&error) < 0) {
+        g_error("seed %u: %s", seed, error);
+    }
+    world_expect_same(seed);
+}
+
 int world_migrate_with(VFIOHostStep *at_begin, VFIOHostStep *in_round,
                        char **error)
 {
     VFIOHostStep *const steps[] = {
         vfio_host_begin, vfio_host_notify, at_begin, vfio_host_setup,
-        vfio_host_activate, in_round, vfio_host_round, vfio_host_rounds, VFIO_HOST_END
+        vfio_host_activate, in_round, vfio_host_round, vfio_host_rounds,
+        VFIO_HOST_END
     };
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     int ret = comp_save(bytes, steps, error);

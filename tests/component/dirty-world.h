@@ -64,6 +64,7 @@ extern World *world;
  * @seed: of all random numbers
  */
 void world_begin(const char *config, uint32_t seed);
+/* Also stops tracking, if it is on */
 void world_end(void);
 
 /* Random steps, and a migration with more of them. Returns 0, or -errno */
@@ -72,8 +73,10 @@ int world_migrate(char **error);
 int world_migrate_with(VFIOHostStep *at_begin, VFIOHostStep *in_round,
                        char **error);
 
-/* Is the copy identical to @ram? */
-bool world_ram_is_same(Ram *ram);
+/* The same, which must succeed and lose nothing; @seed is for the error. */
+void world_migrate_whole(uint32_t seed);
+/* Assert that the copies are identical to RAM. */
+void world_expect_same(uint32_t seed);
 
 /* Assert that exactly @bytes at @from are dirty in @ram, and clear the bits. */
 void world_expect_dirty(Ram *ram, uint64_t from, uint64_t bytes);
@@ -103,10 +106,16 @@ void world_guest_unmap(void);
 void world_check_records(void);
 
 void world_log_start(void);
+/* The same, and nothing is dirty, as after a first copy of everything */
+void world_log_start_clean(void);
 /* The same, as a step */
 void world_log_starts(VFIOHostRun *run);
 void world_log_stop(void);
 /* Sync all sections and copy what is dirty. */
 void world_sync(void);
+/* Sync one section. */
+void world_sync_ram(Ram *ram);
+/* Pages that a sync of the section of world->ram finds, and forgets */
+uint64_t world_synced_pages(void);
 
 #endif /* TESTS_COMPONENT_DIRTY_WORLD_H */

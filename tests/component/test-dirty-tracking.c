@@ -16,13 +16,6 @@
 
 #define SRC "[device src]\ngroup=1\nstate-size=4K\nwindow-size=4K\n"
 
-static void expect_same(uint32_t seed)
-{
-    if (!world_ram_is_same(&world->ram) || !world_ram_is_same(&world->parts)) {
-        g_error("seed %u: completed, but RAM differs", seed);
-    }
-}
-
 /* ---- random worlds ---- */
 
 typedef struct Kind {
@@ -53,14 +46,10 @@ static void test_random(gconstpointer data)
 
     for (unsigned i = 0; i < kind->rounds; i++) {
         uint32_t seed = g_test_rand_int();
-        g_autofree char *error = NULL;
         const char *at;
 
         world_begin(kind->config, seed);
-        if (world_migrate(&error) < 0) {
-            g_error("seed %u: %s", seed, error);
-        }
-        expect_same(seed);
+        world_migrate_whole(seed);
         at = kind->says ? strstr(comp_messages(), kind->says) : NULL;
         g_assert_true(!at || !strstr(at + 1, kind->says));
         said |= at != NULL;
@@ -111,17 +100,14 @@ static bool fail_call(const Fault *f, const char *name, unsigned n,
         comp_assert_has(error, f->words);
         g_assert_cmpstr(name, !=, "EINTR");
         /* And once more, when it does not fail */
-        g_clear_pointer(&error, g_free);
         world->running = true;
         vfio_host_vm_start();
-        if (world_migrate(&error) < 0) {
-            g_error("seed %u: again: %s", seed, error);
-        }
+        world_migrate_whole(seed);
     } else if (f->words && !f->told && strcmp(name, "EINTR") &&
                vfio_sim_fault_fired("call") > 0) {
         g_error("seed %u: %s fails, and nobody is told", seed, f->event);
     }
-    expect_same(seed);
+    world_expect_same(seed);
     fired = vfio_sim_fault_fired("call") > 0;
     if (fired && f->told && strcmp(name, "EINTR")) {
         comp_assert_message("container of src");
@@ -183,19 +169,15 @@ static void test_exact_parts(void)
         world_populate(at, at != PARTS_GRANULE);
     }
     world_ram_appears(&world->parts);
-    world_log_start();
-    dirty_ram_dirty_count();
+    world_log_start_clean();
     for (uint64_t at = 2 * PARTS_GRANULE; at < PARTS_UNITS * UNIT;
          at += PARTS_GRANULE) {
-        MemoryRegionSection section = world_ram_section(&world->parts);
-
         g_assert_true(vfio_sim_dma_write("src", world->parts.iova + at,
                                          PAGE));
-        world->listener->log_sync(world->listener, &section);
+        world_sync_ram(&world->parts);
         world_expect_dirty(&world->parts, at, PAGE);
     }
     g_assert_cmpuint(dirty_ram_dirty_count(), ==, 0);
-    world_log_stop();
     world_end();
 }
 
@@ -212,8 +194,7 @@ static void begin_big(Ram *big)
     *big = (Ram) { 0 };
     world_ram_init(big, BIG_UNITS);
     world_ram_appears(big);
-    world_log_start();
-    dirty_ram_dirty_count();
+    world_log_start_clean();
 }
 
 static void end_big(Ram *big)
@@ -223,13 +204,6 @@ static void end_big(Ram *big)
     world_log_stop();
     world_ram_destroy(big);
     world_end();
-}
-
-static void sync_one(Ram *ram)
-{
-    MemoryRegionSection section = world_ram_section(ram);
-
-    world->listener->log_sync(world->listener, &section);
 }
 
 static void write_all(const Ram *ram)
@@ -242,8 +216,8 @@ static void full_round(Ram *big, uint64_t bytes)
 {
     write_all(&world->ram);
     g_assert_true(vfio_sim_dma_write("src", big->iova, bytes));
-    sync_one(&world->ram);
-    sync_one(big);
+    world_sync_ram(&world->ram);
+    world_sync_ram(big);
     world->listener->log_global_after_sync(world->listener);
 }
 
@@ -267,7 +241,7 @@ static void test_all_at_end(void)
                     "final-pass-all");
 
     vfio_host_vm_stop(RUN_STATE_PAUSED);
-    sync_one(&world->ram);
+    world_sync_ram(&world->ram);
     world_expect_dirty(&world->ram, 0, RAM_UNITS * UNIT);
     world_expect_dirty(&big, 0, BIG_UNITS * UNIT);
     vfio_host_vm_start();
@@ -306,7 +280,7 @@ static void test_all_and_interrupted(void)
     full_round(&big, BIG_UNITS * UNIT);
     dirty_ram_dirty_count();
     write_all(&world->ram);
-    sync_one(&world->ram);
+    world_sync_ram(&world->ram);
     g_assert_cmpuint(dirty_ram_dirty_count(), ==, 0);
     world_ram_goes(&world->ram);
     world_expect_dirty(&world->ram, 0, RAM_UNITS * UNIT);
@@ -319,10 +293,10 @@ static void test_all_and_interrupted(void)
     full_round(&big, BIG_UNITS * UNIT);
     dirty_ram_dirty_count();
     write_all(&world->ram);
-    sync_one(&world->ram);
+    world_sync_ram(&world->ram);
     g_assert_cmpuint(dirty_ram_dirty_count(), ==, 0);
     vfio_host_vm_stop(RUN_STATE_PAUSED);
-    sync_one(&big);
+    world_sync_ram(&big);
     world_expect_dirty(&world->ram, 0, RAM_UNITS * UNIT);
     vfio_host_vm_start();
     end_big(&big);
@@ -334,8 +308,7 @@ static void begin_translated(const char *config, uint32_t seed)
 {
     world_begin(config, seed);
     world_switch_translation();
-    world_log_start();
-    dirty_ram_dirty_count();
+    world_log_start_clean();
 }
 
 static void map_at(uint64_t giova_unit, uint64_t ram_unit, uint64_t units)
@@ -358,7 +331,6 @@ static void test_remap(void)
     world_check_records();
     world_guest_unmap();
     world_expect_dirty(&world->ram, 9 * UNIT + PAGE, PAGE);
-    world_log_stop();
     world_end();
 }
 
@@ -423,8 +395,7 @@ static void test_iommu_offset(void)
     section.mr = world->iommu;
     world->listener->region_add(world->listener, &section);
     dirty_iommu_map(world->iommu, UNIT, world->ram.mr, UNIT, UNIT);
-    world_log_start();
-    dirty_ram_dirty_count();
+    world_log_start_clean();
     g_assert_true(vfio_sim_dma_write("src", base + UNIT, PAGE));
     world->listener->log_sync(world->listener, &section);
     world_expect_dirty(&world->ram, UNIT, PAGE);
@@ -450,14 +421,6 @@ static void test_unmap_all(gconstpointer data)
 
 /* ---- devices ---- */
 
-static uint64_t synced_pages(void)
-{
-    MemoryRegionSection section = world_ram_section(&world->ram);
-
-    world->listener->log_sync(world->listener, &section);
-    return dirty_ram_dirty_count();
-}
-
 /*
  * No device of the container can migrate, but one of another container can.
  * Nothing is tracked: while the VM runs it is not taken for stopped; and
@@ -469,16 +432,14 @@ static void test_no_object(void)
                 "[device other]\ngroup=2\niommu=1\n", 9);
     g_assert_null(world->vbasedev->migration);
     g_assert_true(comp_open("other")->group->container != world->container);
-    world_log_start();
-    dirty_ram_dirty_count();
+    world_log_start_clean();
     for (unsigned i = 0; i < 2; i++) {
-        g_assert_cmpuint(synced_pages(), ==, 0);
+        g_assert_cmpuint(world_synced_pages(), ==, 0);
         vfio_host_vm_stop(RUN_STATE_PAUSED);
-        g_assert_cmpuint(synced_pages(), ==, world_mapped_pages());
-        g_assert_cmpuint(synced_pages(), ==, 0);
+        g_assert_cmpuint(world_synced_pages(), ==, world_mapped_pages());
+        g_assert_cmpuint(world_synced_pages(), ==, 0);
         vfio_host_vm_start();
     }
-    world_log_stop();
     world_end();
 }
 
@@ -507,21 +468,19 @@ static void test_not_needed(void)
 static void test_untracked_again(void)
 {
     world_begin("[container]\ndirty-tracking=no\n" SRC, 10);
-    world_log_start();
-    dirty_ram_dirty_count();
+    world_log_start_clean();
     for (unsigned i = 0; i < 3; i++) {
-        g_assert_cmpuint(synced_pages(), ==, 0);
+        g_assert_cmpuint(world_synced_pages(), ==, 0);
         vfio_host_vm_stop(RUN_STATE_PAUSED);
-        g_assert_cmpuint(synced_pages(), ==, world_mapped_pages());
-        g_assert_cmpuint(synced_pages(), ==, 0);
+        g_assert_cmpuint(world_synced_pages(), ==, world_mapped_pages());
+        g_assert_cmpuint(world_synced_pages(), ==, 0);
         vfio_host_vm_start();
     }
     /* A VM that does not run writes nothing from log start on */
     vfio_host_vm_stop(RUN_STATE_PAUSED);
     world_log_stop();
     world_log_start();
-    g_assert_cmpuint(synced_pages(), ==, 0);
-    world_log_stop();
+    g_assert_cmpuint(world_synced_pages(), ==, 0);
     world_end();
 }
 
@@ -543,10 +502,10 @@ static void test_unsaved_fails(void)
     world_begin(SRC "[fault g]\nevent=dirty-get\nerrno=EIO\n", 14);
     world_log_start();
     dirty_ram_dirty_count();
-    g_assert_cmpuint(synced_pages(), ==, world_mapped_pages());
+    g_assert_cmpuint(world_synced_pages(), ==, world_mapped_pages());
     g_assert_cmpint(vfio_sim_fault_fired("g"), ==, 1);
     comp_assert_message("are dirty");
-    g_assert_cmpuint(synced_pages(), ==, 0);
+    g_assert_cmpuint(world_synced_pages(), ==, 0);
     world_log_stop();
     world_end();
 }
@@ -565,13 +524,11 @@ static void test_beside(void)
     g_assert_null(other->migration);
     g_assert_nonnull(vfio_dirty_tracker_of(world->container));
     g_assert_true(other->group->container == world->container);
-    world_log_start();
-    dirty_ram_dirty_count();
+    world_log_start_clean();
     g_assert_true(vfio_sim_dma_write("other", world->ram.iova, PAGE));
     world_sync();
     g_assert_cmpint(memcmp(world->ram.copy, dirty_ram_ptr(world->ram.mr),
                            PAGE), ==, 0);
-    world_log_stop();
     world_end();
 }
 
@@ -663,18 +620,8 @@ static void test_attach_late(void)
 int main(int argc, char **argv)
 {
     comp_init(&argc, &argv);
-    for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
-        g_autofree char *name = g_strconcat("/dirty/random/", kinds[i].name,
-                                            NULL);
-
-        g_test_add_data_func(name, &kinds[i], test_random);
-    }
-    for (size_t i = 0; i < G_N_ELEMENTS(faults); i++) {
-        g_autofree char *name = g_strconcat("/dirty/fault/", faults[i].event,
-                                            NULL);
-
-        g_test_add_data_func(name, &faults[i], test_fault);
-    }
+    ADD_ROWS("/dirty/random/", kinds, test_random);
+    ADD_ROWS("/dirty/fault/", faults, test_fault);
     g_test_add_func("/dirty/exact", test_exact);
     g_test_add_func("/dirty/exact-parts", test_exact_parts);
     g_test_add_func("/dirty/all/at-end", test_all_at_end);

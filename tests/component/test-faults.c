@@ -31,13 +31,11 @@ typedef struct FaultCase {
 
 static void begin(const char *areas, const char *fault, const char *device)
 {
-    g_autofree char *config =
-        g_strdup_printf("[device src]\ngroup=1\n" KEYS "%s"
-                        "[device dst]\ngroup=2\nseed=2\n" KEYS "%s"
-                        "[fault f]\ndevice=%s\n%s", areas, areas, device,
-                        fault);
+    g_autofree char *keys = g_strconcat(KEYS, areas, NULL);
+    g_autofree char *rule = g_strdup_printf("[fault f]\ndevice=%s\n%s",
+                                            device, fault);
 
-    comp_sim(config);
+    comp_sim_pair(keys, keys, rule);
     comp_allow_violations();    /* a failed step is out of order later */
 }
 
@@ -209,9 +207,7 @@ static void test_cleanup_fails(void)
 
     begin("areas=all\n", "event=state-write\nto=stop\nerrno=EIO\n"
           "device-state=error\n", "src");
-    comp_open("src");
-    vfio_host_vm_start();
-    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+    comp_save_src(bytes);
     g_assert_cmpint(vfio_sim_fault_fired("f"), ==, 1);
     comp_assert_message("src: the migration has succeeded, but ");
     comp_assert_message("Input/output error");
@@ -247,15 +243,11 @@ static void test_acknowledged(void)
 
 #define SMALL "state-size=200\nwindow-size=4K\nareas=4K+2K\n" \
               "chunk-size=130;40\n"
-#define SMALL_PAIR "[device src]\ngroup=1\n" SMALL \
-                   "[device dst]\ngroup=2\n" SMALL
 
 static void save_small(GByteArray *bytes)
 {
-    comp_sim(SMALL_PAIR);
-    comp_open("src");
-    vfio_host_vm_start();
-    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+    comp_sim_pair(SMALL, SMALL, NULL);
+    comp_save_src(bytes);
     g_assert_cmpstr(comp_messages(), ==, "");
     comp_sim_end();
 }
@@ -292,7 +284,7 @@ static void test_stream_breaks(void)
     unsigned n;
 
     save_small(whole);
-    comp_sim(SMALL_PAIR);
+    comp_sim_pair(SMALL, SMALL, NULL);
     comp_open("src");
     vfio_host_vm_start();
     for (n = 0; ; n++) {
@@ -385,9 +377,7 @@ static const FaultCase destination_cases[] = {
 static void save_once(const char *areas, const char *fault, GByteArray *bytes)
 {
     begin(areas, fault, "dst");
-    comp_open("src");
-    vfio_host_vm_start();
-    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+    comp_save_src(bytes);
     comp_close_all();
     comp_forget_messages();
 }
@@ -413,9 +403,7 @@ static void run_destination(const FaultCase *c, const char *areas)
             comp_sim_end();
             return;
         }
-        comp_close_all();
-        comp_open("dst");
-        g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
+        comp_load_dst(bytes);
     }
     vfio_host_vm_start();
     comp_assert_state("dst", "running");
@@ -436,8 +424,7 @@ static void test_start_fails(gconstpointer data)
     g_autoptr(GByteArray) bytes = g_byte_array_new();
 
     save_once("areas=all\n", data, bytes);
-    comp_open("dst");
-    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
+    comp_load_dst(bytes);
     vfio_host_vm_start();
     g_assert_cmpint(vfio_sim_fault_fired("f"), >=, 1);
     g_assert_cmpint(vfio_host_runstate(), ==, RUN_STATE_INTERNAL_ERROR);
@@ -482,7 +469,7 @@ static void test_truncated(void)
     unsigned n;
 
     save_small(bytes);
-    comp_sim(SMALL_PAIR);
+    comp_sim_pair(SMALL, SMALL, NULL);
     comp_allow_violations();
     for (n = 0; n < bytes->len; n++) {
         g_autofree uint8_t *part = g_memdup2(bytes->data, n);
@@ -497,8 +484,7 @@ static void test_truncated(void)
         comp_close_all();
     }
     comp_forget_messages();
-    comp_open("dst");
-    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
+    comp_load_dst(bytes);
     g_assert_cmpstr(comp_messages(), ==, "");
     vfio_host_vm_start();
     g_assert_true(comp_status("dst").loaded);
@@ -511,6 +497,14 @@ static void put_be64_at(uint8_t *at, uint64_t value)
 {
     value = GUINT64_TO_BE(value);
     memcpy(at, &value, sizeof(value));
+}
+
+/* @bytes: of a source that may be trusted */
+static void begin_hostile(GByteArray *bytes)
+{
+    save_small(bytes);
+    comp_sim_pair(SMALL, SMALL, NULL);
+    comp_allow_violations();
 }
 
 static void check_hostile(const GByteArray *bytes, const char *text)
@@ -545,17 +539,14 @@ static void test_hostile_sizes(void)
     uint8_t *size;
     size_t i;
 
-    save_small(bytes);
+    begin_hostile(bytes);
     size = find_tag(bytes, 4) + 8;
-    comp_sim(SMALL_PAIR);
-    comp_allow_violations();
     for (i = 0; i < ARRAY_SIZE(sizes); i++) {
         put_be64_at(size, sizes[i]);
         check_hostile(bytes, NULL);
     }
     put_be64_at(size, 130);
-    comp_open("dst");
-    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
+    comp_load_dst(bytes);
     comp_sim_end();
 }
 
@@ -570,9 +561,7 @@ static void test_hostile_tags(void)
     uint8_t number;
     size_t i;
 
-    save_small(bytes);
-    comp_sim(SMALL_PAIR);
-    comp_allow_violations();
+    begin_hostile(bytes);
     /* of the configuration, of the set-up and of data */
     for (number = 2; number <= 4; number++) {
         uint8_t *tag = find_tag(bytes, number);
@@ -593,8 +582,7 @@ static void test_hostile_setup(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
 
-    save_small(bytes);
-    comp_sim(SMALL_PAIR);
+    begin_hostile(bytes);
     put_be64_at(find_tag(bytes, 3) + 8, UINT64_C(0xffffffffef100004));
     check_hostile(bytes, NULL);
     comp_sim_end();
@@ -606,8 +594,7 @@ static void test_hostile_config(void)
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     uint8_t *blob;
 
-    save_small(bytes);
-    comp_sim(SMALL_PAIR);
+    begin_hostile(bytes);
     blob = find_tag(bytes, 2) + 8;
     blob[4] ^= 0xff;
     check_hostile(bytes, "its vendor is 0x1bc9 and 0x1b36 here");
@@ -627,8 +614,7 @@ static void test_hostile_pin(void)
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     uint8_t *blob, *pin;
 
-    save_small(bytes);
-    comp_sim(SMALL_PAIR);
+    begin_hostile(bytes);
     blob = find_tag(bytes, 2) + 8;
     pin = blob + 4 + 0x3d;
     for (*pin = 51; *pin; *pin += 51) {
@@ -649,9 +635,7 @@ static void test_hostile_order(void)
     g_autoptr(GByteArray) mixed = g_byte_array_new();
     const unsigned start = 8, data = 60;
 
-    save_small(bytes);
-    comp_sim(SMALL_PAIR);
-    comp_allow_violations();
+    begin_hostile(bytes);
 
     /* data before START: the section is not known yet */
     g_byte_array_append(mixed, bytes->data, start);
@@ -717,8 +701,7 @@ static void test_vm_reset_loaded(void)
     g_autoptr(GByteArray) bytes = g_byte_array_new();
 
     save_once("areas=all\n", "event=bar-read\nerrno=EIO\n", bytes);
-    comp_open("dst");
-    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
+    comp_load_dst(bytes);
     vfio_host_reset_devices();
     vfio_host_vm_start();
     comp_assert_state("dst", "running");
@@ -758,7 +741,7 @@ static void test_loadvm_fails(gconstpointer data)
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     VFIODevice *vbasedev;
 
-    comp_sim("[device src]\ngroup=1\nreset-clears-config=yes\n" SMALL);
+    comp_sim_pair(SMALL, SMALL, NULL);
     comp_allow_violations();
     vbasedev = comp_open("src");
     vfio_host_vm_start();
@@ -789,8 +772,8 @@ static void test_loaded_and_fails(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
 
-    comp_sim(SMALL_PAIR "[fault f]\ndevice=src\nevent=state-write\n"
-             "from=resuming\nto=running\nerrno=EIO\nonce=no\n");
+    comp_sim_pair(SMALL, SMALL, "[fault f]\ndevice=src\nevent=state-write\n"
+                  "from=resuming\nto=running\nerrno=EIO\nonce=no\n");
     comp_allow_violations();
     comp_open("src");
     g_assert_cmpint(comp_save(bytes, vfio_host_savevm, NULL), ==, 0);
@@ -833,25 +816,11 @@ static void test_other_device_fails(gconstpointer data)
     comp_sim_end();
 }
 
-static void add_cases(const char *side, const FaultCase *cases, size_t nr,
-                      GTestDataFunc func)
-{
-    size_t i;
-
-    for (i = 0; i < nr; i++) {
-        g_autofree char *path = g_strdup_printf("/faults/%s/%s", side,
-                                                cases[i].name);
-
-        g_test_add_data_func(path, &cases[i], func);
-    }
-}
-
 int main(int argc, char **argv)
 {
     comp_init(&argc, &argv);
-    add_cases("source", source_cases, ARRAY_SIZE(source_cases), test_source);
-    add_cases("destination", destination_cases,
-              ARRAY_SIZE(destination_cases), test_destination);
+    ADD_ROWS("/faults/source/", source_cases, test_source);
+    ADD_ROWS("/faults/destination/", destination_cases, test_destination);
     g_test_add_func("/faults/source/cleanup", test_cleanup_fails);
     g_test_add_func("/faults/source/pending-unknown", test_pending_fails);
     g_test_add_func("/faults/source/stream-breaks", test_stream_breaks);

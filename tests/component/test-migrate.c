@@ -70,18 +70,13 @@ static const Layout layouts[] = {
 
 static void begin_layout(const Layout *layout)
 {
-    g_autofree char *config =
-        g_strdup_printf("[device src]\ngroup=1\n%s[device dst]\ngroup=2\n"
-                        "seed=99\n%s", layout->src,
-                        layout->dst ? layout->dst : layout->src);
-
     /* A state without a head of its own has its size and seed on both */
-    if (strstr(layout->src, "max-access") || strstr(layout->src, "=1;7;")) {
-        char *seed = strstr(config, "seed=99");
+    bool headless = strstr(layout->src, "max-access") ||
+                    strstr(layout->src, "=1;7;");
+    g_autofree char *dst = g_strconcat(layout->dst ?: layout->src,
+                                       headless ? "seed=1\n" : "", NULL);
 
-        memcpy(seed, "seed=01", 7);
-    }
-    comp_sim(config);
+    comp_sim_pair(layout->src, dst, NULL);
 }
 
 static void check_source(VFIODevice *vbasedev)
@@ -125,12 +120,8 @@ static void migrate_over(GByteArray *bytes, bool running, bool src_warns)
         g_assert_cmpstr(comp_messages(), ==, "");
     }
     comp_forget_messages();
-    comp_close_all();
 
-    vbasedev = comp_open("dst");
-    if (comp_load(bytes, &error)) {
-        g_error("load: %s; %s", error, comp_messages());
-    }
+    vbasedev = comp_load_dst(bytes);
     g_assert_cmpint(comp_property_int(vbasedev, "transferred-bytes"), ==,
                     comp_status("src").saved_bytes);
     comp_run_same("src", "dst");
@@ -170,20 +161,14 @@ static void test_mmap_fails(void)
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     VFIODevice *vbasedev;
 
-    comp_sim("[device src]\ngroup=1\n" CHUNKS "areas=stripes:64K\n"
-             "[device dst]\ngroup=2\n" CHUNKS
-             "[fault m]\nevent=mmap\ncount=2\nerrno=ENOMEM\n");
-    vbasedev = comp_open("src");
-    vfio_host_vm_start();
-    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+    comp_sim_pair(CHUNKS "areas=stripes:64K\n", CHUNKS,
+                  "[fault m]\nevent=mmap\ncount=2\nerrno=ENOMEM\n");
+    vbasedev = comp_save_src(bytes);
     g_assert_cmpint(vfio_sim_fault_fired("m"), ==, 1);
     g_assert_cmpint(comp_property_int(vbasedev, "mapped-bytes"), ==, 0);
     comp_assert_message("warning: src: ");
     comp_assert_message(strerror(ENOMEM));
-    comp_close_all();
-    comp_open("dst");
-    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
-    comp_run_same("src", "dst");
+    comp_arrives_same(bytes);
     comp_sim_end();
 }
 
@@ -352,14 +337,11 @@ static void cancel(VFIOHostRun *run)
     vfio_host_cancel();     /* idempotent */
 }
 
-#define PAIR "[device src]\ngroup=1\n" CHUNKS "%s" \
-             "[device dst]\ngroup=2\nseed=5\n" CHUNKS "%s"
-
 static void begin_pair(const char *more)
 {
-    g_autofree char *config = g_strdup_printf(PAIR, more, more);
+    g_autofree char *keys = g_strconcat(CHUNKS, more, NULL);
 
-    comp_sim(config);
+    comp_sim_pair(keys, keys, NULL);
 }
 
 typedef struct CancelCase {
@@ -451,10 +433,7 @@ static void test_stops_and_arrives(gconstpointer data)
     if (!data) {
         comp_assert_path("src", "running>pre-copy>stop-copy>stop");
     }
-    comp_close_all();
-    comp_open("dst");
-    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
-    comp_run_same("src", "dst");
+    comp_arrives_same(bytes);
     comp_sim_end();
 }
 
@@ -492,12 +471,8 @@ static void test_onward_never_run(gconstpointer data)
     int ret;
 
     begin_pair(lenient ? "strictness=lenient\n" : "");
-    comp_open("src");
-    vfio_host_vm_start();
-    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
-    comp_close_all();
-    comp_open("dst");
-    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
+    comp_save_src(bytes);
+    comp_load_dst(bytes);
     comp_assert_state("dst", lenient ? "stop" : "resuming");
 
     ret = comp_save(bytes, NULL, &error);
@@ -562,7 +537,8 @@ static void test_snapshot_fails(gconstpointer data)
     bool running = data != NULL;
     g_autoptr(GByteArray) bytes = g_byte_array_new();
 
-    begin_pair("[fault p]\nevent=data-size-read\nerrno=EFAULT\n");
+    comp_sim_pair(CHUNKS, CHUNKS,
+                  "[fault p]\nevent=data-size-read\nerrno=EFAULT\n");
     comp_open("src");
     vfio_host_vm_start();
     if (!running) {
@@ -589,9 +565,7 @@ static void test_figures_reset(void)
     uint64_t first;
 
     begin_pair("");
-    vbasedev = comp_open("src");
-    vfio_host_vm_start();
-    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+    vbasedev = comp_save_src(bytes);
     first = vfio_mig_bytes_transferred();
     g_assert_cmpuint(first, ==, comp_status("src").saved_bytes);
     vfio_host_vm_start();
@@ -670,16 +644,11 @@ static void test_refused(gconstpointer data)
 /* A driver that does not tell sizes needs a word from the user. */
 static void test_tells_no_size(gconstpointer data)
 {
-    static const char config[] =
-        "[device src]\ngroup=1\nstate-size=1000003\nwindow-size=256K\n"
-        "precopy-size=300001\ntells-size=zero\n"
-        "[device dst]\ngroup=2\nseed=99\nstate-size=1000003\n"
-        "window-size=256K\n";
     VFIOHostSettings settings = { .empty_chunk_pending = data != NULL };
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     g_autofree char *error = NULL;
 
-    comp_sim(config);
+    comp_sim_pair(SIZES "tells-size=zero\n", SIZES, NULL);
     comp_open("src");
     vfio_host_vm_start();
     vfio_host_settings = settings;
@@ -695,33 +664,14 @@ static void test_tells_no_size(gconstpointer data)
     comp_sim_end();
 }
 
-static void add_layouts(void)
-{
-    size_t i;
-
-    for (i = 0; i < ARRAY_SIZE(layouts); i++) {
-        g_autofree char *a = g_strconcat("/migrate/running/",
-                                         layouts[i].name, NULL);
-        g_autofree char *b = g_strconcat("/migrate/paused/", layouts[i].name,
-                                         NULL);
-
-        g_test_add_data_func(a, &layouts[i], test_layout_running);
-        g_test_add_data_func(b, &layouts[i], test_layout_paused);
-    }
-    for (i = 0; i < ARRAY_SIZE(cancel_cases); i++) {
-        g_autofree char *path = g_strconcat("/migrate/cancel/",
-                                            cancel_cases[i].name, NULL);
-
-        g_test_add_data_func(path, &cancel_cases[i], test_cancel);
-    }
-}
-
 int main(int argc, char **argv)
 {
     void *yes = GINT_TO_POINTER(1);
 
     comp_init(&argc, &argv);
-    add_layouts();
+    ADD_ROWS("/migrate/running/", layouts, test_layout_running);
+    ADD_ROWS("/migrate/paused/", layouts, test_layout_paused);
+    ADD_ROWS("/migrate/cancel/", cancel_cases, test_cancel);
     g_test_add_func("/migrate/mmap-fails", test_mmap_fails);
     g_test_add_func("/migrate/few-calls", test_few_calls);
     g_test_add_func("/migrate/few-flushes", test_few_flushes);

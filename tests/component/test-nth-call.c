@@ -62,32 +62,22 @@ typedef struct Case {
     const Kind *kind;
 } Case;
 
-static char *devices_of(const Model *model)
-{
-    return g_strdup_printf("[device src]\ngroup=1\n%s"
-                           "[device dst]\ngroup=2\nseed=2\n%s",
-                           model->keys, model->keys);
-}
-
 static void begin(const Case *c, const char *device, uint64_t n)
 {
-    g_autofree char *devices = devices_of(c->model);
-    g_autofree char *config =
-        g_strdup_printf("%s[fault nth]\nevent=any-call\ndevice=%s\n"
-                        "count=%" PRIu64 "\n%s", devices, device, n,
-                        c->kind->how);
+    g_autofree char *rule =
+        g_strdup_printf("[fault nth]\nevent=any-call\ndevice=%s\n"
+                        "count=%" PRIu64 "\n%s", device, n, c->kind->how);
 
-    comp_sim(config);
+    comp_sim_pair(c->model->keys, c->model->keys, rule);
     comp_allow_violations();    /* a failed step is out of order later */
 }
 
 /* Calls that opening a device takes: the faults begin behind them. */
 static uint64_t calls_to_open(const Model *model)
 {
-    g_autofree char *devices = devices_of(model);
     uint64_t calls;
 
-    comp_sim(devices);
+    comp_sim_pair(model->keys, model->keys, NULL);
     comp_open("src");
     calls = comp_status("src").calls;
     comp_sim_end();
@@ -207,12 +197,8 @@ static void test_save(gconstpointer data)
 
 static void make_stream(const Model *model, GByteArray *bytes)
 {
-    g_autofree char *devices = devices_of(model);
-
-    comp_sim(devices);
-    comp_open("src");
-    vfio_host_vm_start();
-    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+    comp_sim_pair(model->keys, model->keys, NULL);
+    comp_save_src(bytes);
     comp_sim_end();
 }
 

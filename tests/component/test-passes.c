@@ -142,20 +142,6 @@ static void save_all(GByteArray *bytes)
     meet(0, 0);
 }
 
-static void expect_arrived(void)
-{
-    unsigned i;
-
-    for (i = 0; i < NR_DEVICES; i++) {
-        g_autofree char *src = g_strdup_printf("src%u", i);
-        g_autofree char *dst = g_strdup_printf("dst%u", i);
-
-        g_assert_cmpstr(comp_status(src).saved_digest, !=, "");
-        g_assert_cmpstr(comp_status(src).saved_digest, ==,
-                        comp_status(dst).loaded_digest);
-    }
-}
-
 /* ---- side by side ---- */
 
 static void expect_met(void)
@@ -213,9 +199,7 @@ static void test_load(gconstpointer data)
     g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
     expect_met();
     meet(0, 0);
-    vfio_host_vm_start();
-    assert_states("dst", "running");
-    expect_arrived();
+    comp_several_run(NR_DEVICES);
     g_assert_cmpstr(comp_messages(), ==, "");
     comp_sim_end();
 }
@@ -306,11 +290,7 @@ static void test_save_fails(gconstpointer data)
         /* A reset before it gave anything harms no migration. */
         g_assert_nonnull(strstr(failure->fault, "flr"));
     }
-    comp_close_all();
-    comp_open_several("dst", devices, NR_DEVICES);
-    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
-    vfio_host_vm_start();
-    expect_arrived();
+    comp_several_arrive(bytes, NR_DEVICES);
     comp_sim_end();
 }
 
@@ -339,15 +319,9 @@ static const Failure load_failures[] = {
 
 static void load_again(const GByteArray *bytes)
 {
-    VFIODevice *devices[NR_DEVICES];
-
     comp_close_all();
     comp_forget_messages();
-    comp_open_several("dst", devices, NR_DEVICES);
-    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
-    vfio_host_vm_start();
-    assert_states("dst", "running");
-    expect_arrived();
+    comp_several_arrive(bytes, NR_DEVICES);
     g_assert_cmpstr(comp_messages(), ==, "");
 }
 
@@ -421,33 +395,15 @@ static void test_cut(gconstpointer data)
     comp_sim_end();
 }
 
-static void add(const char *group, const char *name, const void *data,
-                GTestDataFunc func)
-{
-    g_autofree char *path = g_strdup_printf("/passes/%s/%s", group, name);
-
-    g_test_add_data_func(path, data, func);
-}
-
 int main(int argc, char **argv)
 {
-    size_t i;
-
     comp_init(&argc, &argv);
-    for (i = 0; i < ARRAY_SIZE(kinds); i++) {
-        add("stop", kinds[i].name, &kinds[i], test_stop);
-        add("load", kinds[i].name, &kinds[i], test_load);
-        add("one", kinds[i].name, &kinds[i], test_one);
-        add("unplug", kinds[i].name, &kinds[i], test_unplug);
-        add("cut", kinds[i].name, &kinds[i], test_cut);
-    }
-    for (i = 0; i < ARRAY_SIZE(save_failures); i++) {
-        add("save-fails", save_failures[i].name, &save_failures[i],
-            test_save_fails);
-    }
-    for (i = 0; i < ARRAY_SIZE(load_failures); i++) {
-        add("load-fails", load_failures[i].name, &load_failures[i],
-            test_load_fails);
-    }
+    ADD_ROWS("/passes/stop/", kinds, test_stop);
+    ADD_ROWS("/passes/load/", kinds, test_load);
+    ADD_ROWS("/passes/one/", kinds, test_one);
+    ADD_ROWS("/passes/unplug/", kinds, test_unplug);
+    ADD_ROWS("/passes/cut/", kinds, test_cut);
+    ADD_ROWS("/passes/save-fails/", save_failures, test_save_fails);
+    ADD_ROWS("/passes/load-fails/", load_failures, test_load_fails);
     return comp_run();
 }

@@ -31,23 +31,25 @@ static const BlockerCase blocker_cases[] = {
     { "no-region", ONE_DEVICE "migration=no\n", "no migration region" },
     { "zero-size", ONE_DEVICE "migration=zero-size\n", "size 0" },
     { "setup-error", ONE_DEVICE "[fault info]\nevent=region-info\ncount=13\n"
-      "errno=ENXIO\n", "setting up its migration region" },
-    { "setup-errno", ONE_DEVICE "[fault info]\nevent=region-info\ncount=13\n"
-      "errno=ENXIO\n", "No such device or address" },
+      "errno=ENXIO\n", "setting up its migration region 9 failed: No such "
+      "device or address" },
     { "state-read-error", ONE_DEVICE "[fault read]\nevent=state-read\n"
       "errno=EIO\n", "reading its state failed: Input/output error" },
     { "state-read-short", ONE_DEVICE "[fault read]\nevent=state-read\n"
       "short=2\n", "reading its state failed" },
 };
 
-static VFIODevice *open_case(const BlockerCase *c, Error **errp)
+static VFIODevice *open_case(const BlockerCase *c, bool only_migratable,
+                             Error **errp)
 {
+    VFIOHostSettings settings = { .only_migratable = only_migratable };
     VFIOHostDeviceOptions options = {
         .id = COMP_ID,
         .disable_migration = c->disable_migration,
     };
 
     comp_sim(c->config);
+    vfio_host_settings = settings;
     return comp_try_open("src", options, errp);
 }
 
@@ -55,7 +57,7 @@ static VFIODevice *open_case(const BlockerCase *c, Error **errp)
 static void test_blocker(gconstpointer data)
 {
     const BlockerCase *c = data;
-    VFIODevice *vbasedev = open_case(c, NULL);
+    VFIODevice *vbasedev = open_case(c, false, NULL);
     g_autofree char *state = NULL;
     g_autofree char *reason = NULL;
 
@@ -76,17 +78,10 @@ static void test_blocker(gconstpointer data)
 /* -only-migratable: the device is refused, with the same reason. */
 static void test_only_migratable(gconstpointer data)
 {
-    VFIOHostSettings settings = { .only_migratable = true };
     const BlockerCase *c = data;
-    VFIOHostDeviceOptions options = {
-        .id = COMP_ID,
-        .disable_migration = c->disable_migration,
-    };
     Error *err = NULL;
 
-    comp_sim(c->config);
-    vfio_host_settings = settings;
-    g_assert_null(comp_try_open("src", options, &err));
+    g_assert_null(open_case(c, true, &err));
     g_assert_nonnull(err);
     comp_assert_has(error_get_pretty(err), "src: ");
     comp_assert_has(error_get_pretty(err), c->reason);
@@ -389,29 +384,15 @@ static void test_unplug_as_migration_begins(void)
 
 int main(int argc, char **argv)
 {
-    size_t i;
-
     comp_init(&argc, &argv);
-    for (i = 0; i < ARRAY_SIZE(blocker_cases); i++) {
-        const BlockerCase *c = &blocker_cases[i];
-        g_autofree char *a = g_strconcat("/probe/blocker/", c->name, NULL);
-        g_autofree char *b = g_strconcat("/probe/only-migratable/", c->name,
-                                         NULL);
-
-        g_test_add_data_func(a, c, test_blocker);
-        g_test_add_data_func(b, c, test_only_migratable);
-    }
+    ADD_ROWS("/probe/blocker/", blocker_cases, test_blocker);
+    ADD_ROWS("/probe/only-migratable/", blocker_cases, test_only_migratable);
     g_test_add_func("/probe/not-type1", test_not_type1);
     g_test_add_func("/probe/good", test_good_device);
     g_test_add_func("/probe/only-migratable/good", test_only_migratable_good);
     g_test_add_func("/probe/no-id", test_no_id);
     g_test_add_func("/probe/open-nth-call", test_open_nth_call);
-    for (i = 0; i < ARRAY_SIZE(two_cases); i++) {
-        g_autofree char *path = g_strconcat("/probe/two/", two_cases[i].name,
-                                            NULL);
-
-        g_test_add_data_func(path, &two_cases[i], test_two_devices);
-    }
+    ADD_ROWS("/probe/two/", two_cases, test_two_devices);
     g_test_add_func("/probe/blocked-beside-good", test_blocked_beside_good);
     g_test_add_func("/probe/unplug/then-migrate", test_unplug_then_migrate);
     g_test_add_func("/probe/unplug/finalize-twice", test_finalize_twice);

@@ -114,33 +114,17 @@ static unsigned rounds_max(const Run *run)
     return (g_get_monotonic_time() - run->begin_us) / 5000 + 2;
 }
 
-static unsigned count_messages(const char *part)
-{
-    const char *text = comp_messages();
-    unsigned n = 0;
-
-    while ((text = strstr(text, part))) {
-        text += strlen(part);
-        n++;
-    }
-    return n;
-}
-
 static void begin(const char *keys, const char *fault)
 {
-    g_autofree char *config = g_strdup_printf(
-        "[device src]\ngroup=1\n%s[device dst]\ngroup=2\nseed=99\n%s%s%s",
-        keys, keys, fault ? "[fault f]\ndevice=src\n" : "", fault ?: "");
+    g_autofree char *rule =
+        fault ? g_strconcat("[fault f]\ndevice=src\n", fault, NULL) : NULL;
 
-    comp_sim(config);
+    comp_sim_pair(keys, keys, rule);
 }
 
 static void check_arrives(GByteArray *bytes)
 {
-    comp_close_all();
-    comp_open("dst");
-    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
-    comp_run_same("src", "dst");
+    comp_arrives_same(bytes);
     comp_sim_end();
 }
 
@@ -162,8 +146,8 @@ static void test_too_big(void)
     /* 67 ms, a tenth, and 20 ms for QEMU */
     g_assert_cmpuint(run.told_ms, >=, 93);
     g_assert_cmpuint(run.told_ms, <=, 95);
-    g_assert_cmpuint(count_messages("warning: src: the VM is not stopped"),
-                     ==, 1);
+    g_assert_cmpuint(comp_count_messages("warning: src: the VM is not "
+                                         "stopped"), ==, 1);
     comp_assert_message("has 8.6 MiB to send after that: at 128.0 MiB/s they "
                         "do not fit a downtime of 10 ms");
     warning = comp_property_str(vbasedev, "last-warning");
@@ -193,7 +177,7 @@ static void test_two_share(void)
     /* 134 ms, a tenth, and 20 ms for QEMU */
     g_assert_cmpuint(run.told_ms, >=, 167);
     g_assert_cmpuint(run.told_ms, <=, 169);
-    g_assert_cmpuint(count_messages("the VM is not stopped"), ==, 1);
+    g_assert_cmpuint(comp_count_messages("the VM is not stopped"), ==, 1);
     comp_sim_end();
 }
 
@@ -211,8 +195,8 @@ static void test_unknown(void)
     vfio_host_vm_start();
     g_assert_cmpint(run_with_limit(&run, bytes, NULL, 10), ==, 0);
     g_assert_cmpuint(run.rounds, ==, 5);
-    g_assert_cmpuint(count_messages("warning: src: its driver does not tell"),
-                     ==, 1);
+    g_assert_cmpuint(comp_count_messages("warning: src: its driver does not "
+                                         "tell"), ==, 1);
     comp_assert_message(vfio_mig_stop_size_option);
 
     /* Once it was read, its size is known: that does not fit. */
@@ -221,8 +205,8 @@ static void test_unknown(void)
     g_assert_cmpint(run_with_limit(&run, bytes, vbasedev, 10), ==, 0);
     g_assert_cmpuint(run.told_ms, >=, 93);
     g_assert_cmpuint(run.told_ms, <=, 95);
-    g_assert_cmpuint(count_messages("its driver does not tell"), ==, 0);
-    g_assert_cmpuint(count_messages("the VM is not stopped"), ==, 1);
+    g_assert_cmpuint(comp_count_messages("its driver does not tell"), ==, 0);
+    g_assert_cmpuint(comp_count_messages("the VM is not stopped"), ==, 1);
     comp_sim_end();
 }
 
@@ -237,13 +221,11 @@ static void test_unknown_after_a_load(void)
     comp_open("src");
     g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
     g_assert_cmpstr(comp_messages(), ==, "");       /* no downtime at all */
-    comp_close_all();
-    vbasedev = comp_open("dst");
-    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
+    vbasedev = comp_load_dst(bytes);
     vfio_host_vm_start();
     g_assert_cmpint(run_with_limit(&run, bytes, vbasedev, 10), ==, 0);
     g_assert_cmpuint(run.told_ms, >=, 93);
-    g_assert_cmpuint(count_messages("its driver does not tell"), ==, 0);
+    g_assert_cmpuint(comp_count_messages("its driver does not tell"), ==, 0);
     comp_sim_end();
 }
 
@@ -335,7 +317,7 @@ static void test_limit(gconstpointer data)
     if (!l->told_ms) {
         g_assert_cmpstr(comp_messages(), ==, "");
     }
-    g_assert_cmpuint(count_messages("its driver does not tell"), ==, 0);
+    g_assert_cmpuint(comp_count_messages("its driver does not tell"), ==, 0);
     check_arrives(bytes);
 }
 
@@ -396,17 +378,7 @@ int main(int argc, char **argv)
     TEST("unknown/after-a-load", unknown_after_a_load);
     TEST("loaded-in-part-before", loaded_in_part_before);
 #undef TEST
-    for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
-        g_autofree char *path = g_strconcat("/switch-over/", limits[i].name,
-                                            NULL);
-
-        g_test_add_data_func(path, &limits[i], test_limit);
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
-        g_autofree char *path = g_strconcat("/switch-over/changes/",
-                                            changes[i].name, NULL);
-
-        g_test_add_data_func(path, &changes[i], test_changes);
-    }
+    ADD_ROWS("/switch-over/", limits, test_limit);
+    ADD_ROWS("/switch-over/changes/", changes, test_changes);
     return comp_run();
 }

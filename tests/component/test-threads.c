@@ -32,6 +32,13 @@ typedef struct Migration {
     char *error;
 } Migration;
 
+static void migration_clear(Migration *m)
+{
+    g_free(m->error);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Migration, migration_clear)
+
 static gpointer migration_thread(gpointer data)
 {
     Migration *m = data;
@@ -101,24 +108,36 @@ static void take(Migration *m, size_t bytes)
     }
 }
 
+/* Join it without a reader; with the BQL again. */
+static void join_unread(Migration *m)
+{
+    g_thread_join(m->thread);
+    if (m->read_fd >= 0) {
+        close(m->read_fd);
+    }
+    qemu_mutex_lock_iothread();
+}
+
+static void act_close_reader(Migration *m, VFIODevice **devices)
+{
+    close(m->read_fd);
+    m->read_fd = -1;
+}
+
 static void check_retry(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
-    g_autofree char *error = NULL;
 
     comp_assert_state("src", "running");
     g_assert_true(runstate_is_running());
-    if (comp_save(bytes, NULL, &error)) {
-        g_error("%s", error);
-    }
+    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
     comp_arrives(bytes);
     comp_sim_end();
 }
 
 static void test_cancel(void)
 {
-    g_autofree char *error = NULL;
-    Migration m = { .ret = 1 };
+    g_auto(Migration) m = { .ret = 1 };
     gint64 start;
 
     comp_sim(CONFIG);
@@ -128,11 +147,8 @@ static void test_cancel(void)
     qemu_mutex_lock_iothread();
     vfio_host_cancel();
     qemu_mutex_unlock_iothread();
-    g_thread_join(m.thread);        /* nobody reads */
+    join_unread(&m);
     g_assert_cmpint(g_get_monotonic_time() - start, <, 5 * G_USEC_PER_SEC);
-    close(m.read_fd);
-    qemu_mutex_lock_iothread();
-    error = m.error;
     g_assert_cmpint(m.ret, ==, -ECANCELED);
     g_assert_cmpuint(comp_status("src").resets, ==, 0);
     check_retry();
@@ -141,18 +157,15 @@ static void test_cancel(void)
 /* The reader dies: the error is the channel's, at once. */
 static void test_reader_gone(void)
 {
-    g_autofree char *error = NULL;
-    Migration m = { .ret = 1 };
+    g_auto(Migration) m = { .ret = 1 };
 
     comp_sim(CONFIG);
     comp_open("src");
     start_and_block(&m);
-    close(m.read_fd);
-    g_thread_join(m.thread);
-    qemu_mutex_lock_iothread();
-    error = m.error;
+    act_close_reader(&m, NULL);
+    join_unread(&m);
     g_assert_cmpint(m.ret, ==, -EIO);
-    comp_assert_has(error, strerror(EPIPE));
+    comp_assert_has(m.error, strerror(EPIPE));
     check_retry();
 }
 
@@ -164,8 +177,7 @@ static void test_reader_gone(void)
 static void test_stop(gconstpointer data)
 {
     bool go_on = data != NULL;
-    g_autofree char *error = NULL;
-    Migration m = { .ret = 1 };
+    g_auto(Migration) m = { .ret = 1 };
     gint64 start;
 
     comp_sim(CONFIG);
@@ -188,10 +200,9 @@ static void test_stop(gconstpointer data)
         g_usleep(1000);
     }
     drain_and_join(&m);
-    error = m.error;
 
     g_assert_cmpint(m.ret, ==, 0);
-    g_assert_null(error);
+    g_assert_null(m.error);
     comp_assert_state("src", "stop");
     g_assert_cmpuint(comp_status("src").resets, ==, 0);
     g_assert_cmpint(runstate_check(RUN_STATE_POSTMIGRATE), ==, true);
@@ -208,8 +219,7 @@ static void test_stop(gconstpointer data)
 static void test_slow_answer(gconstpointer data)
 {
     bool go_on = data != NULL;
-    g_autofree char *error = NULL;
-    Migration m = { .ret = 1 };
+    g_auto(Migration) m = { .ret = 1 };
 
     comp_sim("[sim]\np2p-order=always\n"
              "[device src]\ngroup=1\nprofile=virtio\nprotocol=v2\n"
@@ -237,9 +247,8 @@ static void test_slow_answer(gconstpointer data)
     qemu_mutex_unlock_iothread();
     g_thread_join(m.thread);
     qemu_mutex_lock_iothread();
-    error = m.error;
     g_assert_cmpint(m.ret, ==, 0);
-    g_assert_null(error);
+    g_assert_null(m.error);
     comp_assert_state("src", "stop");
     comp_sim_end();
 }
@@ -323,8 +332,7 @@ static void test_claim(gconstpointer data)
 /* The user looks at the figures all the time. */
 static void test_figures(void)
 {
-    g_autofree char *error = NULL;
-    Migration m = { .ret = 1 };
+    g_auto(Migration) m = { .ret = 1 };
     VFIODevice *vbasedev;
     int64_t sent;
     int i;
@@ -345,7 +353,6 @@ static void test_figures(void)
         qemu_mutex_unlock_iothread();
     }
     drain_and_join(&m);
-    error = m.error;
     g_assert_cmpint(m.ret, ==, 0);
     g_assert_cmpint(vfio_mig_bytes_transferred(), ==,
                     comp_status("src").saved_bytes);
@@ -398,37 +405,16 @@ static void start_workers(Migration *m, VFIODevice **devices,
 static void check_all_arrive(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
-    g_autofree char *error = NULL;
-    VFIODevice *devices[NR_DEVICES];
-    unsigned i;
 
     g_assert_true(runstate_is_running());
-    if (comp_save(bytes, NULL, &error)) {
-        g_error("%s", error);
-    }
-    comp_close_all();
-    comp_open_several("dst", devices, NR_DEVICES);
-    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
-    vfio_host_vm_start();
-    for (i = 0; i < NR_DEVICES; i++) {
-        g_autofree char *src = g_strdup_printf("src%u", i);
-        g_autofree char *dst = g_strdup_printf("dst%u", i);
-
-        g_assert_cmpstr(comp_status(src).saved_digest, ==,
-                        comp_status(dst).loaded_digest);
-    }
+    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+    comp_several_arrive(bytes, NR_DEVICES);
     comp_sim_end();
 }
 
 static void act_cancel(Migration *m, VFIODevice **devices)
 {
     vfio_host_cancel();
-}
-
-static void act_close_reader(Migration *m, VFIODevice **devices)
-{
-    close(m->read_fd);
-    m->read_fd = -1;
 }
 
 static void act_unplug(Migration *m, VFIODevice **devices)
@@ -458,25 +444,11 @@ static const WorkersCase workers_cases[] = {
       "src1: the device was unplugged" },
 };
 
-static void join(Migration *m, bool read_on)
-{
-    if (read_on) {
-        drain_and_join(m);
-        return;
-    }
-    g_thread_join(m->thread);
-    if (m->read_fd >= 0) {
-        close(m->read_fd);
-    }
-    qemu_mutex_lock_iothread();
-}
-
 static void test_workers(gconstpointer data)
 {
     const WorkersCase *c = data;
-    g_autofree char *error = NULL;
     VFIODevice *devices[NR_DEVICES];
-    Migration m = { .ret = 1 };
+    g_auto(Migration) m = { .ret = 1 };
 
     start_workers(&m, devices, c->fault);
     g_assert_true(!*c->fault || vfio_sim_fault_fired("row") == 0);
@@ -484,10 +456,13 @@ static void test_workers(gconstpointer data)
         c->act(&m, devices);
     }
     qemu_mutex_unlock_iothread();
-    join(&m, c->read_on);
-    error = m.error;
+    if (c->read_on) {
+        drain_and_join(&m);
+    } else {
+        join_unread(&m);
+    }
     g_assert_cmpint(m.ret, ==, c->ret);
-    comp_assert_has(error ?: "", c->error ?: "");
+    comp_assert_has(m.error ?: "", c->error ?: "");
     for (unsigned i = 0; c->ret == 0 && i < NR_DEVICES; i++) {
         g_autofree char *name = g_strdup_printf("src%u", i);
 
@@ -523,11 +498,6 @@ int main(int argc, char **argv)
     g_test_add_data_func("/threads/claim/waited-for", GINT_TO_POINTER(1),
                          test_claim);
     g_test_add_func("/threads/figures", test_figures);
-    for (size_t i = 0; i < ARRAY_SIZE(workers_cases); i++) {
-        g_autofree char *path = g_strconcat("/threads/workers/",
-                                            workers_cases[i].name, NULL);
-
-        g_test_add_data_func(path, &workers_cases[i], test_workers);
-    }
+    ADD_ROWS("/threads/workers/", workers_cases, test_workers);
     return comp_run();
 }

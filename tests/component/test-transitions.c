@@ -128,14 +128,24 @@ static void tell(VFIODeviceMigration *mig, bool vm_running)
     mig->base.vm_running = vm_running;
 }
 
+/* Device "src" of @config, and of a VM that runs */
+static VFIODeviceMigration *begin(const char *config)
+{
+    VFIODeviceMigration *mig;
+
+    comp_sim(config);
+    mig = vfio_mig_of(comp_open("src"));
+    tell(mig, true);
+    return mig;
+}
+
 /* The device gets to c->from before the fault, which waits for that state. */
 static VFIODeviceMigration *begin_case(const Case *c)
 {
     g_autofree char *config = case_config(c);
     VFIODeviceMigration *mig;
 
-    comp_sim(config);
-    mig = vfio_mig_of(comp_open("src"));
+    mig = begin(config);
     tell(mig, c->running);
     if (c->from != RUN) {
         g_assert_cmpint(vfio_mig_set_state(mig, states[c->from],
@@ -330,9 +340,7 @@ static void test_chain(gconstpointer data)
                         chain->strictness);
     VFIODeviceMigration *mig;
 
-    comp_sim(config);
-    mig = vfio_mig_of(comp_open("src"));
-    tell(mig, true);
+    mig = begin(config);
     go_to(mig, chain->from);
     tell(mig, chain->running);
     comp_path_forget();
@@ -354,11 +362,10 @@ static void test_chain(gconstpointer data)
 /* There is no way to save a stopped device but over running. */
 static void test_paused_has_no_way(void)
 {
-    VFIODeviceMigration *mig;
+    VFIODeviceMigration *mig = begin("[device src]\ngroup=1\n"
+                                     "strictness=libvfio-user\n");
     Error *err = NULL;
 
-    comp_sim("[device src]\ngroup=1\nstrictness=libvfio-user\n");
-    mig = vfio_mig_of(comp_open("src"));
     tell(mig, false);
     go_to(mig, STOP);
     comp_path_forget();
@@ -377,14 +384,12 @@ static void test_paused_has_no_way(void)
 /* One refusal by chance must not close the only way for good. */
 static void test_refusal_by_chance(void)
 {
-    VFIODeviceMigration *mig;
+    VFIODeviceMigration *mig = begin(
+        "[device src]\ngroup=1\n"
+        "[fault f]\nevent=state-write\nto=resuming\nerrno=EINVAL\n"
+        "[fault g]\nevent=state-write\nfrom=stop\nto=resuming\n"
+        "errno=EINVAL\n");
 
-    comp_sim("[device src]\ngroup=1\n"
-             "[fault f]\nevent=state-write\nto=resuming\nerrno=EINVAL\n"
-             "[fault g]\nevent=state-write\nfrom=stop\nto=resuming\n"
-             "errno=EINVAL\n");
-    mig = vfio_mig_of(comp_open("src"));
-    tell(mig, true);
     g_assert_cmpint(vfio_mig_set_state(mig, VFIO_MIG_STATE_RESUMING,
                                        VFIO_MIG_STATE_RUNNING, NULL),
                     ==, -EINVAL);
@@ -401,14 +406,12 @@ static void test_refusal_by_chance(void)
 
 static void test_reset_fails_too(void)
 {
-    VFIODeviceMigration *mig;
+    VFIODeviceMigration *mig = begin(
+        "[device src]\ngroup=1\n"
+        "[fault w]\nevent=state-write\nerrno=EIO\ndevice-state=error\n"
+        "[fault r]\nevent=reset\nerrno=EBUSY\n");
     Error *err = NULL;
 
-    comp_sim("[device src]\ngroup=1\n"
-             "[fault w]\nevent=state-write\nerrno=EIO\ndevice-state=error\n"
-             "[fault r]\nevent=reset\nerrno=EBUSY\n");
-    mig = vfio_mig_of(comp_open("src"));
-    tell(mig, true);
     g_assert_cmpint(vfio_mig_set_state(mig, VFIO_MIG_STATE_PRE_COPY,
                                        VFIO_MIG_STATE_RUNNING, &err),
                     ==, -EIO);
@@ -428,16 +431,15 @@ static void test_reset_fails_too(void)
     comp_sim_end();
 }
 
-/* There is none, or the device is not as new after it. */
-static void test_no_reset(gconstpointer keys)
+/* The device is still in error after its reset. */
+static void test_reset_in_vain(void)
 {
-    g_autofree char *config = g_strdup_printf(
-        "[device src]\ngroup=1\n%s[fault w]\nevent=state-write\nerrno=EIO\n"
-        "device-state=error\n", (const char *)keys);
     VFIODeviceMigration *mig;
     Error *err = NULL;
 
-    comp_sim(config);
+    comp_sim("[device src]\ngroup=1\n"
+             "[fault s]\nevent=state-read\ncount=5\nvalue=0\n"
+             "[fault w]\nevent=state-write\nerrno=EIO\ndevice-state=error\n");
     mig = vfio_mig_of(comp_open("src"));
     tell(mig, true);
     g_assert_cmpint(vfio_mig_set_state(mig, VFIO_MIG_STATE_PRE_COPY,
@@ -477,6 +479,7 @@ typedef struct HotReset {
 } HotReset;
 
 static const HotReset hot_resets[] = {
+    { "neither", "reset=no\n", NULL, "unplug it, or restart the VM" },
     { "absent", "reset=no\nhot-reset=alone\n", "hot-reset", NULL },
     { "fails", "hot-reset=alone\n[fault r]\nevent=reset\nerrno=EBUSY\n",
       "reset!>hot-reset", NULL },
@@ -506,15 +509,10 @@ static void test_hot_reset(gconstpointer opaque)
                         "device-state=error\n", h->keys);
     g_autofree char *want = g_strconcat("running>pre-copy!",
                                         h->path ? ">" : "", h->path, NULL);
-    VFIODeviceMigration *mig;
-    VFIODevice *vbasedev;
+    VFIODeviceMigration *mig = begin(config);
     Error *err = NULL;
 
-    comp_sim(config);
-    vbasedev = comp_open("src");
-    mig = vfio_mig_of(vbasedev);
-    tell(mig, true);
-    vfio_host_config_write(vbasedev, PCI_COMMAND, 0x0006, 2);
+    vfio_host_config_write(vfio_mig_dev(mig), PCI_COMMAND, 0x0006, 2);
     comp_path_forget();
     g_assert_cmpint(vfio_mig_set_state(mig, VFIO_MIG_STATE_PRE_COPY,
                                        VFIO_MIG_STATE_RUNNING, &err),
@@ -522,48 +520,25 @@ static void test_hot_reset(gconstpointer opaque)
     comp_assert_path("src", want);
     comp_assert_has(error_get_pretty(err), h->text ?: "was reset");
     comp_assert_state("src", h->text ? "error" : "running");
+    g_assert_cmpint(mig->state, ==, h->text ? VFIO_MIG_STATE_ERROR
+                                            : VFIO_MIG_STATE_RUNNING);
     g_assert_cmpuint(comp_status("src").resets, ==, h->text ? 0 : 1);
     g_assert_cmpuint(comp_status("src").command, ==, 0x0006);
     error_free(err);
     comp_sim_end();
 }
 
-/* What a reset takes from the guest is given back. */
-static void test_reset_rearms(void)
-{
-    VFIODeviceMigration *mig;
-    VFIODevice *vbasedev;
-
-    comp_sim("[device src]\ngroup=1\n"
-             "[fault w]\nevent=state-write\nerrno=EIO\ndevice-state=error\n");
-    vbasedev = comp_open("src");
-    mig = vfio_mig_of(vbasedev);
-    tell(mig, true);
-    vfio_host_config_write(vbasedev, PCI_COMMAND, 0x0006, 2);
-    g_assert_cmpuint(comp_status("src").command, ==, 0x0006);
-    g_assert_cmpint(vfio_mig_set_state(mig, VFIO_MIG_STATE_PRE_COPY,
-                                       VFIO_MIG_STATE_RUNNING, NULL),
-                    ==, -EIO);
-    g_assert_cmpuint(comp_status("src").resets, ==, 1);
-    g_assert_cmpuint(comp_status("src").command, ==, 0x0006);
-    comp_sim_end();
-}
-
 /* In a stopped VM it gets bus mastering back when it has stopped as well. */
 static void test_reset_stops_first(void)
 {
-    VFIODeviceMigration *mig;
-    VFIODevice *vbasedev;
+    VFIODeviceMigration *mig = begin(
+        "[device src]\ngroup=1\n"
+        "[fault w]\nevent=state-write\nto=stop\nerrno=EIO\n"
+        "device-state=error\n"
+        "[fault c]\nevent=config-write\nstate=running\ncount=2\n"
+        "errno=EIO\n");
 
-    comp_sim("[device src]\ngroup=1\n"
-             "[fault w]\nevent=state-write\nto=stop\nerrno=EIO\n"
-             "device-state=error\n"
-             "[fault c]\nevent=config-write\nstate=running\ncount=2\n"
-             "errno=EIO\n");
-    vbasedev = comp_open("src");
-    mig = vfio_mig_of(vbasedev);
-    tell(mig, true);
-    vfio_host_config_write(vbasedev, PCI_COMMAND, 0x0006, 2);
+    vfio_host_config_write(vfio_mig_dev(mig), PCI_COMMAND, 0x0006, 2);
     tell(mig, false);
     comp_path_forget();
     g_assert_cmpint(vfio_mig_set_state(mig, VFIO_MIG_STATE_STOP,
@@ -578,12 +553,10 @@ static void test_reset_stops_first(void)
 /* Bits 3 to 31 stay as the driver has them. */
 static void test_reserved_bits(void)
 {
-    VFIODeviceMigration *mig;
+    VFIODeviceMigration *mig = begin("[device src]\ngroup=1\n"
+                                     "reserved-bits=0xabcd0010\n");
     int i;
 
-    comp_sim("[device src]\ngroup=1\nreserved-bits=0xabcd0010\n");
-    mig = vfio_mig_of(comp_open("src"));
-    tell(mig, true);
     for (i = 0; i < NR_STATES; i++) {
         go_to(mig, i);
         g_assert_cmphex(mig->base.device_state & ~7u, ==, 0xabcd0010);
@@ -602,28 +575,13 @@ int main(int argc, char **argv)
 
         g_test_add_data_func(path, GINT_TO_POINTER(i), test_pairs);
     }
-    for (i = 0; i < ARRAY_SIZE(chains); i++) {
-        g_autofree char *path = g_strconcat("/transitions/chain/",
-                                            chains[i].name, NULL);
-
-        g_test_add_data_func(path, &chains[i], test_chain);
-    }
+    ADD_ROWS("/transitions/chain/", chains, test_chain);
     g_test_add_func("/transitions/paused-has-no-way", test_paused_has_no_way);
     g_test_add_func("/transitions/refusal-by-chance", test_refusal_by_chance);
     g_test_add_func("/transitions/first-failure", test_first_failure);
     g_test_add_func("/transitions/reset/fails-too", test_reset_fails_too);
-    g_test_add_data_func("/transitions/reset/none", "reset=no\n",
-                         test_no_reset);
-    g_test_add_data_func("/transitions/reset/in-vain", "[fault s]\n"
-                         "event=state-read\ncount=5\nvalue=0\n",
-                         test_no_reset);
-    for (i = 0; i < ARRAY_SIZE(hot_resets); i++) {
-        g_autofree char *path = g_strconcat("/transitions/hot-reset/",
-                                            hot_resets[i].name, NULL);
-
-        g_test_add_data_func(path, &hot_resets[i], test_hot_reset);
-    }
-    g_test_add_func("/transitions/reset/rearms", test_reset_rearms);
+    g_test_add_func("/transitions/reset/in-vain", test_reset_in_vain);
+    ADD_ROWS("/transitions/hot-reset/", hot_resets, test_hot_reset);
     g_test_add_func("/transitions/reset/stops-first", test_reset_stops_first);
     g_test_add_func("/transitions/reserved-bits", test_reserved_bits);
     return comp_run();

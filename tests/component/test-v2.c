@@ -32,31 +32,10 @@ static const Profile profiles[] = {
 
 static void begin(const Profile *profile)
 {
-    g_autofree char *config =
-        g_strdup_printf("[device src]\ngroup=1\nseed=1\nprotocol=v2\n"
-                        "profile=%s\n[device dst]\ngroup=2\nseed=2\n"
-                        "protocol=v2\nprofile=%s\n", profile->name,
-                        profile->name);
+    g_autofree char *keys = g_strdup_printf("protocol=v2\nprofile=%s\n",
+                                            profile->name);
 
-    comp_sim(config);
-}
-
-static void save(GByteArray *bytes)
-{
-    g_autofree char *error = NULL;
-
-    if (comp_save(bytes, NULL, &error)) {
-        g_error("save: %s", error);
-    }
-}
-
-static void load(const GByteArray *bytes)
-{
-    g_autofree char *error = NULL;
-
-    if (comp_load(bytes, &error)) {
-        g_error("load: %s; %s", error, comp_messages());
-    }
+    comp_sim_pair(keys, keys, NULL);
 }
 
 /* All of it was read, and nothing is open any more. */
@@ -171,7 +150,7 @@ static void migrate_over(const Profile *profile, bool running)
     if (running) {
         vfio_host_vm_start();
     }
-    save(bytes);
+    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
     check_source(vbasedev);
     check_stream(bytes, running);
     if (running) {
@@ -181,9 +160,7 @@ static void migrate_over(const Profile *profile, bool running)
         comp_assert_message("warning: src: its driver does not tell");
         comp_forget_messages();
     }
-    comp_close_all();
-    comp_open("dst");
-    load(bytes);
+    comp_load_dst(bytes);
     comp_assert_state("dst", "stop");
     g_assert_cmpuint(comp_status("dst").data_fds, ==, 0);
     comp_run_same("src", "dst");
@@ -265,11 +242,8 @@ static void test_data_after_end(void)
     size_t at = 8 + 1 + 4 + 1 + strlen(COMP_ID "/vfio") + 8 + 8 + 8 + 5 - 4;
     const uint8_t *id;
 
-    comp_sim("[device src]\ngroup=1\nprofile=virtio\n"
-             "[device dst]\ngroup=2\nprofile=virtio\nseed=7\n");
-    comp_open("src");
-    vfio_host_vm_start();
-    save(bytes);
+    comp_sim_pair("profile=virtio\n", "profile=virtio\n", NULL);
+    comp_save_src(bytes);
     comp_close_all();
     id = bytes->data + at;
     {
@@ -296,11 +270,8 @@ static void test_mark_in_snapshot(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
 
-    comp_sim("[device src]\ngroup=1\nprofile=virtio\n"
-             "[device dst]\ngroup=2\nprofile=virtio\nseed=7\n");
-    comp_open("src");
-    vfio_host_vm_start();
-    save(bytes);
+    comp_sim_pair("profile=virtio\n", "profile=virtio\n", NULL);
+    comp_save_src(bytes);
     insert_mark(bytes);
     comp_close_all();
     comp_forget_messages();     /* of a source that had to wait */
@@ -433,16 +404,16 @@ static void test_lie(gconstpointer data)
 {
     const Lie *lie = data;
     const char *keys = !strcmp(lie->name, "all-flags")
-                       ? "" : "pre-copy=yes\nprecopy-size=8K\n";
+                       ? "protocol=v2\nstate-size=64K\n"
+                       : "protocol=v2\nstate-size=64K\npre-copy=yes\n"
+                         "precopy-size=8K\n";
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     g_autofree char *error = NULL;
-    g_autofree char *config = g_strdup_printf(
-        "[device src]\ngroup=1\nprotocol=v2\n%sstate-size=64K\n"
-        "[device dst]\ngroup=2\nseed=2\nprotocol=v2\n%sstate-size=64K\n"
-        "[fault lie]\ndevice=src\n%s", keys, keys, lie->fault);
+    g_autofree char *rule = g_strconcat("[fault lie]\ndevice=src\n",
+                                        lie->fault, NULL);
     VFIODevice *vbasedev;
 
-    comp_sim(config);
+    comp_sim_pair(keys, keys, rule);
     comp_allow_violations();
     vbasedev = comp_open("src");
     vfio_host_vm_start();
@@ -460,11 +431,8 @@ static void test_lie(gconstpointer data)
         g_assert_cmpint(vfio_host_runstate(), ==, RUN_STATE_RUNNING);
         comp_assert_state("src", "running");
     } else {
-        save(bytes);
-        comp_close_all();
-        comp_open("dst");
-        load(bytes);
-        comp_run_same("src", "dst");
+        g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+        comp_arrives_same(bytes);
     }
     g_assert_cmpint(vfio_sim_fault_fired("lie"), >, 0);
     comp_sim_end();
@@ -477,9 +445,6 @@ static VFIOHostStep *const three_rounds[] = {
     VFIO_HOST_END
 };
 
-#define TWO_DEVICES(keys) "[device src]\ngroup=1\n" keys \
-                          "[device dst]\ngroup=2\nseed=2\n" keys
-
 /*
  * A guest resets the device behind our back, after data of it was sent: the
  * session is over, and with it its file. Nothing is asked of the device after
@@ -490,9 +455,9 @@ static void test_reset_closes_file(void)
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     g_autofree char *error = NULL;
 
-    comp_sim(TWO_DEVICES("protocol=v2\npre-copy=yes\nprecopy-size=8K\n")
-             "[fault flr]\ndevice=src\nevent=data-read\nstate=pre-copy\n"
-             "flr=now\n");
+    comp_sim_pair("protocol=v2\npre-copy=yes\nprecopy-size=8K\n", "",
+                  "[fault flr]\ndevice=src\nevent=data-read\n"
+                  "state=pre-copy\nflr=now\n");
     comp_open("src");
     vfio_host_vm_start();
     g_assert_cmpint(comp_save(bytes, three_rounds, &error), <, 0);
@@ -506,14 +471,13 @@ static void test_reset_closes_file(void)
 /* Without an error, and without a byte: nobody knows what would come next. */
 static void test_write_takes_nothing(void)
 {
+    static const char keys[] = "protocol=v2\nstate-size=64K\n"
+                               "max-write=20K\n";
     g_autoptr(GByteArray) bytes = g_byte_array_new();
 
-    comp_sim(TWO_DEVICES("protocol=v2\nstate-size=64K\nmax-write=20K\n")
-             "[fault nothing]\ndevice=dst\nevent=data-write\ncount=2\n"
-             "short=0\n");
-    comp_open("src");
-    vfio_host_vm_start();
-    save(bytes);
+    comp_sim_pair(keys, keys, "[fault nothing]\ndevice=dst\n"
+                  "event=data-write\ncount=2\nshort=0\n");
+    comp_save_src(bytes);
     comp_close_all();
     comp_open("dst");
     g_assert_cmpint(comp_load(bytes, NULL), <, 0);
@@ -563,28 +527,27 @@ static const Call calls[] = {
 
 static void load_after_call(const Call *call, const GByteArray *bytes)
 {
-    comp_close_all();
-    comp_open("dst");
     if (call->text) {
+        comp_close_all();
+        comp_open("dst");
         g_assert_cmpint(comp_load(bytes, NULL), <, 0);
         comp_assert_message(call->text);
     } else {
-        load(bytes);
-        comp_run_same("src", "dst");
+        comp_arrives_same(bytes);
     }
 }
 
 static void test_call(gconstpointer data)
 {
     const Call *call = data;
-    g_autofree char *config = g_strconcat(
-        TWO_DEVICES("protocol=v2\np2p=yes\npre-copy=yes\nstate-size=150K\n"
-                    "precopy-size=100K\nmax-read=48K\nmax-write=20K\n")
-        "[fault call]\n", call->fault, NULL);
+    static const char keys[] =
+        "protocol=v2\np2p=yes\npre-copy=yes\nstate-size=150K\n"
+        "precopy-size=100K\nmax-read=48K\nmax-write=20K\n";
+    g_autofree char *rule = g_strconcat("[fault call]\n", call->fault, NULL);
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     g_autofree char *error = NULL;
 
-    comp_sim(config);
+    comp_sim_pair(keys, keys, rule);
     comp_open("src");
     vfio_host_vm_start();
     if (comp_save(bytes, three_rounds, &error) == 0) {
@@ -599,11 +562,8 @@ static void test_call(gconstpointer data)
 
 /* ---- reads ---- */
 
-#define SMALL(fault) \
-    "[device src]\ngroup=1\nprotocol=v2\npre-copy=yes\nstate-size=1M\n" \
-    "precopy-size=512K\n" \
-    "[device dst]\ngroup=2\nprotocol=v2\npre-copy=yes\nstate-size=1M\n" \
-    "precopy-size=512K\n" fault
+static const char small[] = "protocol=v2\npre-copy=yes\nstate-size=1M\n"
+                            "precopy-size=512K\n";
 
 /* A driver that gives 4 KiB a read has no packet for each. */
 static void test_small_reads(void)
@@ -611,17 +571,13 @@ static void test_small_reads(void)
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     VFIODevice *vbasedev;
 
-    comp_sim(SMALL("[fault small]\nevent=data-read\nonce=no\nshort=4096\n"));
-    vbasedev = comp_open("src");
-    vfio_host_vm_start();
-    save(bytes);
+    comp_sim_pair(small, small, "[fault small]\nevent=data-read\n"
+                  "once=no\nshort=4096\n");
+    vbasedev = comp_save_src(bytes);
     check_source(vbasedev);
     g_assert_cmpint(vfio_sim_fault_fired("small"), >, 1536 / 4);
     g_assert_cmpint(comp_property_int(vbasedev, "chunks"), <, 1536 / 4 / 3);
-    comp_close_all();
-    comp_open("dst");
-    load(bytes);
-    comp_run_same("src", "dst");
+    comp_arrives_same(bytes);
     comp_sim_end();
 }
 
@@ -631,9 +587,9 @@ static void test_small_reads_fail(void)
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     g_autofree char *error = NULL;
 
-    comp_sim(SMALL("[fault late]\nevent=data-read\nstate=stop-copy\n"
-                   "count=20\nerrno=EIO\n"
-                   "[fault small]\nevent=data-read\nonce=no\nshort=4096\n"));
+    comp_sim_pair(small, small, "[fault late]\nevent=data-read\n"
+                  "state=stop-copy\ncount=20\nerrno=EIO\n[fault small]\n"
+                  "event=data-read\nonce=no\nshort=4096\n");
     comp_open("src");
     vfio_host_vm_start();
     g_assert_cmpint(comp_save(bytes, NULL, &error), <, 0);
@@ -646,19 +602,9 @@ static void test_small_reads_fail(void)
 int main(int argc, char **argv)
 {
     comp_init(&argc, &argv);
-    for (size_t i = 0; i < ARRAY_SIZE(profiles); i++) {
-        g_autofree char *running = g_strdup_printf("/v2/running/%s",
-                                                   profiles[i].name);
-        g_autofree char *paused = g_strdup_printf("/v2/paused/%s",
-                                                  profiles[i].name);
-
-        g_test_add_data_func(running, &profiles[i], test_running);
-        g_autofree char *property = g_strdup_printf("/v2/property/%s",
-                                                    profiles[i].name);
-
-        g_test_add_data_func(paused, &profiles[i], test_paused);
-        g_test_add_data_func(property, &profiles[i], test_property);
-    }
+    ADD_ROWS("/v2/running/", profiles, test_running);
+    ADD_ROWS("/v2/paused/", profiles, test_paused);
+    ADD_ROWS("/v2/property/", profiles, test_property);
     g_test_add_func("/v2/slept", test_slept);
     g_test_add_func("/v2/data-after-end", test_data_after_end);
     g_test_add_func("/v2/mark-in-snapshot", test_mark_in_snapshot);
@@ -666,21 +612,8 @@ int main(int argc, char **argv)
     g_test_add_func("/v2/write-takes-nothing", test_write_takes_nothing);
     g_test_add_func("/v2/small-reads/arrive", test_small_reads);
     g_test_add_func("/v2/small-reads/fail", test_small_reads_fail);
-    for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
-        g_autofree char *name = g_strdup_printf("/v2/call/%s", calls[i].name);
-
-        g_test_add_data_func(name, &calls[i], test_call);
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(lies); i++) {
-        g_autofree char *name = g_strdup_printf("/v2/lie/%s", lies[i].name);
-
-        g_test_add_data_func(name, &lies[i], test_lie);
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(protocols); i++) {
-        g_autofree char *name = g_strconcat("/v2/protocols/",
-                                            protocols[i].name, NULL);
-
-        g_test_add_data_func(name, &protocols[i], test_protocols);
-    }
+    ADD_ROWS("/v2/call/", calls, test_call);
+    ADD_ROWS("/v2/lie/", lies, test_lie);
+    ADD_ROWS("/v2/protocols/", protocols, test_protocols);
     return comp_run();
 }

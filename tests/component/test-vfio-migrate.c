@@ -19,6 +19,7 @@
 #include <glib/gstdio.h>
 #include <json-glib/json-glib.h>
 
+#include "../tools/rows.h"
 #include "../tools/run.h"
 
 typedef struct Run {
@@ -613,29 +614,9 @@ int main(int argc, char **argv)
     g_test_add_func("/vfio-migrate/load-other-protocol",
                     test_load_other_protocol);
     g_test_add_func("/vfio-migrate/usage", test_usage);
-    for (unsigned i = 0; i < G_N_ELEMENTS(good_drivers); i++) {
-        g_autofree char *path = g_strdup_printf("/vfio-migrate/passes/%s",
-                                                good_drivers[i].name);
-
-        g_test_add_data_func(path, &good_drivers[i], test_passes);
-    }
-    for (unsigned i = 0; i < G_N_ELEMENTS(good_drivers_v2); i++) {
-        g_autofree char *path = g_strdup_printf("/vfio-migrate/passes/%s",
-                                                good_drivers_v2[i].name);
-
-        g_test_add_data_func(path, &good_drivers_v2[i], test_passes_v2);
-    }
-    for (unsigned i = 0; i < G_N_ELEMENTS(bad_drivers); i++) {
-        g_autofree char *path = g_strdup_printf("/vfio-migrate/finds/%s",
-                                                bad_drivers[i].name);
-
-        g_test_add_data_func(path, &bad_drivers[i], test_finds);
-    }
-    for (unsigned i = 0; i < G_N_ELEMENTS(bad_logs); i++) {
-        g_autofree char *path = g_strconcat("/vfio-migrate/finds/log-",
-                                            bad_logs[i].name, NULL);
-
-        g_test_add_data_func(path, &bad_logs[i], test_finds);
-    }
+    ADD_ROWS("/vfio-migrate/passes/", good_drivers, test_passes);
+    ADD_ROWS("/vfio-migrate/passes/", good_drivers_v2, test_passes_v2);
+    ADD_ROWS("/vfio-migrate/finds/", bad_drivers, test_finds);
+    ADD_ROWS("/vfio-migrate/finds/log-", bad_logs, test_finds);
     return g_test_run();
 }

@@ -15,12 +15,11 @@
 
 #define CHUNK           "window-size=256K\n"
 #define SLOW            "load-rate=100M\n"
-#define OTHER_ID        "0000:00:05.0"
 
 /* ---- threads ---- */
 
 static unsigned nr_writers;
-static unsigned loaded_before;  /* chunks of "dst", when the last one began */
+static unsigned loaded_before;  /* chunks of "dst0", when the last one began */
 static unsigned loaded_at_join; /* of the one with more, at the first join */
 static bool no_time_passes;
 
@@ -34,7 +33,7 @@ void __wrap_qemu_thread_create(QemuThread *thread, const char *name,
 {
     if (!strcmp(name, "vfio-load")) {
         nr_writers++;
-        loaded_before = comp_transcript_count(" dst chunk-loaded");
+        loaded_before = comp_transcript_count(" dst0 chunk-loaded");
     }
     __real_qemu_thread_create(thread, name, run, arg, mode);
 }
@@ -46,8 +45,8 @@ void *__wrap_qemu_thread_join(QemuThread *thread)
 {
     if (!loaded_at_join) {
         /* That of either device may be the first. */
-        loaded_at_join = MAX(comp_transcript_count(" dst chunk-loaded"),
-                             comp_transcript_count(" dst2 chunk-loaded"));
+        loaded_at_join = MAX(comp_transcript_count(" dst0 chunk-loaded"),
+                             comp_transcript_count(" dst1 chunk-loaded"));
     }
     return __real_qemu_thread_join(thread);
 }
@@ -80,24 +79,19 @@ static const Layout layouts[] = {
     { "v2-longer-than-the-queue", "profile=mlx5-6.2\nstate-size=24M\n" },
 };
 
-static void begin(const char *keys, const char *slow, const char *fault)
+static void begin(const char *keys, const char *fault)
 {
-    g_autofree char *config =
-        g_strdup_printf("[device src]\ngroup=1\n%s"
-                        "[device dst]\ngroup=2\nseed=99\n%s%s"
-                        "%s%s", keys, keys, slow,
-                        fault ? "[fault f]\ndevice=dst\n" : "",
-                        fault ? fault : "");
+    g_autofree char *dst = g_strconcat(keys, SLOW, NULL);
+    g_autofree char *rule =
+        fault ? g_strconcat("[fault f]\ndevice=dst\n", fault, NULL) : NULL;
 
-    comp_sim(config);
+    comp_sim_pair(keys, dst, rule);
     nr_writers = 0;
 }
 
 static void save(GByteArray *bytes)
 {
-    comp_open("src");
-    vfio_host_vm_start();
-    g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
+    comp_save_src(bytes);
     comp_close_all();
     comp_forget_messages();
 }
@@ -125,10 +119,9 @@ static void test_arrives(gconstpointer data)
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     VFIODevice *vbasedev;
 
-    begin(layout->keys, SLOW, NULL);
+    begin(layout->keys, NULL);
     save(bytes);
-    vbasedev = comp_open("dst");
-    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
+    vbasedev = comp_load_dst(bytes);
     g_assert_cmpuint(nr_writers, ==, 1);
     check_whole(vbasedev);
     comp_sim_end();
@@ -140,10 +133,9 @@ static void test_little(void)
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     VFIODevice *vbasedev;
 
-    begin(CHUNK "areas=all\nstate-size=1000K\n", SLOW, NULL);
+    begin(CHUNK "areas=all\nstate-size=1000K\n", NULL);
     save(bytes);
-    vbasedev = comp_open("dst");
-    g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
+    vbasedev = comp_load_dst(bytes);
     g_assert_cmpuint(nr_writers, ==, 0);
     check_whole(vbasedev);
     comp_sim_end();
@@ -180,29 +172,19 @@ static const Failure failures[] = {
       "dst: the driver did not accept migration data" },
 };
 
-static unsigned count_text(const char *text, const char *part)
-{
-    unsigned n = 0;
-
-    for (; (text = strstr(text, part)); text++) {
-        n++;
-    }
-    return n;
-}
-
 static void test_fails(gconstpointer data)
 {
     const Failure *failure = data;
     g_autoptr(GByteArray) bytes = g_byte_array_new();
 
-    begin(failure->keys, SLOW, failure->fault);
+    begin(failure->keys, failure->fault);
     save(bytes);
     comp_open("dst");
     g_assert_cmpint(comp_load(bytes, NULL), <, 0);
     g_assert_cmpuint(nr_writers, ==, 1);
     g_assert_cmpint(vfio_sim_fault_fired("f"), >=, 1);
     comp_assert_message(failure->text);
-    g_assert_cmpuint(count_text(comp_messages(), failure->text), ==, 1);
+    g_assert_cmpuint(comp_count_messages(failure->text), ==, 1);
     g_assert_false(comp_status("dst").loaded);
     /* Nothing of it is left for the next one. */
     comp_arrives(bytes);
@@ -216,7 +198,7 @@ static void test_cut(gconstpointer data)
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     unsigned n;
 
-    begin(layout->keys, SLOW, NULL);
+    begin(layout->keys, NULL);
     comp_allow_violations();
     save(bytes);
     for (n = 1; n < 16; n++) {
@@ -228,7 +210,7 @@ static void test_cut(gconstpointer data)
         if (!strstr(comp_messages(), "the stream ends too early")) {
             comp_assert_message("dst: cannot read ");
         }
-        g_assert_cmpuint(count_text(comp_messages(), "given up"), ==, 0);
+        g_assert_cmpuint(comp_count_messages("given up"), ==, 0);
         g_assert_false(comp_status("dst").loaded);
         comp_close_all();
         comp_forget_messages();
@@ -239,44 +221,25 @@ static void test_cut(gconstpointer data)
 
 /* ---- two devices ---- */
 
-#define TWO(fault) \
-    "[device src]\ngroup=1\nseed=1\n" V1_ALL \
-    "[device other]\ngroup=2\nseed=2\n" V1_ALL \
-    "[device dst]\ngroup=3\nseed=3\n" V1_ALL "load-rate=16M\n" \
-    "[device dst2]\ngroup=4\nseed=4\n" V1_ALL SLOW fault
+/* Their keys: the sources', and the destinations' */
+static const char *const two_slow[] = {
+    V1_ALL, V1_ALL, V1_ALL "load-rate=16M\n", V1_ALL SLOW,
+};
 
-#define TWO_FAST(more) \
-    "[device src]\ngroup=1\nseed=1\n" more \
-    "[device other]\ngroup=2\nseed=2\n" more \
-    "[device dst]\ngroup=3\nseed=3\n" more \
-    "[device dst2]\ngroup=4\nseed=4\n" more
-
-static void two_saved(const char *config, GByteArray *bytes)
+/* @keys: nr_keys of them, in turn */
+static void two_saved(const char *const *keys, unsigned nr_keys,
+                      const char *faults, GByteArray *bytes)
 {
-    VFIOHostSettings settings = { .multi_device = true };
-    VFIOHostDeviceOptions options = { .id = OTHER_ID };
+    VFIODevice *devices[2];
 
-    comp_sim(config);
-    vfio_host_settings = settings;
+    comp_sim_several(2, keys, nr_keys, faults);
     nr_writers = loaded_at_join = 0;
-    comp_open("src");
-    g_assert_nonnull(comp_try_open("other", options, NULL));
+    comp_open_several("src", devices, 2);
     vfio_host_vm_start();
     g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
     comp_close_all();
     comp_forget_messages();
-    comp_open("dst");
-    g_assert_nonnull(comp_try_open("dst2", options, NULL));
-}
-
-static void check_two(void)
-{
-    vfio_host_vm_start();
-    g_assert_cmpstr(comp_status("dst").loaded_digest, ==,
-                    comp_status("src").saved_digest);
-    g_assert_cmpstr(comp_status("dst2").loaded_digest, ==,
-                    comp_status("other").saved_digest);
-    comp_sim_end();
+    comp_open_several("dst", devices, 2);
 }
 
 /*
@@ -287,12 +250,13 @@ static void test_two(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
 
-    two_saved(TWO(""), bytes);
+    two_saved(two_slow, ARRAY_SIZE(two_slow), "", bytes);
     g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
     g_assert_cmpuint(nr_writers, ==, 2);
     g_assert_cmpuint(loaded_before, <, 32);
-    g_assert_cmpuint(comp_transcript_count(" dst chunk-loaded"), ==, 32);
-    check_two();
+    g_assert_cmpuint(comp_transcript_count(" dst0 chunk-loaded"), ==, 32);
+    comp_several_run(2);
+    comp_sim_end();
 }
 
 /*
@@ -301,31 +265,34 @@ static void test_two(void)
  */
 static void test_two_first_chunk(void)
 {
+    static const char *const keys[] = { CHUNK "state-size=3M\n" };
     g_autoptr(GByteArray) bytes = g_byte_array_new();
 
-    two_saved(TWO_FAST(CHUNK "state-size=3M\n")
-              "[fault f]\ndevice=dst\nevent=data-size-write\n"
+    two_saved(keys, 1, "[fault f]\ndevice=dst0\nevent=data-size-write\n"
               "delay-ms=500\n", bytes);
     g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
     g_assert_cmpint(vfio_sim_fault_fired("f"), ==, 1);
     g_assert_cmpuint(nr_writers, ==, 2);
     g_assert_cmpuint(loaded_before, ==, 0);
-    check_two();
+    comp_several_run(2);
+    comp_sim_end();
 }
 
 /* Several that keep up have their threads for some chunks only. */
 static void test_two_fast(void)
 {
+    static const char *const keys[] = { CHUNK "state-size=24M\n" };
     g_autoptr(GByteArray) bytes = g_byte_array_new();
 
-    two_saved(TWO_FAST(CHUNK "state-size=24M\n"), bytes);
+    two_saved(keys, 1, "", bytes);
     no_time_passes = true;
     g_assert_cmpint(comp_load(bytes, NULL), ==, 0);
     no_time_passes = false;
     g_assert_cmpuint(nr_writers, ==, 2);
     g_assert_cmpuint(loaded_at_join, >=, 12);
     g_assert_cmpuint(loaded_at_join, <, 96);
-    check_two();
+    comp_several_run(2);
+    comp_sim_end();
 }
 
 /* Of one device: the other one's thread ends with it, in mid-air. */
@@ -333,45 +300,33 @@ static void test_two_fails(gconstpointer data)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     const char *device = data;
-    g_autofree char *config =
-        g_strdup_printf(TWO("[fault f]\ndevice=%s\nevent=data-size-write\n"
-                            "count=14\nerrno=EIO\n"), device);
+    g_autofree char *fault =
+        g_strdup_printf("[fault f]\ndevice=%s\nevent=data-size-write\n"
+                        "count=14\nerrno=EIO\n", device);
     g_autofree char *text =
         g_strdup_printf("%s: the driver did not accept a chunk", device);
 
-    two_saved(config, bytes);
+    two_saved(two_slow, ARRAY_SIZE(two_slow), fault, bytes);
     g_assert_cmpint(comp_load(bytes, NULL), <, 0);
     g_assert_cmpint(vfio_sim_fault_fired("f"), ==, 1);
     comp_assert_message(text);
-    g_assert_false(comp_status("dst").loaded);
-    g_assert_false(comp_status("dst2").loaded);
+    g_assert_false(comp_status("dst0").loaded);
+    g_assert_false(comp_status("dst1").loaded);
     comp_sim_end();
 }
 
 int main(int argc, char **argv)
 {
-    size_t i;
-
     comp_init(&argc, &argv);
-    for (i = 0; i < ARRAY_SIZE(layouts); i++) {
-        g_autofree char *arrives = g_strconcat("/writer/arrives/",
-                                               layouts[i].name, NULL);
-
-        g_test_add_data_func(arrives, &layouts[i], test_arrives);
-    }
+    ADD_ROWS("/writer/arrives/", layouts, test_arrives);
     g_test_add_func("/writer/little", test_little);
-    for (i = 0; i < ARRAY_SIZE(failures); i++) {
-        g_autofree char *fails = g_strconcat("/writer/fails/",
-                                             failures[i].name, NULL);
-
-        g_test_add_data_func(fails, &failures[i], test_fails);
-    }
+    ADD_ROWS("/writer/fails/", failures, test_fails);
     g_test_add_data_func("/writer/cut/v1", &layouts[0], test_cut);
     g_test_add_data_func("/writer/cut/v2", &layouts[6], test_cut);
     g_test_add_func("/writer/two", test_two);
     g_test_add_func("/writer/two-first-chunk", test_two_first_chunk);
     g_test_add_func("/writer/two-fast", test_two_fast);
-    g_test_add_data_func("/writer/two-fails/first", "dst", test_two_fails);
-    g_test_add_data_func("/writer/two-fails/second", "dst2", test_two_fails);
+    g_test_add_data_func("/writer/two-fails/first", "dst0", test_two_fails);
+    g_test_add_data_func("/writer/two-fails/second", "dst1", test_two_fails);
     return comp_run();
 }
