@@ -1,10 +1,11 @@
 /*
- * Tests of the test devices: tables that the simulated device and the kernel's
- * test driver both have to pass
+ * Tests of the test devices: tables that both the simulated device and the
+ * kernel's test driver have to pass
  *
- * A row has the device's keys, rules of faults and a script: calls, each with
- * what it has to return. Who plays it says how a device is made and where its
- * status is (DeviceHost): tests/sim/sim-test.c, tests/kernel/test-driver.c.
+ * A row has the device's keys, fault rules and a script: calls with their
+ * expected results. The program that plays it defines how a device is created
+ * and where its status is (DeviceHost): tests/sim/sim-test.c,
+ * tests/kernel/test-driver.c.
  *
  * One thread.
  *
@@ -20,7 +21,7 @@ typedef struct DeviceRow {
     const char *keys;       /* of device a, one a line */
     const char *keys_b;     /* of device b; NULL: there is none */
     const char *faults;     /* "NAME event=E errno=N", one a line, or NULL */
-    const char *script;     /* see device-play.c for the words of it */
+    const char *script;     /* see device-play.c for its language */
 } DeviceRow;
 
 typedef struct DeviceHost {
@@ -34,15 +35,15 @@ typedef struct DeviceHost {
     gint64 (*number)(unsigned n, const char *path);
     char *(*text)(unsigned n, const char *path);
     gint64 (*fired)(const char *rule);
-    /* What the device logged since it was last asked */
+    /* What the device has logged since the last call */
     char *(*transcript)(unsigned n);
-    /* The device writes to memory by itself; NULL where a test cannot ask. */
+    /* Make the device write to memory; NULL if a test cannot do that. */
     bool (*dma)(unsigned n, uint64_t iova, uint64_t bytes);
 } DeviceHost;
 
 /*
  * device_play_add: add the cases @prefix/NAME of @rows, the last of which has
- * no name. @host and @rows have to last.
+ * no name. @host and @rows must stay valid.
  */
 void device_play_add(const char *prefix, const DeviceRow *rows,
                      const DeviceHost *host);

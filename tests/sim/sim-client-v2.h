@@ -1,10 +1,9 @@
 /*
  * Tests of the simulated device: a plain client of protocol v2
  *
- * Owns: one function for each thing that is asked of a device by
- * VFIO_DEVICE_FEATURE and by its data fd, and whole saves and loads. It
- * takes the kernel's own header where that has a definition. It shares
- * nothing with the subsystem, nor with the simulation.
+ * Owns: one function for each request through VFIO_DEVICE_FEATURE and the data
+ * fd, and whole saves and loads. It uses the kernel's own header if that has a
+ * definition. It shares nothing with the subsystem, nor with the simulation.
  *
  * No locks; one thread.
  *
@@ -44,10 +43,10 @@ int v2_feature_argsz(SimClient *c, uint32_t argsz, uint32_t flags,
 int v2_flags(SimClient *c, uint64_t *flags);
 /* v2_get: the state, or a negative errno */
 int v2_get(SimClient *c);
-/* v2_set: 0 or a negative errno; @fd is what came back, also on failure. */
+/* v2_set: 0 or a negative errno; @fd is the returned one, even on failure. */
 int v2_set(SimClient *c, uint32_t state, int *fd);
 int v2_data_size(SimClient *c, uint64_t *bytes);
-/* v2_info: PRECOPY_INFO of data fd @fd; flags go in as they are. */
+/* v2_info: PRECOPY_INFO of data fd @fd; flags are passed unchanged. */
 int v2_info(int fd, V2PrecopyInfo *info);
 
 /* Bytes, 0 or a negative errno */
@@ -55,18 +54,17 @@ ssize_t v2_read(int fd, void *buf, size_t len);
 ssize_t v2_write(int fd, const void *buf, size_t len);
 
 /*
- * v2_read_all: append what @fd gives, @piece bytes at a time, until it gives
- * nothing: 0 or ENOMSG. Returns which of them, or the error.
- * v2_write_all: write it all in such pieces, each till it is taken.
+ * v2_read_all: read from @fd and append to @bytes, @piece bytes at a time,
+ * until a read returns 0 or ENOMSG. Returns which of them, or the error.
+ * v2_write_all: write everything in such pieces, each until it is complete.
  */
 int v2_read_all(int fd, GByteArray *bytes, size_t piece);
 int v2_write_all(int fd, const uint8_t *bytes, size_t len, size_t piece);
 
 /*
- * v2_way: what a device with @flags (STOP_COPY 1, P2P 2, PRE_COPY 4) is asked
- * for on the way from one state to another: the states that come after
- * @from, each as the digit of its number. NULL if there is no way. To be
- * freed.
+ * v2_way: the path of a device with @flags (STOP_COPY 1, P2P 2, PRE_COPY 4)
+ * from one state to another: the states after @from, each as the digit of its
+ * number. NULL if there is no path. To be freed.
  */
 char *v2_way(unsigned flags, unsigned from, unsigned to);
 bool v2_has_state(unsigned flags, unsigned state);

@@ -1,10 +1,10 @@
 /*
  * Tests of the simulated device: a plain client of the VFIO interface
  *
- * Owns: opening a device as any VFIO user does, one function for each
- * register, reading and writing of chunks over mapped and trapped areas,
- * and whole saves and loads. It shares nothing with the subsystem: it is a
- * second reading of the contract (docs/contract.md).
+ * Owns: opening a device like any VFIO user, one function for each register,
+ * reading and writing chunks through mapped and trapped areas, and whole saves
+ * and loads. It shares nothing with the subsystem: it is an independent
+ * implementation of the contract (docs/contract.md).
  *
  * No locks; one thread.
  *
@@ -61,8 +61,8 @@ static inline int result(int ret)
 }
 
 /*
- * client_open: open group @group and device @name on a container of its
- * own, find and map the migration region. Fails the test if it cannot.
+ * client_open: open group @group and device @name with a separate container,
+ * find and map the migration region. Fails the test if that is not possible.
  */
 SimClient *client_open(const char *name, unsigned group);
 void client_close(SimClient *c);
@@ -75,7 +75,7 @@ int client_data_offset(SimClient *c, uint64_t *offset);
 int client_data_size(SimClient *c, uint64_t *bytes);
 int client_set_data_size(SimClient *c, uint64_t bytes);
 
-/* One access as it is, for the wrong ones too. */
+/* A single access, which may be an invalid one. */
 ssize_t client_raw(SimClient *c, bool write, uint64_t offset, void *buf,
                    size_t len);
 

@@ -1,5 +1,5 @@
 /*
- * Simulated VFIO devices: what the files of the simulation share
+ * Simulated VFIO devices: declarations shared by the files of the simulation
  *
  * Owns: the types of the simulation and the calls between its files.
  *
@@ -33,7 +33,7 @@
 #define SIM_CONFIG_EXTENDED_SIZE 4096
 #define SIM_MAX_VECTORS 64
 
-/* Whom a reset of its bus affects: there is none, the device, others too */
+/* What a bus reset affects: does not exist, only the device, others, too */
 typedef enum SimHotReset {
     SIM_HOT_RESET_NO,
     SIM_HOT_RESET_ALONE,
@@ -53,7 +53,7 @@ typedef struct SimDeviceConfig {
     uint64_t hot_reset;             /* SimHotReset */
     uint64_t flr;                   /* the guest can reset it by itself */
     unsigned config_size;           /* 256, or 4096 */
-    /* What is put over the config space, and where */
+    /* Bytes that replace those of the config space, and which are given */
     uint8_t config[SIM_CONFIG_EXTENDED_SIZE];
     bool config_given[SIM_CONFIG_EXTENDED_SIZE];
     uint64_t dma_rate;              /* bytes a second, 0 = no DMA */
@@ -82,7 +82,7 @@ typedef struct SimGroup SimGroup;
 typedef struct SimDevice SimDevice;
 typedef struct SimDataFile SimDataFile;
 
-/* What a file descriptor of ours leads to. */
+/* What one of our file descriptors refers to. */
 typedef enum SimFileKind {
     SIM_FILE_CONTAINER,
     SIM_FILE_GROUP,
@@ -145,15 +145,15 @@ typedef struct SimDma {
     SimDigest at_start;             /* of the range when it last started */
 } SimDma;
 
-/* Which pages the device wrote, as it says it itself (sim-dma-log.c) */
+/* Which pages the device has written, in its own log (sim-dma-log.c) */
 typedef struct SimDmaLog {
     bool on;
-    bool lost;                      /* it was, till the device forgot it */
+    bool lost;                      /* it was on, but the device lost it */
     GArray *ranges;                 /* SimRange of IOVA, sorted */
     GHashTable *blocks;             /* of pages: number to bits */
     uint64_t page_size;
     uint64_t dirty_pages;           /* not reported yet */
-    uint64_t unread_pages;          /* the same, when it was last stopped */
+    uint64_t unread_pages;          /* the same, at the last stop */
     uint64_t reported_pages;
     unsigned starts;
     unsigned reports;
@@ -190,14 +190,14 @@ struct SimDevice {
 
 #define SIM_MAX_VIOLATIONS 64
 
-/* When the order of several P2P devices is looked at (sim-order.c) */
+/* When the order of several P2P devices is checked (sim-order.c) */
 typedef enum SimOrder {
-    SIM_ORDER_AUTO,                 /* once a device was switched on */
+    SIM_ORDER_AUTO,                 /* once a device was enabled */
     SIM_ORDER_ALWAYS,
     SIM_ORDER_NEVER,
 } SimOrder;
 
-/* The one configuration of the process and what came to life under it. */
+/* The only configuration of the process, and the objects created from it. */
 typedef struct SimWorld {
     GMutex lock;
     bool configured;
@@ -275,9 +275,9 @@ void sim_caps_init(SimCaps *caps, const void *fixed, size_t size);
 void *sim_caps_add(SimCaps *caps, uint16_t id, uint16_t version,
                    size_t size);
 /*
- * sim_caps_finish: copy to the caller's @arg as the kernel does: all if
- * @argsz has room, else the fixed part with argsz raised and no chain.
- * @cap_offset_at is where cap_offset stands in the fixed part.
+ * sim_caps_finish: copy to the caller's @arg as the kernel does: everything if
+ * @argsz is large enough, else the fixed part with a larger argsz and no chain.
+ * @cap_offset_at is the offset of cap_offset in the fixed part.
  */
 void sim_caps_finish(SimCaps *caps, void *arg, uint32_t argsz,
                      size_t cap_offset_at);
@@ -292,21 +292,21 @@ void *sim_device_mmap(SimDevice *d, void *addr, size_t length, int prot,
                       int flags, int fd, uint64_t offset);
 SimDevice *sim_device_new(void);
 /*
- * sim_window_drop: who touches a mapping of the data window gets SIGBUS, a
- * system call EFAULT. sim_window_restore: no more.
+ * sim_window_drop: from now on an access to a mapping of the data window raises
+ * SIGBUS, and a system call returns EFAULT. sim_window_restore: undo that.
  * Called with mig_lock held.
  */
 void sim_window_drop(SimDevice *d);
 void sim_window_restore(SimDevice *d);
 void sim_device_free(SimDevice *d);
 /*
- * sim_call: count one call on the device and ask the fault rules.
- * Returns true when @out holds something to do; an error state is already
- * carried out. @to is the state asked for, or the current one.
+ * sim_call: count one call on the device and check the fault rules.
+ * Returns true if @out has something to do; a change to the error state was
+ * already made. @to is the requested state, or the current one.
  */
 bool sim_call(SimDevice *d, SimEvent ev, uint32_t to, SimOutcome *out);
 
-/* sim_flr_if_due: the reset that a fault rule wants behind this call. */
+/* sim_flr_if_due: do the reset that a fault rule wants after this call. */
 void sim_flr_if_due(SimDevice *d);
 
 /* ---- sim-pci.c ---- */
@@ -342,9 +342,9 @@ int sim_feature_ioctl(SimDevice *d, void *arg);
  */
 int sim_walk(SimDevice *d, uint32_t to);
 /*
- * sim_data_file_open: the descriptor of the session that has just begun.
- * Called with mig_lock held. Returns 0 with it, or what a fault rule wants
- * instead, in @told, or a negative errno.
+ * sim_data_file_open: create the descriptor of the session that has just begun.
+ * Called with mig_lock held. Returns a negative errno, or 0 with @told set to
+ * the descriptor, or to what a fault rule wants instead.
  */
 int sim_data_file_open(SimDevice *d, int32_t *told);
 void sim_data_file_close(SimDataFile *file);
@@ -357,16 +357,16 @@ int sim_data_file_ioctl(SimDataFile *file, unsigned long request, void *arg);
 int sim_dma_log_start(SimDevice *d, void *data);
 int sim_dma_log_stop(SimDevice *d, void *data);
 int sim_dma_log_report(SimDevice *d, void *data);
-/* sim_dma_log_mark: the device wrote there. Called with dma.lock held. */
+/* sim_dma_log_mark: record a write. Called with dma.lock held. */
 void sim_dma_log_mark(SimDevice *d, uint64_t iova, uint64_t size);
-/* sim_dma_log_lose: the device forgets its log, @why for the transcript. */
+/* sim_dma_log_lose: the device loses its log; @why is for the transcript. */
 void sim_dma_log_lose(SimDevice *d, const char *why);
 void sim_dma_log_close(SimDevice *d);
 
 /* ---- sim-order.c ---- */
 /*
- * sim_order_check: a SET that succeeded brought the device from @from to
- * @to: does that fit the state of the others? Called with mig_lock held.
+ * sim_order_check: a successful SET has brought the device from @from to @to:
+ * check that against the state of the others. Called with mig_lock held.
  */
 void sim_order_check(SimDevice *d, uint32_t from, uint32_t to);
 
@@ -375,18 +375,18 @@ void sim_order_check(SimDevice *d, uint32_t from, uint32_t to);
 bool sim_fault_load(GKeyFile *keys, const char *group, GError **err);
 void sim_fault_clear_all(void);
 /*
- * sim_fault_set_player: ask @player, and not the rules, at every call from
- * now on. It fills @out, which is empty, and says whether it did; locks of
- * the device may be held. NULL: the rules again.
+ * sim_fault_set_player: from now on ask @player instead of the rules at every
+ * call. It may fill @out, which is empty, and returns whether it did; locks of
+ * the device may be held. NULL: use the rules again.
  */
 typedef bool SimFaultPlayer(SimDevice *d, SimEvent ev, uint32_t from,
                             uint32_t to, SimOutcome *out);
 void sim_fault_set_player(SimFaultPlayer *player);
 /*
- * sim_fault_hit: count @ev at every rule and carry out the first that
- * fires (its delay happens here). @d is NULL for a container's event;
- * @from and @to matter for state writes, else they are the state.
- * Returns true when @out holds something to do.
+ * sim_fault_hit: count @ev in every rule and apply the first one that fires
+ * (delays happen here). @d is NULL for a container's event; @from and @to are
+ * used for state writes, otherwise both are the state. Returns true if @out has
+ * something to do.
  */
 bool sim_fault_hit(SimDevice *d, SimEvent ev, uint32_t from, uint32_t to,
                    bool migrating, SimOutcome *out);
@@ -395,9 +395,9 @@ void sim_fault_foreach(void (*fn)(const SimRule *rule, void *opaque),
 
 /* ---- sim-transcript.c ---- */
 /*
- * sim_transcript_open: empty the configured file and write to it from now
- * on; nothing if that is done. Called when VFIO is first used: a process
- * that only reads the configuration leaves the file alone.
+ * sim_transcript_open: truncate the configured file and write to it from now
+ * on, unless it is already open. Called when VFIO is first used: a process
+ * that only reads the configuration does not touch the file.
  */
 void sim_transcript_open(void);
 void sim_transcript_close(void);

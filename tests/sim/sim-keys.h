@@ -2,8 +2,8 @@
  * Simulated VFIO devices: reading the keys of one configuration group
  *
  * Owns: the reader that sim-config.c and sim-fault.c share. The first error
- * is kept and given out by sim_keys_close(), which also refuses every key
- * that was never asked for.
+ * is kept and returned by sim_keys_close(), which also rejects every key
+ * that was never read.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -1,10 +1,10 @@
 /*
  * Model of a migratable VFIO device, protocol v2
  *
- * Owns: the types of the v2 side of the model, and what a host may ask of
- * it: one arc, bytes out and in, sizes. How that is asked (a feature ioctl
- * and a data fd), and the walk over several arcs, is the host's business:
- * in the kernel that is its own VFIO core, in user space sim-walk.c.
+ * Owns: the types of the v2 side of the model, and what a host may request: one
+ * arc, bytes out and in, sizes. The host provides the interface (a feature
+ * ioctl and a data fd) and the walk over several arcs: in the kernel these are
+ * in its VFIO core, in user space in sim-walk.c.
  *
  * States are those of sim-model.h. Its two combinations of bits that
  * protocol v1 leaves out are the P2P states here, so a state has the bits
@@ -39,7 +39,7 @@ typedef enum SimDataCheck {
 typedef enum SimLogPresence {
     SIM_LOG_NO,
     SIM_LOG_YES,
-    SIM_LOG_EMPTY,                  /* taken, and no page is ever dirty */
+    SIM_LOG_EMPTY,                  /* accepted, but no page is ever dirty */
 } SimLogPresence;
 
 #define SIM_NO_SIZE UINT64_MAX
@@ -49,18 +49,18 @@ typedef struct SimV2Config {
     uint64_t kernel;                /* SimKernel */
     uint64_t p2p;
     uint64_t pre_copy;
-    uint64_t unknown_errno;         /* of a feature that is not there */
-    uint64_t format;                /* of the image: others are refused */
+    uint64_t unknown_errno;         /* for a feature that does not exist */
+    uint64_t format;                /* of the image: others are rejected */
     uint64_t initial_bytes;         /* SIM_NO_SIZE: all of precopy-size */
-    uint64_t empty_is_zero;         /* read gives 0, not ENOMSG */
-    uint64_t next_by_info;          /* PRECOPY_INFO starts what comes next */
+    uint64_t empty_is_zero;         /* read returns 0, not ENOMSG */
+    uint64_t next_by_info;          /* PRECOPY_INFO starts the next data */
     uint64_t info_interval_ms;      /* and does so no more often */
     uint64_t reinits;               /* how often data is initial again */
-    uint64_t end_is_enomsg;         /* a driver that errs at the end */
-    uint64_t told_size;             /* SIM_NO_SIZE: the truth */
+    uint64_t end_is_enomsg;         /* a driver that fails at the end */
+    uint64_t told_size;             /* SIM_NO_SIZE: the real one */
     uint64_t max_read;              /* 0: no limit */
     uint64_t max_write;
-    uint64_t load_max;              /* bytes that a load takes, 0: any */
+    uint64_t load_max;              /* bytes that a load accepts, 0: any */
     uint64_t load_max_errno;
     uint64_t data_check;            /* SimDataCheck */
     uint64_t data_errno;            /* of a write with wrong data */
@@ -70,7 +70,7 @@ typedef struct SimV2Config {
     uint64_t log_max_ranges;        /* more are merged */
     uint64_t log_min_bytes;         /* of all ranges together */
     uint64_t log_max_bytes;
-    uint64_t log_page_size;         /* 0: the one asked for */
+    uint64_t log_page_size;         /* 0: the requested one */
     uint64_t log_rounding;          /* pages; see sim-dma-log.c */
     uint64_t log_lost_on_stop;
     uint64_t log_lost_on_reset;
@@ -85,12 +85,12 @@ typedef enum SimSession {
     SIM_SESSION_LOAD,
 } SimSession;
 
-/* What a device has on its way; the rest is in SimSave and SimLoad. */
+/* State of a session; the rest is in SimSave and SimLoad. */
 typedef struct SimV2 {
     SimSession session;
-    uint64_t generation;            /* of the session; never comes back */
+    uint64_t generation;            /* of the session; never reused */
     bool reinit_wanted;             /* the opt-in, until the device closes */
-    bool set_failed;                /* by the last that was asked of it */
+    bool set_failed;                /* the last request has failed */
 
     /* saving */
     bool record_open;               /* SimSave has a record and its place */
@@ -104,7 +104,7 @@ typedef struct SimV2 {
 
     /* loading */
     uint64_t received;              /* bytes */
-    uint64_t taken;                 /* of them, up to what was wrong */
+    uint64_t taken;                 /* of them, up to the first error */
     bool dead;                      /* a write failed */
 } SimV2;
 
@@ -120,13 +120,13 @@ typedef struct SimPrecopyInfo {
 unsigned sim_v2_to_uapi(uint32_t state);
 int sim_v2_from_uapi(uint32_t number);
 /*
- * sim_v2_check_wish: note as a violation that a client asks for a state, by
- * its number in the kernel's header, that it has no reason to ask for.
+ * sim_v2_check_wish: record a violation if a client requests a state (by its
+ * number in the kernel's header) that it has no reason to request.
  */
 void sim_v2_check_wish(SimMig *m, uint32_t number);
 /* sim_v2_has_state: do the device's flags and its kernel cover it? */
 bool sim_v2_has_state(const SimMig *m, uint32_t state);
-/* sim_v2_has_arc: is it one that a driver of these flags implements? */
+/* sim_v2_has_arc: does a driver with these flags implement the arc? */
 bool sim_v2_has_arc(const SimMig *m, uint32_t from, uint32_t to);
 /*
  * sim_v2_arc: go to @to, which is one arc away. Entering a group of states
@@ -135,9 +135,9 @@ bool sim_v2_has_arc(const SimMig *m, uint32_t from, uint32_t to);
  * Returns 0 or a negative errno; then the state is the old one or ERROR.
  */
 int sim_v2_arc(SimMig *m, uint32_t to);
-/* sim_v2_end_session: what the device was reset from, or closed in. */
+/* sim_v2_end_session: end the session, because of a reset or close. */
 void sim_v2_end_session(SimMig *m);
-/* sim_v2_data_size: bytes that are left to read if it stopped now. */
+/* sim_v2_data_size: bytes left to read if the device stopped now. */
 int sim_v2_data_size(SimMig *m, uint64_t *bytes);
 
 /* ---- sim-model-v2-save.c ---- */
@@ -152,12 +152,12 @@ void sim_v2_save_end(SimMig *m);
 ssize_t sim_v2_read(SimMig *m, uint64_t generation, void *buf, size_t len);
 int sim_v2_precopy_info(SimMig *m, uint64_t generation,
                         SimPrecopyInfo *info);
-/* sim_v2_unread: bytes that a read would give now, one after the other. */
+/* sim_v2_unread: bytes that consecutive reads would return now. */
 uint64_t sim_v2_unread(const SimMig *m);
 
 /* ---- sim-model-v2-load.c ---- */
 void sim_v2_load_begin(SimMig *m);
-/* sim_v2_load_end: the driver's verdict; false: it stays as it is. */
+/* sim_v2_load_end: the driver's verdict; false: the state is not changed. */
 bool sim_v2_load_end(SimMig *m);
 /* sim_v2_write: as sim_v2_read(), the other way. */
 ssize_t sim_v2_write(SimMig *m, uint64_t generation, const void *buf,
@@ -166,9 +166,9 @@ ssize_t sim_v2_write(SimMig *m, uint64_t generation, const void *buf,
 /* ---- sim-model-profile.c ---- */
 extern const char *const sim_profile_names[];
 /*
- * sim_profile_value: what profile number @profile (an index in
- * sim_profile_names) wants for the key @key, in @value; false if nothing.
- * A key that is given wins over the profile, the profile over a fallback.
+ * sim_profile_value: set @value to what profile number @profile (an index in
+ * sim_profile_names) defines for the key @key; false if it defines nothing.
+ * Explicit keys override the profile, which overrides fallbacks.
  */
 bool sim_profile_value(uint64_t profile, const char *key, char *value,
                        size_t size);

@@ -48,10 +48,10 @@
 #define SIM_COUNT(array) G_N_ELEMENTS(array)
 #define SIM_LE64(v) GUINT64_TO_LE(v)
 /*
- * For mmap() of a window: a device's memory is there. The kernel makes that of
- * a file at its first touch, which on a virtual machine was seen to take 5 us
- * a page, a fifth of what 16 devices take to be read. One that is larger stays
- * as it is.
+ * Windows up to this size are populated when they are mapped, as a real
+ * device's memory exists already. For a file the kernel allocates pages at the
+ * first access, which was measured to take 5 us per page in a virtual machine,
+ * a fifth of the time in which 16 devices are read. Larger ones are left alone.
  */
 #define SIM_MAP_POPULATE(bytes) ((bytes) <= 32 << 20 ? MAP_POPULATE : 0)
 #endif
@@ -105,7 +105,7 @@ typedef enum SimEvent {
     SIM_EV_BAR_READ,
     SIM_EV_BAR_WRITE,
     SIM_EV_MIGRATION_FLAGS,     /* from here on protocol v2 */
-    SIM_EV_DATA_FD,             /* the fd of a new session is made */
+    SIM_EV_DATA_FD,             /* the fd of a new session is created */
     SIM_EV_PRECOPY_INFO,
     SIM_EV_DATA_SIZE,
     SIM_EV_LOG_START,
@@ -126,7 +126,7 @@ typedef enum SimEvent {
     SIM_NUM_EVENTS,
 } SimEvent;
 
-/* What a fault rule wants of the call that it fires at. */
+/* What a fault rule wants a call to do. */
 typedef struct SimOutcome {
     int err;                        /* errno to return, 0 = none */
     bool has_short;
@@ -186,7 +186,7 @@ typedef struct SimMigConfig {
     unsigned num_chunk_starts;
     uint64_t state_size;
     uint64_t precopy_size;
-    uint64_t precopy_rate;          /* bytes a second made dirty again */
+    uint64_t precopy_rate;          /* bytes per second that become dirty */
     uint64_t precopy_max;
     uint64_t save_rate;             /* bytes a second, 0 = no limit */
     uint64_t load_rate;
@@ -216,12 +216,12 @@ typedef struct SimMigConfig {
     char refuse_text[SIM_LIST_CHARS];
 } SimMigConfig;
 
-/* Largest vendor part of a state (registers), in bytes, its check included. */
+/* Largest vendor part of a state (registers) in bytes, including its check. */
 #define SIM_EXTRA_MAX 256
 #define SIM_HEAD_BYTES 64
 #define SIM_ZONE_MAX (SIM_HEAD_BYTES + SIM_EXTRA_MAX)
 
-/* The chunk that a save session has on offer, and the session's progress. */
+/* The chunk that a save session offers, and the session's progress. */
 typedef struct SimSave {
     bool active;
     bool stop_phase;
@@ -233,8 +233,8 @@ typedef struct SimSave {
     uint64_t precopy_pending;
     int64_t precopy_seen_us;
     uint64_t precopy_acked;
-    uint64_t precopy_offered;       /* acked + a chunk left in the air */
-    bool armed;                     /* pending_bytes read, not zero */
+    uint64_t precopy_offered;       /* acked + a chunk not acknowledged yet */
+    bool armed;                     /* pending_bytes was read, not zero */
     bool staged;
     bool size_read;
     bool lied;                      /* by a fault rule, to the client */
@@ -246,7 +246,7 @@ typedef struct SimSave {
     uint8_t extra[SIM_EXTRA_MAX];
 } SimSave;
 
-/* What a load session has seen of the stream. */
+/* What a load session knows about the stream. */
 typedef struct SimLoad {
     bool active;
     bool any_data;
@@ -290,7 +290,7 @@ typedef struct SimCounters {
     unsigned unacked_chunks;
     unsigned corrupt;
     unsigned incomplete;
-    unsigned unfinished_saves;      /* left before their end was read */
+    unsigned unfinished_saves;      /* aborted before their end was read */
     unsigned refused;
     unsigned resets;
     unsigned mmaps;
@@ -300,9 +300,9 @@ struct SimMig {
     SimMigConfig cfg;
     uint8_t *window;                /* memory of the region, from offset 0 */
     uint32_t state;                 /* device_state, bits 0..31 */
-    uint64_t state_id;              /* what the device state is made of */
+    uint64_t state_id;              /* the content of the device state */
     uint64_t saved_id;              /* last state that was read to its end */
-    uint64_t loaded_id;             /* last state that was taken whole */
+    uint64_t loaded_id;             /* last state that was loaded completely */
     bool state_lost;
     bool loaded;
     SimSave save;
@@ -343,7 +343,7 @@ static inline uint64_t sim_muldiv(uint64_t a, uint64_t b, uint64_t c)
 #endif
 }
 
-/* ---- What the host gives ---- */
+/* ---- provided by the host ---- */
 
 /* Microseconds of CLOCK_MONOTONIC. */
 int64_t sim_host_now_us(void);
@@ -355,29 +355,29 @@ void sim_host_free(void *memory);
 void sim_host_log(SimMig *m, const char *fmt, ...) SIM_PRINTF(2, 3);
 void sim_host_violation(SimMig *m, const char *fmt, ...) SIM_PRINTF(2, 3);
 /*
- * sim_host_event: count one call and ask the fault rules. Returns true when
- * @out holds something to do; else @out is all zero. @to is the state asked
- * for, or the current one.
+ * sim_host_event: count one call and check the fault rules. Returns true if
+ * @out has something to do; else @out is all zero. @to is the requested state,
+ * or the current one.
  */
 bool sim_host_event(SimMig *m, SimEvent ev, uint32_t to, SimOutcome *out);
-/* RUNNING was cleared: on return the device does nothing by itself. */
+/* RUNNING was cleared: on return the device must not do anything by itself. */
 void sim_host_stopped(SimMig *m);
 /* The device runs again. */
 void sim_host_started(SimMig *m);
-/* Something that a status shows has changed. */
+/* Something in the status has changed. */
 void sim_host_changed(SimMig *m);
 /*
- * sim_host_move: a trapped access of @len bytes of the data window between
- * @buf, which is the host's business, and the region at @offset.
+ * sim_host_move: a trapped access: move @len bytes of the data window between
+ * @buf, whose type is up to the host, and the region at @offset.
  * Returns the bytes moved or a negative errno.
  */
 ssize_t sim_host_move(SimMig *m, bool write, void *buf, size_t len,
                       uint64_t offset);
 /*
- * sim_host_save_extra: the vendor's part of the state of the stopped device,
- * at most @max bytes. Returns its length, a multiple of 8; 0 = none.
- * sim_host_load_extra: the same bytes at the other side, checked for
- * damage; whether they make sense is for the host to say. @len may be 0.
+ * sim_host_save_extra: save the vendor's part of the state of the stopped
+ * device, at most @max bytes. Returns its length, a multiple of 8; 0 = none.
+ * sim_host_load_extra: load the same bytes at the other side. They are not
+ * damaged; the host checks whether they are valid. @len may be 0.
  */
 size_t sim_host_save_extra(SimMig *m, uint8_t *extra, size_t max);
 bool sim_host_load_extra(SimMig *m, const uint8_t *extra, size_t len);
@@ -393,9 +393,9 @@ int sim_parse_errno(const char *text);
 /* sim_parse_range: "OFFSET+SIZE". */
 bool sim_parse_range(const char *text, SimRange *range);
 /*
- * sim_next_item: copy the next item of a list "A;B;C" without blanks around
- * it, and move @list behind it. Returns false at the end. An item that is
- * longer than @size - 1 is cut, so no reader of it takes it.
+ * sim_next_item: copy the next item of a list "A;B;C" without surrounding
+ * blanks, and advance @list. Returns false at the end. An item that is longer
+ * than @size - 1 is truncated, so that it is invalid.
  */
 bool sim_next_item(const char **list, char *item, size_t size);
 /* sim_split: "LEFT+RIGHT" at the first @at, without blanks around them */
@@ -419,7 +419,7 @@ typedef enum SimKeyKind {
     SIM_KEY_NAME,                   /* char[SIM_NAME_CHARS] */
 } SimKeyKind;
 
-/* One key: where its value goes, and what it is when nobody gives it. */
+/* One key: where its value is stored, and its default. */
 typedef struct SimKey {
     const char *name;
     SimKeyKind kind;
@@ -434,16 +434,16 @@ extern const SimKey sim_mig_keys[];
 /* sim_key_find: the key of that name in @keys, or NULL. */
 const SimKey *sim_key_find(const SimKey *keys, const char *name);
 /*
- * sim_key_set: give the key's field in @base the value of @text. On false,
- * @why says what is wanted. sim_keys_default: all fallbacks.
+ * sim_key_set: set the key's field in @base to the value of @text. On false,
+ * @why says what is expected. sim_keys_default: set all defaults.
  */
 bool sim_key_set(const SimKey *key, void *base, const char *text,
                  char why[SIM_WHY_CHARS]);
 void sim_keys_default(const SimKey *keys, void *base);
 /*
- * sim_mig_config_finish: see whether the values go together, and lay out
- * areas, chunks and arcs. On false @key names the key that is wrong and @why
- * says why. Frees what an earlier call had laid out.
+ * sim_mig_config_finish: check that the values are consistent, and compute
+ * areas, chunks and arcs. On false @key is the key that is wrong and @why the
+ * reason. Frees the results of an earlier call.
  */
 bool sim_mig_config_finish(SimMigConfig *c, const char **key,
                            char why[SIM_WHY_CHARS]);
@@ -467,8 +467,8 @@ void sim_content_fill(uint64_t id, uint64_t position, uint8_t *buf,
 bool sim_content_check(uint64_t id, uint64_t position, const uint8_t *buf,
                        uint64_t len, SimVerify verify, uint64_t *bad);
 /*
- * sim_words_digest: digest of the words at @from, going on from @hash;
- * SIM_DIGEST_START begins. @bytes is a multiple of 8.
+ * sim_words_digest: digest of the words at @from, continuing from @hash;
+ * initially SIM_DIGEST_START. @bytes is a multiple of 8.
  */
 #define SIM_DIGEST_START UINT64_C(0xcbf29ce484222325)
 uint64_t sim_words_digest(uint64_t hash, const uint8_t *from,
@@ -476,7 +476,7 @@ uint64_t sim_words_digest(uint64_t hash, const uint8_t *from,
 
 /* ---- sim-model-stream.c: sessions and chunks ---- */
 void sim_save_begin(SimMig *m);
-/* sim_save_redirty: let what became stale since the last call be pending */
+/* sim_save_redirty: make pending what became dirty since the last call */
 void sim_save_redirty(SimMig *m);
 /* sim_save_take_extra: the vendor's part, if the state has room for it */
 void sim_save_take_extra(SimMig *m);
@@ -484,15 +484,15 @@ void sim_save_stop_phase(SimMig *m);
 void sim_save_end(SimMig *m);
 uint64_t sim_save_pending(SimMig *m);
 int sim_save_stage(SimMig *m, uint64_t *offset);
-/* A fault rule gave @value for register @reg: what follows from the lie. */
+/* A fault rule has returned @value for register @reg: apply consequences. */
 void sim_chunk_lie(SimMig *m, uint64_t reg, uint64_t value);
 bool sim_in_chunk(SimMig *m, bool write, uint64_t offset, uint64_t len);
 
 /* ---- sim-model-load.c ---- */
 void sim_load_begin(SimMig *m);
-/* On false the state is not whole, and @why says why. */
+/* On false the state is incomplete, and @why is the reason. */
 bool sim_load_finish(SimMig *m, char why[SIM_WHY_CHARS]);
-/* sim_load_corrupt: note what is wrong. Returns false. */
+/* sim_load_corrupt: record what is wrong. Returns false. */
 bool sim_load_corrupt(SimMig *m, const char *fmt, ...) SIM_PRINTF(2, 3);
 /* sim_load_take_extra: is the vendor's part undamaged? */
 bool sim_load_take_extra(SimMig *m);
@@ -541,20 +541,20 @@ void sim_put_zone(SimMig *m, uint64_t magic, uint64_t precopy_acked,
 /* A state too small for a head: both sides then know size and seed. */
 bool sim_headless(SimMig *m);
 /*
- * Where the chunk head of a chunk at @position of @size bytes stands in
- * the chunk. Returns false if it has none. @zone_bytes: head of the stream.
+ * Offset of the chunk head in a chunk at @position of @size bytes. Returns
+ * false if it has none. @zone_bytes: head of the stream.
  */
 bool sim_chunk_head_at(SimMig *m, uint64_t position, uint64_t size,
                        size_t zone_bytes, uint64_t *at);
 /*
- * The device moves @bytes at @rate a second, since @start_us. What a sleep was
- * too long is taken off the next one, so that the rate is that asked for.
+ * Sleep until the device has moved @bytes at @rate per second since @start_us.
+ * If a sleep was too long, the next one is shorter, to keep the average rate.
  */
 void sim_pace(SimMig *m, int64_t start_us, uint64_t bytes, uint64_t rate);
 void sim_count_mapped(SimMig *m, uint64_t size, uint64_t trapped);
 
 /* ---- sim-model-region.c: registers and states ---- */
-/* sim_mig_init: as the device is when it is first opened. */
+/* sim_mig_init: set the state of a device that is first opened. */
 void sim_mig_init(SimMig *m);
 /* sim_mig_reset: the same after use; the device was stopped by the host. */
 void sim_mig_reset(SimMig *m);
@@ -569,7 +569,7 @@ ssize_t sim_mig_rw(SimMig *m, bool write, void *buf, size_t len,
 bool sim_mig_mappable(SimMig *m, uint64_t offset, uint64_t size);
 /* sim_mig_migrating: is a call in @from, asking for @to, in a migration? */
 bool sim_mig_migrating(SimEvent ev, uint32_t from, uint32_t to);
-/* sim_mig_leave_running: the device stops; what ran is another state now. */
+/* sim_mig_leave_running: the device stops; its state has changed by running. */
 void sim_mig_leave_running(SimMig *m);
 
 /* ---- sim-model-fault.c ---- */
@@ -597,8 +597,8 @@ bool sim_rule_set(SimRule *r, const char *key, const char *text,
                   char why[SIM_WHY_CHARS]);
 bool sim_rule_finish(SimRule *r, const char **key, char why[SIM_WHY_CHARS]);
 /*
- * sim_rule_hit: count a call at the rule. Returns true when it is the
- * rule's turn; fired is for the caller to count, if the rule may act.
+ * sim_rule_hit: count a call in the rule. Returns true if the rule applies; the
+ * caller increments fired if the rule may act.
  */
 bool sim_rule_hit(SimRule *r, const char *device, SimEvent ev, uint32_t from,
                   uint32_t to, bool migrating);

@@ -1,6 +1,6 @@
 /*
- * Functions of libc that have no public declaration: entry points of
- * fortified callers, and the calls that stand behind ours
+ * Functions of libc without a public declaration: entry points of fortified
+ * callers, and the original functions behind ours
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

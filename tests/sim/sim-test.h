@@ -1,8 +1,8 @@
 /*
- * Tests of the simulated device: what the parts of sim-test share
+ * Tests of the simulated device: declarations shared by the parts of sim-test
  *
- * Owns: the words of all of them; the look into the simulation, which runs
- * in the test's own process. Does not own: the client (sim-client.h).
+ * Owns: common helpers; access to the simulation, which runs in the test's own
+ * process. Does not own: the client (sim-client.h).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

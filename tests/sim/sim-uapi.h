@@ -2,8 +2,8 @@
  * Simulated VFIO devices: protocol v2 as the kernel's header has it
  *
  * Owns: numbers and structures of VFIO_DEVICE_FEATURE up to Linux 7.1,
- * under names of their own: the header that this is built with may be
- * older. A second reading of the interface, next to that of the subsystem.
+ * under separate names: the header that this is built with may be older. This
+ * is independent of the subsystem's own definitions.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -1,5 +1,5 @@
 /*
- * Simulated VFIO devices: what a test or a tool may call
+ * Simulated VFIO devices: functions for tests and tools
  *
  * Owns: the public interface of the simulated device for programs that link
  * it. A program that only preloads libvfio-sim.so needs none of this: it
@@ -25,10 +25,9 @@ typedef enum VFIOSimErrorCode {
 } VFIOSimErrorCode;
 
 /*
- * vfio_sim_configure_file: read a configuration instead of the one that
- * VFIO_SIM_CONFIG names. Any earlier configuration is shut down first.
- * Returns false with @err set when the file is missing or wrong; then no
- * device exists.
+ * vfio_sim_configure_file: read a configuration instead of the one named by
+ * VFIO_SIM_CONFIG. Any earlier configuration is shut down first. Returns false
+ * with @err set if the file is missing or invalid; no device exists then.
  */
 bool vfio_sim_configure_file(const char *path, GError **err);
 
@@ -42,9 +41,9 @@ bool vfio_sim_configure_data(const char *text, GError **err);
 void vfio_sim_shutdown(void);
 
 /*
- * vfio_sim_make_sysfs: create the directory @dir/@name that
- * `-device vfio-pci,sysfsdev=` takes, with the links `subsystem` and
- * `iommu_group` that lead to group number @group. What exists is replaced.
+ * vfio_sim_make_sysfs: create the directory @dir/@name for
+ * `-device vfio-pci,sysfsdev=`, with the links `subsystem` and `iommu_group`,
+ * which points to group number @group. Existing files are replaced.
  */
 bool vfio_sim_make_sysfs(const char *dir, const char *name, unsigned group,
                          GError **err);
@@ -80,8 +79,8 @@ typedef struct VFIOSimStatus {
     unsigned refused;
     unsigned resets;
     unsigned unacked_chunks;
-    uint64_t calls;                 /* on the device fd, since it opened */
-    uint64_t migration_calls;       /* of them, while not just running */
+    uint64_t calls;                 /* on the device fd, since it was opened */
+    uint64_t migration_calls;       /* of them, while in a migration */
     uint64_t saved_bytes;
     uint64_t loaded_bytes;
     uint64_t trapped_bytes;
@@ -107,16 +106,16 @@ unsigned vfio_sim_violations(void);
 int vfio_sim_fault_fired(const char *name);
 
 /*
- * vfio_sim_dma_lock: hold all DMA of device @name still until the unlock,
- * so that a test can look at the memory. Returns false if there is none.
+ * vfio_sim_dma_lock: pause all DMA of device @name until the unlock, so that a
+ * test can inspect the memory. Returns false if there is no such device.
  */
 bool vfio_sim_dma_lock(const char *name);
 void vfio_sim_dma_unlock(const char *name);
 
 /*
- * vfio_sim_dma_write: device @name writes @size_bytes, in steps of 8, at
- * @iova now, whatever its state. Returns false, and writes nothing, where
- * one mapping that it may write to does not hold all of it.
+ * vfio_sim_dma_write: make device @name write @size_bytes, in steps of 8, at
+ * @iova now, whatever its state. Returns false, and writes nothing, unless all
+ * of it is in one mapping that it may write to.
  */
 bool vfio_sim_dma_write(const char *name, uint64_t iova,
                         uint64_t size_bytes);
