@@ -66,7 +66,7 @@ static uint64_t last_word(VFIOSide *side, uint64_t ram_offset)
 void dirty_write_a_while(VFIOSide *side, uint64_t ram_offset)
 {
     uint64_t before = last_word(side, ram_offset);
-    int64_t end_us = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
+    int64_t end_us = g_get_monotonic_time() + QTEST_WAIT_US;
 
     dirty_device_write(side, true);
     /* Words are counted; a page has 512 of them */
@@ -146,7 +146,7 @@ void dirty_migrate(VFIOPair *pair)
 
 void dirty_wait_stopped(VFIOSide *side)
 {
-    int64_t end_us = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
+    int64_t end_us = g_get_monotonic_time() + QTEST_WAIT_US;
 
     while (true) {
         g_autofree char *all = vfio_side_transcript(side);
@@ -196,7 +196,7 @@ static void show_ram(VFIOPair *pair, VTD *vtd)
 static void hide_ram(VFIOPair *pair, VTD *vtd)
 {
     VFIOSide *src = pair->src;
-    int64_t end_us = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
+    int64_t end_us = g_get_monotonic_time() + QTEST_WAIT_US;
 
     dirty_device_write(src, true);
     while (!dirty_is_written(src, PAM_AREA) ||

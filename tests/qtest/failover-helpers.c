@@ -63,7 +63,7 @@ static void power_slot(VFIOSide *side, unsigned slot, uint16_t control)
 
 static void wait_open(VFIOSide *side)
 {
-    int64_t end_us = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
+    int64_t end_us = g_get_monotonic_time() + QTEST_WAIT_US;
 
     while (true) {
         g_autofree char *transcript = vfio_side_transcript(side);

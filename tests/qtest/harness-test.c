@@ -115,11 +115,11 @@ static void test_cancel(void)
     migrate_qmp(from, uri, "{}");
     wait_for_migration_status(from, "active", NULL);
     migrate_cancel(from);
-    end = migrate_wait_end(from, 5000);
+    end = migrate_wait_end(from, QTEST_WAIT_MS);
     g_assert_cmpstr(end, ==, "cancelled");
     /* The destination exits by itself, with an error. */
     qtest_set_expected_status(to, 1);
-    g_assert_true(qtest_wait_exit(to, 5000, NULL));
+    g_assert_true(qtest_wait_exit(to, QTEST_WAIT_MS, NULL));
     qtest_quit(from);
     qtest_quit(to);
 }

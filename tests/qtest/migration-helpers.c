@@ -18,7 +18,6 @@
 
 #define POLL_MS 2
 #define MIGRATION_SECONDS 30
-#define RUN_STATE_MS 5000
 
 /* Adds the URI to the members of @fmt to form the command's arguments. */
 void migrate_qmp(QTestState *who, const char *uri, const char *fmt, ...)
@@ -264,5 +263,5 @@ void migrate_poll_run_state(QTestState *who, const char *state,
 
 void migrate_wait_run_state(QTestState *who, const char *state)
 {
-    migrate_poll_run_state(who, state, RUN_STATE_MS, POLL_MS);
+    migrate_poll_run_state(who, state, QTEST_WAIT_MS, POLL_MS);
 }

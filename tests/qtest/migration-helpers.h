@@ -105,7 +105,7 @@ void migrate_let_go(QTestState *who);
 char *migrate_run_state(QTestState *who);
 
 /*
- * migrate_wait_run_state: wait for @state; fails the case after 5 s.
+ * migrate_wait_run_state: wait for @state, for QTEST_WAIT_MS.
  * migrate_poll_run_state: the same with a timeout and a polling interval.
  */
 void migrate_wait_run_state(QTestState *who, const char *state);

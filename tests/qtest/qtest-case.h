@@ -33,8 +33,15 @@ const char *qtest_tmpdir(void);
  * qtest_set_case_seconds: change the time limit of the running case, which is
  * counted from its start. The default is QTEST_CASE_SECONDS.
  */
-#define QTEST_CASE_SECONDS 60
+#define QTEST_CASE_SECONDS 120
 void qtest_set_case_seconds(unsigned seconds);
+
+/*
+ * How long a test waits for what must happen soon. That takes milliseconds, on
+ * a machine at a load of 30 up to 10 s.
+ */
+#define QTEST_WAIT_MS 20000
+#define QTEST_WAIT_US (QTEST_WAIT_MS * INT64_C(1000))
 
 /*
  * qtest_fail: fail the case with a message; SIGABRT handlers print the state of

@@ -517,8 +517,8 @@ static const VFIODeviceOps simulated = {
     .status = read_status,
     .transcript = read_transcript,
     .poll_ms = 2,
-    .state_ms = 5000,
-    .fail_ms = 5000,
+    .state_ms = QTEST_WAIT_MS,
+    .fail_ms = QTEST_WAIT_MS,
     .end_ms = 30000,
 };
 

@@ -196,7 +196,7 @@ char *vfio_side_transcript(VFIOSide *side);
  */
 char *vfio_side_arcs(VFIOSide *side, const char *device);
 
-/* vfio_side_expect_state: wait for @state; 5 s for simulated devices. */
+/* vfio_side_expect_state: wait for @state of @device. */
 void vfio_side_expect_state(VFIOSide *side, const char *device,
                             const char *state);
 

@@ -102,7 +102,7 @@ static void test_file(void)
     vfio_expect_failed(pair->src, UNFIT);
     migrate_wait_run_state(pair->src->qts, "running");
     migrate_qmp(pair->src->qts, "exec:cat >/dev/null", "{}");
-    end = migrate_wait_end(pair->src->qts, FAIL_MS);
+    end = migrate_wait_end(pair->src->qts, QTEST_WAIT_MS);
     g_assert_cmpstr(end, ==, "completed");
     vfio_side_kill(pair->dst);
     vfio_pair_free(pair);
@@ -144,7 +144,7 @@ static void test_cancel(const void *asked)
         wait_for_migration_status(pair->src->qts, "active", NULL);
         g_usleep(1000 * i);
         migrate_cancel(pair->src->qts);
-        end = migrate_wait_end(pair->src->qts, FAIL_MS);
+        end = migrate_wait_end(pair->src->qts, QTEST_WAIT_MS);
         if (g_strcmp0(end, "cancelled")) {
             g_autofree char *why = migrate_error(pair->src->qts);
 
@@ -274,7 +274,7 @@ static void complete_to_peer(VFIOPair *pair, const Nonsense *n)
     int fd = begin_to_peer(pair, &reader);
 
     answer(fd, n);
-    end = migrate_wait_end(pair->src->qts, FAIL_MS);
+    end = migrate_wait_end(pair->src->qts, QTEST_WAIT_MS);
     g_assert_cmpstr(end, ==, "completed");
     g_thread_join(reader);
     close(fd);

@@ -227,7 +227,7 @@ static void expect_property(VFIOSide *side, const char *key,
 
 static void wait_precopy_data(VFIOSide *side)
 {
-    int64_t end_us = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
+    int64_t end_us = g_get_monotonic_time() + QTEST_WAIT_US;
 
     while (property_int(side, "chunks") < 2) {
         if (g_get_monotonic_time() > end_us) {
@@ -261,7 +261,7 @@ static void test_figures(void)
     g_assert_cmpint(property_int(pair->src, "pending-bytes"), >, 0);
     expect_property(pair->src, "state", "pre-copy");
     migrate_cancel(qts);
-    end = migrate_wait_end(qts, FAIL_MS);
+    end = migrate_wait_end(qts, QTEST_WAIT_MS);
     g_assert_cmpstr(end, ==, "cancelled");
     vfio_expect_source_well(pair);
 

@@ -79,7 +79,7 @@ static void test_cancel(const void *opaque)
 
     bring_to(pair, phase);
     migrate_cancel(pair->src->qts);
-    end = migrate_wait_end(pair->src->qts, FAIL_MS);
+    end = migrate_wait_end(pair->src->qts, QTEST_WAIT_MS);
     g_assert_cmpstr(end, ==, "cancelled");
     vfio_expect_load_failed(pair->dst, "");
     vfio_expect_source_well(pair);
@@ -191,7 +191,7 @@ static void test_cancel_while_connecting(void)
     first = accept(door.fd, NULL, NULL);
     source = accept(door.fd, NULL, NULL);
     g_assert_cmpint(source, >=, 0);
-    end = migrate_wait_end(side->qts, FAIL_MS);
+    end = migrate_wait_end(side->qts, QTEST_WAIT_MS);
     g_assert_cmpstr(end, ==, "cancelled");
     vfio_side_expect_state(side, "dev0", "running");
     arcs = vfio_side_arcs(side, "dev0");

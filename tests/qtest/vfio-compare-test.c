@@ -409,7 +409,7 @@ static char *migrate(VFIOPair *pair, const Row *row)
         return why;
     }
     qobject_unref(answer);
-    end = migrate_wait_end(pair->dst->qts, FAIL_MS);
+    end = migrate_wait_end(pair->dst->qts, QTEST_WAIT_MS);
     if (!g_strcmp0(end, "completed")) {
         return NULL;
     }

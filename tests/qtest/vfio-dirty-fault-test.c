@@ -187,7 +187,7 @@ static void test_refused(const void *opaque)
     dirty_scene_start(pair, dirty_scene(c->scene), &vtd);
     vfio_pair_begin(pair);
     vfio_expect_load_failed(pair->dst, c->words);
-    end = migrate_wait_end(pair->src->qts, FAIL_MS);
+    end = migrate_wait_end(pair->src->qts, QTEST_WAIT_MS);
     g_assert_cmpstr(end, ==, "failed");
     vfio_side_container(pair->dst, "max-mappings", "65535");
     vfio_pair_retry(pair);

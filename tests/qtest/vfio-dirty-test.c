@@ -305,7 +305,7 @@ static void test_all_dirty_at_end(void)
 static void test_all_dirty_not_told(void)
 {
     VFIOPair *pair = dirty_new_pair(SIDE_ATTACHED, SIDE_ATTACHED);
-    int64_t end_us = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
+    int64_t end_us = g_get_monotonic_time() + 50 * G_USEC_PER_SEC;
     g_autofree char *text = NULL;
 
     vfio_pair_set(pair, "dma-rate", "500M");

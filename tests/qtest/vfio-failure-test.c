@@ -3,9 +3,9 @@
  *
  * Owns: what the user is told for each kind of device failure, with either
  * protocol and our code on both sides, and for resets that fail. If a row says
- * that the migration fails, it must fail within FAIL_MS with the device's name
- * and the real error, the VM must run on with its device as before, and the
- * next migration must succeed. A rule that did not fire fails the row.
+ * that the migration fails, it must fail within QTEST_WAIT_MS with the device's
+ * name and the real error, the VM must run on with its device as before, and
+ * the next migration must succeed. A rule that did not fire fails the row.
  * Does not own: the full set of failures (tests/component/test-faults.c), every
  * call that fails (test-nth-call.c), unexpected resets (test-passes.c,
  * vfio-vm-event-test.c), wrong streams (component tests).

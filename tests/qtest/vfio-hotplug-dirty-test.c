@@ -129,7 +129,7 @@ static bool is_written(VFIOSide *side)
 
 static void write_all(VFIOSide *side)
 {
-    int64_t end_us = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
+    int64_t end_us = g_get_monotonic_time() + QTEST_WAIT_US;
 
     machine_bus_master(side->qts, MACHINE_FIRST_SLOT, true);
     while (!is_written(side)) {

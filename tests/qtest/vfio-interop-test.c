@@ -67,7 +67,7 @@ static int64_t dma_bytes(VFIOSide *side)
 /* On a busy machine, a migration may be over before the first burst. */
 static void wait_for_dma(VFIOSide *side)
 {
-    int64_t end_us = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
+    int64_t end_us = g_get_monotonic_time() + QTEST_WAIT_US;
 
     while (dma_bytes(side) == 0) {
         if (g_get_monotonic_time() > end_us) {

@@ -235,10 +235,10 @@ static void test_intx_route(const void *opaque)
     vfio_pair_free(pair);
 }
 
-/* Wait up to 5 s for that level of the device's line in the PIC. */
+/* Wait for that level of the device's line in the PIC. */
 static void expect_intx_level(VFIOSide *side, bool asserted)
 {
-    int64_t end_us = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
+    int64_t end_us = g_get_monotonic_time() + QTEST_WAIT_US;
 
     while (true) {
         g_autofree char *text = qtest_hmp(side->qts, "info pic");

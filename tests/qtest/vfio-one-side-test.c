@@ -187,7 +187,7 @@ static bool had_all(const Attempt *a)
 
 static void settle_source(Scene *s, Attempt *a)
 {
-    a->status = migrate_wait_end(s->src->qts, FAIL_MS);
+    a->status = migrate_wait_end(s->src->qts, QTEST_WAIT_MS);
     if (!a->status) {
         vfio_side_fail(s->src, "%s: the migration did not end", a->where);
     }

@@ -84,7 +84,7 @@ static void expect_stop_copy(VFIOSide *side)
 /* Returns while the devices are being read. */
 static void bring_to_stop_copy(VFIOPair *pair)
 {
-    int64_t end_us = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
+    int64_t end_us = g_get_monotonic_time() + QTEST_WAIT_US;
 
     vfio_pair_begin(pair);
     while (!is_stop_copy(pair->src, NULL)) {
@@ -187,7 +187,7 @@ static void cancel(VFIOPair *pair)
     migrate_cancel(pair->src->qts);
     times.us[0] = g_get_monotonic_time() - start_us;
     expect_prompt(pair->src, &times);
-    end = migrate_wait_end(pair->src->qts, FAIL_MS);
+    end = migrate_wait_end(pair->src->qts, QTEST_WAIT_MS);
     g_assert_cmpstr(end, ==, "cancelled");
     g_test_message("cancelled after %" G_GINT64_FORMAT " ms",
                    (g_get_monotonic_time() - start_us) / 1000);

@@ -120,7 +120,7 @@ void vfio_pair_much_precopy(VFIOPair *pair)
 
 void vfio_wait_transcript(VFIOSide *side, const char *words)
 {
-    int64_t end_us = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
+    int64_t end_us = g_get_monotonic_time() + QTEST_WAIT_US;
 
     while (g_get_monotonic_time() < end_us) {
         g_autofree char *transcript = vfio_side_transcript(side);

@@ -14,9 +14,6 @@
 
 #include "sim-helpers.h"
 
-/* Time limit for a migration to report that it failed */
-#define FAIL_MS 5000
-
 typedef struct VFIOPair {
     VFIOSide *src;
     VFIOSide *dst;
@@ -65,7 +62,7 @@ void vfio_pair_start(VFIOPair *pair);
  */
 void vfio_pair_much_precopy(VFIOPair *pair);
 
-/* vfio_wait_transcript: wait up to 10 s for @words in the transcript. */
+/* vfio_wait_transcript: wait for @words in the transcript. */
 void vfio_wait_transcript(VFIOSide *side, const char *words);
 
 /* vfio_pair_begin: start the migration without waiting. */
@@ -112,9 +109,9 @@ void vfio_pair_retry(VFIOPair *pair);
 void vfio_pair_turn(VFIOPair *pair);
 
 /*
- * vfio_expect_failed: the outgoing migration of @side must fail, within FAIL_MS
- * on simulated devices, and error-desc must contain each of @words (separated
- * by ';').
+ * vfio_expect_failed: the outgoing migration of @side must fail, within
+ * QTEST_WAIT_MS on simulated devices, and error-desc must contain each of
+ * @words (separated by ';').
  */
 void vfio_expect_failed(VFIOSide *side, const char *words);
 

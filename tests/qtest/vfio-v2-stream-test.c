@@ -30,7 +30,6 @@
 #define TAG_BESIDE      UINT64_C(0xffffffffef100006)
 
 #define ACK_BYTES       4
-#define ANSWER_MS       5000
 
 /* A recorded stream */
 typedef struct Recorded {
@@ -172,7 +171,7 @@ static void expect_ack(int fd)
     uint8_t got[ACK_BYTES];
     struct pollfd p = { .fd = fd, .events = POLLIN };
 
-    g_assert_cmpint(poll(&p, 1, ANSWER_MS), ==, 1);
+    g_assert_cmpint(poll(&p, 1, QTEST_WAIT_MS), ==, 1);
     g_assert_cmpint(recv(fd, got, sizeof(got), MSG_WAITALL), ==, ACK_BYTES);
     g_assert_cmpmem(got, sizeof(got), ack, sizeof(ack));
 }
@@ -181,7 +180,7 @@ static void expect_ack(int fd)
 static void expect_silent(VFIOSide *side, int fd, unsigned nth)
 {
     g_autofree char *path = g_build_filename(side->dir, "trace", NULL);
-    int64_t end_us = g_get_monotonic_time() + ANSWER_MS * INT64_C(1000);
+    int64_t end_us = g_get_monotonic_time() + QTEST_WAIT_US;
     unsigned seen = 0;
     uint8_t byte;
 

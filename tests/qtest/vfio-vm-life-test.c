@@ -64,7 +64,7 @@ static void plug_function(VFIOSide *side, unsigned function, bool multi)
 /* One eject removes both; QEMU closes their container later. */
 static void eject_both(VFIOSide *side, unsigned round)
 {
-    int64_t end_us = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
+    int64_t end_us = g_get_monotonic_time() + QTEST_WAIT_US;
     unsigned closed;
 
     machine_eject(side->qts, MACHINE_FIRST_SLOT);
@@ -229,7 +229,7 @@ static void test_quit(const void *fault)
     vfio_pair_begin(pair);
     vfio_wait_transcript(pair->src, "fault name=hold");
     qtest_qmp_assert_success(pair->src->qts, "{'execute': 'quit'}");
-    g_assert_true(qtest_wait_exit(pair->src->qts, FAIL_MS, &status));
+    g_assert_true(qtest_wait_exit(pair->src->qts, QTEST_WAIT_MS, &status));
     g_assert_cmpint(status, ==, 0);
     vfio_expect_load_failed(pair->dst, "");
     vfio_side_kill(pair->src);

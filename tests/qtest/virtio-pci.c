@@ -8,6 +8,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "virtio-pci.h"
+#include "qtest-case.h"
 
 #include "machine-helpers.h"
 
@@ -135,7 +136,7 @@ static void write_descriptor(VirtioPCI *dev, unsigned n, uint64_t address,
 
 static void send_request(VirtioPCI *dev, unsigned request_bytes)
 {
-    int64_t end_us = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
+    int64_t end_us = g_get_monotonic_time() + QTEST_WAIT_US;
 
     write_descriptor(dev, 0, dev->ring + AT_REQUEST, request_bytes,
                      DESC_NEXT);

@@ -142,7 +142,7 @@ static void do_reset(VMScene *scene)
 {
     if (scene->cell->status == AT_LOADING) {
         /* It makes the load fail, and QEMU may exit before it answers. */
-        QDict *answer = qtest_qmp_timeout(scene->where->qts, 5000,
+        QDict *answer = qtest_qmp_timeout(scene->where->qts, QTEST_WAIT_MS,
                                           "{'execute': 'system_reset'}");
 
         if (answer) {
@@ -463,7 +463,7 @@ static void do_dirty_rate(VMScene *scene)
 static void hammer(VMScene *scene)
 {
     VFIOSide *src = scene->where, *first = scene->pair->dst;
-    int64_t end_us = g_get_monotonic_time() + FAIL_MS * INT64_C(1000);
+    int64_t end_us = g_get_monotonic_time() + QTEST_WAIT_US;
     g_autofree char *json = NULL;
 
     scene->pair->dst = NULL;

@@ -233,7 +233,7 @@ static bool builtin_completes(VMScene *scene)
     g_autofree char *end = NULL;
 
     vm_status_let_go(scene);
-    end = migrate_wait_end(pair->src->qts, FAIL_MS);
+    end = migrate_wait_end(pair->src->qts, QTEST_WAIT_MS);
     if (g_strcmp0(end, "completed")) {
         return false;
     }
@@ -285,7 +285,7 @@ static void expect_cancelled(VMScene *scene)
     if (cell->status == AT_WAIT_UNPLUG) {
         vm_status_let_go(scene);
     }
-    end = migrate_wait_end(src->qts, FAIL_MS);
+    end = migrate_wait_end(src->qts, QTEST_WAIT_MS);
     if (g_strcmp0(end, "cancelled")) {
         vfio_side_fail(src, "the migration is '%s', not cancelled", end);
     }
@@ -300,7 +300,7 @@ static void expect_either(VMScene *scene)
     g_autofree char *end = NULL;
 
     vm_status_let_go(scene);
-    end = migrate_wait_end(scene->pair->src->qts, FAIL_MS);
+    end = migrate_wait_end(scene->pair->src->qts, QTEST_WAIT_MS);
     if (!g_strcmp0(end, "completed")) {
         expect_completed(scene);
     } else {
@@ -312,7 +312,7 @@ static void expect_either(VMScene *scene)
 static void expect_next(VMScene *scene)
 {
     VFIOPair *pair = scene->pair;
-    g_autofree char *end = migrate_wait_end(pair->src->qts, FAIL_MS);
+    g_autofree char *end = migrate_wait_end(pair->src->qts, QTEST_WAIT_MS);
 
     g_assert_nonnull(end);
     if (!strcmp(end, "completed")) {
@@ -346,7 +346,7 @@ static void expect_quit(VMScene *scene)
     VFIOPair *pair = scene->pair;
     int status;
 
-    if (!qtest_wait_exit(scene->where->qts, FAIL_MS, &status)) {
+    if (!qtest_wait_exit(scene->where->qts, QTEST_WAIT_MS, &status)) {
         vfio_side_fail(scene->where, "was told to quit, and still runs");
     }
     if (!quit_well(scene, status)) {
