@@ -18,6 +18,7 @@
 #include <glib.h>
 #include <glib/gstdio.h>
 #include "../tools/golden.h"
+#include "../tools/rows.h"
 #include "../tools/run.h"
 
 typedef struct Case {
@@ -35,8 +36,8 @@ typedef struct Case {
  * protocol v2: 17 has all, 18 is as Linux 6.1 has it, 19 has the least, 1a
  * nothing. */
 static const Case cases[] = {
-    { "usage", "vfio-migrate" },
     { "help", "vfio-migrate --help" },
+    { "usage", "vfio-migrate", "help" },
     { "version", "vfio-migrate --version" },
     { "no-device", YES "info 00:1f.7" },
     /* Nobody expects that to look at a device resets it: it is not opened. */
@@ -45,10 +46,10 @@ static const Case cases[] = {
       "echo $?; ls status" },
 
     { "info", YES "info 00:10.0" },
-    { "info-json", YES "info 00:10.0 --json" },
+    { "info-json", YES "info 00:10.0 --json", "info-v2-json" },
     { "info-mdev", YES "info 83b8f4f2-509f-382f-3c1e-e6bfe0fa1001" },
     { "info-blocked", YES "info 00:14.0" },
-    { "info-blocked-json", YES "--json info 00:14.0" },
+    { "info-blocked-json", YES "--json info 00:14.0", "info-v2-json" },
     { "info-v2", YES "info 00:17.0" },
     { "info-v2-json", YES "info 00:17.0 --json" },
     { "info-v2-6.1", YES "info 00:18.0" },
@@ -81,11 +82,11 @@ static const Case cases[] = {
       "vfio-migrate compare here.json there.json" },
     { "compare-ssh", YES "facts 00:10.0 >here.json && "
       "vfio-migrate --yes --json compare here.json 'me@there:00:15.0' "
-      "--ssh ./ssh" },
+      "--ssh ./ssh", "compare-json" },
     { "compare-ssh-fails", YES "facts 00:10.0 >here.json && "
       "vfio-migrate --yes compare here.json there:00:1f.7 --ssh ./ssh" },
     { "compare-pipe", YES "facts 00:10.0 >here.json && " YES "facts 00:15.0 | "
-      "vfio-migrate compare here.json -" },
+      "vfio-migrate compare here.json -", "compare" },
     { "compare-may-fail", YES "facts 00:10.0 >here.json && sed 's/6.7.8/6.9/' "
       "here.json >there.json && vfio-migrate compare here.json there.json" },
     { "compare-strict", YES "facts 00:10.0 >here.json && sed 's/6.7.8/6.9/' "
@@ -158,8 +159,8 @@ static const Case cases[] = {
     { "test-v2", YES "test 00:17.0" },
     { "test-v2-6.1", YES "test 00:18.0" },
     { "test-v2-fails", YES "test 00:1b.0" },
-    { "test-v2-fails-json", YES "test 00:1b.0 --json" },
     { "test-fails", YES "test 00:15.0" },
+    { "test-fails-json", YES "test 00:15.0 --json" },
 
     { "watch", "vfio-migrate watch --once vm" },
     { "watch-json", "vfio-migrate watch --once --json vm | "
@@ -525,11 +526,6 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/vfio-migrate/golden/schemas", test_validator);
-    for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autofree char *path = g_strconcat("/vfio-migrate/golden/",
-                                            cases[i].name, NULL);
-
-        g_test_add_data_func(path, &cases[i], test_case);
-    }
+    ADD_ROWS("/vfio-migrate/golden/", cases, test_case);
     return g_test_run();
 }
