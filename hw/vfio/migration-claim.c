@@ -15,7 +15,10 @@
 #include "hw/vfio/migration-session.h"
 #include "trace.h"
 
-/* How often an unlimited wait checks whether it missed a wake-up, in ms */
+/*
+ * How often an unlimited wait checks whether it missed a wake-up, in ms. None is
+ * known to be missed; our choice.
+ */
 #define VFIO_MIG_LONG_WAIT_MS   1000
 
 void vfio_mig_claim(VFIODeviceMigration *mig)

@@ -24,21 +24,30 @@
 #include "hw/vfio/migration-stream.h"
 #include "trace.h"
 
-/* Default size of a queue, and the limits of what the user may set */
+/*
+ * Default size of a queue, and the limits of what the user may set. Our choice:
+ * several chunks of the usual 1 MiB fit, for each of many devices.
+ */
 #define VFIO_MIG_QUEUE_BYTES        (8 * MiB)
 #define VFIO_MIG_QUEUE_MIN_BYTES    (4 * MiB)
 #define VFIO_MIG_QUEUE_MAX_BYTES    (1 * GiB)
 
-/* The most that is put into the stream before it is flushed */
+/* The most that is put into the stream before it is flushed; our choice */
 #define VFIO_MIG_QUEUE_SEND_BYTES   (4 * MiB)
 
-/* What is copied into the queue in one step */
+/* What is copied into the queue in one step; our choice */
 #define VFIO_MIG_QUEUE_COPY_BYTES   (1 * MiB)
 
-/* How often a wait for the rest of a packet checks the stream, in ms */
+/*
+ * How often a wait for the rest of a packet checks the stream, in ms. Our
+ * choice: little of a downtime of 300 ms, which is QEMU's default.
+ */
 #define VFIO_MIG_QUEUE_LOOK_MS      10
 
-/* Longest turn in which the migration thread reads a single device, in ms */
+/*
+ * Longest turn in which the migration thread reads a single device, in ms. Our
+ * choice: no more than a wait for the claim, VFIO_MIG_CLAIM_WAIT_MS.
+ */
 #define VFIO_MIG_DIRECT_MS          50
 
 /*

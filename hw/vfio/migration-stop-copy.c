@@ -34,10 +34,10 @@
 #include "hw/vfio/migration-stop-copy.h"
 #include "trace.h"
 
-/* What RAM sends in one turn while no device has any data */
+/* What RAM sends in one turn while no device has any data; our choice */
 #define VFIO_MIG_RAM_TURN_BYTES     (2 * MiB)
 
-/* How often a wait for a device checks the stream, in ms */
+/* How often a wait for a device checks the stream, in ms; our choice */
 #define VFIO_MIG_STREAM_LOOK_MS     10
 
 typedef struct VFIOMigStopCopy {
