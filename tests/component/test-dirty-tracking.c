@@ -362,6 +362,26 @@ static void stray_at_sync(VFIOHostRun *run)
     expect_clean_bitmap();
 }
 
+/* The kernel is still busy with what was there: it is unmapped, then mapped. */
+static void test_map_busy(void)
+{
+    g_autofree char *config = NULL;
+
+    world_begin(SRC, 5);
+    world_switch_translation();
+    config = g_strdup_printf(SRC "[fault busy]\nevent=map-dma\ncount=%u\n"
+                             "errno=EBUSY\n",
+                             comp_transcript_count(" map-dma ") + 1);
+    world_end();
+    world_begin(config, 5);
+    world_switch_translation();
+    map_at(0, 3, 1);
+    g_assert_cmpint(vfio_sim_fault_fired("busy"), ==, 1);
+    g_assert_true(vfio_sim_dma_write("src", GIOVA, 8));
+    g_assert_cmpstr(comp_messages(), ==, "");
+    world_end();
+}
+
 /* What the kernel has mapped and nobody knows of: no guess, an error. */
 static void test_stray(gconstpointer data)
 {
@@ -628,6 +648,7 @@ int main(int argc, char **argv)
     g_test_add_func("/dirty/all/but-one-page", test_all_but_one_page);
     g_test_add_func("/dirty/all/interrupted", test_all_and_interrupted);
     g_test_add_func("/dirty/remap", test_remap);
+    g_test_add_func("/dirty/map-busy", test_map_busy);
     g_test_add_data_func("/dirty/stray/sync", GINT_TO_POINTER(false),
                          test_stray);
     g_test_add_data_func("/dirty/stray/unmap", GINT_TO_POINTER(true),
