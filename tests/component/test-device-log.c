@@ -288,7 +288,7 @@ static void test_not_written(void)
 
     begin(LOGS SIM_DEVICE("other", "2", "virtio", ""));
     other = open_other("other");
-    mr = dirty_ram_new(4 * PAGE);
+    mr = dirty_ram_new(UNIT);
     for (int rom = 0; rom < 2; rom++) {
         MemoryRegionSection section = {
             .mr = mr,
