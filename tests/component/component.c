@@ -1,7 +1,7 @@
 /*
  * Component tests: what the tests share
  *
- * Owns: see component.h. All state is of the one test that runs.
+ * Owns: see component.h. All state belongs to the test that is running.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -14,7 +14,7 @@
 
 static char *work_dir;
 static char *transcript;        /* path */
-static size_t transcript_from;  /* bytes that are forgotten */
+static size_t transcript_from;  /* bytes before this are ignored */
 static GString *messages;
 static GPtrArray *open_devices; /* VFIODevice */
 static bool sim_active;
@@ -35,7 +35,7 @@ static void take_message(VFIOHostReport kind, const char *text, void *opaque)
     g_test_message("%s", text);
 }
 
-/* In memory: links of a device's sysfs take a fifth of the time on a disk. */
+/* In memory: creating sysfs links on a disk takes a fifth of a test's time. */
 static char *make_dir(void)
 {
     char *dir = g_strdup("/dev/shm/vfio-component-XXXXXX");
@@ -128,7 +128,7 @@ void comp_allow_violations(void)
     violations_allowed = true;
 }
 
-/* Of the guard nothing stays where no session is. */
+/* The SIGBUS handler is installed only while there is a session. */
 static void assert_sigbus_as_before(void)
 {
     struct sigaction now;
@@ -219,7 +219,7 @@ void comp_close(VFIODevice *vbasedev)
     vfio_host_device_close(vbasedev);
 }
 
-/* Without a device there is no VM either: the next one is a fresh one. */
+/* The VM goes with its devices: the next device belongs to a new VM. */
 void comp_close_all(void)
 {
     while (open_devices->len) {

@@ -20,7 +20,7 @@
 #define COMP_ID "0000:00:04.0"
 
 void comp_init(int *argc, char ***argv);
-/* Run the tests; returns main()'s exit status. */
+/* Run the tests. Returns the exit status for main(). */
 int comp_run(void);
 
 /*
@@ -47,7 +47,7 @@ void comp_allow_violations(void);
 
 /* Open device @name of the simulation; must succeed. */
 VFIODevice *comp_open(const char *name);
-/* The same with all options; @options.sysfsdev is set from @name. */
+/* The same with @options; sysfsdev in them is set from @name. May fail. */
 VFIODevice *comp_try_open(const char *name, VFIOHostDeviceOptions options,
                           Error **errp);
 /*
@@ -58,9 +58,9 @@ void comp_sim_several(unsigned count, const char *const *keys,
                       unsigned nr_keys, const char *faults);
 /* Open @side0, @side1, ... with consecutive ids into @devices; must succeed. */
 void comp_open_several(const char *side, VFIODevice **devices, unsigned count);
-/* Run dst0, dst1, ..., which have loaded what src0, src1, ... have saved. */
+/* Run dst0, dst1, ..., which have loaded the state of src0, src1, ... */
 void comp_several_run(unsigned count);
-/* The same, after they were opened and have loaded @bytes */
+/* Open them and load @bytes first, then do the same. */
 void comp_several_arrive(const GByteArray *bytes, unsigned count);
 void comp_close(VFIODevice *vbasedev);
 /* Close all devices: the VM is gone, the simulation remains. */
@@ -85,7 +85,7 @@ int comp_loadvm(const void *data, size_t size);
 const char *comp_messages(void);
 void comp_forget_messages(void);
 void comp_assert_message(const char *part);
-/* How often @part is in them */
+/* Number of occurrences of @part in them */
 unsigned comp_count_messages(const char *part);
 
 /* Name of the state in the simulated device's register */
@@ -100,9 +100,9 @@ VFIOSimStatus comp_status(const char *name);
  */
 void comp_run_same(const char *source, const char *destination);
 
-/* Load what "src" has saved into "dst", which is opened first, and run it. */
+/* Open "dst", load @bytes, which "src" has saved, and run it. */
 void comp_arrives(const GByteArray *bytes);
-/* Load @bytes into "dst", which is opened first, and comp_run_same(). */
+/* Open "dst", load @bytes, and call comp_run_same(). */
 void comp_arrives_same(const GByteArray *bytes);
 
 /*

@@ -1,8 +1,8 @@
 /*
  * Guest memory for tests of dirty tracking
  *
- * Owns: RAM and its dirty bits, RAM in parts, where RAM is seen, a guest's
- * IOMMU, as far as dirty tracking asks for them. Takes the place of
+ * Owns: RAM and its dirty bits, RAM in parts, the sections of the address
+ * space, and a guest's IOMMU, as far as dirty tracking needs them. Replaces
  * migration/no-memory.c.
  *
  * Lock: the BQL.
@@ -21,9 +21,9 @@
 #define PAGE_BYTES      4096
 #define RAM_ALIGN_BYTES 65536
 
-/* What stands behind a MemoryRegion here */
+/* The object behind each MemoryRegion of these tests */
 typedef struct HostMemory {
-    MemoryRegion mr;            /* first: QEMU's functions take this */
+    MemoryRegion mr;            /* must be first: passed to QEMU's functions */
     unsigned references;
 
     uint8_t *ram;
@@ -53,7 +53,7 @@ static HostMemory *host_memory(const MemoryRegion *mr)
 
 /* ---- RAM ---- */
 
-/* Blocks stay for ever, as in QEMU. */
+/* As in QEMU, blocks are never freed. */
 static void grow_dirty_memory(ram_addr_t end)
 {
     size_t blocks = end / PAGE_BYTES / DIRTY_MEMORY_BLOCK_SIZE + 1;
@@ -76,7 +76,7 @@ MemoryRegion *dirty_ram_new(uint64_t size_bytes)
 
     memory->references = 1;
     memory->size_bytes = size_bytes;
-    /* As QEMU's: aligned to the largest pages that an IOMMU may ask for */
+    /* As in QEMU: aligned to the largest page size of an IOMMU */
     memory->ram = aligned_alloc(RAM_ALIGN_BYTES, size_bytes);
     assert(memory->ram);
     memset(memory->ram, 0, size_bytes);
@@ -375,7 +375,7 @@ void dirty_iommu_map(MemoryRegion *mr, uint64_t iova, MemoryRegion *ram,
     IOMMUTLBEntry entry = {
         .target_as = &address_space_memory,
         .iova = iova,
-        /* There is no map of the system's memory: a RAM offset stands for it */
+        /* There is no system memory map: use the RAM offset as the address. */
         .translated_addr = host_memory(ram)->ram_addr + offset,
         .addr_mask = size_bytes - 1,
         .perm = IOMMU_RW,

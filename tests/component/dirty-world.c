@@ -97,7 +97,7 @@ MemoryRegionSection world_ram_section(Ram *ram)
     };
 }
 
-/* All of 2^64, in two halves as round the interrupt window of x86 */
+/* All of 2^64, in two halves, as around the interrupt window of x86 */
 static MemoryRegionSection iommu_section(unsigned half)
 {
     uint64_t border = UINT64_C(0xfee00000);
@@ -117,7 +117,7 @@ static void section_appears(MemoryRegionSection *section)
     world->listener->region_add(world->listener, section);
 }
 
-/* QEMU's listeners are told before the section is out of the address space. */
+/* QEMU calls listeners before the section leaves the address space. */
 static void section_goes(MemoryRegionSection *section)
 {
     world->listener->region_del(world->listener, section);
@@ -134,7 +134,7 @@ void world_ram_comes_back(Ram *ram)
 
 void world_ram_appears(Ram *ram)
 {
-    /* Never two at one place; above and below 4 GiB */
+    /* Sections never overlap; they are above and below 4 GiB. */
     uint64_t base = ram == &world->ram ? 0 : UINT64_C(1) << 40;
 
     ram->iova = base + any(200) * UINT64_C(0x4000000);
@@ -147,7 +147,7 @@ void world_ram_goes(Ram *ram)
 
     section_goes(&section);
     ram->present = false;
-    /* No mapping stays behind */
+    /* No mapping remains. */
     g_assert_false(vfio_sim_dma_write("src", ram->iova, 8));
 }
 
@@ -204,7 +204,7 @@ void world_guest_map(void)
                         from * UNIT, length * UNIT);
 }
 
-/* One that is mapped, if any is */
+/* Choose one of the existing mappings. Returns false if there is none. */
 static bool any_mapping(uint64_t *first)
 {
     *first = any(GIOVA_UNITS);
@@ -214,7 +214,7 @@ static bool any_mapping(uint64_t *first)
     return world->mapped[*first];
 }
 
-/* One mapping, or all of them at once */
+/* Unmap one mapping, or all of them at once. */
 void world_guest_unmap(void)
 {
     uint64_t first, length = GIOVA_UNITS;
@@ -256,7 +256,7 @@ static void device_writes(void)
     }
     if (!world->translated) {
         write_to(world->ram.iova, RAM_UNITS);
-        /* Within one part */
+        /* Must not cross the boundary of a part. */
         write_to(world->parts.iova + any(PARTS_UNITS / 4) * PARTS_GRANULE,
                  PARTS_GRANULE / UNIT);
     } else if (any_mapping(&first)) {
@@ -266,7 +266,7 @@ static void device_writes(void)
 
 /* ---- the migration of RAM ---- */
 
-/* What is not plugged is not touched */
+/* Memory that is not plugged must not be accessed. */
 static bool is_there(Ram *ram, uint64_t at)
 {
     return ram != &world->parts || world->populated[at / UNIT];
@@ -284,7 +284,7 @@ static void copy_ram(Ram *ram, bool all)
     }
 }
 
-/* As many records as the guest has mappings, while there is an IOMMU */
+/* With an IOMMU, the number of records must be the number of mappings. */
 void world_check_records(void)
 {
     VFIODirtyTracker *t = vfio_dirty_tracker_of(world->container);
@@ -458,7 +458,7 @@ void world_populate(uint64_t at, bool populated)
     }
 }
 
-/* @config: of the container */
+/* @config: configuration of the simulation */
 void world_begin(const char *config, uint32_t seed)
 {
     MemoryListener *callbacks;
@@ -478,7 +478,7 @@ void world_begin(const char *config, uint32_t seed)
     QLIST_INSERT_HEAD(&world->container->hostwin_list, &world->window,
                       hostwin_next);
 
-    /* RAM offsets are no addresses, and not aligned to words of a bitmap */
+    /* RAM offsets differ from addresses, and no bitmap word is aligned. */
     dirty_ram_skip(any(3) * UNIT + any(2) * PAGE * 7);
     world_ram_init(&world->ram, RAM_UNITS);
     dirty_ram_skip(any(70) * PAGE);
@@ -515,7 +515,7 @@ void world_end(void)
     comp_sim_end();
 }
 
-/* As QEMU: RAM is set up before devices, and its last sync before theirs. */
+/* As in QEMU: RAM comes before devices, both at setup and in the last sync. */
 int world_migrate(char **error)
 {
     static VFIOHostStep *const steps[] = {

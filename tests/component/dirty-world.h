@@ -19,7 +19,7 @@
 #include "component.h"
 #include "dirty-memory.h"
 
-#define UNIT            UINT64_C(0x10000)   /* of what is mapped */
+#define UNIT            UINT64_C(0x10000)   /* of all mappings, in bytes */
 #define PAGE            UINT64_C(4096)
 #define RAM_UNITS       48
 #define PARTS_UNITS     32
@@ -44,11 +44,11 @@ typedef struct World {
     VFIOHostDMAWindow window;
     Ram ram, parts;
     MemoryRegion *iommu;
-    bool translated;            /* sections of the IOMMU, or of RAM */
+    bool translated;            /* there are sections of the IOMMU, not RAM */
     bool no_iommu;              /* the guest never uses it */
     bool mapped[GIOVA_UNITS];   /* a guest's mapping starts there */
     uint64_t length[GIOVA_UNITS];
-    bool populated[PARTS_UNITS]; /* by unit */
+    bool populated[PARTS_UNITS]; /* per unit */
     GRand *rand;
     const char *other;          /* another device that writes, or NULL */
     bool running;               /* devices may write */
@@ -61,13 +61,13 @@ extern World *world;
  * world_begin: create a running device "src" with RAM and no translation
  *
  * @config: configuration of the simulation
- * @seed: of all random numbers
+ * @seed: for all random numbers
  */
 void world_begin(const char *config, uint32_t seed);
 /* Also stops tracking, if it is on */
 void world_end(void);
 
-/* Random steps, and a migration with more of them. Returns 0, or -errno */
+/* Random steps, and a migration with more of them. Returns 0 or -errno. */
 int world_migrate(char **error);
 /* Only the device's migration, with a step before and one after its setup */
 int world_migrate_with(VFIOHostStep *at_begin, VFIOHostStep *in_round,
@@ -81,7 +81,7 @@ void world_expect_same(uint32_t seed);
 /* Assert that exactly @bytes at @from are dirty in @ram, and clear the bits. */
 void world_expect_dirty(Ram *ram, uint64_t from, uint64_t bytes);
 
-/* Pages mapped for the devices; for RAM in parts only what is plugged */
+/* Pages mapped for the devices; of RAM in parts, only the plugged ones */
 uint64_t world_mapped_pages(void);
 
 /* Plug or unplug the part of world->parts at @at; it must have no section. */
@@ -106,7 +106,7 @@ void world_guest_unmap(void);
 void world_check_records(void);
 
 void world_log_start(void);
-/* The same, and nothing is dirty, as after a first copy of everything */
+/* The same, with no page dirty, as after a first copy of everything */
 void world_log_start_clean(void);
 /* The same, as a step */
 void world_log_starts(VFIOHostRun *run);
@@ -115,7 +115,7 @@ void world_log_stop(void);
 void world_sync(void);
 /* Sync one section. */
 void world_sync_ram(Ram *ram);
-/* Pages that a sync of the section of world->ram finds, and forgets */
+/* Sync the section of world->ram, clear its bits; returns the dirty pages. */
 uint64_t world_synced_pages(void);
 
 #endif /* TESTS_COMPONENT_DIRTY_WORLD_H */

@@ -2,7 +2,7 @@
  * Component test: devices that log which pages they write
  *
  * The world of dirty-world.h, with devices of protocol v2. Whatever happens
- * to a log: a migration that completes has copied everything.
+ * to a log, a migration that completes must have copied everything.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -22,7 +22,7 @@
 #define LOGS                SRC("mlx5-6.1", "")
 #define NO_LOG              SRC("xe", "")
 
-/* A driver that reports pages which nobody wrote, wherever it is asked */
+/* A driver that always reports pages, too, that were not written */
 #define REPORTS(pattern)    "[fault more]\nevent=log-report\nonce=no\n" \
                             "value=" pattern "\n"
 
@@ -31,7 +31,7 @@ static VFIODirtyTracker *tracker(void)
     return vfio_dirty_tracker_of(world->container);
 }
 
-/* A second device; its driver may pin what it uses, as that of an mdev. */
+/* A second device; make_mdev() makes its driver one that pins its pages. */
 static VFIODevice *open_other(const char *name)
 {
     VFIOHostDeviceOptions options = { .id = "other" };
@@ -71,7 +71,7 @@ typedef struct Kind {
     const char *name;
     const char *config;
     bool other;
-    bool mdev;                  /* both */
+    bool mdev;                  /* both devices */
     const char *says;           /* to the user */
 } Kind;
 
@@ -146,13 +146,13 @@ static const Fault faults[] = {
     { "stop", "log-stop", "", "" },
 };
 
-/* The first one at each call, the others at each fifth */
+/* The first one is tried for each call, the others for each fifth. */
 static const char *const errnos[] = {
     "EINVAL", "E2BIG", "EOPNOTSUPP", "EIO", "ENOTCONN", "ENOMEM", "EINTR",
 };
 #define OTHERS_STEP 5
 
-/* Returns whether there was an @n-th call. */
+/* Returns true if there was an @n-th call. */
 static bool fail_call(const Fault *f, const char *name, unsigned n,
                       uint32_t seed)
 {
@@ -179,7 +179,7 @@ static bool fail_call(const Fault *f, const char *name, unsigned n,
     return fired;
 }
 
-/* No failure of a log fails a migration, and none loses a page. */
+/* A failing log must not make the migration fail, nor lose a page. */
 static void test_fault(gconstpointer data)
 {
     const Fault *f = data;
@@ -199,7 +199,7 @@ static void test_fault(gconstpointer data)
     g_assert_cmpuint(fired, >=, G_N_ELEMENTS(errnos) - 1);
 }
 
-/* ---- who tells ---- */
+/* ---- which source of dirty bits is used ---- */
 
 static void begin(const char *config)
 {
@@ -217,7 +217,7 @@ static void expect_tracking(VFIODevice *vbasedev, const char *how,
                     pages * PAGE);
 }
 
-/* Pages that were written, and no other; the IOMMU does not track. */
+/* Only pages that were written are dirty; the IOMMU does not track. */
 static void test_exact(gconstpointer data)
 {
     begin(data);
@@ -238,7 +238,7 @@ static void test_exact(gconstpointer data)
     g_assert_cmpuint(comp_transcript_count("dirty-stop"), ==, 0);
 }
 
-/* What appears after the start is marked in the final pass. */
+/* A section added after the start is marked in the final pass. */
 static void test_appears(void)
 {
     world_begin(LOGS, 2);
@@ -252,7 +252,7 @@ static void test_appears(void)
     world_expect_dirty(&world->ram, 0, RAM_UNITS * UNIT);
     g_assert_cmpuint(dirty_ram_dirty_count(), ==, 0);
     g_assert_cmpuint(world_synced_pages(), ==, 0);
-    /* And if it goes before */
+    /* The same if it is removed before that */
     vfio_host_vm_start();
     world_ram_goes(&world->ram);
     world_expect_dirty(&world->ram, 0, RAM_UNITS * UNIT);
@@ -261,9 +261,9 @@ static void test_appears(void)
 }
 
 /*
- * A device comes while somebody else has pages tracked, and a migration that
- * follows does not start that anew: what it has no log for is marked in the
- * final pass.
+ * A device is plugged while something else has dirty tracking enabled. A
+ * migration that follows does not restart it: memory of a device without a log
+ * is marked in the final pass.
  */
 static void test_comes_without_log(void)
 {
@@ -280,7 +280,7 @@ static void test_comes_without_log(void)
     world_end();
 }
 
-/* Nothing is written to ROM, nor to a BAR that is just being sized. */
+/* Devices cannot write to ROM, nor to a BAR that is being sized. */
 static void test_not_written(void)
 {
     VFIODevice *other;
@@ -305,7 +305,7 @@ static void test_not_written(void)
     world_end();
 }
 
-/* One that is not probed, as a failover primary: found when it is asked for */
+/* A device that is not probed, like a failover primary: found by a check */
 static void test_comes_unseen(void)
 {
     VFIODevice *other;
@@ -323,7 +323,7 @@ static void test_comes_unseen(void)
     world_end();
 }
 
-/* A section that lies in the ranges with its beginning only */
+/* Only the beginning of a section is in the logged ranges. */
 static void test_appears_in_part(void)
 {
     world_begin(LOGS, 10);
@@ -357,8 +357,8 @@ static void test_short_reports(void)
 }
 
 /*
- * A driver reports all there is room for once. What is beside the section
- * that is read is not that section's, and what was taken does not come again.
+ * A driver once reports all pages of the bitmap. Bits outside the section that
+ * is being read belong to others, and bits already read are not found again.
  */
 static void test_reports_all_once(void)
 {
@@ -375,7 +375,7 @@ static void test_reports_all_once(void)
     g_assert_cmpuint(world_synced_pages(), ==, 0);
     expect_found("src", 3 * PAGE);
 
-    /* The other pages of the second word were said to be dirty as well. */
+    /* The other pages of the second word were reported as dirty, too. */
     world_ram_goes(&world->ram);
     world->ram.units = 8;
     world_ram_comes_back(&world->ram);
@@ -385,7 +385,7 @@ static void test_reports_all_once(void)
     world_end();
 }
 
-/* Drivers that pin: the IOMMU tells of the one that does not log. */
+/* Drivers that pin pages: the IOMMU tracks the device that has no log. */
 static void test_mix_mdev(void)
 {
     VFIODevice *other;
@@ -408,7 +408,7 @@ static void test_mix_mdev(void)
     world_end();
 }
 
-/* Where all devices log, nobody needs the IOMMU, which could tell. */
+/* If all devices have a log, the IOMMU is not used, though it could track. */
 static void test_mdev_logs(void)
 {
     world_begin(LOGS, 13);
@@ -419,7 +419,7 @@ static void test_mdev_logs(void)
     g_assert_cmpuint(comp_transcript_count("dirty-start"), ==, 0);
 }
 
-/* The user does not want it */
+/* The user has disabled device logs. */
 static void test_off(void)
 {
     VFIOHostSettings settings = { .no_device_log = true };
@@ -433,7 +433,7 @@ static void test_off(void)
     world_end();
 }
 
-/* x-pre-copy-dirty-page-tracking=off: the log runs, and is read at the end. */
+/* x-pre-copy-dirty-page-tracking=off: the log is read only at the end. */
 static void test_opt_out(void)
 {
     world_begin(LOGS, 6);
@@ -452,7 +452,7 @@ static void test_opt_out(void)
 
 /* ---- logs that end ---- */
 
-/* A reset that nobody tells of: the next report fails, and it goes on. */
+/* After an unannounced reset the next report fails; the log is restarted. */
 static void test_reset(void)
 {
     begin(SRC("pds", ""));
@@ -461,7 +461,7 @@ static void test_reset(void)
     g_assert_cmpuint(world_synced_pages(), ==, world_mapped_pages());
     expect_tracking(world->vbasedev, "device-log", 0);
     expect_found("src", 5 * PAGE);
-    /* Once a migration is enough */
+    /* Only once per migration */
     device_writes("src", &world->ram, 3 * PAGE);
     vfio_host_reset_devices();
     g_assert_cmpuint(world_synced_pages(), ==, 0);
@@ -474,7 +474,7 @@ static void test_reset(void)
     world_end();
 }
 
-/* A reset of our own may end a log without a word of the driver's. */
+/* A reset of our own may end a log without any error from the driver. */
 static void test_own_reset(void)
 {
     VFIODeviceMigration *mig;
@@ -488,7 +488,7 @@ static void test_own_reset(void)
     g_assert_cmpuint(world_synced_pages(), ==, world_mapped_pages());
     g_assert_cmpuint(comp_transcript_count("log-start"), ==, 2);
     expect_found("src", 5 * PAGE);
-    /* A section that goes is looked at, too. */
+    /* The same if a section is removed */
     vfio_mig_claim(mig);
     g_assert_cmpint(vfio_mig_reset(mig), ==, 0);
     vfio_mig_release(mig);
@@ -496,11 +496,11 @@ static void test_own_reset(void)
     world_ram_goes(&world->ram);
     world_expect_dirty(&world->ram, 0, RAM_UNITS * UNIT);
     world_ram_comes_back(&world->ram);
-    /* It was before the next start. */
+    /* A reset before the start of the log does not matter. */
     world_log_stop();
     world_log_start();
     g_assert_cmpuint(world_synced_pages(), ==, 0);
-    /* The guest's own, of which we see no more than the state after it */
+    /* A reset by the guest: only the state that it leaves is visible. */
     vfio_host_vm_stop(RUN_STATE_PAUSED);
     world_synced_pages();
     vfio_host_reset_devices();
@@ -511,7 +511,7 @@ static void test_own_reset(void)
     world_end();
 }
 
-/* Of a failover primary, which has no migration object, the log is read too */
+/* A failover primary has no migration object, but its log is read, too. */
 static void test_gone(void)
 {
     VFIODevice *other;
@@ -523,7 +523,7 @@ static void test_gone(void)
     world_log_start_clean();
     g_assert_cmpuint(comp_transcript_count("log-start"), ==, 2);
     expect_found("other", 3 * PAGE);
-    /* What it writes from here on nobody is told of */
+    /* Nothing reports what it writes from here on. */
     device_writes("other", &world->ram, 4 * PAGE);
     comp_close(other);
     g_assert_cmpuint(world_synced_pages(), ==, world_mapped_pages());
@@ -531,7 +531,7 @@ static void test_gone(void)
     world_end();
 }
 
-/* A guest's IOMMU comes: the container's tells, and what was logged counts. */
+/* A guest IOMMU is enabled: the IOMMU tracks; logged pages stay dirty. */
 static void test_translate(void)
 {
     begin(LOGS);
@@ -544,7 +544,7 @@ static void test_translate(void)
     world_end();
 }
 
-/* The driver of an mdev pins: where its log is no good, the IOMMU tells. */
+/* An mdev's driver pins pages: if its log is unusable, the IOMMU tracks. */
 static void test_lost_for_good(void)
 {
     world_begin(LOGS "[fault all]\nevent=log-report\nonce=no\nerrno=EIO\n",
@@ -560,7 +560,7 @@ static void test_lost_for_good(void)
     world_end();
 }
 
-/* It was there before: no log, and the IOMMU tells, whoever pins. */
+/* With a guest IOMMU from the start, the IOMMU tracks, and there is no log. */
 static void test_translated(void)
 {
     world_begin(LOGS, 9);
@@ -573,7 +573,7 @@ static void test_translated(void)
     world_end();
 }
 
-/* A section goes, and its report fails: it is marked, and so are others. */
+/* The report for a removed section fails: all sections are marked. */
 static void test_lost_at_unmap(void)
 {
     world_begin(LOGS "[fault first]\nevent=log-report\nerrno=EIO\n", 12);
@@ -591,7 +591,7 @@ static void test_lost_at_unmap(void)
     world_end();
 }
 
-/* It is still mapped when the log is read: who knows what is written yet. */
+/* A failed unmap leaves it mapped: the device may write after the report. */
 static void test_unmap_fails(void)
 {
     begin(LOGS "[fault unmap]\nevent=unmap-dma\nerrno=EINVAL\n");
@@ -603,7 +603,7 @@ static void test_unmap_fails(void)
     world_end();
 }
 
-/* The container goes while its device logs. */
+/* The container is removed while its device has a log. */
 static void test_container_goes(void)
 {
     begin(LOGS);

@@ -1,11 +1,11 @@
 /*
  * Component test: guest RAM that a device writes to while it is migrated
  *
- * A small migration of RAM runs beside the device's: all is copied at first,
- * then what is dirty after each sync. In between the device writes, RAM
- * comes, goes and moves, a guest's IOMMU maps and unmaps; at random, and
- * with calls of the container that fail. Whatever happens: a migration that
- * succeeds has copied everything.
+ * A small migration of RAM runs alongside the device's: everything is copied
+ * first, then what is dirty after each sync. In between, the device writes, RAM
+ * is added, removed and moved, a guest's IOMMU maps and unmaps; at random, and
+ * with calls on the container that fail. Whatever happens, a migration that
+ * succeeds must have copied everything.
  *
  * Source: docs/contract.md, Dirty pages; docs/dirty-tracking.md.
  *
@@ -22,7 +22,7 @@ typedef struct Kind {
     const char *name;
     const char *config;
     unsigned rounds;
-    const char *says;           /* to the user, in some world */
+    const char *says;           /* to the user, for at least one seed */
 } Kind;
 
 static const Kind kinds[] = {
@@ -65,8 +65,8 @@ static void test_random(gconstpointer data)
 typedef struct Fault {
     const char *event;
     const char *phase;
-    const char *words;          /* of the error; NULL: it must not fail */
-    bool told;                  /* in a message, and the migration goes on */
+    const char *words;          /* of the error; NULL: must not fail */
+    bool told;                  /* only by a message; the migration succeeds */
 } Fault;
 
 static const Fault faults[] = {
@@ -76,11 +76,11 @@ static const Fault faults[] = {
     { "unmap-dma", "phase=migration\n", NULL },
 };
 
-/* The first one at each call, the others at each fifth */
+/* The first one is tried for each call, the others for each fifth. */
 static const char *const errnos[] = { "EINVAL", "E2BIG", "ENOMEM", "EINTR" };
 #define OTHERS_STEP 5
 
-/* Returns whether there was an @n-th call. */
+/* Returns true if there was an @n-th call. */
 static bool fail_call(const Fault *f, const char *name, unsigned n,
                       uint32_t seed)
 {
@@ -99,7 +99,7 @@ static bool fail_call(const Fault *f, const char *name, unsigned n,
         comp_assert_has(error, "container of src");
         comp_assert_has(error, f->words);
         g_assert_cmpstr(name, !=, "EINTR");
-        /* And once more, when it does not fail */
+        /* Without the fault, the next migration must succeed. */
         world->running = true;
         vfio_host_vm_start();
         world_migrate_whole(seed);
@@ -134,7 +134,7 @@ static void test_fault(gconstpointer data)
     g_assert_cmpuint(fired, >=, G_N_ELEMENTS(errnos));
 }
 
-/* ---- single things ---- */
+/* ---- single cases ---- */
 
 /* Pages that the device did not write are not sent again. */
 static void write_exactly(VFIOHostRun *run)
@@ -160,7 +160,7 @@ static void test_exact(void)
     world_end();
 }
 
-/* A bitmap of 64 pages, and RAM in parts of 64: each is read alone. */
+/* With bitmaps of 64 pages, each part of 64 pages is read separately. */
 static void test_exact_parts(void)
 {
     world_begin("[container]\nmax-bitmap-size=8\n" SRC, 4);
@@ -181,12 +181,12 @@ static void test_exact_parts(void)
     world_end();
 }
 
-/* ---- an IOMMU that calls all pages dirty ---- */
+/* ---- an IOMMU that reports all pages as dirty ---- */
 
-/* Less is not worth a word, see dirty-container.c. */
+/* Smaller sections are not considered, see dirty-container.c. */
 #define BIG_UNITS   (UINT64_C(64) * 1024 * 1024 / UNIT)
 
-/* Beside world->ram, which is read first */
+/* Add @big to the world; world->ram is read before it. */
 static void begin_big(Ram *big)
 {
     world_begin(SRC, 7);
@@ -211,7 +211,7 @@ static void write_all(const Ram *ram)
     g_assert_true(vfio_sim_dma_write("src", ram->iova, ram->units * UNIT));
 }
 
-/* All of world->ram was written, and @bytes of @big. */
+/* A round in which all of world->ram and @bytes of @big were written */
 static void full_round(Ram *big, uint64_t bytes)
 {
     write_all(&world->ram);
@@ -221,7 +221,7 @@ static void full_round(Ram *big, uint64_t bytes)
     world->listener->log_global_after_sync(world->listener);
 }
 
-/* Twice in a row: nothing more is asked, and all is sent at the end. */
+/* After two such rounds, tracking ends, and all is sent at the end. */
 static void test_all_at_end(void)
 {
     VFIODirtyTracker *t;
@@ -246,7 +246,7 @@ static void test_all_at_end(void)
     world_expect_dirty(&big, 0, BIG_UNITS * UNIT);
     vfio_host_vm_start();
 
-    /* The next one begins as any other. */
+    /* The next migration starts with tracking again. */
     world_log_stop();
     world_log_start();
     g_assert_true(t->started);
@@ -254,7 +254,7 @@ static void test_all_at_end(void)
     end_big(&big);
 }
 
-/* A round that was only nearly like the last one: all of its bits count. */
+/* In the second round one page is not dirty: all bits must be kept. */
 static void test_all_but_one_page(void)
 {
     Ram big;
@@ -271,7 +271,7 @@ static void test_all_but_one_page(void)
     end_big(&big);
 }
 
-/* In the middle of such a round a section goes, or the VM stops. */
+/* A section is removed, or the VM stops, in the middle of such a round. */
 static void test_all_and_interrupted(void)
 {
     Ram big;
@@ -319,7 +319,7 @@ static void map_at(uint64_t giova_unit, uint64_t ram_unit, uint64_t units)
                         world->ram.mr, ram_unit * UNIT, units * UNIT);
 }
 
-/* Mapped elsewhere without an unmap: the bits of what was there stay. */
+/* Remapped without an unmap: the dirty bits of the old target are kept. */
 static void test_remap(void)
 {
     begin_translated(SRC, 5);
@@ -339,7 +339,7 @@ static void write_stray(void)
     g_assert_true(vfio_sim_dma_write("src", GIOVA + UNIT, PAGE));
 }
 
-/* For those who use the bitmap next */
+/* The bitmap must be clear for its next use. */
 static void expect_clean_bitmap(void)
 {
     VFIODirtyTracker *t = vfio_dirty_tracker_of(world->container);
@@ -362,7 +362,7 @@ static void stray_at_sync(VFIOHostRun *run)
     expect_clean_bitmap();
 }
 
-/* The kernel is still busy with what was there: it is unmapped, then mapped. */
+/* EBUSY for a map: the old mapping is removed, then it is tried again. */
 static void test_map_busy(void)
 {
     g_autofree char *config = NULL;
@@ -382,7 +382,7 @@ static void test_map_busy(void)
     world_end();
 }
 
-/* What the kernel has mapped and nobody knows of: no guess, an error. */
+/* Dirty pages of a mapping that we have no record of are an error. */
 static void test_stray(gconstpointer data)
 {
     g_autofree char *error = NULL;
@@ -401,7 +401,7 @@ static void test_stray(gconstpointer data)
     world_end();
 }
 
-/* A section of the IOMMU that begins elsewhere than its addresses */
+/* An IOMMU section that is not at the address of its offset */
 static void test_iommu_offset(void)
 {
     const uint64_t base = UINT64_C(1) << 44;
@@ -426,8 +426,8 @@ static void test_iommu_offset(void)
 }
 
 /*
- * All of 2^64 at once, more than the size of one ioctl can say. A kernel before
- * 4.20 refuses the half that ends there, but not without its last page.
+ * Unmap all of 2^64, a size that does not fit the field of the ioctl. Kernels
+ * before 4.20 reject the upper half, unless its last page is left out.
  */
 static void test_unmap_all(gconstpointer data)
 {
@@ -443,8 +443,8 @@ static void test_unmap_all(gconstpointer data)
 
 /*
  * No device of the container can migrate, but one of another container can.
- * Nothing is tracked: while the VM runs it is not taken for stopped; and
- * again each time that it ran.
+ * Nothing is tracked: no page is marked while the VM runs, and all are marked
+ * whenever it was stopped.
  */
 static void test_no_object(void)
 {
@@ -463,7 +463,7 @@ static void test_no_object(void)
     world_end();
 }
 
-/* A VM of which no device can migrate is left to QEMU's own code. */
+/* If no device of the VM can migrate, QEMU's own code is left in place. */
 static void test_not_needed(void)
 {
     MemoryListener *listener;
@@ -484,7 +484,7 @@ static void test_not_needed(void)
     world_end();
 }
 
-/* All is marked when devices are stopped; once each time that they ran. */
+/* All pages are marked when devices stop; once for each time that they ran. */
 static void test_untracked_again(void)
 {
     world_begin("[container]\ndirty-tracking=no\n" SRC, 10);
@@ -496,7 +496,7 @@ static void test_untracked_again(void)
         g_assert_cmpuint(world_synced_pages(), ==, 0);
         vfio_host_vm_start();
     }
-    /* A VM that does not run writes nothing from log start on */
+    /* In a stopped VM nothing is written after the start. */
     vfio_host_vm_stop(RUN_STATE_PAUSED);
     world_log_stop();
     world_log_start();
@@ -504,7 +504,7 @@ static void test_untracked_again(void)
     world_end();
 }
 
-/* A start that failed may have come part of the way. */
+/* A start that failed may have taken effect in part: it needs a stop. */
 static void test_start_fails(void)
 {
     world_begin(SRC "[fault s]\nevent=dirty-start\nerrno=ENOMEM\n", 14);
@@ -516,7 +516,7 @@ static void test_start_fails(void)
     world_end();
 }
 
-/* Where no device is saved that could fail, all is marked. */
+/* With no device being saved, no migration can fail: all is marked. */
 static void test_unsaved_fails(void)
 {
     world_begin(SRC "[fault g]\nevent=dirty-get\nerrno=EIO\n", 14);
@@ -531,8 +531,8 @@ static void test_unsaved_fails(void)
 }
 
 /*
- * A device without migration object beside one that migrates, as a failover
- * primary: what it writes is found too.
+ * A device without a migration object, like a failover primary, next to one
+ * that migrates: the pages that it writes are found, too.
  */
 static void test_beside(void)
 {
@@ -552,7 +552,7 @@ static void test_beside(void)
     world_end();
 }
 
-/* As when the last group has left it, but it stays */
+/* As if the last group had left the container, which still exists */
 static void end_tracking(VFIOGroup *group)
 {
     VFIOContainer *container = group->container;
@@ -578,7 +578,7 @@ static void expect_callbacks(MemoryListener *listener,
                     same);
 }
 
-/* Any change of memory leaves it alone; QEMU's own callbacks are back then. */
+/* When tracking ends, QEMU's own callbacks must be restored. */
 static void test_callbacks(void)
 {
     MemoryListener before;
@@ -596,7 +596,7 @@ static void test_callbacks(void)
     comp_sim_end();
 }
 
-/* A guest IOMMU that was there before, with a notifier of QEMU's own */
+/* A guest IOMMU that existed before, with a notifier of QEMU's own */
 static void foreign_notify(IOMMUNotifier *n, IOMMUTLBEntry *iotlb)
 {
     g_assert_not_reached();
@@ -612,7 +612,7 @@ static void test_attach_late(void)
     world_guest_map();
     world_ram_goes(&world->ram);
     world_ram_goes(&world->parts);
-    /* It has left the guest's tables, but nobody was told yet */
+    /* It is no longer in the guest's tables, but was not unmapped yet. */
     g_assert_cmpint(vfio_dirty_map(world->container, stale, UNIT,
                                    dirty_ram_ptr(world->ram.mr), false),
                     ==, 0);

@@ -1,10 +1,10 @@
 /*
- * Component test: what a driver, a stream or a peer may do wrong
+ * Component test: faults of a driver, a stream or a peer
  *
- * Each fault ends in one of two ways: the migration goes on and arrives, or
+ * Each fault has one of two outcomes: the migration continues and succeeds, or
  * it fails with the device's name and the reason, the VM and the device are
- * as before, and the next migration works. Never an end of the process,
- * never a hang, never "completed" with a wrong device.
+ * as before, and the next migration succeeds. The process must not exit or
+ * hang, and a migration must not complete with a wrong device state.
  *
  * Source: docs/contract.md, Saving, Loading and The stream.
  *
@@ -21,8 +21,8 @@
 typedef struct FaultCase {
     const char *name;
     const char *fault;      /* keys of the rule */
-    const char *text;       /* of the failure; NULL: the migration arrives */
-    bool always;            /* the fault stays: no second migration */
+    const char *text;       /* of the error; NULL: the migration succeeds */
+    bool always;            /* the fault is permanent: no second migration */
 } FaultCase;
 
 #define KEYS "state-size=150001\nprecopy-size=70000\nwindow-size=64K\n" \
@@ -36,7 +36,7 @@ static void begin(const char *areas, const char *fault, const char *device)
                                             device, fault);
 
     comp_sim_pair(keys, keys, rule);
-    comp_allow_violations();    /* a failed step is out of order later */
+    comp_allow_violations();    /* steps after a failed one are out of order */
 }
 
 /* ---- source ---- */
@@ -66,7 +66,7 @@ static const FaultCase source_cases[] = {
       "once=no\n", "Invalid argument", true },
     { "state-read/short", "event=state-read\nstate=pre-copy\nshort=2\n"
       "once=no\n", "src: ", true },
-    /* A write that succeeds says enough: nothing is read back. */
+    /* After a write that succeeds, the state is not read back. */
     { "state-read/nonsense", "event=state-read\nstate=pre-copy\nvalue=5\n" },
 
     { "pending/eio", "event=pending-read\nerrno=EIO\n",
@@ -121,7 +121,7 @@ static const FaultCase source_cases[] = {
       "0xffffffffffffffff bytes" },
     { "data-size/wraps", "event=data-size-read\nvalue=0xfffffffffffff000\n",
       "0xfffffffffffff000 bytes" },
-    /* A running device may have nothing now, however often. */
+    /* A running device may have no data, any number of times. */
     { "data-size/zero-running", "event=data-size-read\nvalue=0\n"
       "state=pre-copy\nonce=no\n" },
     { "data-size/zero-always-stopped", "event=data-size-read\nvalue=0\n"
@@ -148,10 +148,10 @@ static void check_failed_save(const FaultCase *c, VFIODevice *vbasedev,
 
     comp_assert_has(error, "src: ");
     comp_assert_has(error, c->text);
-    /* One text in all places; it begins with the device's name. */
+    /* The same text everywhere; it begins with the device's name. */
     g_assert_true(g_str_has_prefix(last, "src: "));
     comp_assert_has(error, last);
-    /* The stream has it once, and prints what it is given beyond that. */
+    /* Set only once in the stream: further errors would be printed. */
     g_assert_null(strstr(comp_messages(), last));
     comp_assert_state("src", running ? "running" : "stop");
     g_assert_true(runstate_is_running() == running);
@@ -174,7 +174,7 @@ static void run_source(const FaultCase *c, const char *areas, bool running)
     g_assert_cmpfloat((g_get_monotonic_time() - start) / 1e6, <,
                       SECONDS_MAX);
     if (!running && vfio_sim_fault_fired("f") < 1) {
-        g_assert_cmpint(ret, ==, 0);    /* of pre-copy, which is not here */
+        g_assert_cmpint(ret, ==, 0);    /* needs pre-copy: none when paused */
     } else {
         g_assert_cmpint(vfio_sim_fault_fired("f"), >=, 1);
         g_assert_cmpint(ret != 0, ==, c->text != NULL);
@@ -200,7 +200,7 @@ static void test_source(gconstpointer data)
     run_source(data, AREAS_MIXED, true);
 }
 
-/* Clean-up of the source fails after the end: the migration has completed. */
+/* The source's clean-up fails, but the migration has already completed. */
 static void test_cleanup_fails(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
@@ -217,9 +217,8 @@ static void test_cleanup_fails(void)
 }
 
 /*
- * The stream breaks in a chunk, and the driver lets the device out of
- * pre-copy only by way of another state: it is told first that the chunk was
- * taken.
+ * The stream breaks in a chunk, and the driver lets the device leave pre-copy
+ * only through another state: the chunk must be acknowledged before that.
  */
 static void test_acknowledged(void)
 {
@@ -252,7 +251,7 @@ static void save_small(GByteArray *bytes)
     comp_sim_end();
 }
 
-/* What is not known is not 0, for which the VM would be stopped. */
+/* An unknown size must not be reported as 0: the VM would be stopped. */
 static void look_in_vain(VFIOHostRun *run)
 {
     g_assert_cmpuint(vfio_host_pending(run, 0), >, 0);
@@ -274,8 +273,8 @@ static void test_pending_fails(void)
 }
 
 /*
- * The other end goes away after n bytes, for every n. How many rounds there
- * are depends on how long they take.
+ * The peer disconnects after n bytes, for every n. The number of rounds depends
+ * on how long each takes.
  */
 static void test_stream_breaks(void)
 {
@@ -325,7 +324,7 @@ static const FaultCase destination_cases[] = {
       "once=no\n", "Invalid argument", true },
     { "resuming/short", "event=state-write\nto=resuming\nshort=2\n",
       "Input/output error" },
-    /* Another way leads there: by way of stop. */
+    /* There is another path to it, through stop. */
     { "resuming/detour", "event=state-write\nfrom=running\nto=resuming\n"
       "errno=EINVAL\nonce=no\n" },
 
@@ -418,7 +417,7 @@ static void test_destination(gconstpointer data)
     run_destination(data, AREAS_MIXED);
 }
 
-/* `cont` on the destination fails: the guest does not go on without it. */
+/* If `cont` fails on the destination, the guest must not run. */
 static void test_start_fails(gconstpointer data)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
@@ -433,13 +432,13 @@ static void test_start_fails(gconstpointer data)
     comp_assert_message("Continue it on the source");
     comp_assert_state("dst", "stop");
 
-    /* The device itself goes on, if the user insists after a reset. */
+    /* The user may still start the VM again, with the device reset. */
     vfio_host_vm_start();
     comp_assert_state("dst", "running");
     comp_sim_end();
 }
 
-/* ---- a stream that is cut ---- */
+/* ---- a truncated stream ---- */
 
 static uint8_t *find_tag(GByteArray *bytes, uint8_t number)
 {
@@ -450,7 +449,7 @@ static uint8_t *find_tag(GByteArray *bytes, uint8_t number)
     return found;
 }
 
-/* Whether a stream of @n bytes ends in a packet of a device, or before it */
+/* Does a stream of @n bytes end in a device's packet, or right before it? */
 static bool ends_at_packet(GByteArray *bytes, unsigned n)
 {
     for (uint8_t number = 2; number <= 4; number++) {
@@ -499,7 +498,7 @@ static void put_be64_at(uint8_t *at, uint64_t value)
     memcpy(at, &value, sizeof(value));
 }
 
-/* @bytes: of a source that may be trusted */
+/* @bytes: set to a valid stream */
 static void begin_hostile(GByteArray *bytes)
 {
     save_small(bytes);
@@ -527,7 +526,7 @@ static void check_hostile(const GByteArray *bytes, const char *text)
                       SECONDS_MAX);
 }
 
-/* The first chunk claims another size than it has. */
+/* The size field of the first chunk is wrong. */
 static void test_hostile_sizes(void)
 {
     static const uint64_t sizes[] = {
@@ -562,7 +561,7 @@ static void test_hostile_tags(void)
     size_t i;
 
     begin_hostile(bytes);
-    /* of the configuration, of the set-up and of data */
+    /* the tags of the configuration, the setup and the data */
     for (number = 2; number <= 4; number++) {
         uint8_t *tag = find_tag(bytes, number);
 
@@ -577,7 +576,7 @@ static void test_hostile_tags(void)
     comp_sim_end();
 }
 
-/* SETUP with something in it is a stream of another kind. */
+/* A SETUP that is not empty belongs to another format. */
 static void test_hostile_setup(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
@@ -588,7 +587,7 @@ static void test_hostile_setup(void)
     comp_sim_end();
 }
 
-/* The config blob is of another device, or of another form. */
+/* The config space is that of another device, or has another version. */
 static void test_hostile_config(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
@@ -608,7 +607,7 @@ static void test_hostile_config(void)
     comp_sim_end();
 }
 
-/* QEMU asserts that the pin whose line changes is one. */
+/* QEMU asserts that the pin whose level changes is valid. */
 static void test_hostile_pin(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
@@ -620,7 +619,7 @@ static void test_hostile_pin(void)
     for (*pin = 51; *pin; *pin += 51) {
         check_hostile(bytes, "its interrupt pin is 0x");
     }
-    /* What QEMU takes for an older layout is compared as well. */
+    /* It is also compared in the older versions that QEMU accepts. */
     *pin = 7;
     for (blob[3] = 0; blob[3] <= 2; blob[3]++) {
         check_hostile(bytes, "its interrupt pin is 0x07");
@@ -628,7 +627,7 @@ static void test_hostile_pin(void)
     comp_sim_end();
 }
 
-/* Sections in another order than a source sends them */
+/* Sections in an order that no source sends */
 static void test_hostile_order(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
@@ -637,14 +636,14 @@ static void test_hostile_order(void)
 
     begin_hostile(bytes);
 
-    /* data before START: the section is not known yet */
+    /* data before START: the section is unknown */
     g_byte_array_append(mixed, bytes->data, start);
     g_byte_array_append(mixed, bytes->data + data, bytes->len - data);
     comp_open("dst");
     g_assert_cmpint(comp_load(mixed, NULL), <, 0);
     comp_close_all();
 
-    /* START twice: no data came in between, so nothing is wrong */
+    /* START twice: harmless, as there is no data in between */
     g_byte_array_set_size(mixed, 0);
     g_byte_array_append(mixed, bytes->data, data);
     g_byte_array_append(mixed, bytes->data + start, bytes->len - start);
@@ -663,8 +662,8 @@ static void reset(VFIOHostRun *run)
 }
 
 /*
- * The guest resets itself in pre-copy. Before data has left that is fine;
- * afterwards the destination would put two sessions together.
+ * The guest resets itself in pre-copy. This is harmless before data was sent;
+ * after that the destination would mix the data of two sessions.
  */
 static void test_vm_reset(gconstpointer data)
 {
@@ -695,7 +694,7 @@ static void test_vm_reset(gconstpointer data)
     comp_sim_end();
 }
 
-/* Reset after the load, before it ever ran: the guest starts afresh. */
+/* A reset after the load, before the VM has run: the guest boots. */
 static void test_vm_reset_loaded(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
@@ -711,7 +710,7 @@ static void test_vm_reset_loaded(void)
     comp_sim_end();
 }
 
-/* Once a device has run here, its failure is no reason to end the VM. */
+/* Once a device has run here, its failure must not stop the VM. */
 static void test_fails_after_first_run(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
@@ -734,7 +733,7 @@ static void test_fails_after_first_run(void)
 
 /* ---- loadvm ---- */
 
-/* A VM whose loadvm failed can load again, and can be started. */
+/* After a failed loadvm the VM can load again, and can be started. */
 static void test_loadvm_fails(gconstpointer data)
 {
     bool start_between = data != NULL;
@@ -750,13 +749,13 @@ static void test_loadvm_fails(gconstpointer data)
     g_assert_cmpint(comp_loadvm(bytes->data, 150), <, 0);
     comp_assert_message("src: the snapshot had not all of the device's state; "
                         "the device was reset and is in state stop");
-    g_assert_cmpuint(comp_status("src").resets, ==, 2);  /* loadvm's, this */
+    g_assert_cmpuint(comp_status("src").resets, ==, 2);  /* by loadvm; now */
     g_assert_cmpuint(comp_status("src").command, ==, 0x0006);
     g_assert_false(runstate_is_running());
 
     if (start_between) {
         vfio_host_vm_start();
-        vfio_host_vm_start();   /* once more, where the first one failed */
+        vfio_host_vm_start();   /* again, in case the first one failed */
         comp_assert_state("src", "running");
         g_assert_true(runstate_is_running());
     }
@@ -767,7 +766,7 @@ static void test_loadvm_fails(gconstpointer data)
     comp_sim_end();
 }
 
-/* The guest must not run on with a device that does not. */
+/* The guest must not run if the device cannot. */
 static void test_loaded_and_fails(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
@@ -786,7 +785,7 @@ static void test_loaded_and_fails(void)
 
 /* ---- two devices ---- */
 
-/* One device fails: the other one goes on too, whichever comes first. */
+/* If one device fails, both must run again, whichever is saved first. */
 static void test_other_device_fails(gconstpointer data)
 {
     VFIOHostSettings settings = { .multi_device = true };

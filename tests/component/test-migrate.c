@@ -1,10 +1,10 @@
 /*
- * Component test: migrations that work, and what they leave behind
+ * Component test: migrations that succeed, and the state after them
  *
- * Every layout of the data window, both kinds of VM, cancel and retry,
- * snapshots; the device's state arrives word by word (the
- * simulated device looks), chunks keep their boundaries, and the bytes on
- * the wire are those of QEMU 6.0 to 7.2.
+ * Every layout of the data window, running and paused VMs, cancel and retry,
+ * snapshots. The device's state must be identical (the simulated device checks
+ * each word), chunks keep their boundaries, and the bytes in the stream are
+ * those of QEMU 6.0 to 7.2.
  *
  * Source: docs/contract.md, Saving, Loading and The stream.
  *
@@ -23,15 +23,15 @@
 
 typedef struct Layout {
     const char *name;
-    const char *src;            /* keys of both devices' groups */
-    const char *dst;            /* NULL: as @src */
+    const char *src;            /* keys of the source's device */
+    const char *dst;            /* of the destination's; NULL: as @src */
     bool dst_warns;             /* the destination has to split chunks */
     bool src_warns;             /* the source cannot map */
 } Layout;
 
 #define SIZES "state-size=1000003\nprecopy-size=300001\nwindow-size=256K\n"
 #define CHUNKS SIZES "chunk-size=256K;100001;4096;64K;99\n"
-/* Fit behind every chunk-start below */
+/* These fit after each chunk-start below. */
 #define HALVES SIZES "chunk-size=120K;100001;4096;64K;99\n"
 
 static const Layout layouts[] = {
@@ -70,7 +70,7 @@ static const Layout layouts[] = {
 
 static void begin_layout(const Layout *layout)
 {
-    /* A state without a head of its own has its size and seed on both */
+    /* A state without a header must have the same size and seed on both. */
     bool headless = strstr(layout->src, "max-access") ||
                     strstr(layout->src, "=1;7;");
     g_autofree char *dst = g_strconcat(layout->dst ?: layout->src,
@@ -155,7 +155,7 @@ static void test_layout_paused(gconstpointer data)
     comp_sim_end();
 }
 
-/* A driver that cannot be mapped after all: trapped, and said once. */
+/* If the window cannot be mapped, it is trapped, with one warning. */
 static void test_mmap_fails(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
@@ -182,7 +182,7 @@ void __wrap_qemu_fflush(QEMUFile *f)
     __real_qemu_fflush(f);
 }
 
-/* Pieces of a chunk are not flushed one by one: here 16 of each MiB */
+/* Pieces of a chunk, 16 per MiB here, must not be flushed one by one. */
 static void test_few_flushes(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
@@ -197,7 +197,7 @@ static void test_few_flushes(void)
     comp_sim_end();
 }
 
-/* Far more pieces in a chunk than are gathered, of which half are mapped */
+/* A chunk with more pieces than are gathered at once, half of them mapped */
 static void test_many_pieces(void)
 {
     QEMUFile *f = vfio_host_file_new_output(open("/dev/null",
@@ -213,7 +213,7 @@ static void test_many_pieces(void)
     comp_sim_end();
 }
 
-/* Large accesses, where the driver takes them: not one of 8 bytes each. */
+/* Large accesses instead of 8 bytes each, if the driver accepts them */
 static void test_few_calls(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
@@ -269,7 +269,7 @@ static void put(GByteArray *to, const char *hex)
                     "00 00 00 00 00 00 00 01 "
 #define FOOTER      "7e 00 00 00 00 "
 
-/* What the device hands out: the stream's bytes, from its own log. */
+/* Append the expected stream, with the device's @state and @config. */
 static void put_golden(GByteArray *to, unsigned empty_rounds,
                        const uint8_t *state, const uint8_t *config)
 {
@@ -319,7 +319,7 @@ static void test_golden(gconstpointer data)
     vfio_host_vm_start();
     g_assert_cmpint(comp_save(bytes, data ? two_rounds : NULL, NULL), ==, 0);
 
-    /* The state's bytes are the device's business: 10, 10 and 4 of them. */
+    /* The state itself, 10, 10 and 4 bytes, is opaque. */
     state = bytes->data + 60 + 34 * empty_rounds + 5 + 16;
     memcpy(whole, state, 10);
     memcpy(whole + 10, state + 26, 10);
@@ -329,7 +329,7 @@ static void test_golden(gconstpointer data)
     comp_sim_end();
 }
 
-/* ---- cancel, stop and go on ---- */
+/* ---- cancel, stop and continue ---- */
 
 static void cancel(VFIOHostRun *run)
 {
@@ -374,11 +374,11 @@ static void run_cancel(const CancelCase *c, bool running, const char *strict)
     g_assert_cmpuint(comp_status("src").resets, ==, 0);
     path = comp_path("src");
     if (!running) {
-        g_assert_null(strstr(path, ">running"));    /* not even on the way */
+        g_assert_null(strstr(path, ">running"));    /* not even in between */
     }
     g_assert_cmpstr(comp_messages(), ==, "");
 
-    /* libvfio-user's server does not save a stopped device */
+    /* libvfio-user's server cannot save a stopped device. */
     if (running || !*strict) {
         vfio_host_set_runstate(running ? RUN_STATE_RUNNING
                                        : RUN_STATE_PAUSED);
@@ -410,8 +410,8 @@ static void continue_vm(VFIOHostRun *run)
 }
 
 /*
- * The user pauses the VM in mid-migration, which goes on; continued before
- * data has left it has a new session.
+ * The user pauses the VM during the migration, which continues. If the VM is
+ * continued before data was sent, a new session begins.
  */
 static void test_stops_and_arrives(gconstpointer data)
 {
@@ -437,7 +437,7 @@ static void test_stops_and_arrives(gconstpointer data)
     comp_sim_end();
 }
 
-/* After data has left it cannot go on; it says so, and the retry works. */
+/* After data was sent, the migration fails and says so; a retry succeeds. */
 static void test_stop_continue_late(void)
 {
     static VFIOHostStep *const steps[] = {
@@ -462,7 +462,7 @@ static void test_stop_continue_late(void)
 
 /* ---- onward ---- */
 
-/* Migrated here, never run, and away again. */
+/* Migrate on from a destination where the VM has never run. */
 static void test_onward_never_run(gconstpointer data)
 {
     bool lenient = data != NULL;
@@ -485,7 +485,7 @@ static void test_onward_never_run(gconstpointer data)
         comp_assert_has(error, "dst: ");
         comp_assert_has(error, "has not run since");
         comp_assert_state("dst", "resuming");
-        /* What was loaded is still there: the VM can run. */
+        /* The loaded state is still there: the VM can run. */
         vfio_host_vm_start();
         comp_assert_state("dst", "running");
         g_assert_true(comp_status("dst").loaded);
@@ -513,12 +513,12 @@ static void test_snapshot(gconstpointer data)
     if (comp_save(bytes, vfio_host_savevm, &error)) {
         g_error("%s", error);
     }
-    /* Not over stop, where the VM was running */
+    /* From a running VM it must not go through stop. */
     comp_assert_path("src", running ? "running>stop-copy>stop>running"
                                     : "stop>stop-copy>stop");
     g_assert_true(runstate_is_running() == running);
 
-    if (running) {      /* let it go on, so that there is a difference */
+    if (running) {      /* run the device, so that its state changes */
         vfio_host_vm_stop(RUN_STATE_PAUSED);
         vfio_host_vm_start();
     }
@@ -531,7 +531,7 @@ static void test_snapshot(gconstpointer data)
     comp_sim_end();
 }
 
-/* A snapshot that fails says why, and the VM goes on. */
+/* A snapshot that fails reports why, and the VM continues. */
 static void test_snapshot_fails(gconstpointer data)
 {
     bool running = data != NULL;
@@ -555,9 +555,9 @@ static void test_snapshot_fails(gconstpointer data)
     comp_sim_end();
 }
 
-/* ---- figures, and what is refused ---- */
+/* ---- counters, and what is refused ---- */
 
-/* Counted from zero at the start of each migration and snapshot */
+/* Counters are reset at the start of each migration and snapshot. */
 static void test_figures_reset(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
@@ -577,7 +577,7 @@ static void test_figures_reset(void)
     comp_sim_end();
 }
 
-/* QEMU begins a migration before it has cleaned up after the last one. */
+/* Setup is called before the last migration was cleaned up. */
 static void set_up_again(VFIOHostRun *run)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
@@ -641,7 +641,7 @@ static void test_refused(gconstpointer data)
     comp_sim_end();
 }
 
-/* A driver that does not tell sizes needs a word from the user. */
+/* A driver that does not report sizes needs an option set by the user. */
 static void test_tells_no_size(gconstpointer data)
 {
     VFIOHostSettings settings = { .empty_chunk_pending = data != NULL };

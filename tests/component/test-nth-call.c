@@ -1,10 +1,10 @@
 /*
  * Component test: fail the n-th call on the device, for every n
  *
- * From the start of a migration on, each access, ioctl and mmap fails once,
- * one migration after the other, until one passes without the fault having
- * fired. Whatever fails: the migration says so with the device's name and
- * the errno, the VM and its device go on, and the next migration works.
+ * In each migration another access, ioctl or mmap fails, until a migration
+ * ends without the fault having fired. Whatever fails, the error must have the
+ * device's name and the errno, the VM and its device must continue, and the
+ * next migration must succeed.
  *
  * Source: docs/contract.md, Errors and resets.
  *
@@ -19,7 +19,7 @@
 
 typedef struct Kind {
     const char *name;
-    const char *how;            /* keys of the fault */
+    const char *how;            /* keys of the fault rule */
     int err;
 } Kind;
 
@@ -31,7 +31,7 @@ static const Kind kinds[] = {
     { "eintr", "errno=EINTR\n", EINTR },
 };
 
-/* A device, and the least number of calls that a migration takes */
+/* A device, and the minimum number of calls of a migration */
 typedef struct Model {
     const char *name;
     const char *keys;
@@ -51,7 +51,7 @@ static const Model models[] = {
       "precopy-next=info\n", 14, 13 },
 };
 
-/* Thousands of migrations, and none has anything to wait for. */
+/* There are thousands of migrations; none needs to wait for anything. */
 void __wrap_g_usleep(gulong us);
 void __wrap_g_usleep(gulong us)
 {
@@ -69,10 +69,10 @@ static void begin(const Case *c, const char *device, uint64_t n)
                         "count=%" PRIu64 "\n%s", device, n, c->kind->how);
 
     comp_sim_pair(c->model->keys, c->model->keys, rule);
-    comp_allow_violations();    /* a failed step is out of order later */
+    comp_allow_violations();    /* steps after a failed one are out of order */
 }
 
-/* Calls that opening a device takes: the faults begin behind them. */
+/* Number of calls that open a device: faults begin after them. */
 static uint64_t calls_to_open(const Model *model)
 {
     uint64_t calls;
@@ -90,8 +90,8 @@ static bool fired(void)
 }
 
 /*
- * The text that the user sees has the device's name, and the errno: of the
- * call, or of the first one after it that found the device in state error.
+ * The user's error has the device's name, and the errno of the call, or that
+ * of the first call after it that found the device in the error state.
  */
 static void check_text(const Kind *kind, const char *text, const char *name)
 {
@@ -103,7 +103,7 @@ static void check_text(const Kind *kind, const char *text, const char *name)
         return;
     }
     if (kind->err == EINTR && strstr(text, strerror(EBADF))) {
-        return;     /* v2: it was in the new state, and its file was lost */
+        return;     /* v2: the state was changed, but the data fd was lost */
     }
     if (kind->err) {
         comp_assert_has(text, strerror(kind->err));
@@ -112,9 +112,9 @@ static void check_text(const Kind *kind, const char *text, const char *name)
 
 /* ---- source ---- */
 
-static unsigned recovered;      /* failures that a reset has ended */
+static unsigned recovered;      /* failures after which it was reset */
 
-/* Returns true where the migration failed. */
+/* Returns true if the migration failed. */
 static bool try_save(const Kind *kind, bool running, GByteArray *bytes)
 {
     g_autofree char *error = NULL;
@@ -173,9 +173,9 @@ static unsigned save_with_every_fault(const Case *c, bool running)
                           SECONDS_MAX);
         comp_sim_end();
     }
-    /* It did try them all. */
+    /* All calls were tried. */
     g_assert_cmpuint(n - first, >, c->model->save_calls);
-    /* There is no other way out of state error. */
+    /* Only a reset leaves the error state. */
     g_assert_true(recovered > failed / 2 ||
                   !strstr(c->kind->how, "device-state"));
     return failed;
@@ -187,7 +187,7 @@ static void test_save(gconstpointer data)
     unsigned failed = save_with_every_fault(c, true);
 
     if (c->kind->err == EINTR) {
-        return;     /* may be tried again, wherever it came */
+        return;     /* any call may be repeated after this */
     }
     g_assert_cmpuint(failed, >=, c->kind->err ? c->model->save_calls / 3 : 0);
     save_with_every_fault(c, false);
@@ -202,7 +202,7 @@ static void make_stream(const Model *model, GByteArray *bytes)
     comp_sim_end();
 }
 
-/* A start that fails stops the VM and says why; the source still has it. */
+/* A start that fails stops the VM and says why; the source can continue. */
 static bool try_start(const Kind *kind)
 {
     vfio_host_vm_start();
@@ -216,7 +216,7 @@ static bool try_start(const Kind *kind)
     return false;
 }
 
-/* Returns true where the device runs with what was loaded. */
+/* Returns true if the device runs with the loaded state. */
 static bool try_load(const Kind *kind, const GByteArray *bytes)
 {
     if (!comp_load(bytes, NULL)) {

@@ -1,12 +1,11 @@
 /*
- * Component test: several devices change their states side by side
+ * Component test: several devices change their states in parallel
  *
- * Each change takes a device a while, and that must not add up: when the VM
- * stops and goes on, and where its devices are loaded. So the threads of all
- * devices have to be there at the same time: each waits for the others. None is
- * there for one device alone. A device that fails, is
- * reset or unplugged among others is told by its own name, and the others are
- * as they would be without it.
+ * A change of state takes time, which must not add up when the VM stops or
+ * continues, or when its devices are loaded. So the threads of all devices
+ * must run at the same time: here each waits for the others. A single device
+ * needs no thread. If one of several devices fails, is reset or unplugged, the
+ * error names it, and the others are not affected.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -19,25 +18,25 @@
 
 /* ---- threads ---- */
 
-/* How long threads that should be beside each other wait for all of them */
+/* How long threads that should run in parallel wait for each other */
 #define MEET_S  20
 
 static unsigned nr_threads;
-static VFIODevice *unplugged;   /* when the last device's thread begins */
+static VFIODevice *unplugged;   /* once the last device's thread starts */
 
-/* Threads that have to be there at the same time, one batch after the other */
+/* Threads that must run at the same time, in two consecutive batches */
 static struct {
     GMutex lock;
     GCond changed;
-    unsigned ends[2];           /* thread number that a batch is complete at */
+    unsigned ends[2];           /* number of each batch's last thread */
     unsigned begun;
-    bool missed;                /* one waited in vain */
+    bool missed;                /* a thread's wait timed out */
 } meeting;
 
 typedef struct Thread {
     void *(*run)(void *);
     void *arg;
-    unsigned number;            /* from 1 on */
+    unsigned number;            /* from 1 */
 } Thread;
 
 static void meet(unsigned first, unsigned second)
@@ -91,9 +90,9 @@ void __wrap_qemu_thread_create(QemuThread *thread, const char *name,
 
 typedef struct Kind {
     const char *name;
-    const char *keys[2];        /* of the devices in turn */
-    const char *stop, *start;   /* ways of a VM's device */
-    unsigned p2p;               /* devices that have P2P states */
+    const char *keys[2];        /* of the devices, alternating */
+    const char *stop, *start;   /* each device's path; NULL: not checked */
+    unsigned p2p;               /* number of devices with P2P states */
 } Kind;
 
 #define V1      "window-size=64K\nstate-size=1M\n"
@@ -142,7 +141,7 @@ static void save_all(GByteArray *bytes)
     meet(0, 0);
 }
 
-/* ---- side by side ---- */
+/* ---- in parallel ---- */
 
 static void expect_met(void)
 {
@@ -204,7 +203,7 @@ static void test_load(gconstpointer data)
     comp_sim_end();
 }
 
-/* Nothing of all this for one device */
+/* No threads for one device */
 static void test_one(gconstpointer data)
 {
     const Kind *kind = data;
@@ -251,7 +250,7 @@ static const Failure save_failures[] = {
       "to=stop-copy\ndevice-state=error\n",
       "src0: cannot change the device's state from pre-copy-p2p to "
       "stop-copy" },
-    /* The first one is told, and not the one that is asked first then. */
+    /* The first failure is reported, not that of the device saved first. */
     { "stop-two", v1, "device=src2\nevent=state-write\nto=stop-copy\n"
       "errno=EIO\n[fault g]\ndevice=src1\nevent=state-write\n"
       "to=stop-copy\nerrno=EIO\n",
@@ -287,7 +286,7 @@ static void test_save_fails(gconstpointer data)
         g_free(g_steal_pointer(&error));
         g_assert_cmpint(comp_save(bytes, NULL, &error), ==, 0);
     } else {
-        /* A reset before it gave anything harms no migration. */
+        /* A reset before any data was read is harmless. */
         g_assert_nonnull(strstr(failure->fault, "flr"));
     }
     comp_several_arrive(bytes, NR_DEVICES);
@@ -358,7 +357,7 @@ static void test_load_fails(gconstpointer data)
     comp_sim_end();
 }
 
-/* A guest's device goes while it is put into resuming. */
+/* A device is unplugged while it changes to resuming. */
 static void test_unplug(gconstpointer data)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
@@ -375,7 +374,7 @@ static void test_unplug(gconstpointer data)
     comp_sim_end();
 }
 
-/* The stream ends while drivers think it over. */
+/* The stream ends while state changes are in progress. */
 static void test_cut(gconstpointer data)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();

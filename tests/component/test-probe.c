@@ -1,8 +1,9 @@
 /*
- * Component test: which devices can migrate, and what the others are told
+ * Component test: which devices can migrate, and why others cannot
  *
- * Every reason has its own text with the device's name; finalize undoes all;
- * what is left out of a VM does not disturb a later migration.
+ * Every reason has its own text with the device's name; finalize undoes
+ * everything; a device that is no longer in the VM does not disturb a later
+ * migration.
  *
  * Source: docs/contract.md, Which devices migrate.
  *
@@ -53,7 +54,7 @@ static VFIODevice *open_case(const BlockerCase *c, bool only_migratable,
     return comp_try_open("src", options, errp);
 }
 
-/* The device opens, a migration is refused with the reason, close undoes. */
+/* The device opens, migration is blocked with the reason, close undoes it. */
 static void test_blocker(gconstpointer data)
 {
     const BlockerCase *c = data;
@@ -92,7 +93,7 @@ static void test_only_migratable(gconstpointer data)
     comp_sim_end();
 }
 
-/* A container of POWER: blocked, and left to QEMU's own code. */
+/* A container on POWER: blocked, and QEMU's own code is left in place. */
 static void test_not_type1(void)
 {
     VFIOHostDeviceOptions options = { .id = COMP_ID,
@@ -145,7 +146,7 @@ static void test_good_device(void)
     comp_sim_end();
 }
 
-/* QEMU asks devices that can migrate before -only-migratable is an issue. */
+/* With -only-migratable, a device that can migrate is accepted. */
 static void test_only_migratable_good(void)
 {
     VFIOHostSettings settings = { .only_migratable = true };
@@ -175,8 +176,9 @@ static void test_no_id(void)
 }
 
 /*
- * Each call of realize fails once. The device is refused, or opens
- * with or without a blocker; nothing is left of it, and a good one follows.
+ * Each call in realize fails once. The device is refused, or opens with or
+ * without a blocker. After it is closed nothing remains, and without the fault
+ * it opens and migrates.
  */
 static void test_open_nth_call(void)
 {
@@ -217,29 +219,29 @@ static void test_open_nth_call(void)
 
 /* ---- several devices ---- */
 
-/* A second device beside "src": what it is told, and what comes of it. */
+/* A second device besides "src", and the blocker, error or message expected */
 typedef struct TwoCase {
     const char *name;
-    const char *src_keys;       /* NULL: it is one of v1, too */
+    const char *src_keys;       /* NULL: it uses protocol v1, too */
     VFIOHostSettings settings;
     bool incoming;
-    bool first_leaves;          /* or the second one does */
-    unsigned blockers;          /* that the second one brings */
-    const char *refused;        /* why it is not opened at all, or NULL */
-    const char *message;        /* or NULL: there is none */
+    bool first_leaves;          /* otherwise the second one does */
+    unsigned blockers;          /* added by the second one */
+    const char *refused;        /* why it cannot be opened, or NULL */
+    const char *message;        /* NULL: none */
 } TwoCase;
 
 static const TwoCase two_cases[] = {
     { "blocked", .blockers = 1 },
-    /* The one that carried the blocker is alone then. */
+    /* The device with the blocker remains alone. */
     { "first-leaves", .blockers = 1, .first_leaves = true },
     /*
-     * At a destination nothing keeps the state of two such devices from being
-     * loaded: they only cannot be sent on together.
+     * At a destination two such devices can be loaded; they cannot be migrated
+     * again together.
      */
     { "incoming", .blockers = 1, .incoming = true,
       .message = "warning: other: cannot migrate together with src: " },
-    /* One with P2P cannot keep the other one from writing to it. */
+    /* A device with P2P cannot prevent the other one from writing to it. */
     { "first-has-p2p", "protocol=v2\np2p=yes\n", .blockers = 1 },
     { "only-migratable", .settings = { .only_migratable = true },
       .refused = "allow it with the setting " },
@@ -295,7 +297,7 @@ static void test_two_devices(gconstpointer data)
     comp_sim_end();
 }
 
-/* A device that is blocked and one that is not: no figures for the user. */
+/* A blocked device and one that can migrate: no statistics are shown. */
 static void test_blocked_beside_good(void)
 {
     VFIOHostDeviceOptions options = {
@@ -318,7 +320,7 @@ static void test_blocked_beside_good(void)
 
 /* ---- unplug ---- */
 
-/* A handler of a device that is gone must not be called again. */
+/* Handlers of an unplugged device must not be called again. */
 static void test_unplug_then_migrate(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
@@ -334,7 +336,7 @@ static void test_unplug_then_migrate(void)
         g_assert_cmpuint(vfio_host_nr_handlers(), ==, 0);
         vfio_host_vm_start();
         g_assert_cmpint(comp_save(bytes, NULL, NULL), ==, 0);
-        g_assert_cmpuint(bytes->len, ==, 9);    /* head and end alone */
+        g_assert_cmpuint(bytes->len, ==, 9);    /* header and end only */
         vfio_host_vm_start();
     }
     comp_open("other");
@@ -342,7 +344,7 @@ static void test_unplug_then_migrate(void)
     comp_sim_end();
 }
 
-/* finalize is safe after a probe that failed, and more than once. */
+/* finalize is safe after a failed probe, and when called twice. */
 static void test_finalize_twice(void)
 {
     VFIODevice *vbasedev;

@@ -1,8 +1,8 @@
 /*
  * Component test: when the VM is stopped, and what the user is told
  *
- * The VM is stopped at the threshold that a test gives, in the place of QEMU's
- * figure; what devices report beside it is the subsystem's.
+ * The VM is stopped at a threshold set by the test instead of QEMU's estimate;
+ * what devices report as pending is the subsystem's.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,13 +12,13 @@
 #include "hw/vfio/migration-options.h"
 #include "component.h"
 
-/* Long enough for a second's worth of looks on any machine */
+/* Long enough on any machine for polling that should take a second */
 #define GIVE_UP_US      (30 * G_USEC_PER_SEC)
 
 /* The largest downtime-limit */
 #define QEMU_MAX_MS     2000000
 
-/* Bytes/ms that QEMU measures: an idle VM */
+/* Bytes/ms that QEMU measures with an idle VM */
 #define IDLE_RATE       1000
 
 typedef struct Run {
@@ -26,10 +26,10 @@ typedef struct Run {
     unsigned min_rounds;
     unsigned max_rounds;        /* 0: no limit */
     VFIOHostSettings settings;
-    VFIODevice *device;         /* whose warning is waited for, or NULL */
-    uint64_t told_ms;           /* the downtime-limit that it names */
+    VFIODevice *device;         /* whose warning is awaited, or NULL */
+    uint64_t told_ms;           /* the downtime-limit in that warning */
     unsigned rounds;
-    int64_t before_stop_bytes;  /* that had left when the VM was stopped */
+    int64_t before_stop_bytes;  /* sent before the VM was stopped */
     gint64 begin_us;
 } Run;
 
@@ -42,7 +42,7 @@ static void set_limit(Run *run, uint64_t limit_ms)
     run->threshold_bytes = IDLE_RATE * limit_ms;
 }
 
-/* The user does what the warning says. */
+/* The user sets the downtime-limit that the warning suggests. */
 static void obey(Run *run)
 {
     g_autofree char *text = comp_property_str(run->device, "last-warning");
@@ -86,7 +86,7 @@ static void rounds(VFIOHostRun *migration)
     run->before_stop_bytes = vfio_mig_bytes_transferred();
 }
 
-/* Returns comp_save()'s. @device: whose warning is obeyed, or NULL */
+/* Returns as comp_save(). @device: whose warning is obeyed, or NULL */
 static int run_with_limit(Run *run, GByteArray *bytes, VFIODevice *device,
                           uint64_t limit_ms)
 {
@@ -108,7 +108,7 @@ static int run_with_limit(Run *run, GByteArray *bytes, VFIODevice *device,
     return ret;
 }
 
-/* How many there can be since the beginning, if each waits for 5 ms */
+/* Maximum number of rounds since the beginning, if each waits for 5 ms */
 static unsigned rounds_max(const Run *run)
 {
     return (g_get_monotonic_time() - run->begin_us) / 5000 + 2;
@@ -131,7 +131,7 @@ static void check_arrives(GByteArray *bytes)
 #define VGPU "protocol=v2\nprofile=vgpu\nstate-size=9000000\n"
 #define MLX5_61 "protocol=v2\nprofile=mlx5-6.1\nstate-size=9000000\n"
 
-/* 9 MB do not fit 10 ms: not stopped, told once, and what is told will do. */
+/* 9 MB do not fit 10 ms: one warning; the limit that it suggests suffices. */
 static void test_too_big(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
@@ -152,15 +152,15 @@ static void test_too_big(void)
                         "do not fit a downtime of 10 ms");
     warning = comp_property_str(vbasedev, "last-warning");
     comp_assert_message(warning);
-    /* Nothing is left to do but to wait: no loop that is as fast as it can */
+    /* There is nothing to do but wait: it must not be a busy loop. */
     g_assert_cmpuint(run.rounds, >=, 20);
     g_assert_cmpuint(run.rounds, <=, rounds_max(&run));
-    /* Asked every 100 ms, and not in each of the rounds */
+    /* The size is read every 100 ms, not in each round. */
     g_assert_cmpuint(comp_transcript_count(" data-size "), <, run.rounds / 2);
     check_arrives(bytes);
 }
 
-/* Two that fit alone share one downtime. */
+/* Two devices share one downtime, which each of them alone would fit. */
 static void test_two_share(void)
 {
     VFIOHostDeviceOptions other = { .id = "0000:00:05.0" };
@@ -181,9 +181,9 @@ static void test_two_share(void)
     comp_sim_end();
 }
 
-/* ---- a driver that does not tell ---- */
+/* ---- a driver that does not report the size ---- */
 
-/* Nobody knows: the VM is stopped all the same, and the user is told. */
+/* With an unknown size the VM is stopped anyway, and the user is warned. */
 static void test_unknown(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
@@ -199,7 +199,7 @@ static void test_unknown(void)
                                          "tell"), ==, 1);
     comp_assert_message(vfio_mig_stop_size_option);
 
-    /* Once it was read, its size is known: that does not fit. */
+    /* Once the state was read its size is known: it does not fit. */
     comp_forget_messages();
     vfio_host_vm_start();
     g_assert_cmpint(run_with_limit(&run, bytes, vbasedev, 10), ==, 0);
@@ -210,7 +210,7 @@ static void test_unknown(void)
     comp_sim_end();
 }
 
-/* The same on the other side, which has written it. */
+/* The destination knows the size, too, as it has written the state. */
 static void test_unknown_after_a_load(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
@@ -229,7 +229,7 @@ static void test_unknown_after_a_load(void)
     comp_sim_end();
 }
 
-/* How much of it came before the other side's stop nobody has told. */
+/* The part that was sent before the source stopped is unknown. */
 static void test_loaded_in_part_before(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
@@ -254,33 +254,33 @@ typedef struct Limit {
     const char *fault;          /* at the source, or NULL */
     uint64_t limit_ms, stop_size_bytes;
     unsigned min_rounds, max_rounds;
-    bool obeys;                 /* the user, what a warning says */
-    uint64_t told_ms;           /* that it names, or one or two more; 0: none */
-    bool gives_up;              /* as no limit is large enough */
+    bool obeys;                 /* the user sets the suggested limit */
+    uint64_t told_ms;           /* suggested, up to 2 ms more; 0: no warning */
+    bool gives_up;              /* no limit is large enough */
     int64_t before_stop_bytes;  /* at least */
 } Limit;
 
 static const Limit limits[] = {
     /* 9 MB fit 300 ms at 128 MiB/s, though QEMU counts 1 MB/s when idle. */
     { "fits", VGPU, NULL, 300, .min_rounds = 3 },
-    /* QEMU has no figure yet: nothing is stopped for a device with data. */
+    /* QEMU has no estimate yet: a device with data must not be stopped. */
     { "no-figure-yet", VGPU, NULL, 0, .max_rounds = 5 },
     { "unknown/but-to-the-user", MLX5_61, NULL, 10, 18 * 1000 * 1000,
       .obeys = true, .told_ms = 167 },
-    /* It could tell, and then fails to: that is not "nothing". */
+    /* The size was known, then reading it fails: that is not 0. */
     { "unknown/fails-to-tell", VGPU,
       "event=data-size\ncount=3\nonce=no\nerrno=EIO\n", 10,
       .obeys = true, .told_ms = 93 },
-    /* More than there is in the world: not stopped, and no sum overflows. */
+    /* An impossible size: not stopped, and no sum overflows. */
     { "hostile-size", VGPU, "event=data-size\ncount=2\nonce=no\n"
       "value=18446744073709551615\n", 300, .obeys = true,
       .gives_up = true },
-    /* Its initial data is read first, whatever the downtime has room for. */
+    /* Initial data is read before the stop, however long the downtime. */
     { "initial-data", "protocol=v2\nprofile=mlx5-6.2\nprecopy-rate=0\n", NULL,
       QEMU_MAX_MS, .before_stop_bytes = 8 * MiB },
     /*
-     * A v1 driver that counts what it gives only once it is stopped: by QEMU's
-     * figure of an idle VM that would never fit.
+     * A v1 driver that also counts data that it provides only once stopped: at
+     * the rate that QEMU measures with an idle VM it would never fit.
      */
     { "v1-gives-nothing-yet",
       "state-size=1000003\nprecopy-size=900000\nwindow-size=256K\n",
@@ -321,15 +321,15 @@ static void test_limit(gconstpointer data)
     check_arrives(bytes);
 }
 
-/* ---- what changes of state add to the downtime ---- */
+/* ---- state changes add to the downtime ---- */
 
-/* Each of them; far more than all else takes on a machine that is busy */
+/* For each; far more than anything else takes on a busy machine */
 #define CHANGE_MS   UINT64_C(1000000)
 
 typedef struct Changes {
     const char *name;
     const char *keys;
-    unsigned count;     /* till it can be read, and till the other one runs */
+    unsigned count;     /* until it can be read, and the destination runs */
 } Changes;
 
 static const Changes changes[] = {

@@ -1,10 +1,10 @@
 /*
  * Component test: the main thread acts while the migration thread works
  *
- * The stream is a socket whose other end does not read, so that the
- * migration waits in the middle of a chunk; the main thread then cancels,
- * or stops the VM and lets it go on. Or it is a call of the driver that
- * takes its time. Nothing hangs, and the next migration works.
+ * The stream is a socket whose peer does not read, so that the migration blocks
+ * in the middle of a chunk; the main thread then cancels, or stops the VM and
+ * continues it. Or a driver's call is slow. Nothing may hang, and the next
+ * migration must succeed.
  *
  * Source: docs/architecture.md, Rules; locks of hw/vfio/migration-device.h.
  *
@@ -53,7 +53,7 @@ static gpointer migration_thread(gpointer data)
     return NULL;
 }
 
-/* Returns without the BQL, the migration waiting in a chunk. */
+/* Returns without the BQL, with the migration blocked in a chunk. */
 static void start_and_block(Migration *m)
 {
     int fds[2], queued, before = -1;
@@ -81,12 +81,12 @@ static gpointer drain_thread(gpointer data)
     uint8_t buf[65536];
 
     while (read(m->read_fd, buf, sizeof(buf)) > 0) {
-        /* until the other end closes */
+        /* until the peer closes the socket */
     }
     return NULL;
 }
 
-/* Read all that comes until the migration is over; with the BQL again. */
+/* Read everything until the migration has ended; returns with the BQL. */
 static void drain_and_join(Migration *m)
 {
     GThread *drain = g_thread_new("drain", drain_thread, m);
@@ -97,7 +97,7 @@ static void drain_and_join(Migration *m)
     qemu_mutex_lock_iothread();
 }
 
-/* The other end reads so much, and then no more. */
+/* Read @bytes from the stream, and no more. */
 static void take(Migration *m, size_t bytes)
 {
     g_autofree uint8_t *buf = g_malloc(bytes);
@@ -108,7 +108,7 @@ static void take(Migration *m, size_t bytes)
     }
 }
 
-/* Join it without a reader; with the BQL again. */
+/* Join the thread without reading; returns with the BQL. */
 static void join_unread(Migration *m)
 {
     g_thread_join(m->thread);
@@ -154,7 +154,7 @@ static void test_cancel(void)
     check_retry();
 }
 
-/* The reader dies: the error is the channel's, at once. */
+/* The reader exits: the channel's error ends the migration at once. */
 static void test_reader_gone(void)
 {
     g_auto(Migration) m = { .ret = 1 };
@@ -170,9 +170,9 @@ static void test_reader_gone(void)
 }
 
 /*
- * The VM is stopped while a chunk waits for the stream. The main thread does
- * not wait for it much longer than VFIO_MIG_CLAIM_WAIT_MS; the device stops
- * when the chunk has left, and nothing is lost.
+ * The VM is stopped while a chunk is blocked by the stream. The main thread
+ * must not wait much longer than VFIO_MIG_CLAIM_WAIT_MS; the device stops once
+ * the chunk was sent, and nothing is lost.
  */
 static void test_stop(gconstpointer data)
 {
@@ -211,10 +211,10 @@ static void test_stop(gconstpointer data)
 }
 
 /*
- * A device of v2 is asked for its sizes, which takes it longer than a claim
- * is waited for elsewhere, while the VM is stopped, and may be continued:
- * no device stops before all have left the others alone, and none runs on
- * in a P2P state.
+ * The VM is stopped, and continued if @data is set, while the sizes of a v2
+ * device are read, which takes longer than the usual limit for a claim. No
+ * device may stop before all have ended P2P DMA, and none may be left in a P2P
+ * state.
  */
 static void test_slow_answer(gconstpointer data)
 {
@@ -254,8 +254,8 @@ static void test_slow_answer(gconstpointer data)
 }
 
 /*
- * The device is reset while it is read, which ends the session, and found
- * so meanwhile: its file is closed by who reads.
+ * The device is reset while it is being read, which ends the session. The
+ * reset is detected during the read: the reader has to close the data fd.
  */
 static void test_reset_in_read(void)
 {
@@ -302,7 +302,7 @@ static gpointer claim_thread(gpointer data)
     return NULL;
 }
 
-/* It waits for who has it, and for who waits with the BQL held. */
+/* A claim waits for the holder, and for waiters that hold the BQL. */
 static void test_claim(gconstpointer data)
 {
     bool waited_for = data != NULL;
@@ -329,7 +329,7 @@ static void test_claim(gconstpointer data)
     comp_sim_end();
 }
 
-/* The user looks at the figures all the time. */
+/* The user queries the statistics during a migration. */
 static void test_figures(void)
 {
     g_auto(Migration) m = { .ret = 1 };
@@ -363,14 +363,14 @@ static void test_figures(void)
 
 #define NR_DEVICES  3
 
-/* Each has more than its queue holds, and one longer chunks than that. */
+/* All states exceed the queue; the chunks of one exceed it, too. */
 static const char *const stopped[NR_DEVICES] = {
     "window-size=1M\nstate-size=24M\nverify=none\n",
     "window-size=8M\nstate-size=24M\nverify=none\nareas=4K+4M\n",
     "protocol=v2\nkernel=6.2\np2p=yes\nstate-size=24M\nverify=none\n",
 };
 
-/* Takes the BQL, which nobody holds for long, till the device has been read. */
+/* Called with the BQL; drops it repeatedly until data has been read. */
 static void wait_for_worker(VFIODevice *vbasedev)
 {
     for (;;) {
@@ -386,7 +386,7 @@ static void wait_for_worker(VFIODevice *vbasedev)
     }
 }
 
-/* Returns with the BQL, while the workers read or wait for room. */
+/* Returns with the BQL, while the workers read or wait for space. */
 static void start_workers(Migration *m, VFIODevice **devices,
                           const char *fault)
 {
@@ -422,12 +422,12 @@ static void act_unplug(Migration *m, VFIODevice **devices)
     comp_close(devices[1]);
 }
 
-/* While the workers read, or wait for room */
+/* What happens while the workers read or wait for space in their queues */
 typedef struct WorkersCase {
     const char *name;
-    const char *fault;          /* in a device that fails later, or "" */
+    const char *fault;          /* rule of a device that fails later, or "" */
     void (*act)(Migration *m, VFIODevice **devices);
-    bool read_on;               /* by the other end of the stream */
+    bool read_on;               /* the peer continues to read */
     int ret;
     const char *error;
 } WorkersCase;
@@ -439,7 +439,7 @@ static const WorkersCase workers_cases[] = {
     { "fail", "[fault row]\ndevice=src2\nevent=data-read\nstate=stop-copy\n"
       "count=12\nerrno=EIO\n", NULL, true, -EIO,
       "src2: cannot read migration data" },
-    /* One of them goes away for good: the others are whole. */
+    /* One device is removed for good: the others must still run. */
     { "unplug", "", act_unplug, true, -ENODEV,
       "src1: the device was unplugged" },
 };

@@ -1,8 +1,8 @@
 /*
  * Component test: every pair of states, every kind of failure
  *
- * What must come out is worked out here from the contract's arcs alone, by a
- * search of its own; the subsystem's table is not looked at.
+ * The expected results are computed here by a separate search over the arcs of
+ * the contract; the subsystem's table is not used.
  *
  * Source: docs/contract.md, States and Errors and resets.
  *
@@ -37,7 +37,7 @@ static const bool contract[NR_STATES][NR_STATES] = {
 
 typedef enum Fault {
     FAULT_NONE,
-    FAULT_EINVAL,       /* refused, old state kept */
+    FAULT_EINVAL,       /* rejected, old state kept */
     FAULT_EIO,          /* failed, old state kept */
     FAULT_ERROR,        /* failed, device in error */
     FAULT_READ_BACK,    /* failed, and the state cannot be read either */
@@ -55,7 +55,7 @@ typedef struct Case {
     bool running;       /* the VM */
 } Case;
 
-/* Is there a way without the arc @skip_from -> @skip_to? */
+/* Is there a path without the arc @skip_from -> @skip_to? */
 static bool search(const Case *c, int from, int to, int skip_from,
                    int skip_to, unsigned visited)
 {
@@ -69,7 +69,7 @@ static bool search(const Case *c, int from, int to, int skip_from,
         if (next == to) {
             return true;
         }
-        /* Data sessions are not passed through; a paused VM never runs */
+        /* No path leads through a data session; a paused VM must not run. */
         if (next == PRE || next == RES || (next == RUN && !c->running)) {
             continue;
         }
@@ -90,8 +90,8 @@ static bool can_reach(const Case *c, int skip_from, int skip_to)
 
 static char *case_config(const Case *c)
 {
-    /* Reads of device_state: the probe's; for each change one before it and
-     * one with the write; then the read-back */
+    /* Reads of device_state: one by the probe, two for each change (one before
+     * it, one with the write), then the one after the failure. */
     int read_back = 1 + (c->from != RUN ? 2 : 0) + 2 + 1;
     const char *how = "";
     GString *text = g_string_new(
@@ -116,19 +116,19 @@ static char *case_config(const Case *c)
         how = "errno=EIO\ndevice-state=error";
         break;
     }
-    /* The way to c->from starts in running: the second write, if any */
+    /* The path to c->from starts in running: the fault is for later writes. */
     g_string_append_printf(text, "[fault write]\nevent=state-write\n"
                            "from=%s\ncount=1\n%s\n", words[c->from], how);
     return g_string_free(text, FALSE);
 }
 
-/* The device knows of the VM what it was told; here, without a handler. */
+/* Tell the device whether the VM runs, without calling a handler. */
 static void tell(VFIODeviceMigration *mig, bool vm_running)
 {
     mig->base.vm_running = vm_running;
 }
 
-/* Device "src" of @config, and of a VM that runs */
+/* Open device "src" of @config in a running VM. */
 static VFIODeviceMigration *begin(const char *config)
 {
     VFIODeviceMigration *mig;
@@ -139,7 +139,7 @@ static VFIODeviceMigration *begin(const char *config)
     return mig;
 }
 
-/* The device gets to c->from before the fault, which waits for that state. */
+/* Change the device to c->from; the fault does not fire before that. */
 static VFIODeviceMigration *begin_case(const Case *c)
 {
     g_autofree char *config = case_config(c);
@@ -156,7 +156,7 @@ static VFIODeviceMigration *begin_case(const Case *c)
     return mig;
 }
 
-/* Did the first write go straight to the target? */
+/* Returns the state that the first write requested, or -1. */
 static int first_step(const char *path)
 {
     const char *step = strchr(path, '>');
@@ -186,7 +186,7 @@ static void check_message(const Case *c, const Error *err, int ret,
         comp_assert_has(text, "reset");
         comp_assert_has(text, "lost");
     }
-    /* It says what state the device is in, and that is true. */
+    /* The text names the state that the device is in now. */
     comp_assert_has(text, comp_state("src"));
 }
 
@@ -221,7 +221,7 @@ static void check_paused(const Case *c, const char *path)
     if (c->running || c->to == RUN || c->recover == RUN) {
         return;
     }
-    /* A paused VM's device is set running by nobody but the reset. */
+    /* With a paused VM only a reset may set the device to running. */
     g_assert_null(strstr(last, ">running"));
 }
 
@@ -234,7 +234,7 @@ static void run_case(const Case *c)
     int ret;
 
     if (c->fault != FAULT_NONE && !can_reach(c, -1, -1)) {
-        return;     /* nothing is written that could fail */
+        return;     /* there is no write that could fail */
     }
     mig = begin_case(c);
     g_test_message("%s -> %s, fault %s, recover %s, VM %s", words[c->from],
@@ -307,7 +307,7 @@ typedef struct Chain {
 } Chain;
 
 static const Chain chains[] = {
-    /* libvfio-user takes a cancel only over stop or stop-copy */
+    /* libvfio-user accepts a cancel only through stop or stop-copy. */
     { "cancel", "libvfio-user", PRE, RUN, true,
       "pre-copy>running!>stop-copy>running", "pre-copy>stop-copy>running" },
     { "cancel-paused", "libvfio-user", PRE, STOP, false,
@@ -359,7 +359,7 @@ static void test_chain(gconstpointer data)
     comp_sim_end();
 }
 
-/* There is no way to save a stopped device but over running. */
+/* The only path to save the stopped device leads through running. */
 static void test_paused_has_no_way(void)
 {
     VFIODeviceMigration *mig = begin("[device src]\ngroup=1\n"
@@ -381,7 +381,7 @@ static void test_paused_has_no_way(void)
     comp_sim_end();
 }
 
-/* One refusal by chance must not close the only way for good. */
+/* One spurious rejection must not disable the only path for good. */
 static void test_refusal_by_chance(void)
 {
     VFIODeviceMigration *mig = begin(
@@ -422,7 +422,7 @@ static void test_reset_fails_too(void)
     comp_assert_has(error_get_pretty(err), "error");
     error_free(err);
 
-    /* The next try resets it, and that works. */
+    /* The next attempt resets it, which succeeds. */
     err = NULL;
     g_assert_cmpint(vfio_mig_set_state(mig, VFIO_MIG_STATE_RUNNING,
                                        VFIO_MIG_STATE_ERROR, &err), <, 0);
@@ -451,7 +451,7 @@ static void test_reset_in_vain(void)
     comp_sim_end();
 }
 
-/* The first of two failures is the reason, the other one comes of it. */
+/* The first of two failures is reported: the second is its consequence. */
 static void test_first_failure(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
@@ -470,12 +470,12 @@ static void test_first_failure(void)
     comp_sim_end();
 }
 
-/* Where the function has no reset, or that fails, its bus may have one. */
+/* If the function cannot be reset, or that fails, its bus is reset. */
 typedef struct HotReset {
     const char *name;
     const char *keys;           /* of the device, and rules */
-    const char *path;           /* after the state that failed */
-    const char *text;           /* NULL: the device is as new */
+    const char *path;           /* after the failed state */
+    const char *text;           /* of the error; NULL: it was reset */
 } HotReset;
 
 static const HotReset hot_resets[] = {
@@ -528,7 +528,7 @@ static void test_hot_reset(gconstpointer opaque)
     comp_sim_end();
 }
 
-/* In a stopped VM it gets bus mastering back when it has stopped as well. */
+/* In a stopped VM, bus mastering is restored only once the device stopped. */
 static void test_reset_stops_first(void)
 {
     VFIODeviceMigration *mig = begin(
@@ -550,7 +550,7 @@ static void test_reset_stops_first(void)
     comp_sim_end();
 }
 
-/* Bits 3 to 31 stay as the driver has them. */
+/* Bits 3 to 31 keep the driver's value. */
 static void test_reserved_bits(void)
 {
     VFIODeviceMigration *mig = begin("[device src]\ngroup=1\n"
@@ -561,7 +561,7 @@ static void test_reserved_bits(void)
         go_to(mig, i);
         g_assert_cmphex(mig->base.device_state & ~7u, ==, 0xabcd0010);
     }
-    comp_sim_end();     /* which looks for violations */
+    comp_sim_end();     /* checks for violations */
 }
 
 int main(int argc, char **argv)

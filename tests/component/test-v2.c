@@ -1,9 +1,9 @@
 /*
  * Component test: devices with protocol v2
  *
- * Every profile of the simulated device, running, paused and there and back;
- * the ways that each one takes; P2P of several devices; what a driver does
- * wrong, and what it says.
+ * Every profile of the simulated device with a running and a paused VM, and the
+ * path of states that each one takes; streams of the other protocol; drivers
+ * that fail or report wrong values.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -15,7 +15,7 @@
 typedef struct Profile {
     const char *name;
     bool p2p, precopy;
-    bool tells_no_size;         /* of what it has once it is stopped */
+    bool tells_no_size;         /* does not report its stop-copy size */
 } Profile;
 
 static const Profile profiles[] = {
@@ -38,7 +38,7 @@ static void begin(const Profile *profile)
     comp_sim_pair(keys, keys, NULL);
 }
 
-/* All of it was read, and nothing is open any more. */
+/* The whole state was read, and no data fd is open. */
 static void check_source(VFIODevice *vbasedev)
 {
     VFIOSimStatus src = comp_status("src");
@@ -52,7 +52,7 @@ static void check_source(VFIODevice *vbasedev)
     g_assert_cmpstr(error, ==, "");
 }
 
-/* What it has told is shown; what it has not is not there. */
+/* Sizes that the driver has reported are shown, others are absent. */
 static void check_sizes(const Profile *profile, VFIODevice *vbasedev)
 {
     g_autofree char *text = vfio_host_property_get(vbasedev, "vfio-migration",
@@ -70,7 +70,7 @@ static void check_sizes(const Profile *profile, VFIODevice *vbasedev)
     }
 }
 
-/* ---- the stream, as its description has it ---- */
+/* ---- the stream, checked against its description ---- */
 
 #define TAG(number) (UINT64_C(0xffffffffef100000) + (number))
 
@@ -90,7 +90,7 @@ static uint64_t take(Reader *reader, unsigned width)
     return value;
 }
 
-/* DATA of 1 to 1 MiB, any number of times, then END; returns their bytes */
+/* Any number of DATA of 1 byte to 1 MiB, then END. Returns their bytes. */
 static uint64_t take_data(Reader *reader)
 {
     uint64_t sum = 0, size, tag;
@@ -127,7 +127,7 @@ static void check_stream(const GByteArray *bytes, bool running)
         sum += part;
         g_assert_cmphex(take(&reader, 5) >> 32, ==, 0x7e);
         if (type == 3) {
-            /* A device whose VM ran was read before. */
+            /* With a running VM all data was sent before. */
             g_assert_cmpint(part == 0, ==, running);
             break;
         }
@@ -196,8 +196,8 @@ static void wake_up(VFIOHostRun *run)
 }
 
 /*
- * A guest that the migration wakes up resets its devices: as long as these are
- * read, nobody else must have the BQL.
+ * A suspended guest that wakes up during the migration resets its devices:
+ * while they are being read, no other thread may have the BQL.
  */
 static void test_slept(void)
 {
@@ -216,7 +216,7 @@ static void test_slept(void)
     comp_sim_end();
 }
 
-/* A section with the mark "initial data sent" behind the device's first one */
+/* Insert "initial data sent", as a section after the device's first one. */
 static void insert_mark(GByteArray *bytes)
 {
     size_t first = 8 + 1 + 4 + 1 + strlen(COMP_ID "/vfio") + 8 + 8 + 8 + 5;
@@ -235,7 +235,7 @@ static void insert_mark(GByteArray *bytes)
     g_byte_array_append(bytes, rest, rest_bytes);
 }
 
-/* A section with data, empty, behind all that came of the device */
+/* A section with an empty DATA after the end of the device's state */
 static void test_data_after_end(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
@@ -265,7 +265,7 @@ static void test_data_after_end(void)
     comp_sim_end();
 }
 
-/* Behind a snapshot nobody waits for a word: it is not written into. */
+/* A snapshot has no source to acknowledge to: nothing may be written. */
 static void test_mark_in_snapshot(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
@@ -274,7 +274,7 @@ static void test_mark_in_snapshot(void)
     comp_save_src(bytes);
     insert_mark(bytes);
     comp_close_all();
-    comp_forget_messages();     /* of a source that had to wait */
+    comp_forget_messages();     /* of the source */
     comp_open("dst");
     vfio_host_vm_start();
     g_assert_cmpint(comp_loadvm(bytes->data, bytes->len), ==, 0);
@@ -328,7 +328,7 @@ static void test_paused(gconstpointer data)
 typedef struct Protocols {
     const char *name;
     const char *src, *dst;      /* keys */
-    const char *says;           /* NULL: nothing of protocols */
+    const char *says;           /* NULL: protocols are not mentioned */
 } Protocols;
 
 static const Protocols protocols[] = {
@@ -342,7 +342,7 @@ static const Protocols protocols[] = {
       "[fault f]\nevent=data-write\ncount=3\nerrno=EINVAL\n", NULL },
 };
 
-/* What the driver makes of it is an error that says nothing. */
+/* The driver's own error would not explain a mismatch of protocols. */
 static void test_protocols(gconstpointer data)
 {
     static VFIOHostStep *const steps[] = {
@@ -366,12 +366,12 @@ static void test_protocols(gconstpointer data)
     comp_sim_end();
 }
 
-/* ---- what a driver may say ---- */
+/* ---- wrong values from a driver ---- */
 
 typedef struct Lie {
     const char *name;
-    const char *fault;          /* keys of the fault; at the source */
-    const char *blocked;        /* part of why it cannot migrate, or NULL */
+    const char *fault;          /* keys of the source's rule */
+    const char *blocked;        /* part of the blocker's text, or NULL */
     const char *error;          /* of the migration; NULL: it succeeds */
 } Lie;
 
@@ -438,7 +438,7 @@ static void test_lie(gconstpointer data)
     comp_sim_end();
 }
 
-/* ---- what goes wrong with the data file ---- */
+/* ---- failures with the data fd ---- */
 
 static VFIOHostStep *const three_rounds[] = {
     VFIO_HOST_BEGIN, vfio_host_round, vfio_host_round, vfio_host_round,
@@ -446,9 +446,9 @@ static VFIOHostStep *const three_rounds[] = {
 };
 
 /*
- * A guest resets the device behind our back, after data of it was sent: the
- * session is over, and with it its file. Nothing is asked of the device after
- * that, so that only the look that finds the reset can close it.
+ * The guest resets the device after data was sent, without our knowledge. The
+ * session and its data fd are invalid then. No call follows on the device, so
+ * the check that detects the reset must close the fd.
  */
 static void test_reset_closes_file(void)
 {
@@ -468,7 +468,7 @@ static void test_reset_closes_file(void)
     comp_sim_end();
 }
 
-/* Without an error, and without a byte: nobody knows what would come next. */
+/* A write that returns 0, without an error, must fail the load. */
 static void test_write_takes_nothing(void)
 {
     static const char keys[] = "protocol=v2\nstate-size=64K\n"
@@ -490,12 +490,12 @@ static void test_write_takes_nothing(void)
     comp_sim_end();
 }
 
-/* ---- a call that ends in a way of its own ---- */
+/* ---- a call with an unusual result ---- */
 
 typedef struct Call {
     const char *name;
     const char *fault;          /* keys of the rule */
-    const char *text;           /* of the failure; NULL: it arrives */
+    const char *text;           /* of the error; NULL: it succeeds */
 } Call;
 
 #define RESET_SAVING  "src: the device was reset after data of it had been sent"
@@ -511,10 +511,10 @@ static const Call calls[] = {
       "count=2\nerrno=ENOMSG\n" },
     { "nothing-yet/no-bytes", "device=src\nevent=data-read\nstate=pre-copy\n"
       "count=2\nshort=0\n" },
-    /* Only a device that runs may say so. */
+    /* Only a running device may return this. */
     { "nothing-yet/stopped", "device=src\nevent=data-read\nstate=stop-copy\n"
       "count=2\nerrno=ENOMSG\n", "src: cannot read migration data" },
-    /* By the guest, behind our back */
+    /* A reset by the guest, without our knowledge */
     { "reset/stop", "device=src\nevent=state-write\nto=stop-copy\nflr=now\n",
       RESET_SAVING },
     { "reset/read", "device=src\nevent=data-read\nstate=stop-copy\nflr=now\n",
@@ -565,7 +565,7 @@ static void test_call(gconstpointer data)
 static const char small[] = "protocol=v2\npre-copy=yes\nstate-size=1M\n"
                             "precopy-size=512K\n";
 
-/* A driver that gives 4 KiB a read has no packet for each. */
+/* If a driver returns 4 KiB per read, several reads share a packet. */
 static void test_small_reads(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
@@ -581,7 +581,7 @@ static void test_small_reads(void)
     comp_sim_end();
 }
 
-/* What goes wrong behind bytes that were read is as wrong. */
+/* An error after successful small reads must not be ignored. */
 static void test_small_reads_fail(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();

@@ -1,13 +1,13 @@
 /*
- * What vfio-migrate prints, word by word
+ * The exact output of vfio-migrate
  *
- * Owns: a host made of files, for --sysroot, whose devices are simulated; on
- * it every command with every kind of answer, as text and as JSON. Output and
- * exit status are those of the files in golden/, and JSON is what its schema
- * says. A file that is much like another one has the lines that differ.
+ * Owns: a host made of files, for --sysroot, with simulated devices; every
+ * command with every kind of result, as text and as JSON. Output and exit
+ * status must be those in the files in golden/, and JSON must conform to its
+ * schema. A file that is similar to another has only the lines that differ.
  * Does not own: what a command does (test-vfio-migrate.c).
  *
- * GOLDEN_UPDATE=1 makes the files anew: look at what has changed.
+ * GOLDEN_UPDATE=1 writes the files again: review the changes.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -23,24 +23,24 @@
 
 typedef struct Case {
     const char *name;
-    const char *line;           /* of the shell, in the directory */
-    const char *like;           /* the file has what differs from this one's */
+    const char *line;           /* for the shell, in the directory */
+    const char *like;           /* case whose output the file differs from */
 } Case;
 
 #define WHY     "vfio-migrate --sysroot root why "
 #define APPARMOR "echo Y >root/sys/module/apparmor/parameters/enabled; "
 #define YES     "vfio-migrate --sysroot root --yes "
 
-/* Devices: 10 is fine, 11 has no driver, 12 vfio-pci, 13 the host's, 14 has
- * nothing to migrate with, 15 differs from 10, 16 is in no group. Those of
- * protocol v2: 17 has all, 18 is as Linux 6.1 has it, 19 has the least, 1a
- * nothing. */
+/* Devices: 10 can migrate, 11 has no driver, 12 has vfio-pci, 13 the host's
+ * driver, 14 has no migration region, 15 differs from 10, 16 is in no group.
+ * With protocol v2: 17 has all features, 18 those of Linux 6.1, 19 only the
+ * required ones, 1a none. */
 static const Case cases[] = {
     { "help", "vfio-migrate --help" },
     { "usage", "vfio-migrate", "help" },
     { "version", "vfio-migrate --version" },
     { "no-device", YES "info 00:1f.7" },
-    /* Nobody expects that to look at a device resets it: it is not opened. */
+    /* Opening a device resets it: it must not happen without consent. */
     { "asks", "sed -i '1i [sim]\\nstatus=status' sim.conf; "
       "vfio-migrate --sysroot root info 00:10.0 </dev/null; "
       "echo $?; ls status" },
@@ -213,7 +213,7 @@ typedef struct Device {
     const char *name;
     const char *driver;
     const char *group;
-    const char *keys;           /* of the simulated one; NULL: there is none */
+    const char *keys;           /* of the simulated device; NULL: none */
     const char *mdev_type;
 } Device;
 
@@ -348,14 +348,14 @@ static const char virsh[] = "#!/bin/sh\n"
     "*) echo \"error: failed to get domain '$3'\" >&2; exit 1;;\n"
     "esac\n";
 
-/* Stands in for the other host, which is this one. */
+/* Replaces ssh: the other host is this one. */
 static const char ssh[] = "#!/bin/sh\n"
     "echo \"ssh $1: $2\" >&2\n"
     "eval \"set -- $2\"\n"
     "shift\n"
     "exec vfio-migrate --sysroot root \"$@\"\n";
 
-/* What a VM answers that is being migrated, by command */
+/* Replies of a VM that is being migrated, by command */
 static void put_answers(const char *dir)
 {
     put(dir, "qom-list", "{\"return\": [{\"name\": \"hostdev0\", "
@@ -407,7 +407,7 @@ static void put_host(const char *dir)
 
 /* ---- running ---- */
 
-/* Output and exit status, as a reader of the golden file sees them */
+/* Output and exit status in the format of the golden files */
 static char *run(const char *dir, const char *line)
 {
     g_auto(GStrv) env = g_get_environ();
@@ -428,7 +428,7 @@ static char *run(const char *dir, const char *line)
                            o.status);
 }
 
-/* What differs from run to run has the same word in each. */
+/* Replace what differs between runs with a fixed word. */
 static char *without_times(const char *text)
 {
     g_autoptr(GRegex) words = g_regex_new("\\b[0-9.]+ (us|ms|s)\\b", 0, 0,
@@ -441,7 +441,7 @@ static char *without_times(const char *text)
     return g_regex_replace(members, half, -1, 0, "\\g<1>0", 0, NULL);
 }
 
-/* "schema" of the JSON in @text tells which one it is of. */
+/* The member "schema" of the JSON in @text selects the schema. */
 static void expect_schema(const char *dir, const char *text)
 {
     g_autofree char *file = g_build_filename(dir, "json", NULL);
@@ -467,7 +467,7 @@ static void expect_schema(const char *dir, const char *text)
     }
 }
 
-/* Lines that are not in @base's file, in @text: each behind its place */
+/* Lines of @text that are not in @base's file, each group after its place */
 static char *differing(const char *dir, const char *base, const char *text)
 {
     g_autofree char *file = g_build_filename(dir, "text", NULL);
@@ -481,7 +481,7 @@ static char *differing(const char *dir, const char *base, const char *text)
     g_assert_true(g_spawn_command_line_sync(command, &output, NULL, NULL,
                                             NULL));
     lines = g_strsplit(output, "\n", -1);
-    g_assert_cmpuint(g_strv_length(lines), >, 3);   /* the shell's does */
+    g_assert_cmpuint(g_strv_length(lines), >, 3);   /* at least one differs */
     g_string_append_printf(different, "Like %s, but:\n", base);
     for (unsigned i = 2; lines[i]; i++) {
         if (*lines[i] && *lines[i] != '-') {

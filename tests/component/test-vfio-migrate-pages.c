@@ -1,8 +1,9 @@
 /*
- * Manual pages and completion of vfio-migrate, held against its --help
+ * Manual pages and completion of vfio-migrate, compared with its --help
  *
- * Owns: that each command has a page, each option stands in one, no page is
- * of something that is not there, and bash completes what there is.
+ * Owns: the check that each command has a page, that each option is in one,
+ * that no page describes something that does not exist, and that bash completes
+ * all commands and options.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,7 +13,7 @@
 
 #include "../tools/run.h"
 
-/* What a command line of the shell prints; it must succeed. */
+/* Returns the output of a shell command, which must succeed. */
 static char *shell(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
 static char *shell(const char *format, ...)
@@ -47,7 +48,7 @@ static GPtrArray *commands(void)
     return names;
 }
 
-/* A page's text as it is read: "\-" is "-", and fonts are no part of it */
+/* A page's text as displayed: with "-" for "\-", and without fonts */
 static char *read_page(const char *name)
 {
     g_autofree char *path = g_strdup_printf("%s/%s.1", PAGES, name);
@@ -99,7 +100,7 @@ static void test_pages(void)
     }
 }
 
-/* An option that a page has and the command does not take */
+/* No page may have an option that its command does not accept. */
 static void test_no_more(void)
 {
     g_autoptr(GPtrArray) names = commands();

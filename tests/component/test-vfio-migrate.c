@@ -1,9 +1,9 @@
 /*
- * The tool vfio-migrate, as its user runs it, on simulated devices
+ * The tool vfio-migrate on simulated devices, run as a user would
  *
- * Owns: what it prints and its exit status: a device that moves to a file
- * and back, and for each way in which a driver can be wrong that the
- * tool's test names it.
+ * Owns: its output and exit status when a device is saved to a file and loaded
+ * again; and for each possible fault of a driver, that 'vfio-migrate test'
+ * reports it.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -60,7 +60,7 @@ static void start(Run *run, const char *const *argv, bool simulated)
     run->exit_status = o.status;
 }
 
-/* Simulated devices of @text, the directories for them in run->dir */
+/* Create the simulated devices of @text, with their files in run->dir. */
 static void setup(Run *run, const char *text)
 {
     g_autofree char *full = NULL;
@@ -75,8 +75,8 @@ static void setup(Run *run, const char *text)
     g_assert_cmpint(run->exit_status, ==, 0);
 }
 
-/* vfio-migrate --yes @command on dev0, with a second argument of the
- * directory */
+/* Run vfio-migrate --yes @command on dev0; @third: a file in the directory,
+ * as second argument. */
 static void tool(Run *run, const char *command, const char *third)
 {
     g_autofree char *device = g_build_filename(run->dir, "dev0", NULL);
@@ -128,13 +128,13 @@ static char *device_word(const Run *run, const char *device, const char *key)
                 "precopy-size=64K\nareas=stripes:8K\n"
 #define CLEAN_CASES 12
 
-/* Of protocol v2, with the least and with all that it may have */
+/* Devices of protocol v2, with the required and with all features */
 #define V2      "[device dev0]\ngroup=7\nprotocol=v2\nstate-size=256K\n"
 #define V2_ALL  V2 "p2p=yes\npre-copy=yes\nprecopy-size=64K\n"
 
 /* ---- the file that is written ---- */
 
-/* @script in run->dir, where 'tool COMMAND FILE' is the tool on dev0 */
+/* Run @script in run->dir; in it, 'tool COMMAND FILE' runs the tool on dev0. */
 static void shell(Run *run, const char *script)
 {
     g_autofree char *text = g_strdup_printf(
@@ -145,7 +145,7 @@ static void shell(Run *run, const char *script)
     start(run, (const char *[]) { "/bin/sh", "-c", text, NULL }, false);
 }
 
-/* @save and @load, scripts; what was saved is loaded. */
+/* Run the scripts @save and @load; the saved state must be loaded. */
 static void move_state(Run *run, const char *save, const char *load)
 {
     g_autofree char *saved = NULL, *loaded = NULL;
@@ -169,7 +169,7 @@ static void assert_mode(const Run *run, const char *name, mode_t mode)
     g_assert_cmphex(st.st_mode, ==, mode);
 }
 
-/* Name of a file of @run that ends in one of mkstemp()'s; NULL: none */
+/* Name of a temporary file of @run, by mkstemp(); NULL: none */
 static char *find_unfinished(const Run *run)
 {
     g_autoptr(GDir) dir = g_dir_open(run->dir, 0, NULL);
@@ -193,7 +193,7 @@ static void assert_content(const Run *run, const char *name, const char *text)
     g_assert_cmpstr(content, ==, text);
 }
 
-/* A new file and one that others could read; a link stays a link. */
+/* A new file is private, as is one that others could read; links are kept. */
 static void test_file_private(void)
 {
     g_auto(Run) run = { 0 };
@@ -289,7 +289,7 @@ static void test_file_standard_output(void)
                "tail -c +7 more | tool load -");
 }
 
-/* What is not a file is not replaced by one. */
+/* Only regular files are replaced. */
 static void test_file_special(void)
 {
     g_auto(Run) run = { 0 };
@@ -331,7 +331,7 @@ static void test_file_reader_gone(void)
     assert_says(&run, "status 3");
 }
 
-/* A driver that reads a device out only where it ran just before. */
+/* A driver that can save only a device that was running just before */
 static void test_save_paused(void)
 {
     g_auto(Run) run = { 0 };
@@ -378,7 +378,7 @@ typedef struct Good {
     const char *name;
     const char *keys;
     const char *says;
-    bool logs;                  /* its own DMA: four cases more */
+    bool logs;                  /* has a DMA log: four more cases */
 } Good;
 
 static const Good good_drivers[] = {
@@ -462,7 +462,7 @@ static void test_passes(const void *data)
 typedef struct Bad {
     const char *name;
     const char *keys;
-    const char *says;           /* what names the fault */
+    const char *says;           /* must name the fault */
     bool v2;
 } Bad;
 
@@ -508,7 +508,7 @@ static const Bad bad_drivers[] = {
       "to=pre-copy\nonce=no\nerrno=EIO\n", "not ok 13 - changes its state as "
       "its flags say\n# pre-copy-p2p to pre-copy, which the device's flags "
       "promise: Input/output error\n", true },
-    /* The sizes alone are wrong: all else works. */
+    /* Only the sizes are wrong. */
     { "v2-sizes-alone", "told-size=0\n[fault f]\nevent=precopy-info\n"
       "once=no\nvalue=0xffffffffffffffff\n",
       "# 18 passed, 1 failed, 0 skipped\n", true },
@@ -534,7 +534,7 @@ static const Bad bad_drivers[] = {
     { name, "log=yes\n[fault f]\nevent=" event "\n" more "\n", \
       "not ok " n " - " says, true }
 
-/* A log is asked for without the rest, which passes. */
+/* Only the log is at fault: all other cases pass. */
 static const Bad bad_logs[] = {
     LOG_FAULT("no-start", "log-start", "errno=EIO", "20", "logs its DMA, and "
               "reports it\n# one range: VFIO_DEVICE_FEATURE_DMA_LOGGING_START "
@@ -563,7 +563,7 @@ static const Bad bad_logs[] = {
       "refuses a second log, and reports of none\n# "
       "VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT is taken while there is no log: "
       "what was written would be lost without a word\n", true },
-    /* The fifth report, of no log, is refused as it should be. */
+    /* The fifth report, without a log, is rejected as it should be. */
     { "second-taken", "log=yes\nlog-misuse=take\n[fault f]\n"
       "event=log-report\ncount=5\nerrno=EINVAL\n", "not ok 21 - refuses a "
       "second log, and reports of none\n# "

@@ -1,9 +1,9 @@
 /*
- * Component test: a slow device is written by a thread of its own
+ * Component test: a slow device is written by a separate thread
  *
- * The destination's devices take a hundredth of a second for a MiB. That the
- * thread was there is counted; what it gave to the device must be what the
- * source's had, in the same chunks, or the load fails with the reason.
+ * The destination's devices take 10 ms per MiB. The tests count the threads
+ * that were created. The device must receive the source's data in the same
+ * chunks, or the load must fail with the reason.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -19,8 +19,8 @@
 /* ---- threads ---- */
 
 static unsigned nr_writers;
-static unsigned loaded_before;  /* chunks of "dst0", when the last one began */
-static unsigned loaded_at_join; /* of the one with more, at the first join */
+static unsigned loaded_before;  /* chunks of "dst0" at the last creation */
+static unsigned loaded_at_join; /* most chunks of a device, at the first join */
 static bool no_time_passes;
 
 void __real_qemu_thread_create(QemuThread *thread, const char *name,
@@ -44,14 +44,14 @@ void *__wrap_qemu_thread_join(QemuThread *thread);
 void *__wrap_qemu_thread_join(QemuThread *thread)
 {
     if (!loaded_at_join) {
-        /* That of either device may be the first. */
+        /* Either device's thread may be the first. */
         loaded_at_join = MAX(comp_transcript_count(" dst0 chunk-loaded"),
                              comp_transcript_count(" dst1 chunk-loaded"));
     }
     return __real_qemu_thread_join(thread);
 }
 
-/* So that a device keeps up, however busy the machine is */
+/* Stop the clock, so that a device keeps up on a busy machine, too. */
 int64_t __real_qemu_clock_get_ns(QEMUClockType type);
 int64_t __wrap_qemu_clock_get_ns(QEMUClockType type);
 
@@ -64,7 +64,7 @@ int64_t __wrap_qemu_clock_get_ns(QEMUClockType type)
 
 typedef struct Layout {
     const char *name;
-    const char *keys;           /* of both sides */
+    const char *keys;           /* of both devices */
 } Layout;
 
 static const Layout layouts[] = {
@@ -106,7 +106,7 @@ static void check_whole(VFIODevice *vbasedev)
                     comp_property_int(vbasedev, "trapped-bytes"), ==,
                     src.saved_bytes);
     g_assert_cmpuint(dst.loaded_bytes, ==, src.saved_bytes);
-    /* Each chunk as the source's device gave it (in v2 none is one) */
+    /* The same chunks as at the source (v2 has none) */
     g_assert_cmpuint(comp_transcript_count(" dst chunk-loaded"), ==,
                      comp_transcript_count(" src chunk-done"));
     comp_run_same("src", "dst");
@@ -127,7 +127,7 @@ static void test_arrives(gconstpointer data)
     comp_sim_end();
 }
 
-/* Less than a MiB says nothing of a device. */
+/* A MiB is needed to tell whether a device is slow. */
 static void test_little(void)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
@@ -186,12 +186,12 @@ static void test_fails(gconstpointer data)
     comp_assert_message(failure->text);
     g_assert_cmpuint(comp_count_messages(failure->text), ==, 1);
     g_assert_false(comp_status("dst").loaded);
-    /* Nothing of it is left for the next one. */
+    /* The failure must not affect the next load. */
     comp_arrives(bytes);
     comp_sim_end();
 }
 
-/* The stream ends in each sixteenth of it, and one byte beside. */
+/* The stream ends at each sixteenth of its length, or 1 or 2 bytes later. */
 static void test_cut(gconstpointer data)
 {
     const Layout *layout = data;
@@ -206,7 +206,7 @@ static void test_cut(gconstpointer data)
 
         comp_open("dst");
         g_assert_cmpint(comp_load_data(bytes->data, size, NULL), <, 0);
-        /* Where a section begins or ends, QEMU says it of that. */
+        /* At the boundary of a section, QEMU reports the error instead. */
         if (!strstr(comp_messages(), "the stream ends too early")) {
             comp_assert_message("dst: cannot read ");
         }
@@ -221,12 +221,12 @@ static void test_cut(gconstpointer data)
 
 /* ---- two devices ---- */
 
-/* Their keys: the sources', and the destinations' */
+/* Keys of the two sources, then of the two destinations */
 static const char *const two_slow[] = {
     V1_ALL, V1_ALL, V1_ALL "load-rate=16M\n", V1_ALL SLOW,
 };
 
-/* @keys: nr_keys of them, in turn */
+/* Save two devices, open their destinations. @keys: as comp_sim_several() */
 static void two_saved(const char *const *keys, unsigned nr_keys,
                       const char *faults, GByteArray *bytes)
 {
@@ -243,8 +243,8 @@ static void two_saved(const char *const *keys, unsigned nr_keys,
 }
 
 /*
- * The first one, which needs half a second for what its thread was given, is
- * not done with it when the second one has shown in 30 ms that it is slow.
+ * The first device needs half a second for the data that its thread was given.
+ * It must not have finished when the second one has proved slow, after 30 ms.
  */
 static void test_two(void)
 {
@@ -260,8 +260,8 @@ static void test_two(void)
 }
 
 /*
- * Nobody waits for what a device does at its first chunk. All of its state has
- * room in the queue, of 4 MiB here, whatever comes first in the stream.
+ * Loading must not wait for a device's slow first chunk. Its whole state fits
+ * into the queue, 4 MiB here, whichever device is first in the stream.
  */
 static void test_two_first_chunk(void)
 {
@@ -278,7 +278,7 @@ static void test_two_first_chunk(void)
     comp_sim_end();
 }
 
-/* Several that keep up have their threads for some chunks only. */
+/* If several devices keep up, their threads end after some chunks. */
 static void test_two_fast(void)
 {
     static const char *const keys[] = { CHUNK "state-size=24M\n" };
@@ -295,7 +295,7 @@ static void test_two_fast(void)
     comp_sim_end();
 }
 
-/* Of one device: the other one's thread ends with it, in mid-air. */
+/* One device fails: the thread of the other one is stopped, too. */
 static void test_two_fails(gconstpointer data)
 {
     g_autoptr(GByteArray) bytes = g_byte_array_new();
