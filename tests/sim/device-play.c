@@ -1,15 +1,14 @@
 /*
  * Tests of the test devices: the player of their tables
  *
- * A script has one call after another, at line ends or ";":
+ * A script is a sequence of calls, separated by line ends or ";":
  *
  *     CALL ARGUMENT... [= RESULT]
  *
- * A result is a number or an errno, "-EINVAL"; without one it is 0, or for
- * "r" and "w" all of the bytes. Numbers may end in K, M or P (pages). States
- * are named; in v1 a number is written as it is. A data file has a letter,
- * which "set" gives it: "set stop-copy f". The words are in the table at the
- * end.
+ * A result is a number or an errno, "-EINVAL"; the default is 0, or for "r" and
+ * "w" the number of bytes. Numbers may end in K, M or P (pages). States are
+ * given by name; in v1 also by number. A data fd is named by a letter, which
+ * "set" assigns: "set stop-copy f". The table at the end lists the calls.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -33,16 +32,16 @@
 static struct {
     const DeviceHost *host;
     SimClient *dev[2];
-    unsigned now;                   /* which of them is meant */
+    unsigned now;                   /* index of the current one */
     int fds[26];
     GByteArray *image;              /* what was read from data files */
     GPtrArray *chunks;              /* what was read by v1 */
-    char *digest;                   /* of the device when it was asked */
+    char *digest;                   /* of the device, last time it was read */
     uint8_t *ram;                   /* RAM_BYTES for the device to write to */
     gint64 clock_us;
     unsigned count;                 /* of arguments */
     uint64_t n[MAX_ARGS];           /* arguments as numbers */
-    char **args;                    /* and as they are */
+    char **args;                    /* arguments as text */
 } play;
 
 static SimClient *dev(void)
@@ -55,7 +54,7 @@ static bool is_v1(void)
     return dev()->region != 0;
 }
 
-/* ---- words ---- */
+/* ---- parsing ---- */
 
 static uint64_t number_of(const char *text)
 {
@@ -171,7 +170,7 @@ static gint64 moved_bytes(const char *one, const char *other)
            play.host->number(play.now, other);
 }
 
-/* Device b has what a saved, byte by byte. */
+/* Device b must have exactly the state that a has saved. */
 static gint64 do_moved(void)
 {
     g_autofree char *saved = play.host->text(0, "saved-digest");
@@ -192,7 +191,7 @@ static gint64 do_moved(void)
     return 0;
 }
 
-/* The device has run since it was last asked: its state is another one. */
+/* The device has run since the last call, so its state must differ. */
 static gint64 do_changed(void)
 {
     g_autofree char *before = play.digest;
@@ -221,7 +220,7 @@ static gint64 do_took(void)
     return 0;
 }
 
-/* Each state from this one: "y" it is taken, "." it is refused. */
+/* For each state, whether it is accepted from this one: "y", or "." if not */
 static gint64 do_arcs(void)
 {
     uint32_t from = state_of(play.args[1]);
@@ -239,7 +238,7 @@ static gint64 do_arcs(void)
     return 0;
 }
 
-/* What a user asks when it opens a device */
+/* The queries of a user that opens a device */
 static gint64 do_ask(void)
 {
     static const struct {
@@ -346,7 +345,7 @@ static gint64 do_load(void)
     return client_load(dev(), play.chunks, play.count > 1);
 }
 
-/* What was saved, changed: chunk, then where in it and how much */
+/* ---- changes of saved chunks: number, then offset and length in it ---- */
 static GByteArray *chunk(uint64_t n)
 {
     SimClientChunk *c = g_ptr_array_index(play.chunks, n);
@@ -403,7 +402,7 @@ static gint64 do_shorten(void)
     return 0;
 }
 
-/* The last chunk, in two */
+/* Split the last chunk in two. */
 static gint64 do_split(void)
 {
     GByteArray *b = chunk(play.chunks->len - 1);
@@ -414,7 +413,7 @@ static gint64 do_split(void)
     return 0;
 }
 
-/* Chunk and the next, in one */
+/* Merge a chunk with the next one. */
 static gint64 do_merge(void)
 {
     GByteArray *next = chunk(play.n[1] + 1);
@@ -424,7 +423,7 @@ static gint64 do_merge(void)
     return 0;
 }
 
-/* ---- v2: features and data files ---- */
+/* ---- v2: features and data fds ---- */
 
 static bool begins_session(unsigned from, unsigned to)
 {
@@ -435,7 +434,7 @@ static bool begins_session(unsigned from, unsigned to)
                           (saves >> to & 1 && !(saves >> from & 1)));
 }
 
-/* The arcs that were done since it was last asked: where each led to */
+/* The arcs since the last call: the target of each */
 static char *arcs_done(void)
 {
     g_autofree char *text = play.host->transcript(play.now);
@@ -472,7 +471,7 @@ static void try_way(unsigned flags, unsigned from, unsigned to)
     close(fd);
 }
 
-/* From each state to each other one, and to those that there are not */
+/* Try each pair of states, including targets that do not exist. */
 static gint64 do_ways(void)
 {
     for (unsigned from = V2_STOP; from < V2_NUM_STATES; from++) {
@@ -484,7 +483,7 @@ static gint64 do_ways(void)
     return 0;
 }
 
-/* argsz, and number with its operation */
+/* argsz, flags (number and operation) */
 static gint64 do_feature(void)
 {
     uint64_t data[4] = { 0 };
@@ -492,7 +491,7 @@ static gint64 do_feature(void)
     return v2_feature_argsz(dev(), play.n[1], play.n[2], data, sizeof(data));
 }
 
-/* Append to the image what one read gives. */
+/* Append the data of one read to the image. */
 static gint64 do_read(void)
 {
     g_autofree uint8_t *room = g_malloc(play.n[2] + 1);
@@ -504,7 +503,7 @@ static gint64 do_read(void)
     return n;
 }
 
-/* The same to the end, in pieces */
+/* The same until the end, in pieces */
 static gint64 do_drain(void)
 {
     return v2_read_all(*file(play.args[1]), play.image,
@@ -528,7 +527,7 @@ static gint64 do_image_flip(void)
     return 0;
 }
 
-/* file, from where in the image, bytes; one write */
+/* data fd, offset in the image, bytes; one write */
 static gint64 do_write(void)
 {
     static uint8_t none[1 << 16];
@@ -538,7 +537,7 @@ static gint64 do_write(void)
                     inside ? play.image->data + play.n[2] : none, play.n[3]);
 }
 
-/* The same, all of it in pieces */
+/* The same with all of the bytes, in pieces */
 static gint64 do_put(void)
 {
     g_assert_cmpuint(play.n[2] + play.n[3], <=, play.image->len);
@@ -553,7 +552,7 @@ static gint64 do_put_all(void)
                         play.image->len, play.count > 2 ? play.n[2] : 4096);
 }
 
-/* file, initial and dirty bytes, flags that come back of 0xabc0 */
+/* data fd, initial bytes, dirty bytes, flags returned for 0xabc0 */
 static gint64 do_info(void)
 {
     V2PrecopyInfo info = { .flags = 0xabc0 };
@@ -574,7 +573,7 @@ static gint64 do_short_info(void)
     return result(ioctl(*file(play.args[1]), IOC_PRECOPY_INFO, &info));
 }
 
-/* file, "r" or "w": what the kernel makes of it besides */
+/* data fd, "r" or "w": check its mode and the calls that must fail */
 static gint64 do_fd_is(void)
 {
     bool reads = *play.args[2] == 'r';
@@ -599,7 +598,7 @@ static gint64 do_close(void)
 
 /* ---- memory ---- */
 
-/* iova, size, address, flags; the address is that of memory of the test */
+/* iova, size, address in the test's memory, flags */
 static gint64 do_map(void)
 {
     return client_map(dev(), play.n[1], play.count > 3 ? play.n[3]
@@ -607,7 +606,7 @@ static gint64 do_map(void)
                       play.n[2], play.count > 4 ? play.n[4] : 3);
 }
 
-/* iova, size, flags; bytes or, with flags, dirty bits, or an errno */
+/* iova, size, flags; returns bytes or, with flags, dirty bits, or an errno */
 static gint64 do_unmap(void)
 {
     uint64_t bits = 0, size = play.n[2];
@@ -621,7 +620,7 @@ static gint64 do_dirty(void)
     return client_dirty(dev(), play.n[1]);
 }
 
-/* iova, size, bytes of the bitmap, size of a page: the first 64 bits */
+/* iova, size, bytes of the bitmap, page size; returns the first 64 bits */
 static gint64 do_bits(void)
 {
     uint64_t bits[8] = { 0 };
@@ -642,7 +641,7 @@ static gint64 do_command(void)
 
 /* ---- v2: the device's log of its DMA ---- */
 
-/* page size, IOVA+LENGTH...; or, for many, "many" and how many */
+/* page size, then IOVA+LENGTH..., or "many" and the number of ranges */
 static gint64 do_log(void)
 {
     struct vfio_device_feature_dma_logging_range ranges[MAX_RANGES] = { 0 };
@@ -675,7 +674,7 @@ static gint64 do_log_off(void)
                       VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP, NULL, 0);
 }
 
-/* iova, length, page size, bits that are there before: the first 64 bits */
+/* iova, length, page size, bits set before; returns the first 64 bits */
 static gint64 do_report(void)
 {
     g_autofree uint64_t *bits = g_new0(uint64_t, 64);

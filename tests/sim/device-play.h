@@ -1,6 +1,6 @@
 /*
  * Tests of the test devices: tables that both the simulated device and the
- * kernel's test driver have to pass
+ * kernel's test driver must pass
  *
  * A row has the device's keys, fault rules and a script: calls with their
  * expected results. The program that plays it defines how a device is created
@@ -18,9 +18,9 @@
 
 typedef struct DeviceRow {
     const char *name;
-    const char *keys;       /* of device a, one a line */
+    const char *keys;       /* of device a, one per line */
     const char *keys_b;     /* of device b; NULL: there is none */
-    const char *faults;     /* "NAME event=E errno=N", one a line, or NULL */
+    const char *faults;     /* "NAME event=E errno=N", one per line, or NULL */
     const char *script;     /* see device-play.c for its language */
 } DeviceRow;
 
@@ -34,6 +34,7 @@ typedef struct DeviceHost {
     /* A member of a device's status, "key" or "object.key" */
     gint64 (*number)(unsigned n, const char *path);
     char *(*text)(unsigned n, const char *path);
+    /* Number of times that the fault rule has fired */
     gint64 (*fired)(const char *rule);
     /* What the device has logged since the last call */
     char *(*transcript)(unsigned n);

@@ -1,8 +1,8 @@
 /*
- * Tests of the test devices: what each of them has to do
+ * Tests of the test devices: the behaviour required of each of them
  *
- * Played by the simulated device and, in a VM, by the kernel's test driver:
- * tests/sim/device-play.h. Rows for the simulation alone are in sim-table.c.
+ * Run with the simulated device and, in a VM, with the kernel's test driver:
+ * tests/sim/device-play.h. Rows for the simulation only are in sim-table.c.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -14,7 +14,7 @@
 #define ALL_MAPPED MOVE "num trapped-bytes; use a; num trapped-bytes"
 #define ALL_TRAPPED MOVE "num mapped-bytes; use a; num mapped-bytes"
 
-/* Nothing but what is between the two counts breaks the contract. */
+/* Only the call between the two counts is a violation. */
 #define WRONG(name, script) \
     { name, "reserved-bits=0xa0\nwindow-size=64K\nareas=none\n" \
       "chunk-size=4K", NULL, NULL, \
@@ -27,7 +27,7 @@
       "; num incomplete = " incomplete "; is resuming; num loaded; " \
       "num violation-count" }
 
-/* It fails once, and works when it is made again. */
+/* The call fails once, and succeeds when it is repeated. */
 #define FAULT(event, before, call, good) \
     { "fault/" event, "areas=none\nwindow-size=64K\nstate-size=128K\n" \
       "on-corrupt=record", NULL, "x event=" event " errno=ENOSPC", \
@@ -80,7 +80,7 @@ const DeviceRow device_rows_v1[] = {
     { "layout/precopy", "window-size=64K\nprecopy-size=300000", "seed=2",
       NULL, "save 3; use b; load; moved; use a; num saved-bytes = 1245184" },
 
-    /* A chunk that is left unacknowledged may have been sent, or not. */
+    /* An unacknowledged chunk may or may not have been sent. */
     { "unacked/sent", "window-size=64K\nprecopy-size=256K", "seed=2", NULL,
       "set pre-copy; save-chunk; save-chunk; set stop-copy; save-rest; use b; "
       "load; clean; use a; num unacked-chunks = 1" },
@@ -262,7 +262,7 @@ const DeviceRow device_rows_v2[] = {
     { "flags/none", P2P "migration=no", NULL, NULL, "flags = -ENOTTY" },
     { "flags/v1", "", NULL, NULL, "flags = -ENOTTY; is running" },
 
-    /* Which arcs a driver is asked for, by each set of flags */
+    /* The arcs that the core requests from a driver, for each set of flags */
     { "ways/plain", "protocol=v2", NULL, NULL, "ways 1" },
     { "ways/p2p", P2P, NULL, NULL, "ways 3" },
 
@@ -295,7 +295,7 @@ const DeviceRow device_rows_v2[] = {
       "reopen; read f 1 = -ENODEV; is running; set stop-copy g; "
       "read f 1 = -ENODEV; read g 1 = 1; close f; close g" },
 
-    /* A device that stops is another one than before; its DMA stops with it. */
+    /* Running changes a device's state; its DMA ends when it stops. */
     { "stops", P2P "dma-rate=1M\ndma-size=4K", NULL, NULL,
       "num dma.running = 1; changed; set running-p2p; num dma.running = 1; "
       "set stop; changed; num dma.running = 0; set running-p2p; "
@@ -326,7 +326,7 @@ const DeviceRow device_rows_v2[] = {
               "resuming", "0"),
     LOAD_RULE("beyond-max-errno", "load-max=65535\nload-max-errno=EINVAL", "",
               "-EINVAL", "-EINVAL", "resuming", "0"),
-    /* A load that failed is over with a reset; its limit is of one load. */
+    /* A reset ends a failed load; the limit is per load. */
     { "load/again", P2P "state-size=64K", P2P "seed=2\nload-max=64K", NULL,
       IMAGE "use b; set resuming f; put f 8 7; put f 0 100 = -EINVAL; reset; "
       "set resuming g; write f 0 100 = -ENODEV; put-all g; set stop; "
@@ -346,7 +346,7 @@ const DeviceRow device_rows_v2[] = {
     { "fault/data-fd", P2P, NULL, "x event=data-fd errno=ENOSPC",
       "set stop; set stop-copy = -ENOSPC; fired x = 1; is stop-copy; "
       "set stop; set stop-copy f; close f" },
-    /* A way that fails on its second arc ends where the first one led. */
+    /* If the second arc of a path fails, the first one's target is kept. */
     { "fault/on-way", P2P "state-size=64K", NULL,
       "x event=state-write from=running-p2p errno=EIO\n"
       "s event=data-read short=3\nv event=state-read value=77",
@@ -399,7 +399,7 @@ const DeviceRow device_rows_log[] = {
       "log 1P 0+0x10000 0x300000+0x10000" },
     { "limit/above-max", LOG "log-max-bytes=127K", NULL, NULL,
       "log 1P 0+0x10000 0x300000+0x10000 = -EOPNOTSUPP" },
-    /* As one range it has what lies between them, too. */
+    /* Merged into one, they include the gap between them. */
     { "limit/merged", LOG "log-max-bytes=128K\nlog-max-ranges=1", NULL, NULL,
       "log 1P 0+0x10000 0x300000+0x10000 = -EOPNOTSUPP; "
       "log 1P 0+0x10000 0x18000+0x8000" },
@@ -422,7 +422,7 @@ const DeviceRow device_rows_log[] = {
 
 /* ---- guest memory: the kernel's IOMMU, and the simulated one ---- */
 
-/* The test's own memory is mapped from 0 to 16 MiB where a kernel has it. */
+/* With the kernel's driver, IOVA 0 to 16 MiB maps the test's own memory. */
 const DeviceRow device_rows_memory[] = {
     { "map", "", NULL, NULL,
       "map 0x2010000 0x10000; map 0x2010000 0x10000 = -EEXIST; "

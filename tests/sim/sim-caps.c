@@ -1,9 +1,9 @@
 /*
  * Simulated VFIO devices: capability chains of VFIO's info structures
  *
- * Owns: building a structure with capabilities behind it, and handing it
- * over with the kernel's argsz rule: what does not fit is left out,
- * and argsz says how much there is.
+ * Owns: building a structure followed by capabilities, and returning it by the
+ * kernel's rule for argsz: if the chain does not fit it is left out, and argsz
+ * is set to the required size.
  *
  * No locks.
  *

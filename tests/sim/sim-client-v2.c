@@ -117,13 +117,13 @@ int v2_write_all(int fd, const uint8_t *bytes, size_t len, size_t piece)
     return 0;
 }
 
-/* ---- ways ---- */
+/* ---- paths ---- */
 
 /*
- * The ways of the kernel's VFIO core, written down a second time.
- * [from][to]: the states on the way, the last one included, by their
- * numbers: 1 stop, 2 running, 3 stop-copy, 4 resuming, 5 running-p2p,
- * 6 pre-copy, 7 pre-copy-p2p. NULL: refused.
+ * The paths of the kernel's VFIO core, independent of sim-walk.c.
+ * [from][to]: the states on the path, including the last one, by number:
+ * 1 stop, 2 running, 3 stop-copy, 4 resuming, 5 running-p2p, 6 pre-copy,
+ * 7 pre-copy-p2p. NULL: rejected.
  */
 static const char *const ways[V2_NUM_STATES][V2_NUM_STATES] = {
     [V2_STOP] = { NULL, "", "52", "3", "4", "5", "526", "57" },

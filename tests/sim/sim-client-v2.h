@@ -43,7 +43,7 @@ int v2_feature_argsz(SimClient *c, uint32_t argsz, uint32_t flags,
 int v2_flags(SimClient *c, uint64_t *flags);
 /* v2_get: the state, or a negative errno */
 int v2_get(SimClient *c);
-/* v2_set: 0 or a negative errno; @fd is the returned one, even on failure. */
+/* v2_set: 0 or a negative errno; sets @fd to data_fd, even on failure. */
 int v2_set(SimClient *c, uint32_t state, int *fd);
 int v2_data_size(SimClient *c, uint64_t *bytes);
 /* v2_info: PRECOPY_INFO of data fd @fd; flags are passed unchanged. */

@@ -221,7 +221,7 @@ int client_set_data_size(SimClient *c, uint64_t bytes)
 /* ------------------------------------------------------------------------ */
 /* Guest memory                                                             */
 
-/* vfio_iommu_type1_dma_unmap and ..._dirty_bitmap with what they ask for */
+/* vfio_iommu_type1_dma_unmap and ..._dirty_bitmap with their payload */
 typedef struct Request {
     uint32_t argsz;
     uint32_t flags;
@@ -281,7 +281,7 @@ int client_dirty_bits(SimClient *c, uint64_t iova, uint64_t size,
 /* ------------------------------------------------------------------------ */
 /* Data                                                                     */
 
-/* How far the piece at @offset goes, and where it is mapped. */
+/* Length of the piece at @offset; @ptr: set to its mapping, or NULL */
 static uint64_t piece_at(SimClient *c, uint64_t offset, uint64_t len,
                          uint8_t **ptr)
 {
@@ -406,7 +406,7 @@ int client_load_chunk(SimClient *c, const uint8_t *bytes, uint64_t len)
     return ret ? ret : client_set_data_size(c, len);
 }
 
-/* Write a chunk in parts that fit behind data_offset. */
+/* Write a chunk in parts that fit after data_offset. */
 static int load_split(SimClient *c, const uint8_t *bytes, uint64_t len)
 {
     int ret = 0;

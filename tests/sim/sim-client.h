@@ -43,12 +43,12 @@ typedef struct SimClient {
     int container;
     int group;
     int device;
-    uint64_t region;                /* file offset of the region, 0 = none */
+    uint64_t region;                /* file offset of the region; 0: none */
     uint64_t region_size;
     GArray *areas;                  /* SimClientArea */
 } SimClient;
 
-/* A chunk as it was read: its bytes, and the phase it came from. */
+/* A chunk as it was read: its bytes, and the phase it belongs to. */
 typedef struct SimClientChunk {
     GByteArray *bytes;
     bool stop_phase;
@@ -79,14 +79,14 @@ int client_set_data_size(SimClient *c, uint64_t bytes);
 ssize_t client_raw(SimClient *c, bool write, uint64_t offset, void *buf,
                    size_t len);
 
-/* The same of PCI config space; -1 and errno */
+/* The same for PCI config space; -1 and errno on failure */
 ssize_t client_config(SimClient *c, bool write, unsigned at, void *buf,
                       size_t len);
 
 /* Guest memory: 0 or a negative errno; @flags are those of VFIO's ioctls. */
 int client_map(SimClient *c, uint64_t iova, uint64_t vaddr, uint64_t size,
                uint32_t flags);
-/* @size: the bytes that were unmapped. @bits: 64 pages that were dirty */
+/* @size: set to the bytes unmapped. @bits: set to the dirty bits of 64 pages */
 int client_unmap(SimClient *c, uint64_t iova, uint64_t *size, uint32_t flags,
                  uint64_t *bits);
 int client_dirty(SimClient *c, uint32_t flags);
@@ -99,11 +99,11 @@ void client_chunk_add(GPtrArray *chunks, const uint8_t *bytes, uint64_t len,
 
 /* Read one chunk; 0, a negative errno, or 1 when nothing is pending. */
 int client_save_chunk(SimClient *c, GPtrArray *chunks, bool stop_phase);
-/* From running to stop, with pre-copy of at most @max_precopy chunks. */
+/* From running to stop; if @precopy, with at most @max_precopy chunks of it. */
 int client_save(SimClient *c, GPtrArray *chunks, bool precopy,
                 unsigned max_precopy);
 int client_load_chunk(SimClient *c, const uint8_t *bytes, uint64_t len);
-/* From running through resuming to running; @split: parts of any size. */
+/* From running through resuming to running; @split: write chunks in parts. */
 int client_load(SimClient *c, GPtrArray *chunks, bool split);
 
 #endif /* TESTS_SIM_SIM_CLIENT_H */

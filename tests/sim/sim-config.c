@@ -3,8 +3,8 @@
  *
  * Owns: reading the groups [sim], [container], [device NAME] and
  * [fault NAME] of a GKeyFile into sim_world, with an error that names the
- * group and the key. A key that no reader knows is an error: a misspelt
- * fault or layout must not pass as a test of it. Reference: docs/sim.md.
+ * group and the key. An unknown key is an error: a test with a misspelt fault
+ * or layout must not pass. Reference: docs/sim.md.
  *
  * No locks; runs before any device exists.
  *
@@ -21,7 +21,7 @@
 #define PAGE_BYTES 4096
 
 /* ------------------------------------------------------------------------ */
-/* A reader of one group: the first error wins, later calls do nothing      */
+/* A reader of one group: after the first error, calls do nothing           */
 
 void sim_keys_open(SimKeys *k, GKeyFile *file, const char *group,
                    GError **err)
@@ -67,7 +67,7 @@ char *sim_keys_text(SimKeys *k, const char *key)
     return text ? g_strdup(g_strstrip(text)) : NULL;
 }
 
-/* All keys of the table @keys */
+/* Read all keys of the table @keys. */
 static void read_keys(SimKeys *k, const SimKey *keys, void *base)
 {
     char why[SIM_WHY_CHARS];
@@ -114,7 +114,7 @@ static GArray *read_ranges(SimKeys *k, const char *key)
 /* ------------------------------------------------------------------------ */
 /* [sim] and [container]                                                    */
 
-/* With the process id for %p, and absolute: a daemon changes directory. */
+/* %p is the process id. The path is absolute, as daemons change directory. */
 static char *read_path(SimKeys *k, const char *key)
 {
     g_autofree char *text = sim_keys_text(k, key);
@@ -185,7 +185,7 @@ static bool load_container(GKeyFile *file, GError **err)
 /* ------------------------------------------------------------------------ */
 /* [device NAME]                                                            */
 
-/* "0x40:09 00 10;0x08:02": bytes in hexadecimal, from an offset on */
+/* "0x40:09 00 10;0x08:02": an offset, then bytes in hexadecimal */
 static bool parse_config_part(const char *part, SimDeviceConfig *c)
 {
     g_auto(GStrv) halves = g_strsplit(part, ":", 2);
@@ -288,7 +288,7 @@ static void read_mig_key(SimKeys *k, SimMigConfig *c, const SimKey *key)
     }
 }
 
-/* The keys of the migration region and of its state are the model's. */
+/* The model defines the keys of the migration region and of its state. */
 static void read_migration(SimKeys *k, SimMigConfig *c)
 {
     char why[SIM_WHY_CHARS];
@@ -304,7 +304,7 @@ static void read_migration(SimKeys *k, SimMigConfig *c)
     }
 }
 
-/* What an IOMMU is like is said of each device; here it fits together. */
+/* The IOMMU is configured for each device: all of a group must agree. */
 static void check_group(SimKeys *k, const SimDeviceConfig *c)
 {
     for (unsigned i = 0; i < sim_world.devices->len; i++) {

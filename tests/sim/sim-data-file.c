@@ -2,10 +2,10 @@
  * Simulated VFIO devices: the data fd of protocol v2
  *
  * Owns: the file that a session's bytes are read from or written to. The
- * descriptor is one end of a pipe, which is like the kernel's file in what
- * needs no help: direction, ESPIPE of a seek, close-on-exec, and always
- * ready for poll(): the pipe to be read from holds a byte, the one to be
- * written to is empty. Its bytes themselves are never used.
+ * descriptor is one end of a pipe, which by itself behaves like the kernel's
+ * file: direction, ESPIPE for a seek, close-on-exec, and always ready for
+ * poll(): a pipe for reading contains a byte, one for writing is empty. The
+ * content of the pipe is never used.
  *
  * Locks: SimDevice.mig_lock around each call, taken here.
  *
@@ -21,12 +21,12 @@
 
 struct SimDataFile {
     SimDevice *device;
-    uint64_t generation;            /* of the session; it may be over */
+    uint64_t generation;            /* of the session, which may have ended */
     bool load;
     int other_end;
 };
 
-/* Both ends: [0] for reading, [1] for writing */
+/* @ends: set to the end for reading [0] and for writing [1] */
 static bool make_pipe(int ends[2], bool load)
 {
     const char ready = 0;
@@ -114,7 +114,7 @@ static int precopy_info(SimDataFile *file, SimIocPrecopyInfo *ioc)
     if (ret) {
         return ret;
     }
-    /* Drivers leave flags as they came unless the client opted in. */
+    /* Drivers do not change flags unless the client opted in. */
     if (d->mig.v2.reinit_wanted) {
         ioc->flags = info.reinit ? SIM_PRECOPY_INFO_REINIT : 0;
     }

@@ -79,7 +79,7 @@ bool sim_call(SimDevice *d, SimEvent ev, uint32_t to, SimOutcome *out)
     return true;
 }
 
-/* The guest resets a function while a driver is busy: that comes after. */
+/* A reset by the guest during a driver's call takes effect after it. */
 void sim_flr_if_due(SimDevice *d)
 {
     if (__atomic_exchange_n(&d->flr_due, false, __ATOMIC_RELAXED)) {
@@ -91,7 +91,7 @@ void sim_flr_if_due(SimDevice *d)
 /* ------------------------------------------------------------------------ */
 /* Open and close                                                           */
 
-/* Of the migration region in the device's memory, and of that as a whole */
+/* Offset of the migration region in the memfd, and the memfd's size */
 static const off_t region_at = (off_t)SIM_MIGRATION_REGION <<
                                SIM_REGION_SHIFT;
 static const off_t memory_end = (off_t)(SIM_MIGRATION_REGION + 1) <<
@@ -100,7 +100,7 @@ static const off_t memory_end = (off_t)(SIM_MIGRATION_REGION + 1) <<
 static bool make_memory(SimDevice *d)
 {
     const SimMigConfig *c = &d->mig.cfg;
-    /* A window that no state fills is not used as a whole, of v2 not at all. */
+    /* A window larger than the state is not fully used; v2 has no window. */
     int populate = c->protocol_v2 || c->state_size < c->window_size
                    ? 0 : SIM_MAP_POPULATE(c->region_size);
 
@@ -118,7 +118,7 @@ static bool make_memory(SimDevice *d)
     return true;
 }
 
-/* Where the device itself finds the bytes of its migration region */
+/* Map the device's own view of its migration region. */
 static void move_window(SimDevice *d, int flags, int fd, off_t offset)
 {
     void *p = sim_real_mmap(d->mig.window, d->mig.cfg.region_size,
@@ -308,7 +308,7 @@ static int no_such(SimDevice *d, void *arg)
 }
 
 typedef struct Request {
-    unsigned long number;           /* 0: any other */
+    unsigned long number;           /* 0: all others */
     SimEvent event;
     int (*serve)(SimDevice *d, void *arg);
 } Request;
@@ -426,7 +426,7 @@ ssize_t sim_device_rw(SimDevice *d, bool write, void *buf, size_t len,
     return ret;
 }
 
-/* A mapping must lie in one area; across two that touch it is refused. */
+/* A mapping must lie in one area; it must not span two adjacent ones. */
 static bool mappable(SimDevice *d, uint64_t index, uint64_t offset,
                      uint64_t length)
 {

@@ -2,12 +2,12 @@
  * Simulated VFIO devices: the log of a device's own DMA (protocol v2)
  *
  * Owns: DMA_LOGGING_START, _STOP and _REPORT, with the limits and the
- * quirks that devices have (docs/sim.md), and which pages the device wrote
- * since they were last reported. Does not own: the DMA (sim-dma.c), the
- * checks that every feature goes through (sim-feature.c).
+ * quirks of devices (docs/sim.md), and which pages the device has written
+ * since the last report. Does not own: the DMA (sim-dma.c), the checks for
+ * all features (sim-feature.c).
  *
- * Locks: SimDma.lock guards the log, so a report never falls into a burst.
- * The calls come with mig_lock held.
+ * Locks: SimDma.lock guards the log, so a report never splits a burst.
+ * Functions are called with mig_lock held.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -19,7 +19,7 @@
 
 #define MIN_PAGE_BYTES 4096
 #define MAX_RANGES 256
-/* Pages are kept in blocks: a log over many TiB costs what was written. */
+/* Pages are kept in blocks: the memory used depends on what was written. */
 #define BLOCK_PAGES 32768
 
 static uint64_t end_of(const SimRange *r)
@@ -142,7 +142,7 @@ static int by_iova(const void *a, const void *b)
     return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
-/* The core's checks of one range, which stands behind those before it */
+/* The core's checks of one range; @before: the preceding ones */
 static int check_range(const SimRange *r, const SimRange *before,
                        uint64_t page_size)
 {
@@ -181,7 +181,7 @@ static int read_ranges(const SimFeatureLogStart *start, GArray *ranges)
     return ret;
 }
 
-/* A device that takes fewer ranges has those with the smallest gaps as one */
+/* If a device supports fewer ranges, merge those with the smallest gaps. */
 static void combine(GArray *ranges, uint64_t max)
 {
     while (ranges->len > max) {
@@ -296,7 +296,7 @@ int sim_dma_log_stop(SimDevice *d, void *data)
 /* ------------------------------------------------------------------------ */
 /* Reports                                                                  */
 
-/* True if ranges of the log hold all of it, one after the other. */
+/* True if consecutive ranges of the log cover it completely. */
 static bool inside(const SimDmaLog *log, uint64_t iova, uint64_t length)
 {
     while (length) {
@@ -325,7 +325,7 @@ static void set_bits(const SimFeatureLogReport *rep, uint64_t from,
     }
 }
 
-/* Clear the pages that the caller was told of, or that get lost. */
+/* Report a dirty page if @told, otherwise lose it; clear its bit. */
 static void take_page(SimDmaLog *log, uint8_t *block, uint64_t page,
                       const SimFeatureLogReport *rep, bool told)
 {
@@ -340,7 +340,7 @@ static void take_page(SimDmaLog *log, uint8_t *block, uint64_t page,
     }
 }
 
-/* Pages @first to @last; returns how many were dirty. */
+/* The same for pages @first to @last. Returns how many were dirty. */
 static uint64_t take_pages(SimDmaLog *log, uint64_t first, uint64_t last,
                            const SimFeatureLogReport *rep, bool told)
 {
@@ -360,9 +360,9 @@ static uint64_t take_pages(SimDmaLog *log, uint64_t first, uint64_t last,
 }
 
 /*
- * A device whose report begins at whole groups of @rounding pages from the
- * start of the range: what is dirty between there and where the caller
- * wanted it is gone, and as many pages at the end are left out.
+ * A device that rounds the start of a report down to a multiple of @rounding
+ * pages from the start of the range: dirty pages between there and the
+ * requested start are lost, and as many pages at the end are left out.
  */
 static uint64_t report_range(SimDmaLog *log, const SimRange *r,
                              const SimFeatureLogReport *rep,
@@ -424,7 +424,7 @@ static int check_report(SimDevice *d, const SimFeatureLogReport *rep)
     return 0;
 }
 
-/* A driver that reports what nobody wrote, up to the end of the last word */
+/* A driver that reports pages not written, up to the end of the last word */
 static void report_more(const SimFeatureLogReport *rep, uint64_t pattern)
 {
     uint64_t *words = (uint64_t *)(uintptr_t)rep->bitmap;

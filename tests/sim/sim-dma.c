@@ -2,14 +2,13 @@
  * Simulated VFIO devices: the DMA engine
  *
  * Owns: a thread for each device with a DMA rate, which writes words that
- * never repeat into guest RAM while the device runs, and marks the pages
- * dirty; and the digest of the range, by which the two sides of a
- * migration are compared.
+ * never repeat to guest RAM while the device runs, and marks the pages dirty;
+ * and the digest of the range, used to compare the two sides of a migration.
  *
  * Locks: SimDma.lock is held for one burst at a time, so that
- * sim_dma_set_running(false) returns only when no burst is under way; inside of
- * it SimContainer.lock, so that no mapping goes away under a burst, and
- * SimDevice.pci_lock for the bus master.
+ * sim_dma_set_running(false) returns only when no burst is in progress. Inside
+ * it SimContainer.lock, so that no mapping is removed during a burst, and
+ * SimDevice.pci_lock for the bus master bit.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -72,7 +71,7 @@ static bool write_burst(SimDevice *d, uint64_t iova, uint64_t size)
     return hit;
 }
 
-/* Do what is due since @since_us; returns the time it is done up to. */
+/* Do the DMA due since @since_us. Returns the time up to which it is done. */
 static int64_t catch_up(SimDevice *d, int64_t since_us)
 {
     int64_t now_us = g_get_monotonic_time();

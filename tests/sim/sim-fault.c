@@ -1,13 +1,13 @@
 /*
  * Simulated VFIO devices: fault rules
  *
- * Owns: the [fault NAME] groups and the list of rules that they make.
- * Does not own: what a rule is (sim-model-fault.c), nor how a call carries
- * a fault out; the caller gets a SimOutcome.
+ * Owns: the [fault NAME] groups, and the list of rules that they define.
+ * Does not own: what a rule is (sim-model-fault.c), and how a call implements
+ * a fault; the caller gets a SimOutcome.
  *
- * Locks: a lock of its own around the counters. A rule's delay passes
- * outside of it, but inside of whatever the caller holds, as in a driver;
- * that of a read of a data file outside of SimDevice.mig_lock, too.
+ * Locks: a private lock for the counters. A rule's delay happens outside of
+ * it, but with the caller's locks held, as in a driver; that of a read from a
+ * data fd happens without SimDevice.mig_lock, too.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -80,8 +80,8 @@ void sim_fault_clear_all(void)
 /* Firing                                                                   */
 
 /*
- * A read of a data file waits for its device as drivers do: its state can be
- * changed meanwhile, which may end the session.
+ * A read from a data fd waits for the device as in drivers: the state may be
+ * changed during the wait, which may end the session.
  */
 static void pass_delay(SimDevice *d, SimEvent ev, uint64_t delay_ms)
 {

@@ -1,11 +1,11 @@
 /*
  * Simulated VFIO devices: VFIO_DEVICE_FEATURE
  *
- * Owns: how protocol v2 is asked for: the checks that the kernel's VFIO
- * core does of every feature, which kernel knows which, and the answers of
- * MIGRATION, MIG_DEVICE_STATE, MIG_DATA_SIZE and the opt-in for REINIT.
- * Does not own: the device behind (sim-model-v2.c), the data fd
- * (sim-data-file.c), its log of DMA (sim-dma-log.c).
+ * Owns: the requests of protocol v2: the checks by the kernel's VFIO core for
+ * every feature, which kernel has which feature, and the results of MIGRATION,
+ * MIG_DEVICE_STATE, MIG_DATA_SIZE and the opt-in for REINIT.
+ * Does not own: the device itself (sim-model-v2.c), the data fd
+ * (sim-data-file.c), its DMA log (sim-dma-log.c).
  *
  * Locks: SimDevice.mig_lock around each.
  *
@@ -19,7 +19,7 @@
 #define OPERATIONS (SIM_FEATURE_GET | SIM_FEATURE_SET)
 
 /* ------------------------------------------------------------------------ */
-/* What each does; the lock is held                                         */
+/* The features; called with the lock held                                  */
 
 static int get_flags(SimDevice *d, void *data)
 {
@@ -98,7 +98,7 @@ static int set_reinit(SimDevice *d, void *data)
 }
 
 /* ------------------------------------------------------------------------ */
-/* Which there are                                                          */
+/* Table of features                                                        */
 
 typedef struct Feature {
     unsigned number;
@@ -106,7 +106,7 @@ typedef struct Feature {
     int (*get)(SimDevice *d, void *data);
     int (*set)(SimDevice *d, void *data);
     SimKernel since;
-    bool logs;                      /* of a device with a log only */
+    bool logs;                      /* only for a device with a log */
 } Feature;
 
 static const Feature features[] = {
@@ -141,7 +141,7 @@ static int misused(SimDevice *d, const SimFeature *f, const char *how)
     return -EINVAL;
 }
 
-/* The kernel's checks. 1: go on; 0: that was all; or a negative errno. */
+/* The kernel's checks. Returns 1 to continue, 0 if done, or -errno. */
 static int check_request(SimDevice *d, const Feature *feature,
                          const SimFeature *f)
 {
@@ -163,7 +163,7 @@ static int check_request(SimDevice *d, const Feature *feature,
     return 1;
 }
 
-/* Of a probe, and of what is not known: the others ask by themselves */
+/* Faults and transcript for probes and unknown features; others do it. */
 static int plain_call(SimDevice *d, const SimFeature *f, int ret)
 {
     SimOutcome out;

@@ -1,9 +1,9 @@
 /*
  * Simulated VFIO devices: containers and groups
  *
- * Owns: /dev/vfio/vfio and /dev/vfio/N, and the order in which they must
- * be used: group into container, IOMMU type set, then devices. The
- * refusals are those of the kernel.
+ * Owns: /dev/vfio/vfio and /dev/vfio/N, and the order in which they must be
+ * used: add the group to a container, set the IOMMU type, then open devices.
+ * Errors are those of the kernel.
  *
  * Locks: sim_world.lock for the links between groups and containers.
  *
@@ -86,7 +86,7 @@ static int set_iommu(SimContainer *c, unsigned long type)
     return 0;
 }
 
-/* One window of 4 GiB from 0 on, its size as the 32 bits there have it */
+/* One window of 4 GiB at 0, as far as the 32-bit size can express it */
 static int spapr_get_info(struct vfio_iommu_spapr_tce_info *info)
 {
     if (info->argsz < offsetof(struct vfio_iommu_spapr_tce_info, ddw)) {
@@ -98,7 +98,7 @@ static int spapr_get_info(struct vfio_iommu_spapr_tce_info *info)
     return 0;
 }
 
-/* What differs from type1; -ENOTTY for what does not */
+/* Requests that differ from type1; -ENOTTY for the others */
 static int spapr_ioctl(unsigned long request, void *arg)
 {
     switch (request) {
@@ -124,7 +124,7 @@ int sim_container_ioctl(SimContainer *c, unsigned long request, void *arg)
     case VFIO_SET_IOMMU:
         return set_iommu(c, (unsigned long)arg);
     }
-    /* Without an IOMMU driver the kernel knows no further number. */
+    /* Without an IOMMU driver, the kernel rejects all other requests. */
     if (!c->iommu_set) {
         return -EINVAL;
     }
@@ -162,7 +162,7 @@ static SimGroup *find_group(unsigned number)
     return NULL;
 }
 
-/* Of any of its devices: they agree on what their IOMMU is like. */
+/* The configuration of one of its devices: all agree about the IOMMU. */
 static const SimDeviceConfig *group_config(unsigned number)
 {
     for (unsigned i = 0; i < sim_world.devices->len; i++) {
@@ -241,7 +241,7 @@ static int group_status(SimGroup *g, struct vfio_group_status *status)
     return 0;
 }
 
-/* Groups behind different IOMMUs do not share a container. */
+/* Groups behind different IOMMUs cannot share a container. */
 static int set_container(SimGroup *g, const int *fd)
 {
     SimContainer *c = sim_container_of(*fd);

@@ -1,9 +1,8 @@
 /*
  * Simulated VFIO devices: the PCI hot reset
  *
- * Owns: which devices a reset of the bus would affect, and that whoever asks
- * for one holds the groups of all of them. Does not own: what a reset does to
- * a device.
+ * Owns: which devices a reset of the bus affects, and the check that the caller
+ * holds the groups of all of them. Does not own: what a reset does to a device.
  *
  * No locks; the configuration does not change.
  *
@@ -14,7 +13,7 @@
 
 #include "sim-internal.h"
 
-/* Another function on the bus, in a group that nobody has */
+/* Another function on the bus, in a group that no caller can open */
 #define NEIGHBOUR_GROUP 65535
 
 static unsigned affected(SimDevice *d)

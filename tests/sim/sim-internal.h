@@ -33,7 +33,7 @@
 #define SIM_CONFIG_EXTENDED_SIZE 4096
 #define SIM_MAX_VECTORS 64
 
-/* What a bus reset affects: does not exist, only the device, others, too */
+/* The bus reset: there is none, it affects this device, or others, too */
 typedef enum SimHotReset {
     SIM_HOT_RESET_NO,
     SIM_HOT_RESET_ALONE,
@@ -51,12 +51,12 @@ typedef struct SimDeviceConfig {
     uint64_t intx;
     uint64_t has_reset;
     uint64_t hot_reset;             /* SimHotReset */
-    uint64_t flr;                   /* the guest can reset it by itself */
+    uint64_t flr;                   /* function level reset by the guest */
     unsigned config_size;           /* 256, or 4096 */
     /* Bytes that replace those of the config space, and which are given */
     uint8_t config[SIM_CONFIG_EXTENDED_SIZE];
     bool config_given[SIM_CONFIG_EXTENDED_SIZE];
-    uint64_t dma_rate;              /* bytes a second, 0 = no DMA */
+    uint64_t dma_rate;              /* bytes per second; 0: no DMA */
     uint64_t dma_start;             /* IOVA */
     uint64_t dma_size;
     uint64_t dma_burst;
@@ -68,9 +68,9 @@ typedef struct SimDeviceConfig {
 } SimDeviceConfig;
 
 typedef struct SimContainerConfig {
-    uint64_t spapr;                 /* not of type1 */
+    uint64_t spapr;                 /* not type1 */
     uint64_t dirty_tracking;
-    uint64_t dirty_all;             /* every mapped page, each time */
+    uint64_t dirty_all;             /* all mapped pages are always dirty */
     uint64_t page_sizes;
     uint64_t max_bitmap_size;
     uint64_t max_mappings;
@@ -106,7 +106,7 @@ typedef struct SimMapping {
     uint64_t size_bytes;
     uint8_t *vaddr;
     uint32_t flags;
-    uint8_t *dirty;                 /* one bit a page, NULL while off */
+    uint8_t *dirty;                 /* one bit per page; NULL while off */
 } SimMapping;
 
 struct SimContainer {
@@ -140,7 +140,7 @@ typedef struct SimDma {
     bool quit;
     uint64_t steps;
     uint64_t bytes;
-    uint64_t misses;                /* bursts that met no mapping */
+    uint64_t misses;                /* bursts without a mapping */
     SimDigest at_stop;              /* of the range when DMA last stopped */
     SimDigest at_start;             /* of the range when it last started */
 } SimDma;
@@ -148,9 +148,9 @@ typedef struct SimDma {
 /* Which pages the device has written, in its own log (sim-dma-log.c) */
 typedef struct SimDmaLog {
     bool on;
-    bool lost;                      /* it was on, but the device lost it */
+    bool lost;                      /* the device has lost it while on */
     GArray *ranges;                 /* SimRange of IOVA, sorted */
-    GHashTable *blocks;             /* of pages: number to bits */
+    GHashTable *blocks;             /* of pages: from number to bits */
     uint64_t page_size;
     uint64_t dirty_pages;           /* not reported yet */
     uint64_t unread_pages;          /* the same, at the last stop */
@@ -167,7 +167,7 @@ typedef struct SimPci {
     int req_fd;
     int msix_fd[SIM_MAX_VECTORS];
     unsigned msix_enabled;          /* vectors given by SET_IRQS */
-    unsigned msix_armed;            /* of them, with an eventfd */
+    unsigned msix_armed;            /* those of them with an eventfd */
 } SimPci;
 
 struct SimDevice {
@@ -180,7 +180,7 @@ struct SimDevice {
     bool window_gone;               /* mig_lock; see sim_window_drop() */
     SimMig mig;                     /* the model of its migration */
     unsigned data_files;            /* open ones */
-    bool flr_due;                   /* by a fault rule */
+    bool flr_due;                   /* requested by a fault rule */
     GPtrArray *violations;          /* char *, the first SIM_MAX_VIOLATIONS */
     unsigned num_violations;
     SimPci pci;
@@ -192,7 +192,7 @@ struct SimDevice {
 
 /* When the order of several P2P devices is checked (sim-order.c) */
 typedef enum SimOrder {
-    SIM_ORDER_AUTO,                 /* once a device was enabled */
+    SIM_ORDER_AUTO,                 /* once a device has been enabled */
     SIM_ORDER_ALWAYS,
     SIM_ORDER_NEVER,
 } SimOrder;
@@ -202,12 +202,12 @@ typedef struct SimWorld {
     GMutex lock;
     bool configured;
     GPtrArray *devices;             /* SimDevice */
-    GPtrArray *containers;          /* SimContainer, kept till shutdown */
+    GPtrArray *containers;          /* SimContainer, kept until shutdown */
     GPtrArray *groups;              /* SimGroup */
     SimContainerConfig container_cfg;
     char *status_path;
     char *transcript_path;
-    uint64_t status_interval_ms;    /* 0: at changes only */
+    uint64_t status_interval_ms;    /* 0: only on changes */
     uint64_t p2p_order;             /* SimOrder */
 } SimWorld;
 
@@ -216,8 +216,8 @@ extern SimWorld sim_world;
 /* ---- sim-config.c ---- */
 
 /*
- * sim_config_load: fill sim_world from @keys. On false sim_world is as
- * after sim_world_clear() and @err says which group and key is wrong.
+ * sim_config_load: fill sim_world from @keys. Returns false with @err set to
+ * the wrong group and key, and sim_world as after sim_world_clear().
  */
 bool sim_config_load(GKeyFile *keys, GError **err);
 void sim_device_config_clear(SimDeviceConfig *cfg);
@@ -228,7 +228,7 @@ void sim_world_clear(void);
 SimDevice *sim_find_device(const char *name);
 
 /* ---- sim-preload.c: the real calls, and the table of our files ---- */
-/* sim_container_of: the container behind a descriptor of ours, or NULL. */
+/* sim_container_of: the container of one of our descriptors, or NULL. */
 SimContainer *sim_container_of(int fd);
 /* sim_group_of: the same for a group */
 SimGroup *sim_group_of(int fd);
@@ -300,13 +300,13 @@ void sim_window_drop(SimDevice *d);
 void sim_window_restore(SimDevice *d);
 void sim_device_free(SimDevice *d);
 /*
- * sim_call: count one call on the device and check the fault rules.
- * Returns true if @out has something to do; a change to the error state was
- * already made. @to is the requested state, or the current one.
+ * sim_call: count one call on the device and check the fault rules. Returns
+ * true if @out is not empty; a change to the error state was already made.
+ * @to is the requested state, or the current one.
  */
 bool sim_call(SimDevice *d, SimEvent ev, uint32_t to, SimOutcome *out);
 
-/* sim_flr_if_due: do the reset that a fault rule wants after this call. */
+/* sim_flr_if_due: do the reset that a fault rule requires after this call. */
 void sim_flr_if_due(SimDevice *d);
 
 /* ---- sim-pci.c ---- */
@@ -344,7 +344,7 @@ int sim_walk(SimDevice *d, uint32_t to);
 /*
  * sim_data_file_open: create the descriptor of the session that has just begun.
  * Called with mig_lock held. Returns a negative errno, or 0 with @told set to
- * the descriptor, or to what a fault rule wants instead.
+ * the descriptor, or to the value of a fault rule.
  */
 int sim_data_file_open(SimDevice *d, int32_t *told);
 void sim_data_file_close(SimDataFile *file);
@@ -371,7 +371,7 @@ void sim_dma_log_close(SimDevice *d);
 void sim_order_check(SimDevice *d, uint32_t from, uint32_t to);
 
 /* ---- sim-fault.c ---- */
-/* sim_fault_load: add the rule of @group; @err says what is wrong in it. */
+/* sim_fault_load: add the rule of @group. Returns false with @err set. */
 bool sim_fault_load(GKeyFile *keys, const char *group, GError **err);
 void sim_fault_clear_all(void);
 /*
@@ -385,8 +385,8 @@ void sim_fault_set_player(SimFaultPlayer *player);
 /*
  * sim_fault_hit: count @ev in every rule and apply the first one that fires
  * (delays happen here). @d is NULL for a container's event; @from and @to are
- * used for state writes, otherwise both are the state. Returns true if @out has
- * something to do.
+ * used for state writes, otherwise both are the state. Returns true if @out is
+ * not empty.
  */
 bool sim_fault_hit(SimDevice *d, SimEvent ev, uint32_t from, uint32_t to,
                    bool migrating, SimOutcome *out);
@@ -406,7 +406,7 @@ void sim_vlog(const char *who, const char *fmt, va_list ap)
     G_GNUC_PRINTF(2, 0);
 void sim_vviolation(SimDevice *d, const char *fmt, va_list ap)
     G_GNUC_PRINTF(2, 0);
-/* Calls @fn for each violation that was kept. */
+/* Call @fn for each recorded violation. */
 void sim_violations_foreach(SimDevice *d, GFunc fn, void *opaque);
 
 /* ---- sim-status.c ---- */
@@ -419,11 +419,11 @@ void sim_status_timer_stop(void);
 void sim_dma_init(SimDevice *d);
 void sim_dma_open(SimDevice *d);
 void sim_dma_close(SimDevice *d);
-/* Not @running: on return no DMA is under way and none will start. */
+/* If not @running, no DMA is in progress on return, and none will start. */
 void sim_dma_set_running(SimDevice *d, bool running);
-/* sim_dma_drain: on return no DMA is under way that was begun before. */
+/* sim_dma_drain: wait until DMA that is in progress has ended. */
 void sim_dma_drain(SimDevice *d);
-/* Digest of the DMA range as the guest's memory holds it now. */
+/* @digest: set to that of the DMA range in the guest's memory */
 void sim_dma_take_digest(SimDevice *d, SimDigest *digest);
 
 #endif /* TESTS_SIM_SIM_INTERNAL_H */

@@ -3,8 +3,8 @@
  *
  * Owns: mappings of IOVA to process memory and their dirty bits, with the
  * argument checks and error numbers of Linux 5.8
- * (docs/contract.md, Dirty pages): no unmap of a part, no overlap, smallest
- * page size only.
+ * (docs/contract.md, Dirty pages): no partial unmap, no overlap, smallest page
+ * size only.
  *
  * Locks: SimContainer.lock around everything here.
  *
@@ -15,7 +15,7 @@
 
 #include "sim-internal.h"
 
-/* A bitmap holds at most this many pages in the kernel: 8 TiB. */
+/* The kernel's maximum number of pages in a bitmap: 8 TiB */
 #define MAX_BITMAP_PAGES (UINT64_C(1) << 31)
 
 static uint64_t page_size(void)
@@ -193,7 +193,7 @@ void sim_iommu_mark_dirty(SimContainer *c, SimMapping *m, uint64_t iova,
     }
 }
 
-/* Pages that a device keeps pinned count as dirty after every read. */
+/* Pages that a device keeps pinned are dirty again after every read. */
 static void seed_pinned(SimContainer *c, SimMapping *m)
 {
     if (sim_world.container_cfg.dirty_all) {
@@ -314,7 +314,7 @@ static int check_bitmap(const struct vfio_bitmap *bitmap, uint64_t size)
     return 0;
 }
 
-/* A mapping may lie wholly inside of a range, never across its ends. */
+/* A mapping may be inside a range, but must not cross its ends. */
 static bool cuts_mapping(SimContainer *c, uint64_t iova, uint64_t last)
 {
     SimMapping *m = sim_iommu_find(c, iova);
@@ -382,8 +382,8 @@ static void set_tracking(SimContainer *c, bool on)
 }
 
 /*
- * A kernel that fails may have written to the caller's bitmap before; but
- * for EINTR, after which nothing has happened.
+ * If the kernel fails, it may have written to the caller's bitmap, except with
+ * EINTR, which means that nothing was done.
  */
 static void scribble(const struct vfio_bitmap *bitmap, int ret)
 {

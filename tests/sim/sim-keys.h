@@ -27,7 +27,7 @@ void sim_keys_open(SimKeys *k, GKeyFile *file, const char *group,
 bool sim_keys_close(SimKeys *k);
 void sim_keys_fail(SimKeys *k, const char *key, const char *why);
 
-/* sim_keys_text: NULL for a key that is absent */
+/* sim_keys_text: a key's value; NULL if it is absent */
 char *sim_keys_text(SimKeys *k, const char *key);
 
 #endif /* TESTS_SIM_SIM_KEYS_H */

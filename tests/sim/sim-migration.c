@@ -1,8 +1,8 @@
 /*
  * Simulated VFIO devices: the migration region
  *
- * Owns: what the model of the region (sim-model.h) wants of its host, and
- * the region's information. Does not own: registers, states, chunks.
+ * Owns: the functions that the model (sim-model.h) needs from its host, and the
+ * region's information. Does not own: registers, states, chunks.
  *
  * Locks: SimDevice.mig_lock around each access, reset included, so a slow
  * vendor delays other accesses to this region but not config space.
@@ -152,8 +152,8 @@ bool sim_host_load_extra(SimMig *m, const uint8_t *extra, size_t len)
 }
 
 /*
- * The bytes go through the kernel unless the configuration wants it quick:
- * a trapped access costs a system call, here as with a real device.
+ * The bytes go through the kernel unless configured otherwise: a trapped access
+ * costs a system call, as with a real device.
  */
 ssize_t sim_host_move(SimMig *m, bool write, void *buf, size_t len,
                       uint64_t offset)

@@ -20,11 +20,11 @@ const char *const sim_strictness_names[] = {
     NULL
 };
 
-/* Drawn in the kernel's header, and further ones that QEMU 5.2-7.2 does. */
+/* Arcs in the diagram of the kernel's header, and others of QEMU 5.2-7.2 */
 static const char kernel_arcs[] = "001>000;001>010;010>000;001>011;"
                                   "011>010;001>100;100>001";
 static const char qemu_arcs[] = "011>001;010>001;000>001;000>010;000>100";
-/* The table of libvfio-user's server of protocol v1 */
+/* Arcs accepted by libvfio-user's server for protocol v1 */
 static const char libvfio_user_arcs[] =
     "000>001;001>000;001>010;001>011;001>100;010>000;010>001;011>000;"
     "011>010;100>001";

@@ -1,13 +1,13 @@
 /*
  * Model of a migratable VFIO device: its configuration
  *
- * Owns: the keys that the model reads, what they are when not given, which
- * values go together, and the layout of areas and chunks that follows from
- * them. Reference: docs/sim.md. Also the reading of one key by a table,
- * which hosts may use for keys of their own.
- * Does not own: the file or the lines that the keys come from.
+ * Owns: the keys that the model reads, their defaults, which combinations are
+ * valid, and the resulting layout of areas and chunks. Reference: docs/sim.md.
+ * Also the reading of one key by a table, which hosts may use for their own
+ * keys.
+ * Does not own: the file or the lines that contain the keys.
  *
- * Pure but for sim_host_alloc(); no locks.
+ * Pure, except for sim_host_alloc(); no locks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -16,7 +16,7 @@
 #define PAGE_BYTES 4096
 /* A chunk that starts a stream has two heads (sim-model-stream.c). */
 #define STREAM_HEADS_BYTES (SIM_HEAD_BYTES + sizeof(SimChunkHead))
-/* The file offset of a region leaves 40 bits for the place in it. */
+/* A file offset has 40 bits for the offset in the region. */
 #define MAX_REGION_BYTES (UINT64_C(1) << 40)
 
 static const char *const presence[] = {
@@ -39,7 +39,7 @@ static const char *const completeness[] = { "check", "ignore", NULL };
 static const char *const logs[] = { "no", "yes", "empty", NULL };
 static const char *const outside[] = { "refuse", "silent", NULL };
 static const char *const misuse[] = { "refuse", "take", NULL };
-/* "It is not given" as a size */
+/* A size that means that none was given */
 #define NOT_GIVEN "0xffffffffffffffff"
 
 #define KEY(name, kind, field, fallback, choices) \
@@ -300,7 +300,7 @@ static const char *lay_out_areas(SimMigConfig *c)
 }
 
 /* ------------------------------------------------------------------------ */
-/* What goes together                                                       */
+/* Consistency                                                              */
 
 static bool read_sizes(const char *text, uint64_t *sizes, unsigned *count,
                        uint64_t fallback)
@@ -423,7 +423,7 @@ static bool finish_v2(SimMigConfig *c, const char **key,
     return true;
 }
 
-/* A device of protocol v2 has no region, one without migration has neither. */
+/* With protocol v2 there is no region; without migration there is neither. */
 static void choose_protocol(SimMigConfig *c)
 {
     if (c->migration != SIM_MIGRATION_YES) {

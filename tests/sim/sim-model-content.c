@@ -1,10 +1,10 @@
 /*
  * Model of a migratable VFIO device: what its state looks like
  *
- * Owns: the rule that gives each 8-byte word of a stream from the stream's
- * content id and the word's index, and digests. No word occurs twice in a
- * stream, so a missing, doubled or moved piece is found, and any piece can
- * be made or checked by itself at memory speed.
+ * Owns: the function that computes each 8-byte word of a stream from the
+ * stream's content id and the word's index, and digests. No word occurs twice
+ * in a stream, so a missing, duplicate or moved piece is detected, and each
+ * piece can be created or checked separately at memory speed.
  *
  * Pure; no locks.
  *
@@ -30,7 +30,7 @@ static uint64_t word_at(uint64_t id, uint64_t index)
     return sim_mix(id) + index * WORD_STEP;
 }
 
-/* Bytes of the word around @position, at most to the word's end. */
+/* Bytes of the word at @position, up to the word's end */
 static uint64_t edge(uint64_t id, uint64_t position, uint64_t len,
                      uint8_t bytes[WORD_BYTES])
 {
@@ -70,7 +70,7 @@ void sim_content_fill(uint64_t id, uint64_t position, uint8_t *buf,
     }
 }
 
-/* Number of bytes that are right, up to the first wrong word. */
+/* Number of correct bytes before the first wrong word */
 static uint64_t check_words(uint64_t id, uint64_t index, const uint8_t *buf,
                             uint64_t words)
 {

@@ -1,9 +1,9 @@
 /*
  * Model of a migratable VFIO device: fault rules
  *
- * Owns: one rule: its keys, which event it waits for, the count, and what
- * it does when it fires. Does not own: the list of rules, the lock around
- * it, and how a call carries a fault out; the caller gets a SimOutcome.
+ * Owns: one rule: its keys, which event it matches, the count, and what
+ * happens when it fires. Does not own: the list of rules and its lock, and how
+ * a call implements a fault; the caller gets a SimOutcome.
  *
  * Pure; no locks.
  *
@@ -11,7 +11,7 @@
  */
 #include "sim-model.h"
 
-/* A test that waits longer for a call than this has a typing error. */
+/* A longer delay must be a typing error. */
 #define MAX_DELAY_MS (10 * 60 * 1000)
 
 static const char *const phases[] = { "any", "migration", NULL };

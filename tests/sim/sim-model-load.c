@@ -1,9 +1,9 @@
 /*
  * Model of a migratable VFIO device: loading a state
  *
- * Owns: what a load session finds in the chunks it is given: every head,
- * every boundary and every word is checked (format: sim-model-stream.c),
- * and whether the state is whole in the end.
+ * Owns: the checks of the chunks that a load session receives: every head,
+ * every boundary and every word (format: sim-model-stream.c), and at the end
+ * whether the state is complete.
  *
  * Locks: the host's, held by the caller.
  *
@@ -74,7 +74,7 @@ static bool take_head(SimMig *m)
     return true;
 }
 
-/* The vendor's part, without its check. */
+/* Size of the vendor's part, without its checksum */
 static size_t extra_bytes(const SimLoad *l)
 {
     size_t all = l->zone_bytes - SIM_HEAD_BYTES;
@@ -100,8 +100,8 @@ bool sim_load_take_extra(SimMig *m)
 }
 
 /*
- * A chunk that starts with a head starts a stream: that of pre-copy if it
- * says so, else that of stop-and-copy, which ends pre-copy.
+ * A chunk that starts with a head begins a stream: that of pre-copy, or that
+ * of stop-and-copy, which ends pre-copy.
  */
 static void maybe_new_stream(SimMig *m, const uint8_t *chunk, uint64_t size)
 {
@@ -112,7 +112,7 @@ static void maybe_new_stream(SimMig *m, const uint8_t *chunk, uint64_t size)
         return;
     }
     if (size < sizeof(h)) {
-        /* Tiny chunks come without pre-copy (sim-model-config.c). */
+        /* There is no pre-copy with tiny chunks (sim-model-config.c). */
         l->stop_phase |= l->position == 0;
         return;
     }
@@ -222,7 +222,7 @@ static bool check_piece(SimMig *m, const uint8_t *piece, uint64_t size)
         }
         after = at + sizeof(SimChunkHead);
     } else if (!sim_headless(m)) {
-        /* Only head bytes, or a chunk too small for a head of its own. */
+        /* Only bytes of a head, or a chunk that is too small for one */
         after = SIM_MIN(at, size);
     }
     return sim_load_check_range(m, piece, after, size);
@@ -289,7 +289,7 @@ int sim_load_consume(SimMig *m, uint64_t size)
 /* ------------------------------------------------------------------------ */
 /* The end                                                                  */
 
-/* True, and @why says why, if the state is not whole. */
+/* Returns true, with the reason in @why, if the state is incomplete. */
 static bool is_incomplete(SimMig *m, char why[SIM_WHY_CHARS])
 {
     SimLoad *l = &m->load;

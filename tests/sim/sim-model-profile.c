@@ -1,9 +1,9 @@
 /*
  * Model of a migratable VFIO device: profiles
  *
- * Owns: named sets of keys that make a device of protocol v2 like those of
- * a driver: its flags, where it checks data, its log, its quirks, and sizes
- * in their proportion (GiB are scaled down to MiB). docs/sim.md has them.
+ * Owns: named sets of keys that make a device of protocol v2 behave like that
+ * of a certain driver: its flags, when it checks data, its log, its quirks, and
+ * relative sizes (GiB are scaled down to MiB). docs/sim.md lists them.
  *
  * Pure; no locks.
  *
@@ -16,16 +16,16 @@ const char *const sim_profile_names[] = {
     "xe", "vgpu", NULL
 };
 
-/* One log over one span, within limits; reports nothing outside of it */
+/* One log over one span, with limits; pages outside of it are not reported */
 #define MLX5_LOG "log=yes;log-max-ranges=32;log-min-bytes=1M;" \
                  "log-max-bytes=4T;log-outside=silent"
 
 static const char *const profiles[] = {
     "",
-    /* Images without records, all of which it takes is 512 MiB */
+    /* Images without records, of at most 512 MiB in total */
     "protocol=v2;kernel=6.1;p2p=yes;state-size=16M;format=0x61;"
     "load-max=512M;data-check=stop;" MLX5_LOG,
-    /* Records, read one by one; a cut image is taken as it is */
+    /* Records, read one by one; a truncated image is accepted */
     "protocol=v2;kernel=6.2;p2p=yes;pre-copy=yes;state-size=16M;"
     "precopy-size=8M;precopy-rate=2M;format=0x62;precopy-next=info;"
     "data-errno=EOPNOTSUPP;completeness=ignore;" MLX5_LOG,

@@ -3,8 +3,8 @@
  *
  * Owns: the v1 register protocol as the driver's side of the contract
  * (docs/contract.md): widths, order of accesses, device_state and its
- * arcs, trapped access to the data window. Whatever the client does that
- * the contract forbids is recorded as a violation.
+ * arcs, trapped access to the data window. Everything that the client does
+ * against the contract is recorded as a violation.
  * Does not own: what is in a chunk (sim-model-stream.c, sim-model-load.c).
  *
  * Locks: the host's, around each access, reset included, so a slow vendor
@@ -14,7 +14,7 @@
  */
 #include "sim-model.h"
 
-/* Virgin content of a device that nobody loaded. */
+/* Initial content of a device with no loaded state */
 static uint64_t initial_state(SimMig *m)
 {
     return sim_mix(m->cfg.seed);
@@ -42,8 +42,8 @@ void sim_mig_reset(SimMig *m)
 {
     m->count.resets++;
     /*
-     * A machine resets its devices before it first runs, too: only a device
-     * that was stopped, or in a migration, loses something by it.
+     * A machine also resets its devices before it first runs: only a device
+     * that was stopped, or is being migrated, loses its state.
      */
     if ((m->state & SIM_STATE_MASK) != SIM_RUNNING) {
         m->state_lost = true;
@@ -69,7 +69,7 @@ bool sim_mig_mappable(SimMig *m, uint64_t offset, uint64_t size)
     if (!c->sparse_cap) {
         return true;
     }
-    /* A mapping must lie in one area; across two that touch: refused. */
+    /* A mapping must lie in one area; it must not span two adjacent ones. */
     for (i = 0; i < c->num_areas; i++) {
         const SimRange *r = &c->areas[i];
 
@@ -93,14 +93,14 @@ static bool saving(uint32_t state)
 void sim_mig_leave_running(SimMig *m)
 {
     sim_host_stopped(m);
-    /* What ran has changed: its state is now another one than before. */
+    /* Running has changed the state. */
     if (!sim_headless(m)) {
         m->state_id = sim_mix(m->state_id + 1);
     }
     m->loaded = false;
 }
 
-/* True when the driver took the state that it was given, or needs none. */
+/* Returns true if the driver accepts the loaded state, or needs none. */
 static bool finish_load(SimMig *m)
 {
     char why[SIM_WHY_CHARS];
@@ -161,7 +161,7 @@ static int check_state(SimMig *m, uint32_t value)
                            value);
         return -EINVAL;
     }
-    /* Only a reset leads out of the error state. */
+    /* Only a reset leaves the error state. */
     if ((now & SIM_STATE_MASK) == SIM_ERROR) {
         return -EINVAL;
     }
@@ -381,7 +381,7 @@ static ssize_t data_rw(SimMig *m, bool write, void *buf, size_t len,
     return ret;
 }
 
-/* Who was told a wrong place or size only has to stay in the region. */
+/* After a fault gave a wrong offset or size, any access in the region is OK. */
 static bool excused(SimMig *m, bool write, uint64_t offset, size_t len)
 {
     return (write ? m->load.lied : m->save.lied) && offset >= SIM_REGS_SIZE &&

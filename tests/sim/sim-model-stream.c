@@ -1,20 +1,20 @@
 /*
  * Model of a migratable VFIO device: saving its state
  *
- * Owns: what a save session hands out chunk by chunk. The format:
+ * Owns: the chunks that a save session provides. The format:
  *
- * - Each phase (pre-copy, stop-and-copy) is a stream of bytes of its own
- *   whose words are those of sim-model-content.c for the stream's content
- *   id.
- * - The first 64 bytes of a stream are its head: who, how long, how many
- *   bytes of pre-copy came before. A stop-and-copy stream of less than 64
- *   bytes has none; both sides then take the size and the seed of their
+ * - Each phase (pre-copy, stop-and-copy) is a separate stream of bytes, with
+ *   the words of sim-model-content.c for the stream's content id.
+ * - The first 64 bytes of a stream are its head: content id, length, and the
+ *   number of pre-copy bytes before it. A stop-and-copy stream of less than 64
+ *   bytes has none; both sides then use the size and the seed of their
  *   configuration.
- * - Behind the head of a stop-and-copy stream there may be a part of the
- *   vendor (registers), if the state has room for it; it ends in a check.
+ * - The head of a stop-and-copy stream may be followed by the vendor's part
+ *   (registers), if the state has room for it; it ends with a checksum.
  * - Each chunk with room for it has a 32-byte chunk head at its start (but
- *   never inside of the stream's head): sequence number, length, position.
- *   So the reader knows whether it got the chunk as it was handed out.
+ *   never inside the stream's head): sequence number, length, and a checksum
+ *   that includes the position. So the reader can check that it got the chunk
+ *   unchanged.
  *
  * Locks: the host's, held by the caller.
  *
@@ -60,9 +60,9 @@ bool sim_chunk_head_at(SimMig *m, uint64_t position, uint64_t size,
 }
 
 /*
- * What one sleep was too long is taken off the next, so that the rate is kept;
- * but no more than half of it: no device is ever as fast as memory because its
- * machine was busy before.
+ * The overrun of one sleep is subtracted from the next, to keep the rate; but
+ * at most half of it: even after its machine was busy, no device is as fast as
+ * memory.
  */
 void sim_pace(SimMig *m, int64_t start_us, uint64_t bytes, uint64_t rate)
 {
@@ -104,7 +104,7 @@ void sim_count_mapped(SimMig *m, uint64_t size, uint64_t trapped)
     }
 }
 
-/* The client said that it has the chunk, or (@acked false) just left it. */
+/* The client has acknowledged the chunk or, if not @acked, abandoned it. */
 static void chunk_done(SimMig *m, bool acked)
 {
     SimSave *s = &m->save;
@@ -182,7 +182,7 @@ void sim_save_end(SimMig *m)
     s->active = false;
 }
 
-/* The running device makes sent data stale at the configured rate. */
+/* The running device changes sent data at the configured rate. */
 void sim_save_redirty(SimMig *m)
 {
     SimSave *s = &m->save;
@@ -244,7 +244,7 @@ void sim_put_zone(SimMig *m, uint64_t magic, uint64_t precopy_acked,
     memcpy(buf, zone + s->position, n);
 }
 
-/* Lay the heads over the words of a staged chunk. */
+/* Overwrite words of a staged chunk with the heads. */
 static void put_heads(SimMig *m, uint8_t *chunk, uint64_t size)
 {
     SimSave *s = &m->save;
@@ -305,7 +305,7 @@ bool sim_in_chunk(SimMig *m, bool write, uint64_t offset, uint64_t len)
 {
     uint64_t start, end = m->cfg.data_offset + m->cfg.window_size;
 
-    /* Who was told a wrong place or size cannot know the right one. */
+    /* After a fault gave a wrong offset or size, the client cannot know. */
     if (write ? m->load.lied : m->save.lied) {
         return true;
     }
@@ -340,7 +340,7 @@ void sim_chunk_lie(SimMig *m, uint64_t reg, uint64_t value)
     case SIM_REG_DATA_SIZE:
         s->lied = true;
         if (!value) {
-            /* An empty chunk: its data comes with the next one. */
+            /* An empty chunk: the next one has its data. */
             s->chunk_size = 0;
         }
         break;

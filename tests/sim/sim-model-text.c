@@ -1,7 +1,7 @@
 /*
- * Model of a migratable VFIO device: words and numbers
+ * Model of a migratable VFIO device: names and numbers
  *
- * Owns: how sizes, states, events, errnos and lists are written in a
+ * Owns: the syntax of sizes, states, events, errnos and lists in a
  * configuration, and the names of states and events.
  *
  * Pure; no locks.
@@ -19,7 +19,7 @@ static int digit_of(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : 16;
 }
 
-/* Returns the bits that a suffix shifts by, or -1. */
+/* Returns the shift, in bits, that a suffix stands for, or -1. */
 static int suffix_shift(char c)
 {
     static const char suffixes[] = "kmgt";
@@ -30,7 +30,7 @@ static int suffix_shift(char c)
 
 bool sim_parse_size(const char *text, uint64_t *value)
 {
-    /* A leading 0 does not make a number octal here. */
+    /* Numbers with a leading 0 are not octal. */
     bool hex = text[0] == '0' && text[1] == 'x';
     uint64_t base = hex ? 16 : 10, sum = 0;
     const char *at = hex ? text + 2 : text;
@@ -81,7 +81,7 @@ bool sim_next_item(const char **list, char *item, size_t size)
     }
     len = end - from;
     if (len > size - 1) {
-        /* Not a valid item of any kind, so its reader refuses it. */
+        /* Not a valid item of any kind, so its parser rejects it. */
         item[0] = '?';
         item[1] = 0;
         return true;
@@ -145,7 +145,7 @@ const char *sim_mig_state_name(const SimMig *m, uint32_t state)
     return sim_state_name(state);
 }
 
-/* By the names of both protocols: in v1 two of the numbers are no state. */
+/* Names of both protocols; two of the numbers are not a state in v1. */
 static bool state_has_name(uint32_t bits, const char *text)
 {
     return strcmp(sim_state_name(bits), text) == 0 ||

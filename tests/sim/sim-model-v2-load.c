@@ -1,9 +1,9 @@
 /*
  * Model of a migratable VFIO device, protocol v2: loading a state
  *
- * Owns: what a data fd finds in the bytes that are written to it (format:
- * sim-model-v2-save.c): every head and every word is checked, in whatever
- * pieces they come; and the verdict when the state is left.
+ * Owns: the checks of the bytes written to a data fd (format:
+ * sim-model-v2-save.c): every head and every word, in pieces of any size; and
+ * whether the state is accepted when resuming is left.
  *
  * Locks: the host's, held by the caller.
  *
@@ -66,7 +66,7 @@ static bool record_ended(const SimMig *m)
     return l->head_known && l->position == l->total_bytes;
 }
 
-/* The first byte behind a record */
+/* Called for the first byte after a record */
 static bool next_record(SimMig *m)
 {
     SimLoad *l = &m->load;
@@ -93,7 +93,7 @@ static void note_record(SimMig *m)
                  (ull)l->total_bytes, m->v2.record_calls);
 }
 
-/* Take bytes of the head or of the vendor's part behind it. */
+/* Take bytes of the head or of the vendor's part after it. */
 static uint64_t take_zone(SimMig *m, const uint8_t *buf, uint64_t len,
                           bool *good)
 {
@@ -121,7 +121,7 @@ static uint64_t take_words(SimMig *m, const uint8_t *buf, uint64_t len,
     return n;
 }
 
-/* Returns false once something is wrong; the rest is then not looked at. */
+/* Returns false once something is wrong; the rest is then ignored. */
 static bool take(SimMig *m, const uint8_t *buf, uint64_t len)
 {
     SimLoad *l = &m->load;
@@ -221,7 +221,7 @@ ssize_t sim_v2_write(SimMig *m, uint64_t generation, const void *buf,
 /* ------------------------------------------------------------------------ */
 /* The verdict                                                              */
 
-/* The driver takes what it has; it is not the state that was sent. */
+/* Accept an incomplete state, which differs from the one that was sent. */
 static void take_as_it_is(SimMig *m)
 {
     m->load.active = false;

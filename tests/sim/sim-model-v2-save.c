@@ -1,14 +1,13 @@
 /*
  * Model of a migratable VFIO device, protocol v2: saving its state
  *
- * Owns: what a data fd gives when it is read. The format: records, one
- * behind the other, each with the head of sim-model.h (64 bytes), the
- * vendor's part if it is the last one, and words of sim-model-content.c.
- * In pre-copy the first record has what there is to begin with; each later
- * one has what became stale since. The last record is that of the stopped
- * device; a pre-copy record that was not read to its end is finished first.
- * Nothing depends on how the reader cuts the bytes. A state of less than 64
- * bytes is one record without a head.
+ * Owns: the data read from a data fd. The format: consecutive records, each
+ * with the head of sim-model.h (64 bytes), the vendor's part if it is the last
+ * one, and words of sim-model-content.c. In pre-copy the first record has the
+ * initial data, and each later one what has changed since. The last record is
+ * that of the stopped device; a pre-copy record that was not read to its end
+ * is completed first. The format does not depend on the size of the reads. A
+ * state of less than 64 bytes is one record without a head.
  *
  * Locks: the host's, held by the caller.
  *
@@ -41,7 +40,7 @@ static void begin_record(SimMig *m, bool final, uint64_t bytes)
                  (ull)bytes);
 }
 
-/* All that is pending goes into one record, which has room for its head. */
+/* All pending data becomes one record, which has room for its head. */
 static void begin_precopy_record(SimMig *m)
 {
     uint64_t bytes = m->save.precopy_pending;
@@ -106,11 +105,11 @@ uint64_t sim_v2_unread(const SimMig *m)
 }
 
 /* ------------------------------------------------------------------------ */
-/* What comes next in pre-copy                                              */
+/* The next record in pre-copy                                              */
 
 /*
- * A driver may say that what it now has stands on its own, to a client that
- * has said that it knows of that.
+ * A driver may declare its data to be initial data again, if the client has
+ * opted in to that.
  */
 static void maybe_reinit(SimMig *m)
 {
@@ -123,7 +122,7 @@ static void maybe_reinit(SimMig *m)
     }
 }
 
-/* Begin a record of what became stale; false if there is none now. */
+/* Begin a record of changed data. Returns false if there is none now. */
 static bool next_precopy_record(SimMig *m)
 {
     if (!m->save.precopy_pending) {
@@ -208,7 +207,7 @@ static void put_bytes(SimMig *m, uint8_t *buf, uint64_t len)
     sim_content_fill(s->content_id, s->position + n, buf + n, len - n);
 }
 
-/* Nothing to read: what a read returns */
+/* Result of a read if there is nothing to read */
 static ssize_t none_left(SimMig *m)
 {
     if (m->state != SIM_STOP_COPY) {
@@ -225,7 +224,7 @@ static ssize_t none_left(SimMig *m)
     return m->cfg.v2.end_is_enomsg ? -ENOMSG : 0;
 }
 
-/* Begin what comes after a record that was read; false if that is nothing. */
+/* Begin the record after one that was read. Returns false if there is none. */
 static bool next_record(SimMig *m)
 {
     if (m->state != SIM_STOP_COPY) {

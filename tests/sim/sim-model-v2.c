@@ -1,9 +1,9 @@
 /*
  * Model of a migratable VFIO device, protocol v2: states and arcs
  *
- * Owns: which states and arcs a device of given flags has, what each arc
- * does, when a session begins and ends, and the size of what is left.
- * Does not own: the bytes (sim-model-v2-save.c, sim-model-v2-load.c); ways
+ * Owns: which states and arcs a device with given flags has, what each arc
+ * does, when a session begins and ends, and the size of the remaining data.
+ * Does not own: the bytes (sim-model-v2-save.c, sim-model-v2-load.c); paths
  * of more than one arc, and everything about file descriptors (the host).
  *
  * Locks: the host's, held by the caller.
@@ -87,7 +87,7 @@ bool sim_v2_has_arc(const SimMig *m, uint32_t from, uint32_t to)
                     (from == SIM_PRE_COPY && to == SIM_STOP_COPY));
 }
 
-/* What the device's flags say is not there, a client does not ask for. */
+/* A client must not request a state that the device's flags exclude. */
 void sim_v2_check_wish(SimMig *m, uint32_t number)
 {
     int to = sim_v2_from_uapi(number);

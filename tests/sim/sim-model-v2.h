@@ -27,7 +27,7 @@ enum {
 typedef enum SimKernel {
     SIM_KERNEL_6_1,                 /* no pre-copy, no sizes */
     SIM_KERNEL_6_2,
-    SIM_KERNEL_7_1,                 /* and the opt-in for REINIT */
+    SIM_KERNEL_7_1,                 /* with the opt-in for REINIT */
 } SimKernel;
 
 typedef enum SimDataCheck {
@@ -50,21 +50,21 @@ typedef struct SimV2Config {
     uint64_t p2p;
     uint64_t pre_copy;
     uint64_t unknown_errno;         /* for a feature that does not exist */
-    uint64_t format;                /* of the image: others are rejected */
+    uint64_t format;                /* of the image; others are rejected */
     uint64_t initial_bytes;         /* SIM_NO_SIZE: all of precopy-size */
     uint64_t empty_is_zero;         /* read returns 0, not ENOMSG */
     uint64_t next_by_info;          /* PRECOPY_INFO starts the next data */
-    uint64_t info_interval_ms;      /* and does so no more often */
-    uint64_t reinits;               /* how often data is initial again */
-    uint64_t end_is_enomsg;         /* a driver that fails at the end */
-    uint64_t told_size;             /* SIM_NO_SIZE: the real one */
+    uint64_t info_interval_ms;      /* the minimum time between two */
+    uint64_t reinits;               /* how often data becomes initial again */
+    uint64_t end_is_enomsg;         /* the read at the end fails */
+    uint64_t told_size;             /* reported; SIM_NO_SIZE: the real size */
     uint64_t max_read;              /* 0: no limit */
     uint64_t max_write;
-    uint64_t load_max;              /* bytes that a load accepts, 0: any */
+    uint64_t load_max;              /* bytes that a load accepts; 0: any */
     uint64_t load_max_errno;
     uint64_t data_check;            /* SimDataCheck */
-    uint64_t data_errno;            /* of a write with wrong data */
-    uint64_t takes_incomplete;
+    uint64_t data_errno;            /* for a write of wrong data */
+    uint64_t takes_incomplete;      /* incomplete states are accepted */
 
     uint64_t log;                   /* SimLogPresence */
     uint64_t log_max_ranges;        /* more are merged */
@@ -74,9 +74,9 @@ typedef struct SimV2Config {
     uint64_t log_rounding;          /* pages; see sim-dma-log.c */
     uint64_t log_lost_on_stop;
     uint64_t log_lost_on_reset;
-    uint64_t log_again_errno;       /* of a second START */
+    uint64_t log_again_errno;       /* for a second START */
     uint64_t log_outside_is_silent;
-    uint64_t log_takes_misuse;      /* a second START, a report of none */
+    uint64_t log_takes_misuse;      /* second START, or report without a log */
 } SimV2Config;
 
 typedef enum SimSession {
@@ -85,7 +85,7 @@ typedef enum SimSession {
     SIM_SESSION_LOAD,
 } SimSession;
 
-/* State of a session; the rest is in SimSave and SimLoad. */
+/* State of a session; SimSave and SimLoad have the rest. */
 typedef struct SimV2 {
     SimSession session;
     uint64_t generation;            /* of the session; never reused */
@@ -93,11 +93,11 @@ typedef struct SimV2 {
     bool set_failed;                /* the last request has failed */
 
     /* saving */
-    bool record_open;               /* SimSave has a record and its place */
+    bool record_open;               /* SimSave has a record and the position */
     bool final_begun;
     bool end_told;
     uint64_t initial_left;          /* of the open record */
-    bool reinit_due;                /* the next PRECOPY_INFO says so */
+    bool reinit_due;                /* the next PRECOPY_INFO reports it */
     uint64_t reinits;
     int64_t info_us;                /* when PRECOPY_INFO last began one */
     unsigned record_calls;
@@ -116,7 +116,7 @@ typedef struct SimPrecopyInfo {
 
 /* ---- sim-model-v2.c: states, arcs and sizes ---- */
 
-/* The number of a state in the kernel's header, and back; -1: none such. */
+/* Convert a state to its number in the kernel's header, and back; -1: none */
 unsigned sim_v2_to_uapi(uint32_t state);
 int sim_v2_from_uapi(uint32_t number);
 /*
@@ -130,9 +130,9 @@ bool sim_v2_has_state(const SimMig *m, uint32_t state);
 bool sim_v2_has_arc(const SimMig *m, uint32_t from, uint32_t to);
 /*
  * sim_v2_arc: go to @to, which is one arc away. Entering a group of states
- * with data begins a session, leaving it ends that; a new data fd belongs
- * to m->v2.generation as it is after the call.
- * Returns 0 or a negative errno; then the state is the old one or ERROR.
+ * with data begins a session, leaving it ends the session; a new data fd
+ * belongs to m->v2.generation after the call.
+ * Returns 0 or a negative errno; the state is then the old one or ERROR.
  */
 int sim_v2_arc(SimMig *m, uint32_t to);
 /* sim_v2_end_session: end the session, because of a reset or close. */
@@ -145,9 +145,9 @@ int sim_v2_data_size(SimMig *m, uint64_t *bytes);
 void sim_v2_save_begin(SimMig *m, bool pre_copy);
 void sim_v2_save_end(SimMig *m);
 /*
- * sim_v2_read: the next bytes of the session @generation into the memory
- * @buf. Returns how many, 0 at the end, or a negative errno: ENOMSG for
- * none now, ENODEV if that session is over.
+ * sim_v2_read: read the next bytes of session @generation into @buf. Returns
+ * their number, 0 at the end, or a negative errno: ENOMSG if there are none
+ * now, ENODEV if the session has ended.
  */
 ssize_t sim_v2_read(SimMig *m, uint64_t generation, void *buf, size_t len);
 int sim_v2_precopy_info(SimMig *m, uint64_t generation,
@@ -157,17 +157,17 @@ uint64_t sim_v2_unread(const SimMig *m);
 
 /* ---- sim-model-v2-load.c ---- */
 void sim_v2_load_begin(SimMig *m);
-/* sim_v2_load_end: the driver's verdict; false: the state is not changed. */
+/* sim_v2_load_end: end the load. Returns false if the state is rejected. */
 bool sim_v2_load_end(SimMig *m);
-/* sim_v2_write: as sim_v2_read(), the other way. */
+/* sim_v2_write: like sim_v2_read(), in the other direction. */
 ssize_t sim_v2_write(SimMig *m, uint64_t generation, const void *buf,
                      size_t len);
 
 /* ---- sim-model-profile.c ---- */
 extern const char *const sim_profile_names[];
 /*
- * sim_profile_value: set @value to what profile number @profile (an index in
- * sim_profile_names) defines for the key @key; false if it defines nothing.
+ * sim_profile_value: set @value to the value of @key in profile @profile (an
+ * index in sim_profile_names). Returns false if the profile does not define it.
  * Explicit keys override the profile, which overrides fallbacks.
  */
 bool sim_profile_value(uint64_t profile, const char *key, char *value,

@@ -3,16 +3,16 @@
  *
  * Owns: the types of the model, and the calls between it and its host. The
  * model is the device's side of the contract: states and arcs, registers,
- * sessions, chunks, what the state consists of, fault rules, and the keys
- * that configure all that. What only protocol v2 has is in sim-model-v2.h.
+ * sessions, chunks, the content of the state, fault rules, and the keys that
+ * configure all of these. sim-model-v2.h has what is specific to protocol v2.
  * Its hosts are the simulated device (tests/sim) and the kernel's test
  * driver (tests/kernel): so every file of the model (sim-model-*.c) compiles
- * in user space and in the kernel, calls no library but memory and string
- * functions, and uses no floating point.
+ * in user space and in the kernel, calls only memory and string functions of
+ * the library, and uses no floating point.
  * Does not own: file descriptors, interrupts, DMA, config space, memory.
  *
- * Locks: none. The host lets one thread at a time into a SimMig; only the
- * state may be read by others (sim_mig_state()).
+ * Locks: none. The host allows one thread at a time to use a SimMig; others may
+ * only read its state (sim_mig_state()).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -49,14 +49,14 @@
 #define SIM_LE64(v) GUINT64_TO_LE(v)
 /*
  * Windows up to this size are populated when they are mapped, as a real
- * device's memory exists already. For a file the kernel allocates pages at the
- * first access, which was measured to take 5 us per page in a virtual machine,
- * a fifth of the time in which 16 devices are read. Larger ones are left alone.
+ * device's memory exists already. The kernel allocates the pages of a file at
+ * the first access, which takes 5 us per page in a virtual machine, a fifth of
+ * the time to read 16 devices (measured). Larger ones are not populated.
  */
 #define SIM_MAP_POPULATE(bytes) ((bytes) <= 32 << 20 ? MAP_POPULATE : 0)
 #endif
 
-/* For printf(), which has no letter for a uint64_t everywhere */
+/* For printf(), which has no portable conversion for a uint64_t */
 typedef unsigned long long ull;
 
 #define SIM_PRINTF(a, b) __attribute__((format(printf, a, b)))
@@ -111,8 +111,8 @@ typedef enum SimEvent {
     SIM_EV_LOG_START,
     SIM_EV_LOG_STOP,
     SIM_EV_LOG_REPORT,
-    SIM_EV_FEATURE,             /* any other feature, and probes */
-    SIM_EV_OTHER,               /* any other call on the device's fd */
+    SIM_EV_FEATURE,             /* all other features, and probes */
+    SIM_EV_OTHER,               /* all other calls on the device's fd */
     SIM_EV_LAST_DEVICE = SIM_EV_OTHER,
     SIM_EV_MAP_DMA,
     SIM_EV_UNMAP_DMA,
@@ -126,7 +126,7 @@ typedef enum SimEvent {
     SIM_NUM_EVENTS,
 } SimEvent;
 
-/* What a fault rule wants a call to do. */
+/* The effect of a fault rule on a call */
 typedef struct SimOutcome {
     int err;                        /* errno to return, 0 = none */
     bool has_short;
@@ -135,7 +135,7 @@ typedef struct SimOutcome {
     uint64_t value;
     bool set_error;
     uint64_t delay_ms;
-    bool window_gone;               /* the mappings of the data window */
+    bool window_gone;               /* mappings of the data window fail */
     bool raise_intx;
     bool flr;                       /* by the guest, once the call is done */
 } SimOutcome;
@@ -158,7 +158,7 @@ typedef enum SimVerify {
     SIM_VERIFY_NONE,
 } SimVerify;
 
-/* Longest text of a list (areas, chunk sizes, arcs), with its NUL. */
+/* Maximum length of a list (areas, chunk sizes, arcs), with its NUL */
 #define SIM_LIST_CHARS 1024
 #define SIM_NAME_CHARS 96
 #define SIM_WHY_CHARS 160
@@ -188,14 +188,14 @@ typedef struct SimMigConfig {
     uint64_t precopy_size;
     uint64_t precopy_rate;          /* bytes per second that become dirty */
     uint64_t precopy_max;
-    uint64_t save_rate;             /* bytes a second, 0 = no limit */
+    uint64_t save_rate;             /* bytes per second; 0: no limit */
     uint64_t load_rate;
     uint64_t seed;
 
     bool arcs[SIM_NUM_STATES][SIM_NUM_STATES];
     uint64_t refuse_errno;
     uint64_t reserved_bits;
-    uint64_t max_access;            /* largest data access, 0 = no limit */
+    uint64_t max_access;            /* largest data access; 0: no limit */
     uint64_t trapped_by_memory;
     uint64_t verify;                /* SimVerify */
     uint64_t corrupt_fails;
@@ -205,9 +205,9 @@ typedef struct SimMigConfig {
     uint64_t incomplete_is_error;   /* device goes to ERROR */
     uint64_t data_in_transcript;
 
-    /* as written, until sim_mig_config_finish() reads them */
+    /* as given, until sim_mig_config_finish() parses them */
     uint64_t strictness;
-    uint64_t given_region_size;     /* 0: both together */
+    uint64_t given_region_size;     /* 0: registers and window */
     uint64_t given_precopy_max;     /* UINT64_MAX: precopy_size */
     char areas_text[SIM_LIST_CHARS];
     char chunk_size_text[SIM_LIST_CHARS];
@@ -216,12 +216,12 @@ typedef struct SimMigConfig {
     char refuse_text[SIM_LIST_CHARS];
 } SimMigConfig;
 
-/* Largest vendor part of a state (registers) in bytes, including its check. */
+/* Maximum size of a state's vendor part (registers) with its checksum */
 #define SIM_EXTRA_MAX 256
 #define SIM_HEAD_BYTES 64
 #define SIM_ZONE_MAX (SIM_HEAD_BYTES + SIM_EXTRA_MAX)
 
-/* The chunk that a save session offers, and the session's progress. */
+/* The current chunk of a save session, and the session's progress */
 typedef struct SimSave {
     bool active;
     bool stop_phase;
@@ -233,11 +233,11 @@ typedef struct SimSave {
     uint64_t precopy_pending;
     int64_t precopy_seen_us;
     uint64_t precopy_acked;
-    uint64_t precopy_offered;       /* acked + a chunk not acknowledged yet */
-    bool armed;                     /* pending_bytes was read, not zero */
+    uint64_t precopy_offered;       /* acked, plus a chunk that is not yet */
+    bool armed;                     /* pending_bytes was read, and not 0 */
     bool staged;
     bool size_read;
-    bool lied;                      /* by a fault rule, to the client */
+    bool lied;                      /* a fault rule gave a wrong value */
     uint64_t chunk_offset;          /* in the region */
     uint64_t chunk_size;
     uint64_t chunk_trapped;
@@ -254,17 +254,17 @@ typedef struct SimLoad {
     bool head_known;
     bool stop_phase;
     uint8_t zone[SIM_ZONE_MAX];     /* head, and the vendor's part */
-    size_t zone_bytes;              /* how long it is, as far as known */
+    size_t zone_bytes;              /* its length, as far as known */
     uint64_t content_id;
     uint64_t total_bytes;
     uint64_t position;
     uint64_t sequence;
-    uint64_t chunk_left;            /* of a chunk that came in parts */
+    uint64_t chunk_left;            /* of a chunk that is written in parts */
     uint64_t precopy_bytes;
     uint64_t precopy_acked;
     uint64_t precopy_offered;
     bool offset_read;
-    bool lied;                      /* by a fault rule, to the client */
+    bool lied;                      /* a fault rule gave a wrong value */
     uint64_t chunks;
     uint64_t chunk_offset;
     uint64_t last_size;
@@ -312,7 +312,7 @@ struct SimMig {
     int64_t late_us;                /* overrun of sim_pace()'s last sleep */
 };
 
-/* Any thread may ask; changes only under the host's lock. */
+/* May be called in any thread; the state changes only under the host's lock. */
 static inline uint32_t sim_mig_state(const SimMig *m)
 {
     return __atomic_load_n(&m->state, __ATOMIC_RELAXED);
@@ -324,8 +324,8 @@ static inline void sim_mig_set_state(SimMig *m, uint32_t state)
 }
 
 /*
- * @a * @b / @c without overflow in between, UINT64_MAX if it is more; @c is
- * not 0. (In the kernel a quotient that is too large would be a trap.)
+ * @a * @b / @c without intermediate overflow, or UINT64_MAX if the result is
+ * too large; @c is not 0. (In the kernel a quotient that is too large traps.)
  */
 static inline uint64_t sim_muldiv(uint64_t a, uint64_t b, uint64_t c)
 {
@@ -351,7 +351,7 @@ void sim_host_sleep_until_us(int64_t deadline_us);
 /* Zeroed memory, or NULL. */
 void *sim_host_alloc(size_t bytes);
 void sim_host_free(void *memory);
-/* A line of the transcript, and one that is a violation. */
+/* Write a line to the transcript; the second one also records a violation. */
 void sim_host_log(SimMig *m, const char *fmt, ...) SIM_PRINTF(2, 3);
 void sim_host_violation(SimMig *m, const char *fmt, ...) SIM_PRINTF(2, 3);
 /*
@@ -360,7 +360,7 @@ void sim_host_violation(SimMig *m, const char *fmt, ...) SIM_PRINTF(2, 3);
  * or the current one.
  */
 bool sim_host_event(SimMig *m, SimEvent ev, uint32_t to, SimOutcome *out);
-/* RUNNING was cleared: on return the device must not do anything by itself. */
+/* RUNNING was cleared: on return the device must not do anything on its own. */
 void sim_host_stopped(SimMig *m);
 /* The device runs again. */
 void sim_host_started(SimMig *m);
@@ -403,9 +403,9 @@ bool sim_next_item(const char **list, char *item, size_t size);
 bool sim_split(const char *text, char at, char left[SIM_PART_CHARS],
                char right[SIM_PART_CHARS]);
 const char *sim_state_name(uint32_t state);
-/* sim_mig_state_name: the same in the words of the device's protocol */
+/* sim_mig_state_name: the same, with the names of the device's protocol */
 const char *sim_mig_state_name(const SimMig *m, uint32_t state);
-/* By SimEvent; NULL behind the last */
+/* Indexed by SimEvent; NULL at the end */
 extern const char *const sim_event_names[];
 
 /* ---- sim-model-config.c ---- */
@@ -424,26 +424,26 @@ typedef struct SimKey {
     const char *name;
     SimKeyKind kind;
     size_t offset;
-    const char *fallback;           /* NULL: the field is left alone */
+    const char *fallback;           /* NULL: the field is not changed */
     const char *const *choices;
 } SimKey;
 
-/* The keys of SimMigConfig; the last has no name. */
+/* The keys of SimMigConfig; the last one has no name. */
 extern const SimKey sim_mig_keys[];
 
-/* sim_key_find: the key of that name in @keys, or NULL. */
+/* sim_key_find: the key @name in @keys, or NULL. */
 const SimKey *sim_key_find(const SimKey *keys, const char *name);
 /*
- * sim_key_set: set the key's field in @base to the value of @text. On false,
- * @why says what is expected. sim_keys_default: set all defaults.
+ * sim_key_set: set the key's field in @base to the value of @text. Returns
+ * false with the expected format in @why. sim_keys_default: set all defaults.
  */
 bool sim_key_set(const SimKey *key, void *base, const char *text,
                  char why[SIM_WHY_CHARS]);
 void sim_keys_default(const SimKey *keys, void *base);
 /*
  * sim_mig_config_finish: check that the values are consistent, and compute
- * areas, chunks and arcs. On false @key is the key that is wrong and @why the
- * reason. Frees the results of an earlier call.
+ * areas, chunks and arcs. Returns false with the wrong key in @key and the
+ * reason in @why. Frees the results of an earlier call.
  */
 bool sim_mig_config_finish(SimMigConfig *c, const char **key,
                            char why[SIM_WHY_CHARS]);
@@ -451,9 +451,9 @@ void sim_mig_config_clear(SimMigConfig *c);
 
 /* ---- sim-model-arcs.c ---- */
 /*
- * sim_arcs_set: which arcs a driver of that strictness (an index in
+ * sim_arcs_set: set the arcs that a driver with @strictness (an index in
  * sim_strictness_names) accepts, changed by the lists @accept and @refuse.
- * On false @key is the list that cannot be read.
+ * Returns false with the name of an invalid list in @key.
  */
 extern const char *const sim_strictness_names[];
 bool sim_arcs_set(bool arcs[SIM_NUM_STATES][SIM_NUM_STATES],
@@ -476,9 +476,9 @@ uint64_t sim_words_digest(uint64_t hash, const uint8_t *from,
 
 /* ---- sim-model-stream.c: sessions and chunks ---- */
 void sim_save_begin(SimMig *m);
-/* sim_save_redirty: make pending what became dirty since the last call */
+/* sim_save_redirty: make pending what has changed since the last call. */
 void sim_save_redirty(SimMig *m);
-/* sim_save_take_extra: the vendor's part, if the state has room for it */
+/* sim_save_take_extra: save the vendor's part, if the state has room for it. */
 void sim_save_take_extra(SimMig *m);
 void sim_save_stop_phase(SimMig *m);
 void sim_save_end(SimMig *m);
@@ -490,7 +490,7 @@ bool sim_in_chunk(SimMig *m, bool write, uint64_t offset, uint64_t len);
 
 /* ---- sim-model-load.c ---- */
 void sim_load_begin(SimMig *m);
-/* On false the state is incomplete, and @why is the reason. */
+/* Returns false, with the reason in @why, if the state is incomplete. */
 bool sim_load_finish(SimMig *m, char why[SIM_WHY_CHARS]);
 /* sim_load_corrupt: record what is wrong. Returns false. */
 bool sim_load_corrupt(SimMig *m, const char *fmt, ...) SIM_PRINTF(2, 3);
@@ -506,13 +506,13 @@ int sim_load_consume(SimMig *m, uint64_t size);
 #define SIM_HEAD_MAGIC UINT64_C(0x3164616548466956)
 #define SIM_CHUNK_MAGIC UINT64_C(0x316b6e7568436956)
 #define SIM_PHASE_STOP 1
-/* Of a record of protocol v2; precopy_acked: bytes of all before it */
+/* For a record of protocol v2; precopy_acked: bytes of all records before */
 #define SIM_RECORD_MAGIC UINT64_C(0x3164726f63655256)
 
 typedef struct SimStreamHead {
     uint64_t magic;
     uint32_t phase;
-    uint32_t extra_bytes;           /* of the vendor, behind the head */
+    uint32_t extra_bytes;           /* of the vendor's part after the head */
     uint64_t content_id;
     uint64_t total_bytes;           /* 0 in pre-copy: not known */
     uint64_t precopy_acked;
@@ -533,16 +533,16 @@ uint64_t sim_chunk_check(uint64_t id, uint64_t position,
                          const SimChunkHead *h);
 uint64_t sim_extra_check(uint64_t id, const uint8_t *extra, size_t bytes);
 /*
- * The next @n bytes of the head that the save session's stream or record has,
- * with the vendor's part: put them into @buf.
+ * Put the next @n bytes of the head of the save session's stream or record, and
+ * of the vendor's part, into @buf.
  */
 void sim_put_zone(SimMig *m, uint64_t magic, uint64_t precopy_acked,
                   uint8_t *buf, uint64_t n);
 /* A state too small for a head: both sides then know size and seed. */
 bool sim_headless(SimMig *m);
 /*
- * Offset of the chunk head in a chunk at @position of @size bytes. Returns
- * false if it has none. @zone_bytes: head of the stream.
+ * @at: set to the offset of the chunk head in a chunk of @size bytes at
+ * @position. Returns false if it has none. @zone_bytes: head of the stream.
  */
 bool sim_chunk_head_at(SimMig *m, uint64_t position, uint64_t size,
                        size_t zone_bytes, uint64_t *at);
@@ -554,22 +554,22 @@ void sim_pace(SimMig *m, int64_t start_us, uint64_t bytes, uint64_t rate);
 void sim_count_mapped(SimMig *m, uint64_t size, uint64_t trapped);
 
 /* ---- sim-model-region.c: registers and states ---- */
-/* sim_mig_init: set the state of a device that is first opened. */
+/* sim_mig_init: set the initial state, when the device is first opened. */
 void sim_mig_init(SimMig *m);
-/* sim_mig_reset: the same after use; the device was stopped by the host. */
+/* sim_mig_reset: the same for a reset; the host has stopped the device. */
 void sim_mig_reset(SimMig *m);
 /*
  * sim_mig_rw: an access to the region. @buf is memory of @len bytes for
- * accesses to registers (below SIM_REGS_SIZE), else what sim_host_move()
- * wants. Returns bytes or a negative errno.
+ * accesses to registers (below SIM_REGS_SIZE), otherwise the argument for
+ * sim_host_move(). Returns bytes or a negative errno.
  */
 ssize_t sim_mig_rw(SimMig *m, bool write, void *buf, size_t len,
                    uint64_t offset);
-/* sim_mig_mappable: may these bytes of the region be mapped at once? */
+/* sim_mig_mappable: may these bytes of the region be mapped together? */
 bool sim_mig_mappable(SimMig *m, uint64_t offset, uint64_t size);
-/* sim_mig_migrating: is a call in @from, asking for @to, in a migration? */
+/* sim_mig_migrating: is a call in @from, for @to, part of a migration? */
 bool sim_mig_migrating(SimEvent ev, uint32_t from, uint32_t to);
-/* sim_mig_leave_running: the device stops; its state has changed by running. */
+/* sim_mig_leave_running: the device stops; running has changed its state. */
 void sim_mig_leave_running(SimMig *m);
 
 /* ---- sim-model-fault.c ---- */
@@ -581,8 +581,8 @@ typedef struct SimRule {
     uint64_t migration_only;
     uint64_t nth;                   /* first match that fires, from 1 */
     uint64_t once;
-    uint64_t every;                 /* not once: every so many-th from there */
-    /* as written, until sim_rule_finish() reads them */
+    uint64_t every;                 /* not once: every n-th match after it */
+    /* as given, until sim_rule_finish() parses them */
     uint64_t err, short_len, value, set_error, delay_ms;
     uint64_t window_gone, raise_intx, flr;
     bool has_value;

@@ -1,15 +1,15 @@
 /*
  * Simulated VFIO devices: the order of several devices (protocol v2)
  *
- * Owns: the rule for devices that write to each other: no device stops
- * while another one that has P2P states still runs freely, and none runs
- * freely while another is still stopped. Where a client stops and starts
- * all in two passes it holds; what breaks it is a violation.
+ * Owns: the rule for devices that write to each other: no device may stop while
+ * another one that has P2P states is in running or pre-copy, and none may enter
+ * these while another is still stopped. A client that stops and starts all in
+ * two passes fulfils it; anything else is a violation.
  *
- * Only a machine that runs has such an order. A device cannot see that, but
- * it sees whether anybody ever switched its memory or bus mastering on; the
- * key p2p-order says otherwise. A device whose last SET failed is where its
- * driver left it, and is not held against the client.
+ * The rule applies only to a running machine. A device does not know that, but
+ * it knows whether its memory or bus mastering was ever enabled; the key
+ * p2p-order overrides this. A device whose last SET failed is in the state that
+ * its driver left it in, which is no violation by the client.
  *
  * Locks: sim_world.lock, and SimDevice.pci_lock of other devices, one at a
  * time.
@@ -49,7 +49,7 @@ static bool stopped(uint32_t state)
            state == SIM_RESUMING;
 }
 
-/* Not the device that has just left such states */
+/* Find another device in such a state. */
 static SimDevice *find_device(bool (*is)(uint32_t state))
 {
     for (unsigned i = 0; i < sim_world.devices->len; i++) {

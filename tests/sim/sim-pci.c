@@ -2,9 +2,9 @@
  * Simulated VFIO devices: PCI config space, BARs and interrupts
  *
  * Owns: the config space of a plausible small NIC (power management, MSI-X
- * and, where it is asked for, function level reset; one register BAR, one BAR
- * with the MSI-X table), the eventfds that SET_IRQS hands over, and what a
- * reset does to both.
+ * and, if configured, function level reset; one register BAR, one BAR with the
+ * MSI-X table), the eventfds passed by SET_IRQS, and the effect of a reset on
+ * both.
  *
  * Locks: SimDevice.pci_lock around everything here.
  *
@@ -130,7 +130,7 @@ bool sim_pci_command_has(SimDevice *d, uint16_t bits)
     return has;
 }
 
-/* Returns whether PCI_COMMAND has changed. */
+/* Returns true if PCI_COMMAND has changed. */
 static bool write_config(SimDevice *d, const uint8_t *buf, size_t len,
                          uint64_t offset)
 {
@@ -176,7 +176,7 @@ ssize_t sim_pci_config_rw(SimDevice *d, bool write, void *buf, size_t len,
     }
     g_mutex_unlock(&d->pci_lock);
     if (changed) {
-        sim_dma_drain(d);       /* it may be no bus master any more */
+        sim_dma_drain(d);       /* bus mastering may have been disabled */
         sim_status_write();
     }
     if (write && asks_for_flr(d, buf, len, offset)) {
@@ -238,7 +238,7 @@ int sim_pci_irq_info(SimDevice *d, void *arg)
     return 0;
 }
 
-/* Keep a reference of our own, as the kernel does. */
+/* Keep our own reference, as the kernel does. */
 static int set_fd(int *slot, int32_t fd)
 {
     int own = -1;

@@ -1,22 +1,21 @@
 /*
- * Simulated VFIO devices: the calls of libc that lead into the simulation
+ * Simulated VFIO devices: the libc functions that lead into the simulation
  *
  * Owns: the replacements of open, ioctl, pread, pwrite, read, write, readv,
- * writev, mmap and close, and the table that says which file descriptors are
- * ours. Everything else goes to the kernel by its system call at once: one
- * load decides.
- * Does not own: what a call on one of our descriptors means.
+ * writev, mmap and close, and the table of our file descriptors. Calls on any
+ * other descriptor go directly to the kernel; this is decided by a single load.
+ * Does not own: what a call on one of our descriptors does.
  *
  * Locks: none. A table entry is set before its descriptor is returned and
- * cleared before it is closed; as with the kernel, a caller that closes a
- * descriptor that another thread still uses gets what it asked for.
+ * cleared before it is closed; as with the kernel, a caller must not close a
+ * descriptor that another thread still uses.
  *
- * A forked child that shares our descriptors must not take devices down
- * when it closes its copies: in it the table is emptied.
+ * A forked child that shares our descriptors must not close devices when it
+ * closes its copies, so its table is cleared.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-/* Both open() and open64() are defined here: no renaming by the headers. */
+/* Both open() and open64() are defined here: headers must not rename them. */
 #undef _FILE_OFFSET_BITS
 #undef _FORTIFY_SOURCE
 
@@ -190,7 +189,7 @@ void *sim_real_mmap(void *addr, size_t length, int prot, int flags, int fd,
 #endif
 }
 
-/* How an offset of 64 bits is passed is libc's to know. */
+/* libc knows how to pass an offset of 64 bits. */
 ssize_t sim_real_pread(int fd, void *buf, size_t len, off64_t offset)
 {
     struct iovec part = { buf, len };
@@ -208,7 +207,7 @@ ssize_t sim_real_pwrite(int fd, const void *buf, size_t len, off64_t offset)
 /* ------------------------------------------------------------------------ */
 /* Opening                                                                  */
 
-/* True if @path is ours; then *@fd is what open() returns. */
+/* Returns true if @path is ours; then *@fd is the result of open(). */
 static bool open_ours(const char *path, int *fd)
 {
     const char *rest;
@@ -249,7 +248,7 @@ static bool needs_mode(int flags)
     return (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
 }
 
-/* The parameters come last: that of @dir is there for openat() alone. */
+/* The parameters come last; only openat() has one for @dir. */
 #define DEFINE_OPEN(name, dir, ...)                                 \
     EXPORT int name(__VA_ARGS__, ...)                               \
     {                                                               \
@@ -315,7 +314,7 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
     if (!file) {
         return syscall(SYS_ioctl, fd, request, arg);
     }
-    /* Numbers are shared between kinds of file: the kind decides. */
+    /* The meaning of a request's number depends on the kind of file. */
     switch (file->kind) {
     case SIM_FILE_CONTAINER:
         return result_of(sim_container_ioctl(file->container, request, arg));
@@ -435,7 +434,7 @@ EXPORT ssize_t write(int fd, const void *buf, size_t len)
                 : REAL_WRITE(fd, buf, len);
 }
 
-/* As the kernel does it with a file that knows no vectors */
+/* As in the kernel for a file without vectored operations */
 static ssize_t rw_vector(SimDataFile *data, bool write,
                          const struct iovec *iov, int count)
 {

@@ -1,6 +1,6 @@
 /*
- * Functions of libc without a public declaration: entry points of fortified
- * callers, and the original functions behind ours
+ * libc functions without a public declaration: entry points of fortified
+ * callers, and the original functions that ours replace
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -22,8 +22,8 @@ ssize_t __pread64_chk(int fd, void *buf, size_t len, off64_t offset,
 ssize_t __read_chk(int fd, void *buf, size_t len, size_t room);
 
 /*
- * ThreadSanitizer has to see these: what a thread reads from a pipe happened
- * after another thread wrote it.
+ * ThreadSanitizer must see these calls: a read from a pipe happens after the
+ * write by another thread.
  */
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)

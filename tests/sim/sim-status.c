@@ -1,12 +1,13 @@
 /*
  * Simulated VFIO devices: the status file
  *
- * Owns: the JSON text that says how each device is and what happened to
- * it, the file that it is written to on each change, and the short form
- * for tests in the process. Keys: docs/sim.md.
+ * Owns: the JSON text with the state and the counters of each device, the file
+ * that it is written to on each change, and the short form for tests in the
+ * same process. Keys: docs/sim.md.
  *
- * Locks: one of its own, so that two writers do not mix. Counters of other
- * threads are read without theirs; a status is exact once the device rests.
+ * Locks: a private one, so that there is one writer at a time. Counters of
+ * other threads are read without their locks; a status is exact once the
+ * device is idle.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -19,12 +20,12 @@
 
 #include "sim-internal.h"
 
-/* What others change is looked at without their locks: see above. */
+/* These functions read counters without their locks: see above. */
 #define LOOKS_ON __attribute__((no_sanitize("thread")))
 
 static GMutex status_lock;
 
-/* Empty if it is not @valid */
+/* @text: set to the digest, or to "" if it is not @valid */
 static void digest_text(bool valid, uint64_t digest,
                         char text[VFIO_SIM_DIGEST_LEN + 1])
 {
@@ -35,7 +36,7 @@ static void digest_text(bool valid, uint64_t digest,
     }
 }
 
-/* By hand: what is preloaded into QEMU brings no library along */
+/* JSON is written by hand: a preloaded library must not need others. */
 static void append_quoted(GString *b, const char *text)
 {
     g_string_append_c(b, '"');
@@ -50,7 +51,7 @@ static void append_quoted(GString *b, const char *text)
     g_string_append_c(b, '"');
 }
 
-/* What comes next in an object or array: its comma, and its name if it has */
+/* Begin the next member: a comma if needed, and the name if @key is set. */
 static void add_key(GString *b, const char *key)
 {
     if (!strchr("{[", b->str[b->len - 1])) {
@@ -159,7 +160,7 @@ static LOOKS_ON void add_violations(GString *b, SimDevice *d)
     g_string_append_c(b, ']');
 }
 
-/* As the client of the device's protocol reads it */
+/* The state's number in the device's protocol */
 static uint32_t state_number(const SimMig *m)
 {
     uint32_t state = sim_mig_state(m);
@@ -228,7 +229,7 @@ char *vfio_sim_status_json(void)
     return g_string_free(b, FALSE);
 }
 
-/* Replace the file as a whole; a reader never sees a part of it. */
+/* Replace the file atomically, so that a reader never sees a part of it. */
 static bool replace_file(const char *path, const char *text)
 {
     g_autofree char *temp = g_strdup_printf("%s.tmp", path);

@@ -1,8 +1,8 @@
 /*
- * Simulated VFIO devices: the directories that stand for sysfs
+ * Simulated VFIO devices: the directories that replace sysfs
  *
- * Owns: DIR/NAME with the links `subsystem` and `iommu_group`, all that
- * `-device vfio-pci,sysfsdev=DIR/NAME` looks at.
+ * Owns: DIR/NAME with the links `subsystem` and `iommu_group`, which are all
+ * that `-device vfio-pci,sysfsdev=DIR/NAME` needs.
  *
  * No locks.
  *
@@ -22,7 +22,7 @@ static bool fail(GError **err, const char *what, const char *path)
     return false;
 }
 
-/* The target need not exist: only the link's text is looked at. */
+/* The target need not exist: only the link's text is used. */
 static bool make_link(const char *in, const char *name, const char *target,
                       GError **err)
 {

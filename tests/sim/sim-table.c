@@ -1,9 +1,9 @@
 /*
- * Tests of the simulated device: what only it can do
+ * Tests of the simulated device: features that only it has
  *
- * Pre-copy in protocol v2, which the testbed's kernel does not know; the order
- * of several devices; drivers with quirks; the IOMMU's limits. What the
- * kernel's test driver has, too, is in device-table.c.
+ * Pre-copy in protocol v2, which the testbed's kernel lacks; the order of
+ * several devices; drivers with quirks; the IOMMU's limits. What the kernel's
+ * test driver has, too, is in device-table.c.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -14,7 +14,7 @@
 #define ALL V2 "p2p=yes\npre-copy=yes\n"
 #define LOG V2 "p2p=yes\nlog=yes\n"
 
-/* 1 GiB a second, at most 5000 bytes at a time */
+/* 1 GiB/s, at most 5000 bytes at a time */
 #define STALE ALL "precopy-size=1000\nprecopy-rate=1G\nprecopy-max=5000\n"
 
 /* An image of two records: 200 bytes of pre-copy, then 1000 */
@@ -23,7 +23,7 @@
               "set stop-copy; drain f; image = 1200; set stop; close f; " \
               "use b; set resuming f; "
 
-/* Edits that a load must notice: by a write, or where it ends */
+/* Changes that a load must detect, in a write or at its end */
 #define EDIT(name, puts, corrupt) \
     { "edit/" name, SAVER, SAVER "seed=2", NULL, \
       IMAGE puts "; num corrupt = " corrupt "; set stop = -EINVAL; " \
@@ -52,7 +52,7 @@ static const DeviceRow rows_v2[] = {
     PROFILE("xe", "3", "64M", NO_PRECOPY, "64M"),
     PROFILE("vgpu", "1", "32M", NO_PRECOPY, "32M"),
 
-    /* One file for all of a save, another one for the next */
+    /* One data fd for a whole save, another one for the next */
     { "session", ALL "precopy-size=1000\nstate-size=2000", NULL, NULL,
       "set pre-copy f; fd-is f r = -EBADF; read f 4 = 4; set pre-copy-p2p; "
       "read f 4 = 4; set pre-copy; set pre-copy; set stop-copy; read f 4 = 4; "
@@ -87,7 +87,7 @@ static const DeviceRow rows_v2[] = {
       "set pre-copy f; read f 8192 = 1000; sleep 1; info f 0 5000; "
       "read f 8192 = 5000; sleep 1; read f 8192 = 5000; set running; "
       "close f; clean" },
-    /* A few stale bytes: a record is never smaller than its head. */
+    /* Few changed bytes: a record is never smaller than its head. */
     { "few-stale", ALL "precopy-size=64\nprecopy-rate=1G\nprecopy-max=10",
       NULL, NULL,
       "set pre-copy f; read f 8192 = 64; sleep 1; info f 0 10; "
@@ -160,7 +160,7 @@ static const DeviceRow rows_v2[] = {
       "set running-p2p = -EINVAL; set pre-copy-p2p = -EINVAL; "
       "num violation-count = 2; set pre-copy f; set stop; close f; "
       "num violation-count = 2" },
-    /* A cancel leaves data unread: that is counted, and no violation. */
+    /* A cancel leaves data unread: this is counted, but not a violation. */
     { "request/unfinished", ALL "state-size=1000", NULL, NULL,
       "set stop-copy f; read f 1 = 1; set stop; close f; "
       "num unfinished-saves = 1; set pre-copy f; set running; close f; "
@@ -227,19 +227,19 @@ static const DeviceRow rows_fault[] = {
       "fired x = 1; close f" },
     { "fault/errno/data-size", SAVER, NULL, "x event=data-size errno=EBUSY",
       "told = -EBUSY; told = 1000; fired x = 1" },
-    /* The same rule at a device of v1 */
+    /* The same rule with a device of v1 */
     { "fault/v1-flr", "", NULL,
       "x event=pending-read state=stop-copy flr=now",
       "set stop-copy; pending = 1M; is running; fired x = 1" },
     { "fault/eintr", "areas=none", NULL, "x event=data-read errno=EINTR",
       "set stop-copy; pending = 1M; offset = 4K; size = 1M; "
       "r 4096 64 = -EINTR; r 4096 64" },
-    /* The device was asked when it was opened, too. */
+    /* The information was also read when the device was opened. */
     { "fault/device-info", "", NULL, "x event=device-info count=2 errno=ENXIO",
       "ask device-info = -ENXIO; ask device-info; fired x = 1" },
     { "fault/iommu-info", "", NULL, "x event=iommu-info errno=ENXIO",
       "ask iommu-info = -ENXIO; ask iommu-info; fired x = 1" },
-    /* The first rule in the file acts; the other waits for its turn. */
+    /* The first matching rule in the file fires, the other one later. */
     { "fault/two-rules", "areas=none", NULL,
       "x event=state-read errno=EIO\n"
       "y event=any-call errno=EBUSY once=no count=4",
@@ -251,9 +251,9 @@ static const DeviceRow rows_fault[] = {
     { NULL }
 };
 
-/* ---- several devices: none stops while another may still use it ---- */
+/* ---- several devices: none may stop while another can still use it ---- */
 
-/* 2 running, 5 and 7 P2P, 1 stop ...; where a device is said to be wrong */
+/* States by number: 2 running, 5 and 7 P2P, 1 stop ... */
 #define ORDER(name, order, keys_a, keys_b, script) \
     { "order/" name, V2 keys_a, V2 keys_b "\n[sim]\np2p-order=" order, NULL, \
       script }
@@ -322,17 +322,17 @@ static const DeviceRow rows_log[] = {
       "report 0x1400000 64P = 0; dma 0x1007000 8; dma 0x1008000 8; log-off; "
       "num log.on; num log.unread-pages = 2; log-off = -EINVAL; "
       "log 1P 16M+128P; report 16M 128P = 0; log-off; clean" },
-    /* One write over the ends of both ranges, and of two pages */
+    /* One write across the boundary of both ranges, and of two pages */
     { "edges", LOG, NULL, NULL,
       BASE "log 1P 16M+2P 0x1003000+2P; dma 0x1001ff8 4112; "
       "report 16M 2P = 2; report 0x1003000 2P = 1; dma 0x1000ff8 16; "
       "report 16M 2P = 3; clean" },
-    /* Bits are added to what the caller has; the bitmap's pages are his own. */
+    /* Bits are added to the caller's bitmap, with the caller's page size. */
     { "bitmap", LOG, NULL, NULL,
       BASE "log 1P 16M+16M; dma 0x103f000 8; "
       "report 16M 1024P 16P 0x10000000000 = 0x10000000008; "
       "report 16M 1024P = 0" },
-    /* A device that tracks 64 KiB keeps a page that was told in part. */
+    /* A device with pages of 64 KiB keeps one that was reported in part. */
     { "coarse", LOG "log-page-size=64K", NULL, NULL,
       BASE "log 1P 16M+256P; dma 0x1014000 8; report 0x1010000 4P = 0xf; "
       "report 0x1010000 16P = 0xffff; report 16M 64P = 0" },
@@ -350,7 +350,7 @@ static const DeviceRow rows_log[] = {
       "dma 0x1065000 8; dma 0x1083000 8; "
       "report 0x1041000 64P = 0x1000000005; "
       "dma 0x1041000 8; dma 0x1043000 8; dma 0x1065000 8; dma 0x1083000 8; "
-      /* From page 66 on: 64 is lost, and the last two are not looked at. */
+      /* From page 66: page 64 is lost, and the last two are not reported. */
       "report 0x1043000 66P = 0x400000001; report 0x1041000 64P = 0; "
       "report 0x1081000 64P = 4" },
     { "empty", "profile=mtty", NULL, NULL,
@@ -365,7 +365,7 @@ static const DeviceRow rows_log[] = {
     { NULL }
 };
 
-/* ---- the IOMMU's limits, and what counts as dirty ---- */
+/* ---- the IOMMU's limits, and which pages are dirty ---- */
 
 static const DeviceRow rows_memory[] = {
     { "map-limits", "[container]\nmax-mappings=4\niova-ranges=0+1M;2M+1M",
@@ -382,7 +382,7 @@ static const DeviceRow rows_memory[] = {
     { "pinned", "pinned=0x12000+0x1001;0x1f000+0x5000", NULL, NULL,
       "map 0x10000 16P; dirty 1; bits 0x10000 16P = 0x800c; "
       "bits 0x10000 16P = 0x800c; map 0x20000 16P; bits 0x20000 16P = 0xf; "
-      /* Bits of a range begin at its start, whatever is mapped there. */
+      /* Bit 0 is the range's first page, whether or not it is mapped. */
       "bits 0xd000 64P = 0x7c0060" },
     { "all-dirty", "[container]\ndirty-mode=all", NULL, NULL,
       "map 0x10000 4P; dirty 1; bits 0x10000 4P = 0xf; bits 0x10000 4P = 0xf" },

@@ -1,8 +1,8 @@
 /*
  * Tests of the simulated device: the configuration file
  *
- * Owns: the errors of a wrong configuration; faults that need more than a
- * script (device-play.h): resets of a bus, a window that goes away.
+ * Owns: the errors for an invalid configuration; faults that need more than a
+ * script (device-play.h): bus resets, and a window that becomes inaccessible.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -36,7 +36,7 @@ static int do_hot_reset(SimClient *c)
     return call(c, VFIO_DEVICE_PCI_HOT_RESET, words);
 }
 
-/* A reset of the bus, for whoever holds all groups that it affects. */
+/* A bus reset requires all groups that it affects. */
 static void test_hot_reset(void)
 {
     static const struct {
@@ -69,7 +69,7 @@ static void test_hot_reset(void)
     }
 }
 
-/* Mappings fail while the window is away, and are good again after it. */
+/* Mappings fail while the window is inaccessible, and work again after it. */
 static void test_window_gone(void)
 {
     SimClient *c;
@@ -98,7 +98,7 @@ static void test_window_gone(void)
 }
 
 /* ------------------------------------------------------------------------ */
-/* Wrong configurations                                                     */
+/* Invalid configurations                                                   */
 
 typedef struct Wrong {
     const char *text;
@@ -172,7 +172,7 @@ static void test_wrong_config(gconstpointer opaque)
     g_assert_nonnull(err);
     g_test_message("%s", err->message);
     g_assert_nonnull(strstr(err->message, w->says));
-    /* Nothing is left of it, and a good one works after it. */
+    /* Nothing of it remains, and a valid one is accepted after it. */
     g_assert_false(vfio_sim_device_status("a", &(VFIOSimStatus){ 0 }));
     g_assert_true(vfio_sim_configure_data("[device a]\n", NULL));
     g_assert_true(vfio_sim_device_status("a", &(VFIOSimStatus){ 0 }));

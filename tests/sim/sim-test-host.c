@@ -1,9 +1,9 @@
 /*
  * Tests of the simulated device: everything around the migration region
  *
- * Owns: containers and groups with the kernel's refusals, PCI config space
- * and interrupts, status, transcript, the directories that stand for sysfs,
- * forked children. Does not own: guest memory (sim-test-memory.c).
+ * Owns: containers and groups with the kernel's errors, PCI config space and
+ * interrupts, status, transcript, the directories that replace sysfs, forked
+ * children. Does not own: guest memory (sim-test-memory.c).
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -71,7 +71,7 @@ static void test_order(void)
     close(container);
 }
 
-/* The number of one kind of file means nothing to another. */
+/* Each kind of file rejects the requests of the others. */
 static void test_kinds(void)
 {
     struct vfio_region_info info = { .argsz = sizeof(info) };
@@ -108,7 +108,7 @@ static void test_two_devices(void)
     close(second);
     client_close(a);
     client_close(b);
-    /* Opened again, it is a new device. */
+    /* After it is opened again, it is in its initial state. */
     a = client_open("a", 1);
     g_assert_cmpuint(client_status("a").device_state, ==, RUNNING);
     client_close(a);
@@ -133,7 +133,7 @@ static void test_fork(void)
     client_close(c);
 }
 
-/* A container takes groups behind one IOMMU only: 1 and 2, not 3 and 4. */
+/* A container accepts only groups behind one IOMMU: 1 and 2, not 3 and 4. */
 static void test_iommus(void)
 {
     SimClient *c = sim_test_open("", "[device b]\ngroup=2\n"
@@ -180,7 +180,7 @@ static void test_switches(void)
 /* ------------------------------------------------------------------------ */
 /* PCI                                                                      */
 
-/* All of @len bytes of it; must be taken. */
+/* Read @len bytes; must succeed. */
 static void config_read(SimClient *c, unsigned at, void *buf, size_t len)
 {
     g_assert_cmpint(client_config(c, false, at, buf, len), ==, len);
@@ -215,7 +215,7 @@ static void test_config_space(void)
     client_close(c);
 }
 
-/* Bytes that a test lays over it come back with a reset. */
+/* A reset restores the bytes given in the configuration. */
 static void test_config_given(void)
 {
     uint8_t all[256];
@@ -237,7 +237,7 @@ static void test_config_given(void)
     client_close(c);
 }
 
-/* One byte beyond makes it that of a PCI Express device. */
+/* One byte beyond 256 makes it the config space of a PCI Express device. */
 static void test_config_extended(void)
 {
     uint8_t all[4096];
@@ -250,7 +250,7 @@ static void test_config_extended(void)
     client_close(c);
 }
 
-/* The guest's own way to reset the function, where the device has one */
+/* Function level reset by the guest, if the device has it */
 static void test_flr(void)
 {
     SimClient *c = sim_test_open("", "msix-vectors=0\nflr=yes");
@@ -405,7 +405,7 @@ static void test_files(void)
     g_assert_nonnull(strstr(log, "dev chunk-done phase=stop-copy seq=0 "
                             "offset=0x1000 size=1048576 trapped=1048576 "
                             "calls=1\n"));
-    /* Written at the interval, too. */
+    /* It is also written at the configured interval. */
     g_unlink(status);
     for (unsigned i = 0; i < 1000 && !g_file_test(status, G_FILE_TEST_EXISTS);
          i++) {
@@ -444,7 +444,7 @@ static void test_sysfs(void)
     g_assert_cmpint(g_rmdir(dir), ==, 0);
 }
 
-/* Without a configuration all is as if the simulation were not there. */
+/* Without a configuration the simulation has no effect. */
 static void test_inactive(void)
 {
     vfio_sim_shutdown();

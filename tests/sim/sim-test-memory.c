@@ -40,7 +40,7 @@ static void test_iommu_info(void)
     arg.info.argsz = 8;
     g_assert_cmpint(result(ioctl(c->container, VFIO_IOMMU_GET_INFO, &arg)),
                     ==, -EINVAL);
-    /* Too small for cap_offset: nothing beyond it may be written. */
+    /* argsz is too small for cap_offset: nothing beyond may be written. */
     memset(&arg, 0xee, sizeof(arg));
     arg.info.argsz = 16;
     g_assert_cmpint(ioctl(c->container, VFIO_IOMMU_GET_INFO, &arg), ==, 0);
@@ -53,7 +53,7 @@ static void test_iommu_info(void)
 
 #define RAM_BYTES (256 * PAGE)
 
-/* RAM of a guest, all zero; for munmap() */
+/* Guest RAM, all zero; freed with munmap() */
 static uint8_t *new_ram(void)
 {
     uint8_t *ram = mmap(NULL, RAM_BYTES, PROT_READ | PROT_WRITE,
@@ -85,7 +85,7 @@ static unsigned check_changed(const uint8_t *ram, const uint8_t *before,
     return changed;
 }
 
-/* Wait till the device has written more than @bytes in all; up to 10 s. */
+/* Wait up to 10 s until the device has written more than @bytes in total. */
 static void wait_dma(uint64_t bytes)
 {
     for (unsigned i = 0; i < 10000; i++) {
@@ -118,7 +118,7 @@ static void test_dma(void)
     g_assert_cmpint(client_dirty_bits(c, 0x100000, RAM_BYTES, PAGE, bits, 32),
                     ==, 0);
     g_assert_cmpuint(check_changed(ram, before, bits), >, 4);
-    /* Only in its range, and not a byte after the device has stopped. */
+    /* It writes only in its range, and nothing once the device has stopped. */
     g_assert_cmpint(memcmp(ram, before, 0x10000), ==, 0);
     g_assert_cmpint(memcmp(ram + 0xd0000, before + 0xd0000, 0x30000), ==, 0);
     memcpy(before, ram, RAM_BYTES);
@@ -126,7 +126,7 @@ static void test_dma(void)
     g_usleep(20 * 1000);
     g_assert_cmpint(memcmp(ram, before, RAM_BYTES), ==, 0);
     g_assert_cmpuint(client_status("dev").dma_bytes, ==, s.dma_bytes);
-    /* On again with the device; no memory is touched after an unmap. */
+    /* DMA continues with the device; nothing is written after an unmap. */
     g_assert_cmpint(client_set_state(c, RUNNING), ==, 0);
     wait_dma(s.dma_bytes);
     g_assert_cmpint(client_unmap(c, 0x100000, &size, 0, NULL), ==, 0);
@@ -172,7 +172,7 @@ static void write_command(SimClient *c, uint16_t command)
     g_assert_cmpint(client_config(c, true, PCI_COMMAND, &command, 2), ==, 2);
 }
 
-/* Where bus mastering ends, a burst that was on its way has ended, too. */
+/* Once bus mastering is off, no burst is in progress any more. */
 static void test_dma_bus_master_off(void)
 {
     g_autofree uint8_t *before = g_malloc(RAM_BYTES);

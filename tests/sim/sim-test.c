@@ -1,8 +1,7 @@
 /*
  * Tests of the simulated device: the program
  *
- * Owns: main(), and the look into the simulation. The tests stand in
- * sim-test-*.c.
+ * Owns: main(), and access to the simulation. The tests are in sim-test-*.c.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -48,18 +47,18 @@ JsonObject *sim_test_status_device(JsonParser *parser, const char *text,
     return json_object_get_object_member(root, device);
 }
 
-/* ---- the tables' device: a, and b where the row has one ---- */
+/* ---- devices of the tables: a, and b if the row has one ---- */
 
 static SimClient *table_dev[2];
 static char *table_transcript;      /* the file */
-static size_t table_seen;           /* bytes of it */
+static size_t table_seen;           /* bytes of it that were read */
 
 static const char *table_name(unsigned n)
 {
     return n ? "b" : "a";
 }
 
-/* "NAME event=E errno=N" as the file has it: one key a line */
+/* Convert "NAME event=E errno=N" to the file's format: one key per line. */
 static void add_faults(GString *text, const DeviceRow *row)
 {
     g_auto(GStrv) rules = g_strsplit(row->faults ? row->faults : "", "\n",
@@ -120,7 +119,7 @@ static JsonNode *table_status(JsonParser *parser, unsigned n, const char *path)
     return json_object_get_member(o, keys[1] ? keys[1] : keys[0]);
 }
 
-/* What other tests ask in the process is what the status file says. */
+/* The status inside the process must be the same as in the status file. */
 static void check_short_form(unsigned n, const char *path, gint64 value)
 {
     const VFIOSimStatus s = client_status(table_name(n));

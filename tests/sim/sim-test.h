@@ -24,20 +24,23 @@
 #define RESUMING 4u
 #define ERROR_STATE 6u
 
-/* sim_test_configure: the simulation is as @text says; it must be right. */
+/* sim_test_configure: configure the simulation by @text; must succeed. */
 void sim_test_configure(const char *text);
 
-/* sim_test_open: device "dev", open; keys of its container and of its own */
+/* sim_test_open: open device "dev", with the keys @container and @device. */
 SimClient *sim_test_open(const char *container, const char *device);
 
-/* client_status: what the simulation counted of device @name */
+/* client_status: the simulation's status of device @name */
 VFIOSimStatus client_status(const char *name);
 
-/* sim_test_status_device: @device in a status file's @text, of @parser */
+/*
+ * sim_test_status_device: parse a status file's @text with @parser. Returns
+ * the object of @device, which @parser owns.
+ */
 JsonObject *sim_test_status_device(JsonParser *parser, const char *text,
                                    const char *device);
 
-/* The parts */
+/* Add the tests of each part. */
 void sim_test_faults_add(void);
 void sim_test_host_add(void);
 void sim_test_memory_add(void);

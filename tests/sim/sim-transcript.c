@@ -1,13 +1,12 @@
 /*
  * Simulated VFIO devices: the transcript
  *
- * Owns: one line of text for each thing that was asked of a device, and the
- * list of contract violations. Each line is one write(2), so that it
- * survives the end of the process by any signal.
+ * Owns: one line of text for each request to a device, and the list of contract
+ * violations. Each line is one write(2), so that it is kept even if the process
+ * is killed.
  *
- * Locks: none; O_APPEND keeps lines whole. Violations are recorded with
- * the device's mig_lock held or none of it needed: the array is guarded by
- * a lock of its own.
+ * Locks: none; O_APPEND keeps lines whole. Violations may be recorded with or
+ * without the device's mig_lock: a separate lock guards the array.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

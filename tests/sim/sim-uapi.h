@@ -1,5 +1,5 @@
 /*
- * Simulated VFIO devices: protocol v2 as the kernel's header has it
+ * Simulated VFIO devices: protocol v2 as in the kernel's header
  *
  * Owns: numbers and structures of VFIO_DEVICE_FEATURE up to Linux 7.1,
  * under separate names: the header that this is built with may be older. This

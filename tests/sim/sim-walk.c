@@ -1,9 +1,9 @@
 /*
- * Simulated VFIO devices: protocol v2's ways of more than one arc
+ * Simulated VFIO devices: protocol v2's paths of more than one arc
  *
- * Owns: what the kernel's VFIO core does with a SET of the device state:
- * which arcs a driver is asked for, one after the other. A driver sees no
- * more than that, so the model (sim-model-v2.c) does not know of ways.
+ * Owns: what the kernel's VFIO core does for a SET of the device state: the
+ * sequence of arcs that it requests from the driver. A driver sees only single
+ * arcs, so the model (sim-model-v2.c) has no paths.
  *
  * Locks: SimDevice.mig_lock, held by the caller.
  *
@@ -19,7 +19,7 @@ enum {
     PP2P = SIM_PRE_COPY_P2P, NONE = -1,
 };
 
-/* [from][to]: the next state on the way, for a device that has all of them */
+/* [from][to]: the next state on the path, for a device with all states */
 static const int8_t ways[SIM_NUM_STATES][SIM_NUM_STATES] = {
     /* to:     STOP  RUN   COPY  PRE   RES   RP2P  error PP2P */
     [STOP] = { NONE, RP2P, COPY, RP2P, RES,  RP2P, NONE, RP2P },
@@ -31,7 +31,7 @@ static const int8_t ways[SIM_NUM_STATES][SIM_NUM_STATES] = {
     [PP2P] = { RP2P, RP2P, COPY, PRE,  RP2P, RP2P, NONE, NONE },
 };
 
-/* States that the device does not have are left out. */
+/* States that the device does not have are skipped. */
 static int next_state(const SimMig *m, uint32_t from, uint32_t to)
 {
     int next = from == SIM_ERROR ? NONE : ways[from][to];

@@ -1,11 +1,11 @@
 /*
- * Simulated VFIO devices: the one simulated machine of the process
+ * Simulated VFIO devices: the only simulated machine of the process
  *
- * Owns: the configuration in force and the lists of devices, containers and
+ * Owns: the current configuration and the lists of devices, containers and
  * groups; reading the configuration on first use; names and small helpers.
  *
  * Locks: sim_world.lock guards the lists. The configuration is read under a
- * lock of its own, so that its errors can be printed without others held.
+ * separate lock, so that errors can be printed without any other.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -30,7 +30,7 @@ static void world_drop(void)
     sim_transcript_close();
 }
 
-/* The configuration is @text, or that of file @path. */
+/* Read the configuration @text, or file @path. */
 static bool configure(const char *text, const char *path, GError **err)
 {
     g_autoptr(GKeyFile) keys = g_key_file_new();
@@ -68,9 +68,9 @@ void vfio_sim_shutdown(void)
 }
 
 /*
- * Whether this process has a simulated VFIO. VFIO_SIM_CONFIG is looked at
- * when /dev/vfio is first opened, not before: the many processes that only
- * inherit the environment are left alone.
+ * Does this process have a simulated VFIO? VFIO_SIM_CONFIG is not read before
+ * /dev/vfio is first opened: this must not affect the many processes that only
+ * inherit the environment.
  */
 bool sim_world_active(void)
 {

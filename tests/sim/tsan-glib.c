@@ -1,10 +1,10 @@
 /*
- * ThreadSanitizer is told of glib's locks
+ * Make glib's locks visible to ThreadSanitizer
  *
- * Owns: nothing. glib's mutexes and conditions are futexes inside of a
- * library that is not instrumented: unlike pthread's the sanitizer does not
- * see them, and takes what they guard for a race. The linker puts these
- * functions in their place (--wrap), in our own objects only.
+ * Owns: nothing. glib's mutexes and conditions are futexes in a library that
+ * is not instrumented: unlike pthread's, they are invisible to the sanitizer,
+ * which then reports races on the data that they guard. The linker replaces
+ * them by these functions (--wrap), only in our own objects.
  *
  * Only in builds with -Db_sanitize=thread.
  *
@@ -13,7 +13,7 @@
 #include <glib.h>
 #include <sanitizer/tsan_interface.h>
 
-/* The linker looks for them on behalf of shared libraries, too. */
+/* Shared libraries need these symbols, too. */
 #pragma GCC visibility push(default)
 
 void __real_g_mutex_lock(GMutex *mutex);

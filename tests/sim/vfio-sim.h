@@ -63,24 +63,24 @@ char *vfio_sim_status_json(void);
 typedef struct VFIOSimStatus {
     unsigned device_state;          /* as the client reads it, 0..7 */
     bool v2;                        /* by the numbers of protocol v2 */
-    /* Digests of device state, hexadecimal, "" = never was. */
-    char digest[VFIO_SIM_DIGEST_LEN + 1];         /* of the state now */
+    /* Digests of device states, hexadecimal; "": there was none */
+    char digest[VFIO_SIM_DIGEST_LEN + 1];         /* of the current state */
     char saved_digest[VFIO_SIM_DIGEST_LEN + 1];   /* last read to its end */
-    char loaded_digest[VFIO_SIM_DIGEST_LEN + 1];  /* last taken whole */
-    bool loaded;                    /* runs, or rests, on a loaded state */
+    char loaded_digest[VFIO_SIM_DIGEST_LEN + 1];  /* last loaded completely */
+    bool loaded;                    /* has a loaded state, running or stopped */
     bool state_lost;                /* by a reset */
     unsigned violations;
     unsigned corrupt;
     unsigned incomplete;
-    unsigned unfinished_saves;      /* v2: left before the end was read */
+    unsigned unfinished_saves;      /* v2: ended before all was read */
     unsigned data_fds;              /* v2: open ones */
-    bool log_on;                    /* v2: of the device's own DMA */
+    bool log_on;                    /* v2: the device's DMA log */
     uint64_t log_unread_pages;      /* dirty when it was last stopped */
     unsigned refused;
     unsigned resets;
     unsigned unacked_chunks;
     uint64_t calls;                 /* on the device fd, since it was opened */
-    uint64_t migration_calls;       /* of them, while in a migration */
+    uint64_t migration_calls;       /* those of them during a migration */
     uint64_t saved_bytes;
     uint64_t loaded_bytes;
     uint64_t trapped_bytes;
@@ -96,11 +96,11 @@ typedef struct VFIOSimStatus {
  */
 bool vfio_sim_device_status(const char *name, VFIOSimStatus *status);
 
-/* vfio_sim_violations: of all devices, what VFIOSimStatus has of one */
+/* vfio_sim_violations: number of violations of all devices */
 unsigned vfio_sim_violations(void);
 
 /*
- * vfio_sim_fault_fired: how often the rule `[fault NAME]` fired.
+ * vfio_sim_fault_fired: how often the rule `[fault NAME]` has fired.
  * Returns -1 if there is no such rule.
  */
 int vfio_sim_fault_fired(const char *name);
