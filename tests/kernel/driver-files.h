@@ -1,10 +1,9 @@
 /*
- * Where the kernel's test driver and its devices are found in sysfs and
- * debugfs
+ * Files of the kernel's test driver and its devices in sysfs and debugfs
  *
- * Owns: paths, reading and writing of such a file, and what an administrator
- * does by them. Used by all tests that run in the VM of scripts/vm-testbed,
- * whatever they open the devices with.
+ * Owns: paths, reading and writing of these files, and an administrator's
+ * actions with them. Used by all tests that run in the VM of
+ * scripts/vm-testbed, whatever opens the devices.
  * Does not own: devices (driver-client.h, kernel-device.h, world-kernel.c).
  * Locks: none.
  * Source: docs/test-driver.md; Documentation/ABI/testing/sysfs-bus-pci and
@@ -25,34 +24,35 @@
 #define MDEV_DEVICES "/sys/bus/mdev/devices"
 #define PCI_DEVICES "/sys/bus/pci/devices"
 
-/* PCI devices behind the IOMMU that scripts/vm-testbed puts there. */
+/* PCI devices behind the IOMMU, created by scripts/vm-testbed */
 #define KERNEL_PCI_SOURCE "0000:00:10.0"
 #define KERNEL_PCI_DESTINATION "0000:00:11.0"
 
-/* driver_missing: why its devices cannot be made here, NULL if they can. */
+/* driver_missing: why devices cannot be created here; NULL if they can. */
 const char *driver_missing(void);
 
 /*
- * driver_write_file: one write(), as these files want it. Returns 0 or an
- * errno. Allocates nothing: may be called between fork() and _exit().
+ * driver_write_file: write @text in one write(), as these files require.
+ * Returns 0 or an errno. Allocates nothing: may be called between fork() and
+ * _exit().
  */
 int driver_write_file(const char *path, const char *text);
 
-/* driver_debug_path: a @file of debugfs; NULL: its directory. Caller frees. */
+/* driver_debug_path: path of @file in debugfs; NULL: the directory. To free. */
 char *driver_debug_path(const char *device, const char *file);
 
-/* driver_debug_read: what such a file has. Caller frees. */
+/* driver_debug_read: content of such a file. Caller frees. */
 char *driver_debug_read(const char *device, const char *file, GError **error);
 
-/* driver_debug_write: 0 or an errno. */
+/* driver_debug_write: write such a file. Returns 0 or an errno. */
 int driver_debug_write(const char *device, const char *file, const char *text);
 
-/* driver_bind_pci: a PCI device that has no driver. 0 or an errno. */
+/* driver_bind_pci: bind a PCI device that has no driver. 0 or an errno. */
 int driver_bind_pci(const char *address);
 
 /*
- * driver_remove: an mdev goes, a PCI device loses its driver. Returns 0 or an
- * errno, once nobody has it open any more. Allocates nothing, as above.
+ * driver_remove: remove an mdev, or unbind a PCI device. Returns 0 or an errno,
+ * once the device is no longer open. Allocates nothing, as above.
  */
 int driver_remove(const char *device);
 

@@ -3,8 +3,8 @@
  * Registers of QEMU's edu device
  *
  * Owns: the layout of its BAR 0. Shared by the kernel driver that saves and
- * loads them, by the guest's driver and by tests, so this file has macros
- * only. Locks: none. Source: docs/specs/edu.txt of QEMU.
+ * loads them, by the guest's driver and by tests, so this file has only
+ * macros. Locks: none. Source: docs/specs/edu.txt of QEMU.
  */
 #ifndef EDU_REGS_H
 #define EDU_REGS_H
@@ -14,7 +14,7 @@
 #define EDU_LIVENESS		0x04	/* RW: reads inverted */
 #define EDU_FACTORIAL		0x08	/* RW: write n, read n! */
 #define EDU_STATUS		0x20
-#define   EDU_STATUS_BUSY	0x01	/* RO: computes a factorial */
+#define   EDU_STATUS_BUSY	0x01	/* RO: computing a factorial */
 #define   EDU_STATUS_INTR	0x80	/* RW: interrupt after a factorial */
 #define EDU_INTR_STATUS		0x24	/* RO */
 #define   EDU_INTR_FACTORIAL	0x001
@@ -22,18 +22,18 @@
 #define EDU_INTR_RAISE		0x60	/* WO: bits of INTR_STATUS */
 #define EDU_INTR_ACK		0x64	/* WO: the same */
 
-/* 64 bits wide, or the low half of it. */
+/* Accessed as 64 bits, or as the low 32 bits */
 #define EDU_DMA_SRC		0x80
 #define EDU_DMA_DST		0x88
 #define EDU_DMA_COUNT		0x90	/* bytes */
 #define EDU_DMA_CMD		0x98
-#define   EDU_DMA_RUN		0x1	/* until it is done, 100 ms */
-#define   EDU_DMA_TO_MEMORY	0x2	/* from the buffer; else into it */
+#define   EDU_DMA_RUN		0x1	/* set until it is done, 100 ms */
+#define   EDU_DMA_TO_MEMORY	0x2	/* from the buffer; 0: to it */
 #define   EDU_DMA_INTR		0x4	/* EDU_INTR_DMA when it is done */
 
 /*
- * The buffer, as DMA addresses it. A copy that ends with its last byte ends
- * QEMU 7.2: half of it is what tests copy.
+ * The buffer's DMA address. A copy that includes its last byte makes QEMU 7.2
+ * exit, so tests copy half of it.
  */
 #define EDU_BUFFER		0x40000
 #define EDU_BUFFER_BYTES	4096

@@ -2,8 +2,8 @@
 /*
  * Test driver for VFIO migration: the emulated PCI device
  *
- * Owns: the type of the emulated device, and the calls of vmt-emu.c (config
- * space, BARs) and vmt-irq.c (interrupts) that vmt-mdev.c makes.
+ * Owns: the type of the emulated device, and the functions of vmt-emu.c (config
+ * space, BARs) and vmt-irq.c (interrupts) that vmt-mdev.c calls.
  * Locks: see vmt.h.
  */
 #ifndef VMT_EMU_H
@@ -24,8 +24,8 @@ struct vmt_irqs {
 	struct eventfd_ctx *req;
 	struct eventfd_ctx *msix[VMT_MAX_VECTORS];
 	unsigned int msix_enabled;	/* vectors given by SET_IRQS */
-	unsigned int msix_armed;	/* of them, with an eventfd */
-	bool intx_up;			/* the level of the line */
+	unsigned int msix_armed;	/* those of them with an eventfd */
+	bool intx_up;			/* level of the line */
 	bool intx_masked;
 	struct virqfd *unmask;
 };
@@ -48,7 +48,7 @@ static inline struct vmt_mdev *vmt_mdev_of(struct vmt_device *vmt)
 
 /* ---- vmt-emu.c ---- */
 extern const struct vmt_ops vmt_emu_ops;
-/* vmt_emu_fill: config space and registers as after power on. */
+/* vmt_emu_fill: set config space and registers to their power-on values. */
 void vmt_emu_fill(struct vmt_mdev *m);
 u64 vmt_emu_bar_size(struct vmt_mdev *m, unsigned int index);
 ssize_t vmt_emu_config_rw(struct vmt_mdev *m, bool write, char __user *buf,
@@ -60,10 +60,10 @@ ssize_t vmt_emu_bar_rw(struct vmt_mdev *m, bool write, unsigned int index,
 unsigned int vmt_irqs_count(struct vmt_mdev *m, unsigned int index);
 int vmt_irqs_set(struct vmt_mdev *m, u32 flags, unsigned int index,
 		 unsigned int start, unsigned int count, void *data);
-/* vmt_irqs_raise: MSI-X if it is on, else INTx. */
+/* vmt_irqs_raise: raise MSI-X if it is on, otherwise INTx if @may_intx. */
 void vmt_irqs_raise(struct vmt_mdev *m, unsigned int vector, bool may_intx);
 void vmt_irqs_lower(struct vmt_mdev *m);
-/* vmt_irqs_request: ask the user to give the device back. */
+/* vmt_irqs_request: ask the user to release the device. */
 bool vmt_irqs_request(struct vmt_mdev *m);
 void vmt_irqs_drop_msix(struct vmt_mdev *m);
 void vmt_irqs_drop_all(struct vmt_mdev *m);

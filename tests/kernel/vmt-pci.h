@@ -2,8 +2,8 @@
 /*
  * Test driver for VFIO migration: QEMU's "edu" behind vfio_pci_core
  *
- * Owns: the type of that device, and the calls of vmt-edu.c that vmt-pci.c
- * makes. Locks: see vmt.h.
+ * Owns: the type of that device, and the functions of vmt-edu.c that vmt-pci.c
+ * calls. Locks: see vmt.h.
  */
 #ifndef VMT_PCI_H
 #define VMT_PCI_H
@@ -18,17 +18,17 @@
 struct vmt_pci {
 	struct vfio_pci_core_device core;
 	struct vmt_device vmt;
-	bool core_resets;		/* what core.reset_works was */
+	bool core_resets;		/* original core.reset_works */
 	void __iomem *bar;		/* while it is open */
 	u32 factorial_of;		/* last number written, see vmt-edu.c */
 	bool factorial_known;
-	bool factorial_intr_due;	/* it computes, and will interrupt */
-	u32 intr_due;			/* raised when the device runs */
+	bool factorial_intr_due;	/* computing, will interrupt */
+	u32 intr_due;			/* to raise once the device runs */
 	struct {
 		u64 at;
 		u64 count;
-		bool asked;		/* the guest's write is under way */
-		bool due;		/* it may be writing there */
+		bool asked;		/* the guest's write is in progress */
+		bool due;		/* edu may be writing there */
 	} target;			/* of edu's own DMA; memory_lock */
 };
 
@@ -39,14 +39,14 @@ static inline struct vmt_pci *vmt_pci_of(struct vmt_device *vmt)
 
 int vmt_edu_open(struct vmt_pci *vp);
 void vmt_edu_close(struct vmt_pci *vp);
-/* vmt_edu_see_write: the guest writes to BAR 0. Returns 0 if it may. */
+/* vmt_edu_see_write: called before a write to BAR 0. Returns 0 to allow it. */
 int vmt_edu_see_write(struct vmt_pci *vp, const char __user *buf,
 		      size_t count, u64 offset);
-/* vmt_edu_saw_write: what it was told of has reached the device. */
+/* vmt_edu_saw_write: called after that write has reached the device. */
 void vmt_edu_saw_write(struct vmt_pci *vp);
-/* vmt_edu_settle: wait until it does nothing by itself any more. */
+/* vmt_edu_settle: wait until the device is idle. */
 void vmt_edu_settle(struct vmt_pci *vp);
-/* vmt_edu_start: it runs: raise what its state came with. */
+/* vmt_edu_start: the device runs: raise the interrupts of a loaded state. */
 void vmt_edu_start(struct vmt_pci *vp);
 /* Of struct vmt_ops: log_sync, reset, save, load. */
 void vmt_edu_log(struct vmt_device *vmt);
