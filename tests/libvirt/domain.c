@@ -2,8 +2,8 @@
  * The domain that is migrated
  *
  * Owns: its XML, which has no qemu:commandline and no qemu:override; its
- * guest, 64 KiB of firmware that counts the interrupts of its timer and
- * sleeps between them; questions about it that take no privilege but virsh.
+ * guest, 64 KiB of firmware that counts timer interrupts and sleeps between
+ * them; queries about it that need no privilege except virsh.
  *
  * No locks.
  *
@@ -21,7 +21,7 @@
 
 #define MIB (1024 * 1024)
 #define RAM_MIB 64
-/* What libvirt lets a VM lock beyond its RAM, if it has a VFIO device. */
+/* Memory beyond its RAM that libvirt allows a VM with VFIO devices to lock */
 #define LOCKED_BEYOND_RAM ((rlim_t)1024 * MIB)
 
 #define FIRMWARE_BYTES 65536
@@ -33,8 +33,8 @@
 /* The guest                                                                */
 
 /*
- * At f000:ff00: set up the timer's interrupt, then sleep for ever. The local
- * APIC must let it through; it is beyond 1 MiB, which takes a segment from
+ * At f000:ff00: set up the timer interrupt, then sleep forever. The local APIC
+ * must pass it through; it is above 1 MiB, which requires a segment loaded in
  * protected mode.
  */
 static const uint8_t guest_main[] = {
@@ -59,7 +59,7 @@ static const uint8_t guest_main[] = {
     0xb0, 0x08, 0xe6, 0x21,             /* vectors from 8 */
     0xb0, 0x04, 0xe6, 0x21,             /* second one at line 2 */
     0xb0, 0x01, 0xe6, 0x21,             /* 8086 mode */
-    0xb0, 0xfe, 0xe6, 0x21,             /* the timer's line only */
+    0xb0, 0xfe, 0xe6, 0x21,             /* only the timer's line */
     0xb0, 0x34, 0xe6, 0x43,             /* timer: 18.2 times a second */
     0xb0, 0x00, 0xe6, 0x40,
     0xb0, 0x00, 0xe6, 0x40,
@@ -68,7 +68,7 @@ static const uint8_t guest_main[] = {
     0xeb, 0xfd,                         /* jmp to hlt */
 };
 
-/* At f000:ff80: the timer's interrupt. */
+/* At f000:ff80: the timer's interrupt handler */
 static const uint8_t guest_tick[] = {
     0x66, 0xff, 0x06, 0x00, 0x70,       /* incl 0x7000 */
     0x50,                               /* push %ax */
@@ -77,7 +77,7 @@ static const uint8_t guest_tick[] = {
     0xcf,                               /* iret */
 };
 
-/* At f000:ffa0: the table of segments; its second is 4 GiB of data. */
+/* At f000:ffa0: the descriptor table; entry 1 is 4 GiB of data */
 static const uint8_t guest_segments[] = {
     0x0f, 0x00, 0xa8, 0xff, 0x0f, 0x00, 0, 0,
     0, 0, 0, 0, 0, 0, 0, 0,
@@ -134,7 +134,7 @@ bool domain_counts(const Node *node, uint64_t *at_least)
 }
 
 /* ------------------------------------------------------------------------ */
-/* Its description                                                          */
+/* XML                                                                      */
 
 static void add_hostdev(GString *xml, const char *name, const Device *device,
                         unsigned slot)
@@ -162,8 +162,8 @@ static void add_hostdev(GString *xml, const char *name, const Device *device,
 }
 
 /*
- * libvirt raises the limit of locked memory. Where that takes a capability
- * that this machine's root does not have, the domain says what it may lock.
+ * libvirt raises the limit of locked memory. If root lacks the capability for
+ * that on this machine, the XML sets the limit instead.
  */
 static void add_lock_limit(GString *xml)
 {
@@ -217,7 +217,7 @@ char *domain_write_xml(const World *world, const Node *node, const char *name,
 }
 
 /* ------------------------------------------------------------------------ */
-/* What becomes of it                                                       */
+/* State                                                                    */
 
 bool domain_is(const Node *node, const char *state)
 {
@@ -248,7 +248,7 @@ void domain_remove(const Node *node)
 {
     g_auto(Virsh) run = { 0 };
 
-    /* One process; each command fails where there is nothing for it. */
+    /* One process; a command that does not apply fails, which is ignored. */
     virsh_ask(node, &run, "undefine " DOMAIN " --managed-save; "
               "destroy " DOMAIN, NULL);
 }

@@ -15,33 +15,33 @@
  * @name: of the file
  * Returns its path, to be freed.
  *
- * The devices have fixed places in the guest: a destination's may be others
- * on the host.
+ * The devices have fixed addresses in the guest; a destination's may be other
+ * devices of the host.
  */
 char *domain_write_xml(const World *world, const Node *node, const char *name,
                        const Device *devices, unsigned count,
                        GError **error);
 
 /**
- * domain_counts: does the guest on @node run? It counts interrupts of its
- * timer in RAM.
- * @at_least: the counter must not be below; set to what it is
+ * domain_counts: does the guest on @node run? It counts timer interrupts in
+ * RAM.
+ * @at_least: minimum value of the counter; set to the current value
  */
 bool domain_counts(const Node *node, uint64_t *at_least);
 
 /**
- * domain_is: is virsh domstate of the domain on @node this word? It is
- * waited for a few seconds. "none": it is not there.
+ * domain_is: does virsh domstate on @node print @state within a few seconds?
+ * "none": there is no such domain.
  */
 bool domain_is(const Node *node, const char *state);
 
 /**
- * domain_kill: SIGKILL to the QEMU of the domain on @node.
+ * domain_kill: send SIGKILL to the QEMU of the domain on @node.
  */
 bool domain_kill(const Node *node);
 
 /**
- * domain_remove: destroy it, and forget it, if it is there.
+ * domain_remove: destroy and undefine the domain, if it exists.
  */
 void domain_remove(const Node *node);
 

@@ -1,7 +1,7 @@
 /*
  * virsh migrate that fails, and VMs that cannot migrate or start
  *
- * Owns: these cases, and which words a user must get to see where.
+ * Owns: these cases, and which messages a user must see, and where.
  *
  * No locks.
  *
@@ -13,11 +13,11 @@
 
 /*
  * When one side fails, the other's QEMU sees a broken stream. libvirt shows
- * one of the two errors: that of the destination, if its QEMU's end is known
- * there before libvirt takes that side away, and else that of the source; or
- * that the source's QEMU, which ends the migration just then, does not take
- * the 'cont' that libvirt sends it. Where virsh does not show the reason, it
- * shows @instead or that, and the log of the QEMU that failed has the reason.
+ * one of three errors: that of the destination, if its libvirtd notices QEMU's
+ * exit before that side is cleaned up; otherwise that of the source; or that
+ * the source's QEMU, which is just ending the migration, rejected libvirt's
+ * 'cont'. If virsh does not show the reason, it must show @instead or the
+ * last of these, and the log of the QEMU that failed must have the reason.
  */
 static bool says_why(const Virsh *run, const Node *failed,
                      const char *reason, const char *instead)
@@ -34,7 +34,7 @@ static bool says_why(const Virsh *run, const Node *failed,
 #define DESTINATION_ENDED "qemu unexpectedly closed the monitor"
 #define SOURCE_FAILED "job 'migration out' "
 
-/* Each of the reasons of the case, which has ';' between them */
+/* The same for each reason of the case, which are separated by ';' */
 static bool says_reasons(const Virsh *run, const Case *c)
 {
     g_auto(GStrv) reasons = g_strsplit(c->reason, ";", -1);
@@ -72,7 +72,7 @@ static void test_fails(Setup *s, const Case *c)
     check_survives(s, said);
 }
 
-/* virsh says why, at once, and nothing happens. */
+/* virsh reports the reason at once, and the domain is not affected. */
 static void test_blocked(Setup *s, const Case *c)
 {
     g_auto(Virsh) run = { 0 };
@@ -88,9 +88,9 @@ static void test_blocked(Setup *s, const Case *c)
 }
 
 /*
- * Attaching was required and failed: virsh shows why there is no domain. Where
- * libvirt sees that the monitor is closed before it sees that QEMU has ended,
- * it says only that, and the domain's log has the reason.
+ * Attaching is required and fails: virsh shows why the domain did not start. If
+ * libvirt notices the closed monitor before QEMU's exit, it reports only that,
+ * and the domain's log has the reason.
  */
 static void test_not_attached(Setup *s, const Case *c)
 {
@@ -109,7 +109,7 @@ static void test_not_attached(Setup *s, const Case *c)
     NEED(domain_is(src, "none"), "the domain is there");
 }
 
-/* A vendor's driver, which libvirt 9.0 does not take for one of VFIO. */
+/* A vendor's driver, which libvirt 9.0 does not recognize as a VFIO driver. */
 static void test_driver_name(Setup *s, const Case *c)
 {
     g_auto(Virsh) run = { 0 };
@@ -136,13 +136,13 @@ static const Case cases[] = {
       .reason = "cannot read data_size of the migration region: "
                 "Input/output error",
       .instead = DESTINATION_ENDED, .sim_only = true },
-    /* The driver does not take the state: it is asked in the load, ... */
+    /* The driver rejects the state: this is detected in the load, ... */
     { "fails/verdict", test_fails,
       .target_fault = "event=state-write;from=resuming;to=stop;"
                       "device-state=error",
       .reason = "does not accept the state", .instead = SOURCE_FAILED,
       .sim_only = true },
-    /* ... or only when the VM is to run, by the end of that QEMU. */
+    /* ... or only when the VM should run, and QEMU exits. */
     { "fails/verdict-late", test_fails,
       .target_fault = "event=state-write;from=resuming;to=running;"
                       "device-state=error",
@@ -152,7 +152,7 @@ static const Case cases[] = {
       .reason = "enable-migration is off", .sim_only = true },
     { "blocked/two-devices", test_blocked, .devices = 2,
       .reason = "cannot migrate together with", .sim_only = true },
-    /* libvirt sets the capability and migrates: the stream has begun then. */
+    /* libvirt sets the capability and migrates: it fails once started. */
     { "blocked/postcopy", test_fails, .option = "--postcopy",
       .reason = "a VFIO device does not support postcopy",
       .instead = DESTINATION_ENDED, .sim_only = true },

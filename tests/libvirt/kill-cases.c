@@ -1,10 +1,10 @@
 /*
  * virsh migrate, while one side's QEMU is killed
  *
- * Owns: the moments, which a slow call of a device makes long enough to be
- * met, and what has to be left: the domain at one host and at no other, or,
- * where the VM itself was killed, nothing that is in the way of a new start.
- * Does not own: every place of the stream (tests/qtest/vfio-one-side-test.c).
+ * Owns: the moments, which are prolonged by a slow call on a device, and the
+ * required result: the domain on exactly one host or, if the VM itself was
+ * killed, nothing that prevents a new start.
+ * Does not own: every offset in the stream (tests/qtest/vfio-one-side-test.c).
  *
  * No locks.
  *
@@ -14,14 +14,14 @@
 
 typedef struct Moment {
     const char *name;
-    const char *source_fault, *target_fault;    /* to make it last */
-    bool at_target;                             /* whose device tells it */
-    const char *state;                          /* that this device is in */
-    bool moved;                 /* all is at the destination by then */
+    const char *source_fault, *target_fault;    /* prolongs the moment */
+    bool at_target;                             /* whose device shows it */
+    const char *state;                          /* of this device */
+    bool moved;                 /* the destination has the whole VM then */
 } Moment;
 
 #define SECONDS_LONG ";delay-ms=5000"
-/* Till libvirt has seen that the source's QEMU is through */
+/* Time until libvirt has noticed that the source's QEMU has completed */
 #define SEEN_USEC G_USEC_PER_SEC
 
 static const Moment moments[] = {
@@ -31,7 +31,7 @@ static const Moment moments[] = {
       false, "stop-copy", false },
     { "loading", NULL, "event=data-size-write" SECONDS_LONG,
       true, "resuming", false },
-    /* libvirt has the destination's VM run just then. */
+    /* libvirt is just starting the destination's VM. */
     { "loaded", NULL, "event=state-write;to=running" SECONDS_LONG,
       false, "stop", true },
 };
@@ -41,7 +41,7 @@ typedef struct Kill {
     bool at_source;
 } Kill;
 
-/* Begin a migration and kill one QEMU at the moment; ends as virsh's did. */
+/* Begin a migration and kill one QEMU at the moment. @run: result of virsh */
 static bool migrate_and_kill(Setup *s, const Kill *k, Virsh *run)
 {
     const Moment *m = k->moment;
@@ -67,7 +67,7 @@ static bool nobody_has_it(void)
     return domain_is(src, "none") && domain_is(dst, "none");
 }
 
-/* The VM was in it: nothing is left of it, and it can be started anew. */
+/* The VM was killed: nothing of it remains, and it can be started again. */
 static void check_source_gone(Setup *s)
 {
     NEED(nobody_has_it(), "something is left of the domain");

@@ -1,16 +1,16 @@
 /*
  * Test: virsh migrate, save and managedsave of a VM with VFIO devices
  *
- * Owns: which cases there are (*-cases.c). Two libvirtd, each a host of its
- * own as far as it can see (node.c), one domain with <hostdev> devices and our
- * wrapper as <emulator> (domain.c), devices of the simulation or of the kernel
- * (world-*.c).
- * All is done by virsh; what it prints is in the log of the test.
+ * Owns: the set of cases (*-cases.c). There are two libvirtd, each in an
+ * environment that looks like a separate host (node.c), one domain with
+ * <hostdev> devices and our wrapper as <emulator> (domain.c), and devices of
+ * the simulation or of the kernel (world-*.c).
+ * Everything is done by virsh; its output is in the test's log.
  *
- * `--kernel` takes the kernel's devices, and fewer cases. `--shipped` does
- * too, and leaves libvirt as Debian's package has it, with ours installed. For
- * comparison, VFIO_LIBVIRT_CODE=builtin runs QEMU's own code as it is,
- * `builtin-on` with x-enable-migration=on, as vm-testbed's --builtin does; some
+ * `--kernel` uses the kernel's devices, with fewer cases. `--shipped` does so,
+ * too, and uses libvirt as installed by Debian's package, with our package. For
+ * comparison, VFIO_LIBVIRT_CODE=builtin runs QEMU's own code unchanged,
+ * `builtin-on` with x-enable-migration=on, like vm-testbed's --builtin; some
  * cases fail then.
  * VFIO_LIBVIRT_KEEP=DIR copies logs, XML and status files there at the end.
  *
@@ -44,7 +44,7 @@ static char *programs_missing(void)
     return world->lacking();
 }
 
-/* Everything in the sandbox is gone when the test ends. */
+/* Copy files out of the sandbox, which is removed when the test ends. */
 static void keep_files(void)
 {
     const char *to = g_getenv("VFIO_LIBVIRT_KEEP");

@@ -1,7 +1,7 @@
 /*
- * virsh migrate, save and managedsave that go well, and one that is aborted
+ * virsh migrate, save and managedsave that succeed, and an aborted migration
  *
- * Owns: these cases; what of a migration can be seen while it runs.
+ * Owns: these cases; what is shown about a migration while it runs.
  *
  * No locks.
  *
@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-/* What a case of test_save() is */
+/* Kinds of cases of test_save() */
 static const char managedsave[] = "managedsave", other_uuid[] = "other UUID";
 
 static void test_moves(Setup *s, const Case *c)
@@ -26,7 +26,7 @@ static void test_other_uuid(Setup *s, const Case *c)
     check_moves(s, NULL);
 }
 
-/* There and back again, and there. */
+/* Migrate to the destination, back, and again. */
 static void test_back(Setup *s, const Case *c)
 {
     g_auto(Virsh) run = { 0 };
@@ -41,7 +41,7 @@ static void test_back(Setup *s, const Case *c)
     NEED(runs_at(s, src), "the domain does not run at the source again");
 }
 
-/* It stays defined at the destination, and not at the source. */
+/* The domain becomes defined at the destination, and not at the source. */
 static void test_persistent(Setup *s, const Case *c)
 {
     g_auto(Virsh) run = { 0 };
@@ -57,8 +57,8 @@ static void test_persistent(Setup *s, const Case *c)
 }
 
 /*
- * To a file and back; to libvirt's own (managedsave); or, where the mdev was
- * made anew with another UUID, back by virsh restore --xml.
+ * Save to a file and restore; to libvirt's own file (managedsave); or, with the
+ * mdev created again with another UUID, restore by virsh restore --xml.
  */
 static void test_save(Setup *s, const Case *c)
 {
@@ -84,7 +84,7 @@ static void test_save(Setup *s, const Case *c)
          "the device's state did not come back");
 }
 
-/* What only our code says of a device that is being saved. */
+/* Is there information about the device that only our code provides? */
 static bool shows_device(void)
 {
     g_auto(Virsh) run = { 0 };
@@ -102,8 +102,8 @@ static bool shows_device(void)
 }
 
 /*
- * vfio-migrate watch, which asks through virsh. In the VM with the kernel's
- * devices the tool is not there.
+ * vfio-migrate watch, which uses virsh. The tool is not available in the VM
+ * with the kernel's devices.
  */
 static bool watch_shows_device(void)
 {
@@ -123,7 +123,7 @@ static bool watch_shows_device(void)
            says(out, "\"state\":\"pre-copy\"");
 }
 
-/* A migration that lasts until it is aborted. */
+/* A migration that continues until it is aborted */
 static void check_abort(Setup *s)
 {
     g_auto(Virsh) run = { 0 };
@@ -142,8 +142,8 @@ static void check_abort(Setup *s)
     NEED(seen, "domjobinfo did not show the migration");
     NEED(aborted, "domjobabort failed");
     /*
-     * QEMU 7.2 shuts its own return path, which is the same socket, before it
-     * says that it cancels: a write in between makes it 'failed'.
+     * QEMU 7.2 shuts down its own return path, which is the same socket, before
+     * it sets the state to cancelling: a write in between makes it 'failed'.
      */
     NEED(strstr(run.err, "canceled by client") ||
          (world_builtin() && says(run.err, "Unable to write to socket")),
@@ -153,8 +153,8 @@ static void check_abort(Setup *s)
 }
 
 /*
- * 64 MiB of pre-copy at 1 MiB/s, in small chunks as QEMU takes at least one
- * each 100 ms. domjobinfo of libvirt 9.0 counts RAM only; the device's bytes
+ * 64 MiB of pre-copy at 1 MiB/s, in small chunks, as QEMU reads at least one
+ * every 100 ms. domjobinfo of libvirt 9.0 counts only RAM; the device's bytes
  * are in `info migrate`.
  */
 static void test_abort(Setup *s, const Case *c)
@@ -179,25 +179,25 @@ static void test_abort(Setup *s, const Case *c)
 }
 
 /*
- * 64 MiB of pre-copy at 1 MiB/s, in small chunks as QEMU takes at least one
- * each 100 ms
+ * 64 MiB of pre-copy at 1 MiB/s, in small chunks, as QEMU reads at least one
+ * every 100 ms
  */
 #define LASTS "state-size=2M;precopy-size=64M;chunk-size=64K"
 
 static const Case cases[] = {
     { "migrate/mdev", test_moves },
     { "migrate/pci", test_moves, .kind = DEVICE_PCI },
-    /* As the kernel's own drivers are: two need no opt-in. */
+    /* Like the kernel's own drivers: two need no opt-in. */
     { "migrate/v2", test_moves, .devices = 2,
       .config = "protocol=v2;kernel=6.1;p2p=yes;log=yes;state-size=2M" },
     { "save/mdev", test_save },
     { "managedsave", test_save, .data = managedsave },
     { "abort/mdev", test_abort, .config = LASTS },
     { "migrate/other-uuid", test_other_uuid, .sim_only = true },
-    /* The source's libvirtd drives it, as with virt-manager. */
+    /* The source's libvirtd manages the migration, as with virt-manager. */
     { "migrate/p2p", test_moves, .option = "--p2p", .sim_only = true },
     { "migrate/back", test_back, .sim_only = true },
-    /* By the user's own script as emulator: two devices, opted in. */
+    /* The user's own script as emulator opts in to two devices. */
     { "migrate/two-allowed", test_moves, .devices = 2,
       .emulator = "export VFIO_MIGRATION_MULTI=allow\n", .sim_only = true },
     { "migrate/persistent", test_persistent, .sim_only = true },

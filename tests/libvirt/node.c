@@ -1,13 +1,13 @@
 /*
- * A "host": a libvirtd with files, sockets and devices of its own
+ * A "host": a libvirtd with its own files, sockets and devices
  *
- * Owns: libvirtd's configuration and the directories that are private to it,
- * starting and ending it, running virsh against it.
+ * Owns: libvirtd's configuration and its private directories, starting and
+ * stopping it, running virsh with it.
  * Does not own: the namespaces (sandbox.c), devices (world-*.c), domains.
  *
- * libvirtd is run from a copy of its file: where AppArmor has a profile for
- * /usr/sbin/libvirtd, it is for the machine's own and not for this one. Not
- * so where all is to be as it is shipped (shipped.c).
+ * libvirtd is run from a copy of its binary: an AppArmor profile for
+ * /usr/sbin/libvirtd is meant for the machine's own and must not apply to this
+ * one. This is different with a shipped libvirt (shipped.c).
  *
  * No locks.
  *
@@ -27,16 +27,16 @@
 #include "shipped.h"
 
 #define LIBVIRTD "/usr/sbin/libvirtd"
-/* A slow machine, and a VM without KVM, take some seconds. */
+/* Starting takes some seconds on a slow machine, or in a VM without KVM. */
 #define START_SECONDS 90
 #define VIRSH_SECONDS "150"
-/* A VM's profile is compiled several times a command: 10 s each without KVM. */
+/* A command compiles a VM's profile several times: 10 s each without KVM */
 #define VIRSH_SHIPPED_SECONDS "600"
 #define USEC_PER_TRY 50000
 
 bool node_shipped;
 
-/* When the first libvirtd was started; the log's times begin there. */
+/* When the first libvirtd was started; times in the log are relative to it. */
 static double started_s;
 
 static const struct {
@@ -79,7 +79,7 @@ static bool write_configuration(const Node *node, GError **error)
                          "remember_owner = 0\n", error);
 }
 
-/* What the package has, but for the name of the host: there are two of them */
+/* The package's files, with a different host name for each node */
 static bool ship_files(const Node *node, GError **error)
 {
     g_autofree char *file = g_build_filename(node->dir, "etc",
@@ -103,7 +103,7 @@ static bool ship_files(const Node *node, GError **error)
     return sandbox_write(file, text, error);
 }
 
-/* A user that a line of @file is for; libvirtd wants to know its own. */
+/* Add @line, a user or group that libvirtd looks up, to /etc/@file. */
 static bool add_user(const Node *node, const char *file, const char *line,
                      GError **error)
 {

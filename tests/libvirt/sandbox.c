@@ -1,14 +1,14 @@
 /*
- * A place of its own for libvirtd
+ * A sandbox for libvirtd
  *
- * Owns: the namespaces that the whole test runs in, the process that is
- * process 1 there, and covering the machine's directories by others.
- * Does not own: what is put into them (node.c, world-*.c).
+ * Owns: the namespaces of the whole test, process 1 in them, and mounting other
+ * directories over those of the machine.
+ * Does not own: the content of these directories (node.c, world-*.c).
  *
- * Nothing on the machine is changed but for one empty directory in $TMPDIR,
- * which is removed at the end. Processes inside see themselves and each other
- * only; they cannot outlive the test, since the kernel ends them with
- * process 1, and that one with its parent.
+ * Nothing on the machine is changed, except for an empty directory in $TMPDIR,
+ * which is removed at the end. Processes inside see only each other; they
+ * cannot outlive the test, as the kernel kills them when process 1 ends, and
+ * process 1 when its parent ends.
  *
  * No locks; one thread.
  *
@@ -62,7 +62,7 @@ static int exit_status(int status)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* Waits for the inside to end; what the machine keeps is cleared away. */
+/* Wait for the process inside to end, then remove the directory. */
 static void G_GNUC_NORETURN stay_outside(void)
 {
     struct sigaction sa = { .sa_handler = on_stop };
@@ -79,7 +79,7 @@ static void G_GNUC_NORETURN stay_outside(void)
     _exit(exit_status(status));
 }
 
-/* Process 1 adopts what others leave behind, and ends with the test. */
+/* Process 1 reaps orphaned processes, and exits with the test. */
 static void G_GNUC_NORETURN be_process_one(pid_t test)
 {
     for (;;) {
@@ -195,14 +195,14 @@ static bool bind_to(const char *from, const char *to, GError **error)
            sandbox_failed(error, "cover", to);
 }
 
-/* One entry of a mirrored directory: @from shows up as @to. */
+/* Mirror one entry of a directory: @from appears as @to. */
 static bool mirror_entry(const char *from, const char *to, GError **error)
 {
     struct stat st;
     int fd;
 
     if (lstat(from, &st) < 0) {
-        return true;                    /* it went away meanwhile */
+        return true;                    /* it was removed meanwhile */
     }
     if (S_ISLNK(st.st_mode)) {
         g_autofree char *target = g_file_read_link(from, error);
@@ -212,7 +212,7 @@ static bool mirror_entry(const char *from, const char *to, GError **error)
         if (!target) {
             return false;
         }
-        /* It may be shown at another depth, where "../.." leads elsewhere */
+        /* At another depth, a target with "../.." would be wrong. */
         whole = g_canonicalize_filename(target, parent);
         return sandbox_link(whole, to, error);
     }

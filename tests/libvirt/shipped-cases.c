@@ -1,7 +1,7 @@
 /*
- * As an admin of Debian has it: libvirt and we are installed as packages
+ * A Debian host with libvirt and our code installed as packages
  *
- * Owns: the cases that only make sense there.
+ * Owns: the cases that make sense only there.
  *
  * No locks.
  *
@@ -18,7 +18,7 @@ static bool write_settings(const char *text)
     return g_file_set_contents(SHIPPED_SETTINGS, text, -1, NULL);
 }
 
-/* Two devices, opted in, without a script of the user's */
+/* Opt in to two devices without a user's script. */
 static void test_two_settings(Setup *s, const Case *c)
 {
     NEED(write_settings("VFIO_MIGRATION_ATTACH=require\n"
@@ -28,9 +28,9 @@ static void test_two_settings(Setup *s, const Case *c)
 }
 
 /*
- * The library may not be loaded: access(2), which AppArmor does not mediate,
- * sees it all the same. The VM runs, and does not migrate with QEMU's own
- * code; where attaching is required, it does not run.
+ * AppArmor denies loading the library, though access(2), which it does not
+ * mediate, succeeds. The VM runs, but does not migrate with QEMU's own code; if
+ * attaching is required, it does not start.
  */
 static void check_denied(Setup *s)
 {
@@ -58,7 +58,7 @@ static void test_denied(Setup *s, const Case *c)
     write_settings("");
 }
 
-/* The domain has this emulator when it is next started */
+/* Will the domain have this emulator when it is next started? */
 static bool emulator_is(const char *path)
 {
     g_autofree char *line = g_strdup_printf("<emulator>%s</emulator>", path);
@@ -68,7 +68,7 @@ static bool emulator_is(const char *path)
            says(run.out, line);
 }
 
-/* From a domain with the plain QEMU, by what an admin types */
+/* Set up a domain with the plain QEMU by the commands of an administrator. */
 static bool set_up(Setup *s)
 {
     g_autofree char *xml = NULL;
@@ -83,7 +83,7 @@ static bool set_up(Setup *s)
            virsh(src, &run, "start", DOMAIN, NULL);
 }
 
-/* ... and back; the package is put over itself while the VM runs */
+/* ... and undo this; the package is reinstalled while the VM runs. */
 static void test_setup(Setup *s, const Case *c)
 {
     const char *package = g_getenv("VFIO_SHIPPED_PACKAGE");

@@ -1,10 +1,10 @@
 /*
  * libvirt as Debian ships it
  *
- * Owns: what a booted host has and the testbed's VM does not (securityfs,
- * cgroups), the AppArmor namespace and the cgroup of a node, the look at a
- * QEMU that runs there. None of libvirt's settings is changed.
- * Does not own: the package (the VM's / has it installed), nodes (node.c).
+ * Owns: what a booted host has but the testbed's VM lacks (securityfs,
+ * cgroups), the AppArmor namespace and the cgroup of a node, checking a QEMU
+ * that runs there. None of libvirt's settings is changed.
+ * Does not own: the package (installed in the VM's /), nodes (node.c).
  *
  * No locks.
  *
@@ -46,7 +46,7 @@ char *shipped_lacking(void)
     return NULL;
 }
 
-/* sysfs and cgroupfs take a text in one write, and do not create files */
+/* Files of sysfs and cgroupfs must exist and are written in one write. */
 static bool put(const char *path, const char *text, GError **error)
 {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -101,7 +101,7 @@ static bool make_directory(const char *path, GError **error)
            sandbox_failed(error, "create", path);
 }
 
-/* Profiles are loaded into the namespace of who loads them */
+/* Profiles are loaded into the namespace of the loading process. */
 static bool enter_profiles(const char *name, GError **error)
 {
     const char *argv[] = {
@@ -118,8 +118,8 @@ static bool enter_profiles(const char *name, GError **error)
 }
 
 /*
- * The cgroup of the node is the root of what its libvirtd sees; a cgroup that
- * hands controllers on has no processes of its own.
+ * The node's cgroup is the root of what its libvirtd sees; a cgroup that
+ * delegates controllers must not contain processes.
  */
 static bool enter_cgroup(const char *name, GError **error)
 {
@@ -137,7 +137,7 @@ static bool enter_cgroup(const char *name, GError **error)
            put(CGROUPS "/daemon/cgroup.procs", "0", error);
 }
 
-/* QEMU's output goes through it; systemd starts it by its socket */
+/* virtlogd receives QEMU's output; systemd would start it by its socket. */
 static void start_virtlogd(void)
 {
     if (fork() == 0) {
@@ -157,7 +157,7 @@ bool shipped_enter(const Node *node, GError **error)
 }
 
 /* ------------------------------------------------------------------------ */
-/* What became of QEMU                                                      */
+/* State of QEMU                                                            */
 
 static char *process_text(unsigned pid, const char *file)
 {

@@ -1,8 +1,8 @@
 /*
- * What the cases do with a domain and its devices
+ * Steps of the cases with a domain and its devices
  *
- * Owns: a case's setup and its end, the steps from bringing a domain up to
- * what must be there after it has moved, and what a failed case shows.
+ * Owns: a case's setup and clean-up, the steps from starting a domain to the
+ * checks after it has migrated, and what a failed case reports.
  * Does not own: the domain (domain.c), the hosts (node.c), devices (world-*.c).
  *
  * No locks.
@@ -15,7 +15,7 @@
 
 #include "shipped.h"
 
-/* In which a device gets from one state to the next, on a slow machine. */
+/* Limit for a device's change of state, on a slow machine */
 #define STATE_TRIES 2400
 #define USEC_PER_TRY 50000
 #define PRECOPY "state-size=2M;precopy-size=2M"
@@ -138,7 +138,7 @@ bool arrange(Setup *s, const Node *node)
     return true;
 }
 
-/* Writes what virsh needs; returns the path of the source's domain. */
+/* Write the XML for virsh. Returns the path of the source's. */
 char *describe(Setup *s)
 {
     g_autoptr(GError) error = NULL;
@@ -215,7 +215,7 @@ bool device_becomes(const Node *node, const Device *device, const char *state)
     return false;
 }
 
-/* Before another try: what the first device has been asked for so far. */
+/* Before another attempt: record what the first device has saved so far. */
 bool note_earlier(Setup *s)
 {
     g_auto(DeviceStatus) status = { 0 };
@@ -232,7 +232,7 @@ static bool is_right(const DeviceStatus *status)
     return !status->corrupt && !status->incomplete && !status->violations;
 }
 
-/* Did each word of the state get from one device into the other? */
+/* Has the other device received each word of the saved state? */
 bool state_arrived(const DeviceStatus *saved, uint64_t earlier_bytes,
                           const Node *node, const Device *to)
 {
@@ -295,9 +295,9 @@ void check_moves(Setup *s, const char *option)
 }
 
 /*
- * After a failure: the VM runs at the source, and the next try succeeds.
- * That comes before @said, whether the reason could be found: QEMU's own code
- * fails there, and this is to be known of it all the same.
+ * After a failure, the VM must run at the source, and the next attempt must
+ * succeed. This is checked before @said, whether the reason was reported:
+ * QEMU's own code fails the latter, and the former should be known anyway.
  */
 void check_survives(Setup *s, bool said)
 {

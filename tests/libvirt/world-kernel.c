@@ -1,14 +1,14 @@
 /*
  * Devices of the kernel's test driver, in the VM of scripts/vm-testbed
  *
- * Owns: making mediated devices and binding PCI devices, their configuration
- * and fault rules through debugfs, what they say of themselves.
- * Does not own: the driver (tests/kernel). The emulator is the wrapper
- * itself, without a script and without a preloaded simulation; QEMU's own
- * code is switched on, and another QEMU with our code run, by a script.
+ * Owns: creating mediated devices and binding PCI devices, their configuration
+ * and fault rules through debugfs, and their status.
+ * Does not own: the driver (tests/kernel). The emulator is the wrapper itself,
+ * without a script or a preloaded simulation. A script is used only to enable
+ * QEMU's own code, or to run another QEMU with our code.
  *
- * Both libvirtd see the devices of the one kernel. A migration is from one
- * to another, as `virsh migrate --xml` has it.
+ * Both libvirtd see the devices of the same kernel. A migration is from one
+ * device to another, by `virsh migrate --xml`.
  *
  * No locks.
  *
@@ -24,7 +24,7 @@
 #include "sandbox.h"
 #include "shipped.h"
 
-/* A device is closed when its QEMU has ended, which may take a moment. */
+/* A device is closed when its QEMU has exited, which may take a moment. */
 #define BUSY_TRIES 100
 #define USEC_PER_TRY 50000
 
@@ -130,11 +130,11 @@ static void kernel_finish(void)
 }
 
 /*
- * libvirt 9.0 takes an unmanaged PCI device only from a driver of the name
- * vfio-pci, as the drivers with protocol v1 have it that are made from the
- * kernel's own. Ours has another name, and the kernel's own is loaded too.
- * So the link to the driver is all that differs here from the real /sys: all
- * else is at its path, which is what AppArmor looks at.
+ * libvirt 9.0 accepts an unmanaged PCI device only if its driver is named
+ * vfio-pci, like the drivers with protocol v1 that are derived from the
+ * kernel's. Ours has another name, and the kernel's is loaded, too. So the link
+ * to the driver differs here from the real /sys; everything else keeps its
+ * path, which matters for AppArmor.
  */
 static bool show_as_vfio_pci(const char *address, GError **error)
 {

@@ -1,10 +1,10 @@
 /*
  * Devices of the simulation, on a machine without VFIO
  *
- * Owns: what libvirt sees of them in /sys and /dev/vfio, the configuration
- * of the simulation, and the emulator: libvirt starts QEMU with an empty
- * environment, so that a script preloads the simulation. The rest of the
- * script is what a user's own would be.
+ * Owns: their files in /sys and /dev/vfio for libvirt, the configuration of the
+ * simulation, and the emulator: libvirt starts QEMU with an empty environment,
+ * so a script must preload the simulation. The rest of the script is like a
+ * user's own.
  * Does not own: the simulation (tests/sim).
  *
  * No locks.
@@ -21,13 +21,13 @@
 #define SIM_CONFIG "/run/vfio-sim.conf"
 #define EMULATOR_LINES "/run/emulator"
 
-/* The third UUID is one that only a destination uses, by another name. */
+/* Only a destination uses the third UUID, for a device of another name. */
 static const char *const uuids[] = {
     "4b20d080-1b54-4048-85b3-a6a62d165c01",
     "4b20d080-1b54-4048-85b3-a6a62d165c02",
     "c0ffee00-1b54-4048-85b3-a6a62d165c03",
 };
-/* The second one's driver has a name that libvirt 9.0 does not know. */
+/* The second driver's name is not known to libvirt 9.0. */
 static const struct {
     const char *address, *driver;
 } pci_devices[] = {
@@ -53,7 +53,7 @@ static unsigned group_of(const Device *device)
 /* ------------------------------------------------------------------------ */
 /* /sys and /dev                                                            */
 
-/* The device's directory, its links, and its place in its group. */
+/* Add the device's directory, its links, and its entry in the group. */
 static bool add_device(const Device *device, const char *dir, GError **error)
 {
     g_autofree char *name = sim_device_name(NULL, device);
@@ -191,7 +191,7 @@ static bool sim_arrange(const Node *node, const Device *devices,
     g_autofree char *status = g_build_filename(node->dir, "status.json", NULL);
     g_autoptr(GString) text = g_string_new("[sim]\n");
 
-    /* What an earlier domain's device did is none of this one's. */
+    /* The status of an earlier domain's device must not be read. */
     unlink(status);
     g_string_append_printf(text, "status=%s/status.json\n"
                            "transcript=%s/transcript.txt\n", node->dir,

@@ -1,5 +1,5 @@
 /*
- * Where the devices come from: what both places share
+ * Where the devices come from: what both worlds share
  *
  * No locks.
  *
@@ -27,7 +27,7 @@ bool world_builtin(void)
     return g_str_has_prefix(code(), "builtin");
 }
 
-/* libvirt starts it with an empty environment. */
+/* Needed as libvirt starts the script with an empty environment. */
 static void export_variable(GString *text, const char *name,
                             const char *otherwise)
 {

@@ -18,7 +18,7 @@ typedef enum DeviceKind {
     DEVICE_PCI,
 } DeviceKind;
 
-/* A device as a test wants it. */
+/* A device as required by a test */
 typedef struct Device {
     DeviceKind kind;
     unsigned number;            /* among those of its kind on the node */
@@ -31,14 +31,14 @@ typedef struct World {
     const char *emulator;       /* path of <emulator> */
     bool one_kernel;            /* both nodes see the same devices */
 
-    /* The reason why it cannot be used here, to be freed; NULL: it can. */
+    /* Why it cannot be used here, to be freed; NULL: it can */
     char *(*lacking)(void);
     bool (*prepare)(GError **error);
     void (*finish)(void);       /* undo prepare() and arrange(); or NULL */
     NodeFurnish *furnish;
 
     /*
-     * Set what the node's devices are, before a domain opens them.
+     * Create and configure the node's devices, before a domain opens them.
      * @emulator: lines of shell for the emulator's script, or NULL
      */
     bool (*arrange)(const Node *node, const Device *devices, unsigned count,
@@ -52,16 +52,16 @@ typedef struct World {
 extern World world_sim;
 extern World world_kernel;
 
-/* world_builtin: QEMU's own code is run, for comparison. */
+/* world_builtin: is QEMU's own code run, for comparison? */
 bool world_builtin(void);
 
 /**
- * world_write_emulator: a script that libvirt takes for QEMU
- * @lines: end it with an exec; $QEMU is the real QEMU, and $arguments what
- * it needs besides "$@" for the code that is run; $VFIO_ATTACHED_QEMU, if it
- * is set, is what runs our code in the place of the build's wrapper
+ * world_write_emulator: write a script that libvirt runs instead of QEMU.
+ * @lines: its last lines, ending with an exec; $QEMU is the real QEMU, and
+ * $arguments those it needs besides "$@" for the code being tested;
+ * $VFIO_ATTACHED_QEMU, if set, runs our code instead of the build's wrapper
  *
- * Returns: its path, NULL with @error set. Caller frees.
+ * Returns its path, or NULL with @error set. Caller frees.
  */
 char *world_write_emulator(const char *lines, GError **error);
 
