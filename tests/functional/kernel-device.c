@@ -20,7 +20,7 @@
 #include "vfio-mig-test-regs.h"
 
 #define REMOVE_MS 5000
-/* Where the guest lets its devices write: 1 MiB each. */
+/* Where the devices' DMA engines write: 1 MiB each */
 #define DMA_BASE (8u << 20)
 #define DMA_BYTES (1u << 20)
 #define DMA_INTERVAL_US 500
@@ -76,7 +76,7 @@ KernelDevice *kernel_device(const VFIOSide *side, unsigned index)
     return devices->pdata[index];
 }
 
-/* Of the name that @side has for it: "dev0" */
+/* @device: the name that @side has for it, "dev0" */
 static KernelDevice *find_device(VFIOSide *side, const char *device)
 {
     unsigned index;
@@ -91,7 +91,7 @@ static KernelDevice *mdev_new(void)
     KernelDevice *dev = g_new0(KernelDevice, 1);
     g_autoptr(GError) err = NULL;
 
-    /* glib's are the same in each case: a test's random numbers are. */
+    /* g_uuid_*() return the same in each case: tests have a fixed seed. */
     if (!g_file_get_contents("/proc/sys/kernel/random/uuid", &dev->name, NULL,
                              &err)) {
         qtest_fail("%s", err->message);
@@ -153,7 +153,7 @@ static bool is_there(const KernelDevice *dev)
     return !access(path, R_OK);
 }
 
-/* It must be closed by then, or be within 5 s. */
+/* The device must be closed already, or within REMOVE_MS. */
 static void device_free(KernelDevice *dev)
 {
     if (is_there(dev)) {
@@ -167,7 +167,7 @@ static void device_free(KernelDevice *dev)
     g_free(dev);
 }
 
-/* A QEMU that was killed just before may have devices open yet. */
+/* A QEMU that was killed just before may still have devices open. */
 static void remove_by_name(const char *name)
 {
     KernelDevice dev = { .name = (char *)name };
@@ -191,7 +191,7 @@ void kernel_remove_all(void)
     }
 }
 
-/* ---- what it is told ---- */
+/* ---- configuration ---- */
 
 static char *device_path(VFIOSide *side, const char *device)
 {
@@ -201,7 +201,7 @@ static char *device_path(VFIOSide *side, const char *device)
                             dev->name, NULL);
 }
 
-/* The keys of a group, with @end behind each */
+/* Append the keys of a group, each followed by @end. */
 static void append_keys(GString *text, VFIOSide *side, const char *group,
                         char end)
 {
@@ -226,7 +226,7 @@ static void apply_config(VFIOSide *side, const char *device)
     write_file(path, text->str);
 }
 
-/* The rules of a side are for its first device. */
+/* A side's fault rules apply to its first device. */
 static void apply_faults(VFIOSide *side, unsigned index)
 {
     g_autofree char *path = driver_debug_path(kernel_device(side, index)->name,
@@ -302,7 +302,7 @@ static void program(VFIOSide *side, unsigned index)
     }
 }
 
-/* ---- what it says ---- */
+/* ---- status ---- */
 
 static bool has_msix(VFIOSide *side, const char *device)
 {
@@ -329,7 +329,7 @@ static int compare_times(gconstpointer a, gconstpointer b)
     return left < right ? -1 : left > right;
 }
 
-/* Of all devices, in the order of the kernel's clock */
+/* The transcripts of all devices, sorted by the kernel's clock */
 static char *read_transcript(VFIOSide *side)
 {
     g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func(g_free);
@@ -375,7 +375,7 @@ int64_t kernel_device_arc_us(const KernelDevice *dev, const char *arc)
 
 /* ---- sides ---- */
 
-/* There is one PCI device for each side: it keeps its binding. */
+/* There is only one PCI device for each side: it keeps its binding. */
 static void copy_devices(const VFIOSide *from, VFIOSide *side)
 {
     GPtrArray *old = from->own, *new = g_ptr_array_new();
@@ -435,7 +435,7 @@ VFIOSide *kernel_side_new(const char *name)
     side->ops = &kernel_ops;
     side->own = g_ptr_array_new();
     side->ram_mib = 12;
-    /* In a VM that is busy memory may take longer than the device. */
+    /* In a busy VM, RAM may take longer than the device. */
     side->downtime_ms = 20000;
     return side;
 }

@@ -45,7 +45,7 @@ bool kernel_available(const char **why);
 VFIOSide *kernel_side_new(const char *name);
 bool kernel_builtin(void);
 
-/* kernel_ops: what such a side has. */
+/* kernel_ops: the operations of such a side */
 extern const VFIODeviceOps kernel_ops;
 
 /*
@@ -57,7 +57,7 @@ void kernel_side_add(VFIOSide *side, const char *address);
 /* kernel_side_v2: all its devices use protocol v2, with P2P and a DMA log. */
 void kernel_side_v2(VFIOSide *side);
 
-/* kernel_side_set: a key of all its devices. */
+/* kernel_side_set: set a key for all its devices. */
 void kernel_side_set(VFIOSide *side, const char *key, const char *value);
 
 /* Registers of BAR 0 of the @index-th device, through the guest. */
@@ -65,7 +65,7 @@ uint32_t kernel_reg(VFIOSide *side, unsigned index, unsigned reg);
 void kernel_set_reg(VFIOSide *side, unsigned index, unsigned reg,
                     uint32_t value);
 
-/* kernel_device: the @index-th of @side. */
+/* kernel_device: the @index-th device of @side */
 KernelDevice *kernel_device(const VFIOSide *side, unsigned index);
 
 /*
@@ -77,7 +77,7 @@ KernelDevice *kernel_device(const VFIOSide *side, unsigned index);
 pid_t kernel_device_remove(KernelDevice *dev);
 bool kernel_device_removed(pid_t pid, int timeout_ms);
 
-/* kernel_remove_all: what an earlier case may have left. */
+/* kernel_remove_all: remove devices that an earlier case may have left. */
 void kernel_remove_all(void);
 
 /*

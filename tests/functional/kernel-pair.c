@@ -16,7 +16,7 @@
 
 /* ---- pairs ---- */
 
-/* Their states differ from the start, so that no equality is by chance. */
+/* Initial states differ, so that they cannot be equal by chance. */
 static void set_seed(VFIOSide *side, unsigned first)
 {
     unsigned n = side->devices->len - 1;
@@ -66,7 +66,7 @@ void kernel_pair_much_precopy(VFIOPair *pair)
 
 /* ---- migrating ---- */
 
-/* How often the source has looked which memory is dirty. */
+/* How often the source has synced dirty bits */
 static int64_t ram_rounds(VFIOPair *pair)
 {
     QDict *info = migrate_query_not_failed(pair->src->qts);
@@ -104,9 +104,9 @@ void kernel_pair_in_precopy(VFIOPair *pair)
     }
 }
 
-/* ---- what arrived ---- */
+/* ---- checks after the migration ---- */
 
-/* What stays as it is while the device runs. */
+/* Registers that do not change while the device runs */
 static const unsigned mdev_regs[] = {
     VMT_REG_ID, VMT_REG_SCRATCH, VMT_REG_COUNTER, VMT_REG_DMA_ADDR_LO,
     VMT_REG_DMA_SIZE, VMT_REG_DMA_CTRL, VMT_REG_DMA_INTERVAL_US,
@@ -115,7 +115,7 @@ static const unsigned edu_regs[] = {
     EDU_ID, EDU_LIVENESS, EDU_DMA_SRC, EDU_DMA_DST, EDU_DMA_COUNT,
 };
 
-/* The device has its registers when it runs again, not before. */
+/* The device has its registers once it runs again, not before. */
 static void check_registers(VFIOPair *pair, unsigned index)
 {
     KernelDevice *dev = kernel_device(pair->src, index);
@@ -134,7 +134,7 @@ static void check_registers(VFIOPair *pair, unsigned index)
     }
 }
 
-/* The DMA goes on where it was: its count, and each word, go up. */
+/* DMA continues where it stopped: its counter and each word increase. */
 static void check_goes_on(VFIOPair *pair, unsigned index)
 {
     uint32_t bursts = kernel_reg(pair->src, index, VMT_REG_DMA_BURSTS);

@@ -1,8 +1,8 @@
 /*
  * Pairs of QEMUs with devices of the kernel test driver
  *
- * Owns: cases with pairs, and what there is to a pair besides vfio-test.h: its
- * registers, which must be as they were and go on.
+ * Owns: cases with pairs, and additions to vfio-test.h: the devices' registers,
+ * which must be preserved and continue to change.
  * Does not own: the devices (kernel-device.h), a side (sim-helpers.h).
  * Locks: none.
  *
@@ -14,49 +14,49 @@
 #include "kernel-device.h"
 #include "vfio-test.h"
 
-/* kernel_pair_set: a key of all devices of both sides, before the start. */
+/* kernel_pair_set: set a key of all devices of both sides; before the start. */
 void kernel_pair_set(VFIOPair *pair, const char *key, const char *value);
 
-/* kernel_pair_much_precopy: the devices always have data to give. */
+/* kernel_pair_much_precopy: make the devices always have data in pre-copy. */
 void kernel_pair_much_precopy(VFIOPair *pair);
 
 /*
- * kernel_pair_in_precopy: wait till device data has been sent, or all memory
+ * kernel_pair_in_precopy: wait until device data has been sent, or all memory
  * once if the device has no data in pre-copy.
  */
 void kernel_pair_in_precopy(VFIOPair *pair);
 
 /*
- * kernel_pair_check: vfio_pair_check(), and registers are as they were, and
- * the devices write to memory.
+ * kernel_pair_check: vfio_pair_check(), and check that registers are preserved
+ * and the devices write to memory.
  */
 void kernel_pair_check(VFIOPair *pair);
 
 /*
- * kernel_expect_passes: all devices of @side made the transition @first
- * before any of them made @then.
+ * kernel_expect_passes: assert that all devices of @side made the transition
+ * @first before any of them made @then.
  */
 void kernel_expect_passes(VFIOSide *side, const char *first,
                           const char *then);
 
-/* kernel_pair_migrate: begin, finish, check. */
+/* kernel_pair_migrate: migrate, and check the result. */
 void kernel_pair_migrate(VFIOPair *pair);
 
-/* kernel_pair_retry: the source is well; a new destination; migrate. */
+/* kernel_pair_retry: check the source, and migrate to a new destination. */
 void kernel_pair_retry(VFIOPair *pair);
 
-/* A case with a pair that has a mediated device on each side, but for: */
+/* A case with a pair; by default with a mediated device on each side */
 typedef struct KernelCase {
     const char *name;           /* without "kernel/" */
     void (*run)(VFIOPair *pair, const void *data);
     const void *data;
     bool pci;                   /* PCI devices */
-    bool two;                   /* one more mediated device each */
+    bool two;                   /* another mediated device on each side */
     bool v2;                    /* see kernel_side_v2() */
-    bool ours;                  /* means nothing for QEMU's own code */
+    bool ours;                  /* not applicable to QEMU's own code */
 } KernelCase;
 
-/* kernel_add_case: a copy of it. */
+/* kernel_add_case: add a copy of @c. */
 void kernel_add_case(const KernelCase *c);
 
 #endif /* TESTS_FUNCTIONAL_KERNEL_PAIR_H */

@@ -1,10 +1,10 @@
 /*
  * Migrations that fail or are stopped, with the kernel's own VFIO
  *
- * Owns: cancel and another try; an error of the driver in each phase; the
- * guest's reset and the device's removal while it migrates.
- * Does not own: every error that there is: vfio-failure-test.c of
- * tests/qtest has them, with the simulated device.
+ * Owns: cancel and retry; an error of the driver in each phase; a reset by the
+ * guest and removal of the device during the migration.
+ * Does not own: all possible errors: vfio-failure-test.c of tests/qtest has
+ * these, with the simulated device.
  * Locks: none. Runs in the VM of scripts/vm-testbed, as root.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -18,8 +18,8 @@
 typedef enum Outcome {
     FAILS,                      /* at the source */
     LOAD_FAILS,                 /* at the destination */
-    CONT_FAILS,                 /* when the destination's VM goes on */
-    COPES,                      /* it migrates, and nothing is missing */
+    CONT_FAILS,                 /* when the destination's VM continues */
+    COPES,                      /* it succeeds, and nothing is missing */
 } Outcome;
 
 typedef struct Fault {
@@ -54,7 +54,7 @@ static void expect_failure(VFIOPair *pair, Outcome outcome)
 {
     VFIOSide *side = outcome == FAILS ? pair->src : pair->dst;
     KernelDevice *dev = kernel_device(side, 0);
-    /* The message names the device as QEMU does: by its UUID. */
+    /* As in QEMU, the message names the device by its UUID. */
     g_autofree char *words = g_strconcat(dev->name, ";" EIO_TEXT, NULL);
     if (outcome == FAILS) {
         vfio_expect_failed(pair->src, words);
@@ -67,11 +67,11 @@ static void expect_failure(VFIOPair *pair, Outcome outcome)
         return;
     }
     vfio_pair_finish(pair);
-    /* A destination that cannot run ends. */
+    /* A destination that cannot run exits. */
     g_assert_null(qtest_qmp_timeout(pair->dst->qts, 10000,
                                     "{'execute': 'cont'}"));
     vfio_expect_load_failed(pair->dst, words);
-    /* The source still has all of it. */
+    /* The source still has the whole VM. */
     qtest_qmp_assert_success(pair->src->qts, "{'execute': 'cont'}");
 }
 
@@ -86,7 +86,7 @@ static void test_fault(VFIOPair *pair, const void *opaque)
         kernel_pair_set(pair, "areas", "none");
     }
     if (f->outcome == LOAD_FAILS) {
-        /* So that the source hears of a load that failed at its end. */
+        /* Needed to notify the source of a load that fails at its end. */
         vfio_pair_return_path(pair);
     }
     if (strstr(f->keys, "state=pre-copy")) {
@@ -106,7 +106,7 @@ static void test_fault(VFIOPair *pair, const void *opaque)
     expect_failure(pair, f->outcome);
     vfio_expect_fired(side, "row");
     if (f->outcome == FAILS && strstr(f->keys, "device-state=error")) {
-        /* It was reset: the guest has to begin anew. */
+        /* The device was reset: the guest must set it up again. */
         g_assert_cmpint(vfio_side_status_int(pair->src, "dev0", "resets"), >,
                         0);
         vfio_side_program(pair->src);
@@ -114,7 +114,7 @@ static void test_fault(VFIOPair *pair, const void *opaque)
     kernel_pair_retry(pair);
 }
 
-/* ---- stopped, reset, removed: while it migrates ---- */
+/* ---- stopped, reset, removed during the migration ---- */
 
 static void start_precopy(VFIOPair *pair)
 {
@@ -139,7 +139,7 @@ static void test_cancel(VFIOPair *pair, const void *opaque)
     kernel_pair_retry(pair);
 }
 
-/* The device stopped, none of it sent after that: back to running. */
+/* Cancel once the device has stopped, before data is sent: back to running. */
 static void test_cancel_at_switchover(VFIOPair *pair, const void *opaque)
 {
     vfio_pair_start(pair);
@@ -153,8 +153,8 @@ static void test_cancel_at_switchover(VFIOPair *pair, const void *opaque)
 }
 
 /*
- * The guest resets itself, and so the device, in pre-copy: it runs again,
- * and what is migrated is the state after the reset.
+ * The guest resets itself, and so the device, in pre-copy. The device runs
+ * again, and the state after the reset is migrated.
  */
 static void test_reset(VFIOPair *pair, const void *v2)
 {
@@ -162,7 +162,7 @@ static void test_reset(VFIOPair *pair, const void *v2)
     g_autofree char *end = NULL;
 
     if (v2) {
-        /* Without data in pre-copy: what keeps it there after the reset. */
+        /* There is no data in pre-copy: DMA prolongs it after the reset. */
         kernel_pair_set(pair, "dma-rate", "32M");
         kernel_pair_set(pair, "dma-start", "0xa00000");
         kernel_pair_set(pair, "dma-size", "1M");
@@ -178,7 +178,7 @@ static void test_reset(VFIOPair *pair, const void *v2)
         vfio_pair_finish(pair);
         kernel_pair_check(pair);
     } else {
-        /* A state that was lost must not look as if it had arrived. */
+        /* A state that was lost must not be reported as migrated. */
         vfio_expect_failed(pair->src, dev->name);
         vfio_expect_load_failed(pair->dst, "");
         vfio_side_program(pair->src);
@@ -188,8 +188,8 @@ static void test_reset(VFIOPair *pair, const void *v2)
 
 /*
  * The administrator removes the device in pre-copy. The kernel asks QEMU to
- * let go of it, and waits. QEMU 7.2 unplugs nothing while it migrates: the
- * migration goes on, and the removal ends when the source does.
+ * release it, and waits. QEMU 7.2 does not unplug devices during a migration:
+ * it continues, and the removal completes when the source exits.
  */
 static void test_remove(VFIOPair *pair, const void *opaque)
 {
@@ -207,8 +207,8 @@ static void test_remove(VFIOPair *pair, const void *opaque)
 }
 
 /*
- * The same, but the migration is cancelled: the kernel asks again (after
- * 10 s at most), the guest lets go, and the VM runs on without the device.
+ * The same, but the migration is cancelled: the kernel asks again (after at
+ * most 10 s), the guest releases the device, and the VM continues without it.
  */
 static void test_remove_and_cancel(VFIOPair *pair, const void *opaque)
 {
@@ -229,7 +229,7 @@ static void test_remove_and_cancel(VFIOPair *pair, const void *opaque)
     vfio_side_kill(pair->dst);
 }
 
-/* A QEMU that is killed while it migrates leaves nothing behind. */
+/* After a QEMU is killed during a migration, its devices can be reused. */
 static void test_kill(VFIOPair *pair, const void *opaque)
 {
     pid_t remover;

@@ -1,13 +1,13 @@
 /*
  * Migrations with the kernel's own VFIO
  *
- * Owns: what a migration must carry over when container, type1 IOMMU,
- * pinned pages, dirty bits and interrupts are those of the kernel: layouts
- * of the data window, DMA till the last moment, several devices, a PCI
- * device behind an IOMMU, a paused VM, a file; and the same with protocol v2,
- * where states, data fds and the devices' logs are the kernel's, too.
+ * Owns: migrations with the kernel's container, type1 IOMMU, pinned pages,
+ * dirty bits and interrupts: layouts of the data window, DMA until the device
+ * stops, several devices, a PCI device behind an IOMMU, a paused VM, a file;
+ * and the same with protocol v2, where states, data fds and the devices' logs
+ * are the kernel's, too.
  * Does not own: migrations that fail or are stopped
- * (vfio-kernel-failure-test.c); a guest that runs (guest/).
+ * (vfio-kernel-failure-test.c); a running guest (guest/).
  * Locks: none. Runs in the VM of scripts/vm-testbed, as root.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -26,7 +26,7 @@ static void test_layout(VFIOPair *pair, const void *areas)
     g_autofree char *arcs = NULL;
     int64_t mapped, trapped;
 
-    /* Chunks as large as the window: its last page counts too. */
+    /* Chunks as large as the window include its last page. */
     kernel_pair_set(pair, "chunk-size", "64K");
     kernel_pair_set(pair, "areas", areas);
     vfio_pair_start(pair);
@@ -40,7 +40,7 @@ static void test_layout(VFIOPair *pair, const void *areas)
     g_assert_true((trapped > 0) == (strcmp(areas, "all") != 0));
 }
 
-/* The destination's driver has another window than the source's. */
+/* The destination's data window differs from the source's. */
 static void test_other_window(VFIOPair *pair, const void *opaque)
 {
     vfio_side_set_keys(pair->dst, "dev0", "window-size=32K;chunk-size=32K;"
@@ -60,7 +60,7 @@ static void test_moves(VFIOPair *pair, const void *keys)
 
 /*
  * The device writes in pre-copy and until it is stopped: each round of RAM
- * finds pages that only the kernel's dirty bits, or the device's log tell of.
+ * sends pages that only the kernel's dirty bits, or the device's log, report.
  */
 static void migrate_with_dma(VFIOPair *pair)
 {
@@ -98,7 +98,7 @@ static void test_two_devices(VFIOPair *pair, const void *opaque)
     kernel_pair_migrate(pair);
 }
 
-/* Not without the opt-in: the devices could reach each other. */
+/* Blocked without the opt-in, as the devices could access each other. */
 static void test_two_devices_blocked(VFIOPair *pair, const void *opaque)
 {
     g_autofree char *why = NULL;
@@ -132,7 +132,7 @@ static uint32_t edu_factorial(VFIOSide *side, uint32_t of)
     return kernel_reg(side, 0, EDU_FACTORIAL);
 }
 
-/* Its buffer goes to memory, through the IOMMU's tables. */
+/* Write its buffer to memory, through the IOMMU's tables. */
 static void edu_dma(VFIOSide *side)
 {
     kernel_set_reg(side, 0, EDU_DMA_CMD, EDU_DMA_RUN | EDU_DMA_TO_MEMORY);
@@ -149,12 +149,12 @@ static void test_pci(VFIOPair *pair, const void *opaque)
     edu_dma(pair->dst);
 }
 
-/* ---- protocol v2, as the kernel has it ---- */
+/* ---- the kernel's protocol v2 ---- */
 
 static const char v2_stops[] = "running>running-p2p;running-p2p>stop;"
                                "stop>stop-copy";
 
-/* The log stays on until the VM runs again, which a source does not. */
+/* The log stays on until the VM runs again, so a source's is still on. */
 static void expect_log_used(VFIOSide *side, unsigned index)
 {
     QDict *status = vfio_side_status(side, side->devices->pdata[index]);
@@ -179,8 +179,8 @@ static void test_v2(VFIOPair *pair, const void *opaque)
 }
 
 /*
- * Two that have P2P need no opt-in, and keep in step. One of them is a PCI
- * device, which writes through the IOMMU until just before it is stopped.
+ * Two devices with P2P need no opt-in, and change states in two passes. One of
+ * them is a PCI device, which writes through the IOMMU until it is stopped.
  */
 static void test_v2_devices(VFIOPair *pair, const void *opaque)
 {
@@ -227,7 +227,7 @@ static void test_paused(VFIOPair *pair, const void *opaque)
     kernel_pair_migrate(pair);
 }
 
-/* To a file, and another QEMU from it. */
+/* Migrate to a file, and load it in another QEMU. */
 static void test_file(VFIOPair *pair, const void *opaque)
 {
     g_autofree char *path = g_build_filename(qtest_tmpdir(), "state", NULL);
@@ -252,11 +252,11 @@ int main(int argc, char **argv)
         { "layout/all-but-last-page", test_layout, "all-but-last-page" },
         { "layout/trapped", test_layout, "none" },
         { "layout/other-window", test_other_window },
-        /* 64 MiB of state, half of it mapped: sizes are not only small. */
+        /* A large state: 64 MiB, half of it mapped */
         { "layout/big", test_moves, "window-size=1M;chunk-size=1M;"
           "areas=stripes:64K;state-size=64M;verify=sampled" },
         { "dma/until-stop", test_dma },
-        /* Pages that the driver keeps pinned stay dirty till the end. */
+        /* Pages that the driver keeps pinned stay dirty until the end. */
         { "dma/pinned", test_moves, "pinned=0xa00000+0x40000" },
         { "devices/two", test_two_devices, .two = true },
         { "devices/two-blocked", test_two_devices_blocked, .two = true,

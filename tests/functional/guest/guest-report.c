@@ -1,8 +1,8 @@
 /*
- * What the Linux guest reports, and how much memory it all takes
+ * Reports of the Linux guest, and memory usage
  *
- * Owns: reading the guest's console, what must be true of two reports, the
- * figures of memory.
+ * Owns: reading the guest's console, the conditions for two consecutive
+ * reports, memory usage.
  * Does not own: QEMUs (guest.c); what is printed (vmg-main.c).
  * Locks: none.
  * Source: Documentation/filesystems/proc.rst of Linux.
@@ -18,7 +18,7 @@
 #define POLL_US 50000
 #define REPORT "VMG dev="
 
-/* None of these may be on the console. */
+/* None of these may appear on the console. */
 static const char *const bad_words[] = {
     "VMG-ERROR", "BUG:", "WARNING:", "Oops", "Call Trace", "Kernel panic",
     "nobody cared",
@@ -26,7 +26,7 @@ static const char *const bad_words[] = {
 
 /* ---- reports ---- */
 
-/* What stands behind " @key="; the case fails without it. */
+/* The value after " @key="; the case fails if it is missing. */
 static char *word(const char *text, const char *key)
 {
     g_autofree char *wanted = g_strdup_printf(" %s=", key);
@@ -94,7 +94,7 @@ void guest_expect_no_error(VFIOSide *side)
     check_console(side, text);
 }
 
-/* The last whole line with a report, NULL if there is none. */
+/* The last complete line with a report; NULL if there is none. */
 static GuestReport *newest(const char *text)
 {
     const char *end = strrchr(text, '\n');
@@ -147,7 +147,7 @@ void guest_expect_use(GuestPair *pair, VFIOSide *side, unsigned ticks)
     GuestReport *now = guest_wait_report(side, last->tick + ticks,
                                          GUEST_REPORT_SECONDS);
 
-    /* A check of all of the DMA is made every now and then only. */
+    /* A complete check of DMA is done only from time to time. */
     while (now->whole <= last->whole) {
         GuestReport *next = guest_wait_report(side, now->tick + 1,
                                               GUEST_REPORT_SECONDS);
@@ -163,7 +163,7 @@ void guest_expect_use(GuestPair *pair, VFIOSide *side, unsigned ticks)
         grown(side, now, "burst-irqs", last->burst_irqs, now->burst_irqs);
     }
     g_assert_cmpint(now->rung, ==, now->irqs);
-    /* A block and a factorial a move, of which one may be under way. */
+    /* A block and a factorial per move; a move may be in progress. */
     g_assert_cmpint(now->resent, <=, 2 * (pair->moves + 1));
     g_assert_cmpstr(now->mode, ==, last->mode);
     guest_report_free(last);

@@ -1,9 +1,9 @@
 /*
- * Would the guest notice? Things done to its device behind its back
+ * Does the guest detect changes made to its device without its knowledge?
  *
  * Owns: changing a register, ringing once too often, an older word in the
- * DMA buffer, a flipped bit in RAM, a masked interrupt; and waiting till the
- * guest says so.
+ * DMA buffer, a flipped bit in RAM, a masked interrupt; and waiting until the
+ * guest reports it.
  * Does not own: the guest (guest.h), what it checks (vmg-test.c, vmg-ram.c).
  * Locks: none. The guest's RAM is a file that QEMU shares with us.
  *
@@ -27,7 +27,7 @@
 #define PAGE_WORDS (PAGE_BYTES / sizeof(uint64_t))
 #define LOOK_MS 100
 #define LOOKS 2000
-/* Between two of the same harm: what was done is seen by then, or gone. */
+/* Polls between two attempts: a change was detected by then, or is gone */
 #define AGAIN_LOOKS 100
 
 typedef struct Sabotage {
@@ -63,7 +63,7 @@ static void map_ram(Sabotage *s)
     close(fd);
 }
 
-/* The first page whose words rise by @step, with @tag in the top bits. */
+/* The first page whose words increase by @step, with @tag in the top bits */
 static uint64_t *find_page(Sabotage *s, uint64_t step, uint64_t tag)
 {
     for (size_t at = 0; at < s->ram_bytes / 8; at += PAGE_WORDS) {
@@ -91,11 +91,11 @@ static void change_scratch(Sabotage *s)
 
 static void ring_once_more(Sabotage *s)
 {
-    /* A vector that the device does not have: it only counts. */
+    /* A vector that does not exist only increments the counter. */
     qtest_writel(s->pair->here->qts, s->registers + VMT_REG_DOORBELL, 99);
 }
 
-/* As it would be if a page of an earlier round had stayed in place. */
+/* As if a page of an earlier round had not been overwritten */
 static void age_dma_word(Sabotage *s)
 {
     uint64_t *page = find_page(s, 1, VMT_DMA_TAG);
@@ -128,8 +128,8 @@ static bool says(VFIOSide *side, const char *words)
 }
 
 /*
- * Again and again, as one may come at a moment at which it is not noticed;
- * once only where it lasts.
+ * If @again, do @harm repeatedly, as a change may come at a moment at which it
+ * is not detected; otherwise once, as the change is permanent.
  */
 static void expect_noticed(Sabotage *s, void (*harm)(Sabotage *), bool again,
                            const char *words)

@@ -18,16 +18,16 @@
 #define RAM_MIB 96
 
 /*
- * What the guest's kernel need not do. Of the family that "host" has in an
- * emulated machine it takes the CPU for one with a GART, and looks for that
- * in 65536 places: half a minute.
+ * Settings that save the guest's kernel time. With the CPU family of "host" in
+ * an emulated machine it expects a GART, and probes 65536 places for it: half a
+ * minute.
  */
 #define GUEST_CPU "host,family=23,model=1"
 #define GUEST_APPEND "console=ttyS0 quiet panic=1 nowatchdog mitigations=off " \
     "nokaslr no_timer_check random.trust_cpu=on cryptomgr.notests " \
     "init_on_free=1"
 
-/* What the guest's driver is to use: "msix", "msi", "intx" */
+/* Interrupts for the guest's driver: "msix", "msi", "intx" */
 static const char *irq;
 
 bool guest_available(const char **why)
@@ -50,7 +50,7 @@ bool guest_available(const char **why)
 
 /* ---- command line ---- */
 
-/* The unpacked kernel starts sooner. Caller frees. */
+/* An uncompressed kernel boots faster. Caller frees. */
 static char *kernel_image(void)
 {
     const char *packed = g_getenv("VM_TESTBED_KERNEL");
@@ -91,7 +91,7 @@ static char *machine(VFIOSide *side)
     g_autofree char *ram = guest_ram_path(side);
     g_autofree char *console = console_path(side);
 
-    /* Only what the source has left may be there. */
+    /* RAM must come only from the source. */
     unlink(ram);
     unlink(console);
     return g_strdup_printf(
@@ -104,7 +104,7 @@ static char *machine(VFIOSide *side)
         g_getenv("VM_TESTBED_GUEST"), irq, console);
 }
 
-/* The guest's own driver does it. */
+/* The guest's own driver programs the device. */
 static void leave_alone(VFIOSide *side, unsigned index)
 {
 }
@@ -128,7 +128,7 @@ static VFIOSide *side_new(const char *name, const char *address)
 
 /* ---- pairs ---- */
 
-/* What the guest wrote last on either console, for a failed case. */
+/* Print the last lines on both consoles, if a case fails. */
 static void describe_hook(gpointer opaque)
 {
     GuestPair *pair = opaque;

@@ -1,11 +1,11 @@
 /*
  * Live migration of a running Linux guest that uses its device
  *
- * Owns: the cases: a mediated and a PCI device, its kinds of interrupts, one
- * move in slow motion, many moves to and fro, many cancelled moves; the
- * limits of memory.
+ * Owns: the cases: a mediated and a PCI device, each kind of interrupt, one
+ * slow move, many moves back and forth, many cancelled moves; the limits of
+ * memory usage.
  * Does not own: the guest (guest.h).
- * Locks: none. Runs in the testbed's VM; "-m slow" makes 50 moves of a few.
+ * Locks: none. Runs in the testbed's VM; with "-m slow", 50 moves per case.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -15,12 +15,12 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Moves before the first figures count: caches fill. */
+/* Moves before memory usage is first measured: caches fill up */
 #define WARM_UP 4
 
 /*
- * How much more may be in use after the last of 50 moves than after WARM_UP:
- * less than one page a move and process would be more than this.
+ * Maximum increase of memory usage from WARM_UP to the last of 50 moves. Even
+ * a leak of less than a page per move and process would exceed it.
  */
 #define QEMU_LIMIT_KIB 1024
 #define KERNEL_LIMIT_KIB 2048
@@ -31,17 +31,17 @@ typedef struct GuestCase {
     bool pci;
     const char *irq;
     void (*run)(const void *);
-    bool slow;                  /* has a meaning with many moves */
-    bool v2;                    /* protocol v2, and a log of its DMA */
+    bool slow;                  /* makes sense with many moves */
+    bool v2;                    /* protocol v2, with a DMA log */
 } GuestCase;
 
-/* After the one that is watched in each phase, and in the same test. */
+/* Moves after the one that is checked in each phase, in the same test */
 static unsigned moves(void)
 {
     return g_test_slow() ? 50 : 1;
 }
 
-/* Seconds for a case with @n moves; 20 s each is a busy machine. */
+/* Set the time limit of a case with @n moves: 20 s each on a busy machine. */
 static void set_time(unsigned n)
 {
     qtest_set_case_seconds(GUEST_BOOT_SECONDS + GUEST_REPORT_SECONDS + 40 * n);
@@ -66,8 +66,8 @@ static GuestPair *boot(const GuestCase *c)
 }
 
 /*
- * The device is in use before, in pre-copy, and after; the move is held back
- * till the guest has made reports in each phase.
+ * The device is used before, in pre-copy, and after; the move is delayed until
+ * the guest has made reports in each phase.
  */
 static void use_all_along(GuestPair *pair)
 {
@@ -121,7 +121,7 @@ static void compare_memory(const GuestMemory *first, const GuestMemory *last,
     g_assert_cmpint(last->module_refs, ==, first->module_refs);
 }
 
-/* To and fro; even numbers, so that figures of the same side compare. */
+/* Back and forth; even numbers, so that values of the same side compare. */
 static void move_often(GuestPair *pair, unsigned n)
 {
     GuestMemory first = guest_memory(pair);
@@ -167,9 +167,8 @@ static void test_moves(const void *opaque)
 }
 
 /*
- * khugepaged gives a QEMU back, some seconds after its start, the 10 MiB of
- * heap that malloc_trim() has taken away: no figure of this VM is to hang on
- * when it comes by.
+ * Some seconds after a QEMU's start, khugepaged maps the 10 MiB of heap again
+ * that malloc_trim() has released: memory usage must not depend on when.
  */
 static void no_huge_pages(void)
 {
@@ -180,7 +179,7 @@ static void no_huge_pages(void)
     close(fd);
 }
 
-/* Each check of the guest is seen to fail where it must. */
+/* Each check of the guest must be able to fail. */
 static void test_notices(const void *opaque)
 {
     GuestPair *pair;

@@ -2,22 +2,21 @@
 /*
  * The guest's use of QEMU's edu device
  *
- * Owns: what is done with its registers in each round, and what must hold:
- * the liveness register as it was left, factorials, an interrupt for each
- * that is asked for, and a block that goes by DMA from the buffer to the
- * device, rests there, and comes back.
+ * Owns: the use of its registers in each round, and the checks: the liveness
+ * register has its last value, factorials are correct, there is an interrupt
+ * for each request, and a block that DMA copies from the buffer to the device,
+ * stays there for a while, and is copied back.
  * Does not own: interrupts, buffer, worker (vmg-main.c).
  * Locks: none; one worker. The handler touches @dma_irqs only.
  *
- * The device's own memory is not a part of the state that the test driver
- * saves, and a move may come while a block rests there: then it is sent once
- * more, which is counted. A block that the DMA never brought back to RAM is
- * told from it by what RAM held before.
+ * The test driver does not save the device's own memory, and a move may happen
+ * while a block is there: then it is sent again, which is counted. The previous
+ * content of RAM distinguishes this from a block that DMA never copied back.
  *
  * Source: docs/specs/edu.txt of QEMU.
  *
- * A DMA takes edu 100 ms. It is looked at once a round, so that the other
- * registers are in use all the time that it runs.
+ * A DMA of edu takes 100 ms. It is polled once per round, so that the other
+ * registers are used while it runs.
  */
 #include <linux/delay.h>
 #include <linux/io-64-nonatomic-lo-hi.h>
@@ -26,7 +25,7 @@
 #include "edu-regs.h"
 #include "vmg.h"
 
-#define EDU_INTR_RUNG	0x2	/* a bit of ours */
+#define EDU_INTR_RUNG	0x2	/* our own bit */
 
 #define BLOCK_BYTES	EDU_COPY_BYTES
 #define BLOCK_WORDS	(BLOCK_BYTES / sizeof(u64))
@@ -81,7 +80,7 @@ static void start_dma(struct vmg *vmg, u64 source, u64 destination, u64 command)
 	writeq(EDU_DMA_RUN | EDU_DMA_INTR | command, vmg->regs + EDU_DMA_CMD);
 }
 
-/* Is the DMA over? Counts the error if it or its interrupt stays out. */
+/* Is the DMA done? Counts an error if it, or its interrupt, is missing. */
 static bool dma_done(struct vmg *vmg)
 {
 	struct edu *e = vmg->priv;

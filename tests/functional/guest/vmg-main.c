@@ -2,16 +2,16 @@
 /*
  * The guest's driver of the migration test devices: vfio_mig_guest.ko
  *
- * Owns: finding the devices, BAR, interrupts and DMA buffer of each, a
- * worker thread that uses and checks it all the time, and the lines on the
- * console that the test reads:
+ * Owns: finding the devices; BAR, interrupts and DMA buffer of each; a worker
+ * thread that uses and checks it continuously; and the lines on the console
+ * that the test reads:
  *
  *   VMG dev=test tick=12 ... errors=0
  *   VMG-ERROR dev=test lost interrupt ...
  *
- * Does not own: what the devices can do (vmg-test.c, vmg-edu.c).
- * Locks: none; the workers share nothing but vmg-ram.c's memory, which only
- * the first device's worker checks.
+ * Does not own: the functions of the devices (vmg-test.c, vmg-edu.c).
+ * Locks: none; the workers share only vmg-ram.c's memory, which only the first
+ * device's worker checks.
  */
 #define pr_fmt(fmt) fmt
 
@@ -47,7 +47,7 @@ void vmg_error(struct vmg *vmg, const char *fmt, ...)
 	va_end(ap);
 	if (!vmg->errors++)
 		strscpy(vmg->first_error, text, sizeof(vmg->first_error));
-	/* The first ones tell; a broken device would fill the console. */
+	/* The first ones suffice; a broken device would flood the console. */
 	if (vmg->errors <= 500)
 		pr_err("VMG-ERROR dev=%s %s\n", vmg->ops->name, text);
 }
@@ -80,7 +80,7 @@ void vmg_irq_prepare(struct vmg *vmg, int vector)
 {
 	struct vmg_vector *v = &vmg->vectors[vector];
 
-	/* One that came after its wait had ended is one too many. */
+	/* An interrupt after the end of its wait is an extra one. */
 	while (try_wait_for_completion(&v->arrived))
 		atomic_inc(&vmg->extra_irqs);
 	vmg->doorbells++;
@@ -206,7 +206,7 @@ static int vmg_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	err = pcim_enable_device(pdev);
 	if (!err)
 		err = pcim_iomap_regions(pdev, BIT(0), "vfio_mig_guest");
-	/* edu has 28 bits of address unless it is told otherwise. */
+	/* edu has 28 address bits by default. */
 	if (!err)
 		err = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(28));
 	if (err)
@@ -244,7 +244,7 @@ static struct pci_driver vmg_driver = {
 	.name = "vfio_mig_guest",
 	.id_table = vmg_ids,
 	.probe = vmg_probe,
-	/* The guest goes on until it is ended: nothing is taken back. */
+	/* The guest runs until it is killed: nothing is ever unbound. */
 	.driver.suppress_bind_attrs = true,
 };
 

@@ -2,9 +2,9 @@
 /*
  * The guest's plain RAM, written and checked while the VM migrates
  *
- * Owns: an area that the CPU writes slice by slice, each time with other
- * words, and compares before it writes it again. It tells whether lost words
- * are the migration's of RAM or only of the device's DMA.
+ * Owns: an area that the CPU writes slice by slice, with different words each
+ * time, and checks before it writes it again. So words lost by the migration of
+ * RAM can be distinguished from words lost only from the device's DMA.
  * Locks: none; one worker calls vmg_ram_round().
  */
 #include <linux/mm.h>

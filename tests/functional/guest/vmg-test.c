@@ -2,17 +2,17 @@
 /*
  * The guest's use of the test device (vfio_mig_test-v1)
  *
- * Owns: what is done with its registers in each round, and what must hold:
- * scratch register and counter as they were left, an interrupt for each
- * doorbell, and every word that its DMA engine says it has written in the
+ * Owns: the use of its registers in each round, and the checks: scratch
+ * register and counter have their last values, there is an interrupt for each
+ * doorbell, and every word that the DMA engine reports as written is in the
  * buffer, at its place.
  * Does not own: interrupts, buffer, worker (vmg-main.c).
  * Locks: none; one worker. priv is this file's struct test.
  *
- * The engine numbers its words, and goes round in the buffer: the word at
- * place i of N always has a number that is first + i modulo N. What was
- * written up to DMA_SEQ, read before a scan, must be found by the scan: a
- * page that did not make the move holds an older number.
+ * The engine numbers its words, and writes the buffer cyclically: the number of
+ * the word at place i of N is always first + i modulo N. A scan must find all
+ * words up to DMA_SEQ as read before it: a page that was not migrated has an
+ * older number.
  */
 #include <linux/delay.h>
 #include <linux/slab.h>
@@ -21,7 +21,7 @@
 #include "vmg.h"
 
 #define DMA_INTERVAL_US	20000
-#define WHOLE_EVERY	15	/* rounds between checks with DMA at rest */
+#define WHOLE_EVERY	15	/* rounds between checks with DMA stopped */
 #define NUMBER_MASK	((1ULL << VMT_DMA_TAG_SHIFT) - 1)
 
 struct test {
@@ -41,7 +41,7 @@ static void start_dma(struct vmg *vmg)
 
 	t->start_bursts = vmg_read(vmg, VMT_REG_DMA_BURSTS);
 	t->first = vmg_read(vmg, VMT_REG_DMA_SEQ) + 1;
-	/* The very first number is the device's own business. */
+	/* The device chooses its first number. */
 	t->first_known = t->first_exact = t->start_bursts != 0;
 	memset(vmg->buffer, 0, vmg->buffer_bytes);
 	wmb();
@@ -53,8 +53,8 @@ static void start_dma(struct vmg *vmg)
 }
 
 /*
- * Compare the buffer with what the engine must have written: all up to
- * number @before, and nothing beyond number @after.
+ * Compare the buffer with the words that the engine must have written: all up
+ * to number @before, and none beyond number @after.
  */
 static void check_words(struct vmg *vmg, u32 before, u32 after)
 {
@@ -65,7 +65,7 @@ static void check_words(struct vmg *vmg, u32 before, u32 after)
 	for (i = 0; i < t->n_words; i++) {
 		u64 word = READ_ONCE(vmg->buffer[i]);
 		u32 number = word;
-		/* How many words up to @before since the one for place i. */
+		/* Words up to @before since the first one at place i */
 		u32 written = before - t->first + 1;
 		u32 wanted = written <= i ? 0
 			: before - (before - t->first - i) % t->n_words;
@@ -92,7 +92,7 @@ static void check_words(struct vmg *vmg, u32 before, u32 after)
 			  t->first, before, after);
 }
 
-/* The number at place 0 is one of first + k * N, which is enough. */
+/* The number at place 0 is first + k * N for some k, which is sufficient. */
 static bool know_first(struct vmg *vmg)
 {
 	struct test *t = vmg->priv;
@@ -107,8 +107,8 @@ static bool know_first(struct vmg *vmg)
 }
 
 /*
- * Some read of DMA_SEQ may come between a burst's words and their number
- * becoming visible, so a burst beyond it is allowed for.
+ * DMA_SEQ may be read after a burst's words were written and before it is
+ * updated, so one burst beyond it is allowed.
  */
 static void check_dma_running(struct vmg *vmg)
 {

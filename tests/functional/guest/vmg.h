@@ -2,11 +2,11 @@
 /*
  * The guest's driver of the migration test devices: what its files share
  *
- * Owns: the report of one device (counts, first error), its interrupts, the
- * list of what a device's part must offer.
+ * Owns: the report of one device (counts, first error), its interrupts, and
+ * the functions that each device's part must provide.
  * Does not own: the devices' registers (vmg-test.c, vmg-edu.c), the worker
  * and the printing (vmg-main.c), the check of plain RAM (vmg-ram.c).
- * Locks: none of its own. One worker a device; interrupt handlers touch
+ * Locks: none of its own. Each device has one worker; interrupt handlers access
  * only the atomic counters and the completions.
  */
 #ifndef VMG_H
@@ -16,14 +16,14 @@
 #include <linux/completion.h>
 #include <linux/pci.h>
 
-/* Handlers tell vectors apart as far as that; more are not asked for. */
+/* Number of vectors that are requested and distinguished by handlers */
 #define VMG_VECTORS	2
 #define VMG_BURST_VECTOR 0
 #define VMG_DOORBELL_VECTOR 1
 
 /*
- * An interrupt that takes longer is taken for lost. A part of a migration's
- * downtime counts for the guest, and 4 s have been seen on a busy machine.
+ * An interrupt that takes longer is considered lost. Part of a migration's
+ * downtime is visible to the guest, and 4 s were seen on a busy machine.
  */
 #define VMG_IRQ_MS	30000
 
@@ -36,9 +36,9 @@ struct vmg_vector {
 };
 
 enum vmg_irq {
-	VMG_IRQ_NOT_OURS,	/* with MSI: one that nobody asked for */
+	VMG_IRQ_NOT_OURS,	/* with MSI: one not requested */
 	VMG_IRQ_AWAITED,	/* vmg_irq_wait() waits for it */
-	VMG_IRQ_OTHER,		/* the device's part has counted it */
+	VMG_IRQ_OTHER,		/* counted by the device's part */
 };
 
 /* One device's part. @round: one round of use and checks. */
@@ -46,7 +46,7 @@ struct vmg_ops {
 	const char *name;
 	int (*start)(struct vmg *vmg);
 	void (*round)(struct vmg *vmg);
-	/* In the handler: what was it? */
+	/* Called in the handler: which kind of interrupt was it? */
 	enum vmg_irq (*irq)(struct vmg *vmg, struct vmg_vector *vector);
 };
 
@@ -67,13 +67,13 @@ struct vmg {
 
 	/* The report */
 	unsigned long rounds;
-	unsigned long doorbells;	/* interrupts asked for, one by one */
-	unsigned long irqs;		/* that came of these */
-	atomic_t extra_irqs;		/* that nobody asked for */
-	unsigned long bursts;		/* of DMA, as the device counts */
+	unsigned long doorbells;	/* interrupts requested, one by one */
+	unsigned long irqs;		/* received for these */
+	atomic_t extra_irqs;		/* received, but not requested */
+	unsigned long bursts;		/* of DMA, counted by the device */
 	u64 dma_words;			/* words of DMA compared */
-	unsigned long dma_whole;	/* complete checks with DMA at rest */
-	unsigned long resent;		/* what a move left behind */
+	unsigned long dma_whole;	/* complete checks with DMA stopped */
+	unsigned long resent;		/* repeated as a move had lost it */
 	unsigned long irq_max_ms;	/* longest wait for one */
 	unsigned int errors;
 	char first_error[160];
@@ -93,16 +93,16 @@ static inline void vmg_write(struct vmg *vmg, u32 reg, u32 value)
 }
 
 /*
- * Wait for the interrupt that was just asked for. Returns false after
- * counting the error if it does not come in VMG_IRQ_MS. Call
- * vmg_irq_prepare() before asking.
+ * Wait for the interrupt that was just requested. If it does not arrive within
+ * VMG_IRQ_MS, count the error and return false. vmg_irq_prepare() must be
+ * called before the request.
  */
 void vmg_irq_prepare(struct vmg *vmg, int vector);
 bool vmg_irq_wait(struct vmg *vmg, int vector, const char *what);
 
 int vmg_ram_init(void);
 
-/* Check a part of the RAM, and write it anew. */
+/* Check a part of the RAM, and write it again. */
 void vmg_ram_round(struct vmg *vmg);
 
 extern const struct vmg_ops vmg_test_ops;

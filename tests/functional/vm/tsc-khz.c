@@ -1,9 +1,9 @@
 /*
  * Prints the frequency of this machine's time stamp counter in kHz
  *
- * Owns: the measurement. Under TCG the VM's counter is this machine's; a
- * kernel that measures it by itself is wrong by a factor where the machine
- * is busy, and then so are all of its clocks.
+ * Owns: the measurement. Under TCG the VM's counter is this machine's; if the
+ * kernel measures it on a busy machine, the result is wrong by a large factor,
+ * and so are all of its clocks.
  * Locks: none.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -24,7 +24,7 @@ static int64_t now_ns(void)
     return ts.tv_sec * INT64_C(1000000000) + ts.tv_nsec;
 }
 
-/* Both at the same moment: of several tries that which took least. */
+/* Read both clocks at the same moment: use the fastest of several tries. */
 static int64_t sample_ns(uint64_t *ticks)
 {
     uint64_t shortest = UINT64_MAX;
