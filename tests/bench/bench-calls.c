@@ -1,13 +1,13 @@
 /*
- * Preloaded: counts the system calls that move a QEMU's bytes
+ * Preloaded library that counts the system calls that move a QEMU's bytes
  *
- * Owns: the calls of libc that read and write, and the file calls.PID in the
- * working directory that their numbers are in. A call on a simulated device
- * counts as one, as it is one with a real device. No locks.
+ * Owns: the libc functions that read and write, and the file calls.PID in the
+ * working directory with the counters. A call on a simulated device counts as
+ * one, as it would be with a real device. No locks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-/* Both pread() and pread64() are defined here: no renaming by the headers. */
+/* Both pread() and pread64() are defined here: headers must not rename them. */
 #undef _FILE_OFFSET_BITS
 #undef _FORTIFY_SOURCE
 
@@ -24,7 +24,7 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-/* Who calls before the file is there, or cannot have one, counts in here. */
+/* Counters as long as there is no file, or if it cannot be created */
 static BenchCalls unseen;
 static BenchCalls *calls = &unseen;
 
@@ -57,8 +57,8 @@ static ssize_t counted(ssize_t moved, bool to_socket)
 }
 
 /*
- * What comes next: the simulation's, or libc's. @number is for calls from
- * constructors that run before anything can be looked up.
+ * Calls the next function: the simulation's, or libc's. @number is for calls
+ * from constructors that run before symbols can be looked up.
  */
 #define COUNT(to_socket, number, name, params, ...)                         \
     EXPORT ssize_t name params                                              \

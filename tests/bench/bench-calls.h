@@ -1,5 +1,5 @@
 /*
- * vfio-bench: what the library that is preloaded into QEMU counts
+ * vfio-bench: counters of the library that is preloaded into QEMU
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -9,10 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* In QEMU's working directory; takes the process id */
+/* In QEMU's working directory; the argument is the process id */
 #define BENCH_CALLS_FILE "calls.%d"
 
-/* What the file holds; written with atomic operations */
+/* Content of the file; written with atomic operations */
 typedef struct BenchCalls {
     uint64_t calls;           /* that read or write */
     uint64_t sent_bytes;      /* to sockets */

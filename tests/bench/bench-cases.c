@@ -1,7 +1,7 @@
 /*
  * vfio-bench: the rows and their goals
  *
- * Owns: what is measured. Sizes of the smoke test are made of it. No locks.
+ * Owns: what is measured. The smoke test uses reduced sizes. No locks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -19,8 +19,8 @@
 #define SLOW    .load_rate_bytes = 100 * MIB
 
 /*
- * A device of which something is read before the stop, so that its rate is
- * known, and which is then expected to take its time
+ * A device with data that is read before the stop, so that its rate is known,
+ * and which is then expected to cause a certain downtime
  */
 #define V2_KEYS "protocol=v2 pre-copy=yes p2p=yes"
 #define EXPECT(size, precopy, limit) \
@@ -29,7 +29,7 @@
 #define WITHIN  { BENCH_AGAINST_EXPECTED, .most = 1, .share = 0.95 }
 #define KEPT    { BENCH_AGAINST_LIMIT, .most = 1, .share = 0.95 }
 
-/* A quotient that may be so large at most */
+/* Goals with a maximum for a quotient */
 #define TO_BUILTIN(m)       { BENCH_AGAINST_BUILTIN, .most = (m) }
 #define TO_RAW(m)           { BENCH_AGAINST_RAW, .most = (m) }
 #define TO_IDEAL(m)         { BENCH_AGAINST_IDEAL, .most = (m) }
@@ -39,7 +39,7 @@
                               .metric = BENCH_CPU }
 #define EITHER(b, r)        { BENCH_AGAINST_BUILTIN, .most = (b), \
                               .or_next = true }, TO_RAW(r)
-/* With one side attached: never slower than with none */
+/* With only one side attached: not slower than with none */
 #define HALVES(m)           { BENCH_AGAINST_BUILTIN, .most = (m), \
                               .side = BENCH_ONLY_SOURCE }, \
                             { BENCH_AGAINST_BUILTIN, .most = (m), \
@@ -89,7 +89,7 @@ static const BenchCase rows[] = {
     { "v2, 4 GiB", "mapped", 4 * GIB, 1 * MIB, OURS | BENCH_FLOOR,
       .v2 = true, .goals = { TO_RAW(1 / 0.9) } },
 
-    /* Devices that take their time */
+    /* Slow devices */
     { "1 device, 500 MiB/s", "mapped", 256 * MIB, 1 * MIB, BENCH_BOTH,
       VENDOR, .ideal_ms = 512, .goals = { TO_IDEAL(1.15) } },
     { "2 devices, 500 MiB/s", "mapped", 256 * MIB, 1 * MIB, BENCH_BOTH,
@@ -112,7 +112,7 @@ static const BenchCase rows[] = {
       .devices = 4, .ideal_ms = 640,
       .goals = { TO_CASE(1.15, "1 device, slow load") } },
 
-    /* What the source expects of them, and whether a limit is kept */
+    /* The downtime that the source expects, and whether the limit is met */
     { "expected, slow", EXPECT(16 * MIB, 16 * MIB, 400), .keys = V2_KEYS,
       .save_rate_bytes = 64 * MIB, .goals = { WITHIN, KEPT }, .quick = true },
     { "expected, 4 slow", EXPECT(16 * MIB, 16 * MIB, 500), .keys = V2_KEYS,
@@ -122,17 +122,17 @@ static const BenchCase rows[] = {
       .change_ms = 200, .goals = { WITHIN, KEPT } },
     { "expected, slow load", EXPECT(32 * MIB, 64 * MIB, 1000), .keys = V2_KEYS,
       .load_rate_bytes = 64 * MIB, .goals = { WITHIN, KEPT } },
-    /* Each fourth read takes longer than three others. */
+    /* Each fourth read takes longer than three others together. */
     { "expected, bursty reads", EXPECT(32 * MIB, 32 * MIB, 700),
       .keys = V2_KEYS, .save_rate_bytes = 128 * MIB,
       .rule = "event=data-read,once=no,every=4,delay-ms=30",
       .goals = { WITHIN, KEPT } },
-    /* 12 MiB become stale at once: before they are read it does not fit. */
+    /* 12 MiB become dirty at once: until they are read it does not fit. */
     { "expected, bursty writes", EXPECT(8 * MIB, 16 * MIB, 290),
       .keys = V2_KEYS " precopy-next=info precopy-info-ms=400 "
               "precopy-rate=30M", .save_rate_bytes = 64 * MIB,
       .goals = { WITHIN, KEPT } },
-    /* 8 MiB, so say their drivers. */
+    /* The drivers report 8 MiB. */
     { "expected, 4 MiB of 8", EXPECT(4 * MIB, 16 * MIB, 400),
       .keys = V2_KEYS " told-size=8M", .save_rate_bytes = 32 * MIB,
       .goals = { WITHIN, KEPT } },
@@ -151,7 +151,7 @@ static const BenchCase rows[] = {
       .goals = { { BENCH_AGAINST_NUMBER, .most = 35.2, .least = 28.8 } } },
 };
 
-/* Of each kind, way and layout one */
+/* One row for each kind, way and layout */
 static const char *const smoke_rows[] = {
     "mapped, 4 GiB", "mapped, 4 GiB, TCP", "mapped, 1 GiB, TLS",
     "mapped, 1 GiB, pipe", "mapped, 1 GiB, file", "trapped, 64 MiB",
@@ -170,14 +170,14 @@ static bool is_smoke_row(const char *name)
     return false;
 }
 
-/* It runs, in a moment; the numbers mean nothing. */
+/* Make a row run quickly; its numbers are meaningless. */
 static void shrink(BenchCase *row)
 {
     if (row->kind == BENCH_MOVE) {
         row->bytes = 256 * KIB;
         row->window_bytes = 128 * KIB;
     } else if (row->kind == BENCH_LIMIT) {
-        row->window_bytes = MIB;    /* a limit lets one through in time */
+        row->window_bytes = MIB;    /* a chunk must fit the limit in time */
     } else {
         row->bytes = 100 * MIB;
     }

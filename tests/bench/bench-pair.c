@@ -1,8 +1,8 @@
 /*
  * vfio-bench: one measurement with two QEMUs
  *
- * Owns: what is done with a pair for each kind of row, and what is read off
- * it: events, processor time, memory, system calls. One thread, no locks.
+ * Owns: the actions with a pair for each kind of row, and the values read from
+ * it: events, CPU time, memory, system calls. One thread, no locks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -20,21 +20,21 @@
 #define BENCH_TICK_MS       20
 
 /*
- * Between two questions whether the migration failed. QEMU's own code does not
- * answer while the VM stands still; answers of ours would cost it some five
- * system calls a byte of the question.
+ * Interval for checking whether the migration failed. During downtime QEMU's
+ * own code does not reply; replies would cost ours some five system calls per
+ * byte of the query.
  */
 #define BENCH_LOOK_US       500000
 #define BENCH_TIMEOUT_US    (120 * G_USEC_PER_SEC)
 
-/* A device's state is for the stopped VM, however long that takes. */
+/* High enough that the device's whole state may be sent in downtime */
 #define BENCH_DOWNTIME_MS   60000
 
-/* Between two questions to a monitor */
+/* Interval between two queries to a monitor */
 #define BENCH_ASK_US        10000
 /* From the stop of the VM to a cancel */
 #define BENCH_CANCEL_US     100000
-/* A limit is looked at for so long, once the VM's RAM is through */
+/* How long a rate limit is measured, once the VM's RAM was sent */
 #define BENCH_LIMIT_US      (10 * G_USEC_PER_SEC)
 #define BENCH_LIMIT_SMOKE_US (G_USEC_PER_SEC / 5)
 #define BENCH_LIMIT_BEGIN_US (2 * G_USEC_PER_SEC)
@@ -71,7 +71,7 @@ static double peak_kib(GPid pid)
     return line ? g_ascii_strtod(line + strlen("VmHWM:"), NULL) : NAN;
 }
 
-/* The peak is that from now on. */
+/* Reset the peak memory usage. */
 static void forget_peak(GPid pid)
 {
     g_autofree char *path = g_strdup_printf("/proc/%d/clear_refs", (int)pid);
@@ -186,7 +186,7 @@ static bool check_device(Pair *pair, const BenchCase *spec, unsigned number,
 {
     g_auto(DeviceStatus) source = { 0 }, destination = { 0 };
 
-    /* A driver says whether it took the state once the device runs. */
+    /* Only when the device runs is it known that the driver took the state. */
     if (!pair_wait_device(pair, PAIR_DESTINATION, number, "running",
                           &destination, error) ||
         !pair_wait_device(pair, PAIR_SOURCE, number, "stop", &source,
@@ -210,7 +210,7 @@ static bool check_device(Pair *pair, const BenchCase *spec, unsigned number,
     return true;
 }
 
-/* A fast migration of the wrong data is worth nothing. */
+/* The data must be correct, however fast the migration. */
 static bool check_devices(Pair *pair, const BenchCase *spec, GError **error)
 {
     for (unsigned i = 0; i < MAX(spec->devices, 1); i++) {
@@ -222,9 +222,9 @@ static bool check_devices(Pair *pair, const BenchCase *spec, GError **error)
 }
 
 /*
- * Of the source's trace: when it was told to stop its VM (the event STOP comes
- * when its devices have stopped, too), and what downtime it had expected of
- * the device that was asked last; NaN: nothing
+ * Read from the source's trace when it was told to stop its VM (the event STOP
+ * is sent only once its devices have stopped), and the largest downtime that it
+ * expected; NaN: none.
  */
 static bool read_trace(const Pair *pair, int64_t *stop_us,
                        double *expected_ms, GError **error)
@@ -306,8 +306,8 @@ static bool measure_answers(Pair *pair, const BenchCase *spec,
 }
 
 /*
- * Attached it must be cancelled, and the source go on. QEMU's own code
- * answers when it has completed.
+ * With our code it must be cancelled, and the source must continue. QEMU's own
+ * code replies only when the migration has completed.
  */
 static bool measure_cancel(Pair *pair, bool ours, BenchSample *sample,
                            GError **error)

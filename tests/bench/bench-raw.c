@@ -1,9 +1,9 @@
 /*
  * vfio-bench: the raw cost of moving the same bytes
  *
- * Owns: a floor to compare with. One process makes data in a window, as the
- * simulated device does, and writes it to a socket; another reads the socket
- * into a window. No QEMU, no packets, no registers. No locks.
+ * Owns: a lower bound to compare with. One process generates data in a window,
+ * like the simulated device, and writes it to a socket; another one reads from
+ * the socket into a window. No QEMU, no packets, no registers. No locks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -20,13 +20,13 @@
 #include "bench.h"
 #include "sim-model.h"
 
-/* Of the layouts "mixed" and "last-page" */
+/* For the layouts "mixed" and "last-page" */
 #define RAW_STRIPE_BYTES (64 * 1024)
 #define RAW_PAGE_BYTES   4096
 
 /*
- * What a driver of protocol v2 is read in. 1 GiB, median of five on two busy
- * processors: 256 KiB 287 ms, 512 KiB 326, 1 MiB 331, 128 KiB 358, 64 KiB 411,
+ * Read size with protocol v2. Measured: 1 GiB, median of five runs on two busy
+ * CPUs: 256 KiB 287 ms, 512 KiB 326, 1 MiB 331, 128 KiB 358, 64 KiB 411,
  * 4 MiB 529
  */
 #define RAW_BLOCK_BYTES  (256 * 1024)
@@ -37,8 +37,8 @@ typedef struct RawSide {
     int window_fd;
     size_t window_bytes;
     uint8_t *window;
-    uint8_t *buffer;          /* for what is trapped */
-    bool bare;                /* the device's own work left out */
+    uint8_t *buffer;          /* for trapped data */
+    bool bare;                /* without the device's own work */
 } RawSide;
 
 static bool raw_open(RawSide *side)
@@ -85,13 +85,13 @@ static bool raw_transfer(const RawSide *side, bool out, uint8_t *at,
     return true;
 }
 
-/* How much from @at on is of one kind, and whether that is trapped */
+/* Length of the piece at @at; @trapped: set if it is trapped, not mapped */
 static size_t raw_piece(const RawSide *side, size_t at, bool *trapped)
 {
     const char *layout = side->spec->layout;
     size_t last = side->window_bytes - RAW_PAGE_BYTES;
 
-    /* A data file's bytes are made where they are read to. */
+    /* With a data fd, data is generated directly in the read buffer. */
     *trapped = side->spec->v2 ? side->bare : !strcmp(layout, "trapped");
     if (!strcmp(layout, "mixed")) {
         *trapped = at / RAW_STRIPE_BYTES % 2;
@@ -145,12 +145,12 @@ static bool raw_move(RawSide *side, bool out)
 
 static void raw_child(RawSide *side)
 {
-    /* One byte back: all is in place. */
+    /* Reply with one byte: all data has arrived. */
     _exit(raw_open(side) && raw_move(side, false) &&
           write(side->socket, "", 1) == 1 ? 0 : 1);
 }
 
-/* Two ends of a TCP connection to this host */
+/* @ends: set to both ends of a TCP connection to this host */
 static bool raw_connect_tcp(int ends[2])
 {
     struct sockaddr_in address = {
@@ -200,7 +200,7 @@ static bool raw_send(RawSide *side, BenchSample *sample)
     return done;
 }
 
-/* A floor has what can be had: the buffer that ours asks for, too. */
+/* The lower bound uses the same socket buffer size as our code. */
 static bool raw_connect_unix(int ends[2])
 {
     const int bytes = 1024 * 1024;

@@ -1,8 +1,8 @@
 /*
  * vfio-bench: the JSON report and the table
  *
- * Owns: what is made of the samples. The schema is described in
- * docs/bench.md. No locks.
+ * Owns: the output for the samples. The schema is described in docs/bench.md.
+ * No locks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

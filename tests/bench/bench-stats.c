@@ -1,7 +1,7 @@
 /*
  * vfio-bench: statistics, and whether a goal is met
  *
- * Owns: what numbers are made of the samples. No locks.
+ * Owns: the numbers computed from the samples. No locks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -10,14 +10,14 @@
 
 #include "bench.h"
 
-/* Below that the normal approximation says nothing. */
+/* With fewer values the normal approximation is not valid. */
 #define RANK_LEAST      4
-/* A difference that chance makes this seldom is one. */
+/* A difference with a lower probability is considered significant. */
 #define RANK_CHANCE     0.05
-/* What attached may need above builtin: queues, stacks, the library */
+/* Memory allowed in addition to builtin: queues, stacks, the library */
 #define MEMORY_KIB          (32 * 1024)
 #define MEMORY_DEVICE_KIB   (16 * 1024)
-/* So far from the real downtime the expected one may be, the larger of them */
+/* Tolerance of the expected downtime: the larger one of these */
 #define EXPECTED_SHARE      0.2
 #define EXPECTED_MS         30.0
 
@@ -144,7 +144,7 @@ static const BenchResult *other_row(const BenchRun *run, const char *name)
     return NULL;
 }
 
-/* The same number for each sample; what raw takes where that is more */
+/* @n times @value, or the value of @raw if that is larger */
 static GArray *constant(unsigned n, double value, const GArray *raw)
 {
     GArray *values = g_array_new(false, false, sizeof(double));
@@ -184,7 +184,7 @@ static GArray *reference(const BenchRun *run, const BenchResult *result,
     return constant(n, 1, NULL);
 }
 
-/* How far each was from what was expected, of what that may be */
+/* The error of each expected value, relative to the tolerance */
 static GArray *distances(const GArray *real, const GArray *expected)
 {
     GArray *all = g_array_new(false, false, sizeof(double));

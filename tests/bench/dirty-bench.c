@@ -1,12 +1,12 @@
 /*
- * vfio-dirty-bench: a sync of dirty pages, our code against QEMU's own
+ * vfio-dirty-bench: a sync of dirty pages, our code compared with QEMU's own
  *
- * Owns: sizes and patterns, one measurement, the table. Measured is how long
- * QEMU holds the big lock for the container's bitmaps in one sync, by QEMU's
- * own trace events; beside it, without the part that the simulated kernel
- * takes. RAM is shared and not sent (x-ignore-shared), so that a terabyte
- * does not have to be: a migration to nowhere goes on syncing until it is
- * cancelled. See docs/bench.md. One thread, no locks.
+ * Owns: sizes and patterns, one measurement, the table. It measures how long
+ * QEMU holds the BQL for the container's bitmaps in one sync, by QEMU's own
+ * trace events; also without the time of the simulated kernel. RAM is shared
+ * and not sent (x-ignore-shared), so that a terabyte need not be allocated: a
+ * migration without a destination continues to sync until it is cancelled. See
+ * docs/bench.md. One thread, no locks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -20,14 +20,14 @@
 #define GIB             (UINT64_C(1) << 30)
 #define FOUR_GIB        (4 * GIB)
 
-/* Least syncs of a measurement, and how long it may take for them */
+/* Minimum number of syncs per measurement, and the time limit for them */
 #define SYNCS           20
 #define TIMEOUT_US      (60 * G_USEC_PER_SEC)
 
 typedef struct Pattern {
     const char *name;
     uint64_t pages;             /* dirty at each sync; of 1 GiB */
-    bool scattered;             /* all over RAM, else side by side */
+    bool scattered;             /* all over RAM; otherwise contiguous */
 } Pattern;
 
 typedef struct Size {
@@ -43,18 +43,18 @@ static const Pattern patterns[] = {
     { "100 %, scattered", 262144, true },
 };
 
-/* TCG has 40 bits of address, less the hole: 1 TiB is not to be had */
+/* TCG has 40 address bits; with the hole below 4 GiB, 1 TiB does not fit. */
 static const Size sizes[] = { { "64 GiB", 64 }, { "1020 GiB", 1020 } };
 
-/* Of each repetition the lower quartile of its syncs, in microseconds */
+/* The lower quartile of a repetition's syncs, in microseconds */
 typedef struct Times {
     double sync_us;
-    double own_us;              /* without the simulated kernel's part */
+    double own_us;              /* without the simulated kernel's time */
 } Times;
 
-/* ---- the scene ---- */
+/* ---- the side ---- */
 
-/* Above 4 GiB, where RAM is in one piece; below lie 3 GiB of it. */
+/* Ranges above 4 GiB, where RAM is contiguous; 3 GiB of it are below. */
 static char *pinned_ranges(const Pattern *p, const Size *size)
 {
     uint64_t high_bytes = (size->gib - 3) * GIB;
@@ -84,7 +84,7 @@ static VFIOSide *new_side(const Pattern *p, const Size *size,
     if (p->pages) {
         vfio_side_set(side, "dev0", "pinned", "%s", pinned);
     }
-    /* More than the stream takes: it does not switch over */
+    /* More than can be sent, so that it does not switch over */
     vfio_side_set(side, "dev0", "precopy-size", "64M");
     vfio_side_set(side, "dev0", "precopy-rate", "8G");
     g_string_append_printf(
@@ -94,7 +94,7 @@ static VFIOSide *new_side(const Pattern *p, const Size *size,
     return side;
 }
 
-/* ---- what was measured ---- */
+/* ---- measured times ---- */
 
 static int compare_double(const void *a, const void *b)
 {
@@ -119,8 +119,8 @@ static double line_us(const char *line)
 }
 
 /*
- * Each sync of the container: from the event before to the one of listener
- * "vfio". In set-up our code does nothing, so the first is left out.
+ * The time of each sync of the container: from the preceding event to that of
+ * listener "vfio". In setup our code does nothing, so the first is left out.
  */
 static GArray *sync_times(VFIOSide *side)
 {
@@ -151,8 +151,8 @@ static GArray *sync_times(VFIOSide *side)
 }
 
 /*
- * What the simulated kernel took of each sync, which begins with IOVA 0. In
- * set-up only QEMU's own code reads bits.
+ * The time of the simulated kernel in each sync, which begins with IOVA 0. In
+ * setup only QEMU's own code reads bits.
  */
 static GArray *kernel_times(VFIOSide *side)
 {
@@ -177,8 +177,8 @@ static GArray *kernel_times(VFIOSide *side)
 }
 
 /*
- * The lower quartile: whatever else runs on the machine only adds to the
- * time of a sync.
+ * The lower quartile: other load on the machine can only increase the time of a
+ * sync.
  */
 static double quartile(GArray *samples)
 {
@@ -187,7 +187,7 @@ static double quartile(GArray *samples)
     return g_array_index(samples, double, samples->len / 4);
 }
 
-/* False where there are less than @syncs. */
+/* Returns false if there are fewer than @syncs. */
 static bool read_times(VFIOSide *side, unsigned syncs, Times *result)
 {
     g_autoptr(GArray) kernel = kernel_times(side);
@@ -281,7 +281,7 @@ static double own(const Row *row, VFIOSideKind kind)
     return median(row->own_us[kind]);
 }
 
-/* What a GiB that is mapped costs, and a page that is dirty */
+/* Print the cost per GiB mapped, and per dirty page. */
 static void print_growth(Row *rows)
 {
     for (unsigned s = 0; s < G_N_ELEMENTS(sizes); s++) {
@@ -346,7 +346,7 @@ static void test_all(void)
     }
 }
 
-/* That both codes sync, and that it can be measured: never a time */
+/* Both codes must sync, and it can be measured; times are not checked. */
 static void test_smoke(void)
 {
     static const Size small = { "5 GiB", 5 };

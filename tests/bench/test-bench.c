@@ -1,7 +1,7 @@
 /*
- * Test: the benchmark runs through and its report is what docs/bench.md says
+ * Test: the benchmark runs, and its report is as described in docs/bench.md
  *
- * Owns: no timed assertion; a busy machine must not fail it.
+ * No assertion depends on time: it must not fail on a busy machine.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -37,7 +37,7 @@ static JsonObject *stats_of(JsonObject *one, const char *metric, int side)
         : NULL;
 }
 
-/* What a pair has been measured for; raw has its times alone. */
+/* Check the metrics of a pair; raw has only times. */
 static void check_side(JsonObject *one, const BenchCase *spec, int side)
 {
     static const char *const of_pairs[] = {
@@ -81,7 +81,7 @@ static void check_case(JsonObject *one, const BenchCase *spec)
     if (ratio) {
         check_stats(json_object_get_object_member(one, "ratio"), 1);
     }
-    /* Numbers of tiny sizes are never held against a goal. */
+    /* Goals are not checked with tiny sizes. */
     g_assert_false(json_object_has_member(one, "goals"));
 }
 
@@ -128,7 +128,7 @@ static void test_smoke(void)
     g_assert_cmpint(g_rmdir(directory), ==, 0);
 }
 
-/* Found before anything runs: none of them prints a line of progress. */
+/* Errors must be detected before anything runs: there is no progress line. */
 static void test_usage(void)
 {
     static const char *const wrong[][3] = {
@@ -152,7 +152,7 @@ static void test_usage(void)
     }
 }
 
-/* What make bench takes, its --help has. */
+/* --help must have all options of make bench. */
 static void test_help(void)
 {
     const char *argv[] = { BENCH_PROGRAM, "--help", NULL };
@@ -187,11 +187,11 @@ static void test_statistics(void)
     g_assert_cmpfloat(bench_stats(four).p50, ==, 5);
     g_assert_cmpfloat(bench_stats(one).sd, ==, 0);
     g_assert_cmpuint(bench_stats(none).n, ==, 0);
-    /* The samples stay in the order in which they came. */
+    /* The order of the samples must not change. */
     g_assert_cmpfloat(g_array_index(three, double, 0), ==, 5);
 }
 
-/* Worked out by hand: U, its mean 12.5, its deviation, and z of these */
+/* Calculated by hand: U, with mean 12.5, its deviation, and z */
 static void test_rank(void)
 {
     const double low[] = { 1, 2, 3, 4, 5 }, high[] = { 6, 7, 8, 9, 10 };
@@ -252,7 +252,7 @@ static void test_goals(void)
     add_samples(result, BENCH_BUILTIN, BENCH_VALUE, 90, 1);
     add_samples(result, BENCH_RAW, BENCH_VALUE, 30, 0);
     add_samples(one, BENCH_OURS, BENCH_VALUE, 50, 0);
-    /* The second of two goals is enough; raw is less than the ideal here. */
+    /* The second of two goals suffices; raw is less than the ideal here. */
     expect_missed(&run, result, NULL);
     spec.goals[1].most = 1.5;
     expect_missed(&run, result, "attached/raw <= 1.5");
@@ -267,13 +267,13 @@ static void test_goals(void)
     spec.goals[2] = (BenchGoal) { BENCH_AGAINST_NUMBER, .most = 60,
                                   .least = 55 };
     expect_missed(&run, result, "attached >= 55, <= 60: 50");
-    /* 48 to 52 against a limit of 50: three of five, and the median, keep it */
+    /* 48 to 52, limit 50: three of five, and the median, are within it. */
     spec.limit_ms = 50;
     spec.goals[2] = (BenchGoal) { BENCH_AGAINST_LIMIT, .most = 1 };
     expect_missed(&run, result, NULL);
     spec.goals[2].share = 0.9;
     expect_missed(&run, result, "attached/limit <= 1 in 90 %");
-    /* 30 ms are more than 20 % of it: off by 28 to 32 */
+    /* 30 ms are more than 20 % of the value; the error is 28 to 32 ms. */
     spec.goals[2] = (BenchGoal) { BENCH_AGAINST_EXPECTED, .most = 1,
                                   .share = 0.7 };
     add_samples(result, BENCH_OURS, BENCH_EXPECTED, 76, 2);
@@ -285,7 +285,7 @@ static void test_goals(void)
     bench_result_free(one);
 }
 
-/* What holds for each row */
+/* Goals for all rows */
 static void test_rows(void)
 {
     BenchCase spec = { "row", "mapped", 1, 1, BENCH_BOTH };
@@ -295,7 +295,7 @@ static void test_rows(void)
 
     add_samples(slow, BENCH_OURS, BENCH_VALUE, 100, 1);
     add_samples(slow, BENCH_BUILTIN, BENCH_VALUE, 98, 1);
-    /* Two in a hundred, but they overlap: chance may be. */
+    /* 2 % slower, but the samples overlap: this may be chance. */
     expect_missed(&run, slow, NULL);
     add_samples(slow, BENCH_OURS, BENCH_VALUE, 110, 1);
     add_samples(slow, BENCH_BUILTIN, BENCH_VALUE, 98, 1);

@@ -1,6 +1,6 @@
 /*
- * Test: the demonstration tells a migration that went well from one that did
- * not, by its words and by its exit status
+ * Test: the demonstration reports whether a migration succeeded, in its output
+ * and by its exit status
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -11,7 +11,7 @@
 
 #include "../tools/run.h"
 
-/* What must be said, and what must not; NULL at the end of each list */
+/* Text that must, and must not, be in the output; each list ends with NULL */
 typedef struct Demo {
     const char *name;
     const char *option, *value;
@@ -26,7 +26,7 @@ typedef struct Demo {
     "/a%20page.html"
 
 static const Demo demos[] = {
-    /* No colours where it is not a terminal */
+    /* There are no colours if the output is not a terminal. */
     { "moves/mixed", "--layout", "mixed", 0, { MOVES },
       { "DIFFERENT", "\033" },
       { "downtime: the VM stood still", "dev0 is loaded" } },
@@ -43,17 +43,17 @@ static const Demo demos[] = {
       "--fault", "destination:event=data-size-write,count=2,errno=ENOSPC", 1,
       { "FAILED: at the destination: dev0: the driver did not accept a chunk "
         "of", "No space left on device" }, { "The VM has moved" } },
-    /* All was loaded, and then the device does not start. */
+    /* The whole state was loaded, but the device does not start. */
     { "destination-stands",
       "--fault", "destination:event=state-write,to=running,errno=EIO", 1,
       { "FAILED: at the destination: dev0: cannot change the device's state "
         "from resuming to running" } },
-    /* A thousandth mapping never comes: what was asked for was not shown. */
+    /* There is no 1000th mapping: the requested fault did not happen. */
     { "idle-fault",
       "--fault", "destination:event=mmap,count=1000,errno=EIO", 1,
       { "FAILED: the VM has moved, but the fault of the destination's device "
         "never fired: event=mmap,count=1000" }, { "nothing was lost" } },
-    /* One that fires and does no harm is no failure. */
+    /* A fault that fires without any harm is not a failure. */
     { "harmless-fault", "--fault", "source:event=data-size-read,delay-ms=20",
       0, { "nothing was lost" } },
 };
@@ -130,7 +130,7 @@ static void test_version(void)
     g_assert_true(g_str_has_prefix(o.output, "vfio-demo "));
 }
 
-/* Said before anything runs, in the words of who wrote the rule. */
+/* An invalid rule is reported before anything runs, with the rule's words. */
 static void test_wrong_rule(void)
 {
     static const char *const wrong[][2] = {

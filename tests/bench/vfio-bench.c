@@ -1,10 +1,10 @@
 /*
- * vfio-bench: our migration code against QEMU's own, in one run
+ * vfio-bench: our migration code compared with QEMU's own, in one run
  *
- * Owns: options, and the order of measurements. What is measured is mostly
- * the time from the moment the source is told to stop its VM until that at the
- * destination runs, by QEMU's own events: what a user feels as downtime. See
- * docs/bench.md. One thread, no locks.
+ * Owns: options, and the order of measurements. Most rows measure the time from
+ * when the source is told to stop its VM until the VM runs at the destination,
+ * by QEMU's own events: the user's downtime. See docs/bench.md. One thread, no
+ * locks.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -18,7 +18,7 @@
 #include "bench.h"
 #include "screen.h"
 
-/* An option that was not given. */
+/* Value of an option that was not given */
 #define BENCH_DEFAULT       G_MININT
 #define BENCH_REPETITIONS   5
 #define BENCH_REPETITIONS_FULL 10
@@ -68,7 +68,7 @@ static void bench_add_cases(BenchRun *run, const char *wanted)
     }
 }
 
-/* The sides of a row take turns, and take turns in going first. */
+/* The sides of a row alternate; the one that is first changes, too. */
 static bool bench_run_row(BenchRun *run, BenchResult *result, unsigned n,
                           double part, GError **error)
 {
@@ -98,7 +98,7 @@ static bool bench_write(const BenchRun *run, const char *path,
     return g_file_set_contents(path, text, -1, error);
 }
 
-/* A run of an hour that is broken off leaves what it has. */
+/* If a run of an hour is interrupted, the results so far are kept. */
 static bool bench_run(BenchRun *run, const char *path, GError **error)
 {
     unsigned rows = run->results->len;
@@ -123,7 +123,7 @@ static bool bench_run(BenchRun *run, const char *path, GError **error)
     return true;
 }
 
-/* Says what is missed. */
+/* Print the goals that are not met. */
 static bool bench_all_met(const BenchRun *run)
 {
     bool met = true;
@@ -140,7 +140,7 @@ static bool bench_all_met(const BenchRun *run)
     return met;
 }
 
-/* Returns false with @error set where the report cannot be written later. */
+/* Returns false with @error set if the report could not be written later. */
 static bool bench_check_path(const char *path, GError **error)
 {
     g_autofree char *directory = path ? g_path_get_dirname(path) : NULL;
